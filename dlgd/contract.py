@@ -1,0 +1,238 @@
+"""The contracts between the rooms: read this file first.
+
+Shape letters: B batch, C channels, Y south-north, X west-east, T time. In names they stand last:
+`input_BCYX`. Samples in physical units travel as xarray Datasets with a leading dimension `sample`;
+tensors hold what a network sees, scaled and without units. A data set is the only one that knows both.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    import numpy as np
+    import xarray as xr
+
+PARTS = ("train", "valid", "test")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a network is given and what it should answer; every tensor has a leading batch axis.
+
+    A field's `input` may carry more cells than its `target`: `halo` cells of context on each side.
+    """
+
+    input: Tensor
+    target: Tensor
+    mask: Tensor  # bool, the shape of target: where the target counts
+    observed: Tensor | None = None  # bool, where the input was observed (inverse problems only)
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The same batch on another device; nothing is copied where it is there already."""
+        moved = {f.name: getattr(self, f.name) for f in fields(self)}
+        return replace(self, **{k: v.to(device) for k, v in moved.items() if v is not None})
+
+    def __len__(self) -> int:
+        return self.input.shape[0]
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """How a physical target became the number a network learns: (f(physical) - mean) / std.
+
+    f is the identity, or the natural logarithm (of the target over a first guess, for instance) when
+    `log` is set.
+    """
+
+    mean: float = 0.0
+    std: float = 1.0
+    log: bool = False
+
+    def ratio(self, *, prediction: Tensor, target: Tensor) -> Tensor:
+        """Physical prediction over physical target, from their scaled values; any shape."""
+        if self.log:
+            return torch.exp(self.std * (prediction - target))
+        return (self.std * prediction + self.mean) / (self.std * target + self.mean)
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a data set tells a network and a loss before a single sample exists."""
+
+    name: str  # as typed in data=...
+    kind: str  # "field", "sequence" or "label"
+    input_channels: tuple[str, ...]
+    output_channels: tuple[str, ...]
+    grid: tuple[int, ...]  # sizes of the spatial or time axes of a whole sample, without halo
+    units: str = "1"  # of the physical target
+    scaling: Scaling = field(default_factory=Scaling)
+
+
+@dataclass(frozen=True)
+class Output:
+    """A network's answer, and the loss terms that only this network understands (a VAE's KL)."""
+
+    prediction: Tensor
+    terms: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+class Misfit(ABC, nn.Module):
+    """The loss group: how far a prediction is from its target, where the mask says the target counts."""
+
+    @abstractmethod
+    def forward(self, *, prediction: Tensor, target: Tensor, mask: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Scalar to minimize (a mean over the cells of the mask) and its named parts, detached."""
+
+
+class Network(ABC, nn.Module):
+    """Any network. `halo` is the number of cells of context that it consumes on each side."""
+
+    halo: int = 0
+
+    @abstractmethod
+    def forward(self, input: Tensor) -> Output:
+        """(B, C_in, Y + 2 halo, X + 2 halo) -> prediction (B, C_out, Y, X), for fields."""
+
+    def players(self) -> dict[str, nn.Module]:
+        """The parts that have an optimizer of their own; a GAN has two."""
+        return {"network": self}
+
+    def objectives(self, batch: Batch, misfit: Misfit) -> Iterator[tuple[str, Tensor, dict[str, Tensor]]]:
+        """(player, scalar to minimize, named parts): once for most networks, once per player for a GAN.
+
+        A generator: what follows a `yield` runs after that player's step.
+        """
+        output = self(batch.input)
+        total, parts = misfit(prediction=output.prediction, target=batch.target, mask=batch.mask)
+        for name, term in output.terms.items():
+            total = total + term
+            parts[name] = term.detach()
+        yield "network", total, parts
+
+
+class Augmentation(ABC):
+    """A change of a batch that leaves its physics true."""
+
+    @abstractmethod
+    def __call__(self, batch: Batch, rng: np.random.Generator) -> Batch:
+        """A batch of the same shapes, on the same device."""
+
+
+class Stream(ABC):
+    """An endless series of training batches. The batch of a step depends on the seed and the step alone,
+    which is all that makes an interrupted run equal to one that was never interrupted."""
+
+    steps_per_epoch: int
+
+    @abstractmethod
+    def batch(self, step: int) -> Batch:
+        """The batch of step 0, 1, 2, ..., on the device."""
+
+
+class DataSource(ABC):
+    """A data set: physical samples in files on one side, scaled tensors on the other."""
+
+    @property
+    @abstractmethod
+    def spec(self) -> Spec:
+        """Known before `prepare`, but for `spec.scaling`, which may need the training samples."""
+
+    @abstractmethod
+    def check(self, *, halo: int) -> None:
+        """Refuse, before any long work, options that cannot work with a network of this halo."""
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Make or find every sample, with a progress bar; the only long work, done once and cached."""
+
+    @abstractmethod
+    def checksum(self) -> str:
+        """A digest of the data that were prepared, for the record of a run."""
+
+    @abstractmethod
+    def samples(self, part: str) -> xr.Dataset:
+        """The part "train", "valid" or "test" in physical units, with coordinates; dimension `sample` first."""
+
+    @abstractmethod
+    def encode(self, samples: xr.Dataset, *, halo: int, device: torch.device | str) -> Iterable[Batch]:
+        """Whole samples as batches of one, in order, padded by halo with the data's own topology.
+
+        Where `samples` lack the target (new fields), `batch.target` is zero.
+        """
+
+    @abstractmethod
+    def stream(self, *, halo: int, batch_size: int, seed: int, device: torch.device | str) -> Stream:
+        """Training batches."""
+
+    @abstractmethod
+    def to_physical(self, prediction: Tensor, samples: xr.Dataset) -> np.ndarray:
+        """Scaled network outputs (one row per sample) back in units of `spec.units`; NaN where undefined."""
+
+    @abstractmethod
+    def tiny(self) -> DataSource:
+        """A small synthetic version of itself that needs no file and is ready in about a second."""
+
+
+class Method(ABC):
+    """Anything that answers for whole samples in physical units: a classical method or a trained network."""
+
+    name: str  # the row's name in a table of scores
+
+    @abstractmethod
+    def fit(self, train: xr.Dataset) -> None:
+        """Learn from the training part; most classical methods do nothing here."""
+
+    @abstractmethod
+    def predict(self, samples: xr.Dataset) -> np.ndarray:
+        """The physical target of each sample, shape (sample, ...)."""
+
+
+class Evaluation(ABC):
+    """The scores and figures of a kind of problem, in physical units."""
+
+    @abstractmethod
+    def scores(self, samples: xr.Dataset, prediction: np.ndarray) -> dict[str, float]:
+        """Named scores, averaged over samples; every one is finite or this raises ValueError."""
+
+    @abstractmethod
+    def figures(self, folder: Path, samples: xr.Dataset, predictions: Mapping[str, np.ndarray]) -> None:
+        """PNG figures of the predictions, by method; the first one is the one to look at closely."""
+
+    @abstractmethod
+    def dataset(self, samples: xr.Dataset, prediction: np.ndarray) -> xr.Dataset:
+        """Prediction beside truth, with coordinates and units, to be written as predictions.nc."""
+
+
+class Tracker(ABC):
+    """Where a run is recorded. Never stops a training: what cannot be sent is kept locally, and said."""
+
+    run_id: str | None
+
+    @abstractmethod
+    def start(
+        self, *, name: str, params: Mapping[str, Any], tags: Mapping[str, str], run_id: str | None = None
+    ) -> None:
+        """Open a run, or continue `run_id`; params are a flat mapping."""
+
+    @abstractmethod
+    def log(self, metrics: Mapping[str, float], step: int) -> None:
+        """Record scalars. Buffered: returns at once."""
+
+    @abstractmethod
+    def artifact(self, path: Path, folder: str = "") -> None:
+        """Record a file or a folder."""
+
+    @abstractmethod
+    def finish(self, status: str) -> None:
+        """Close the run: "FINISHED", "FAILED" or "KILLED"."""
+
+
+Validate = Callable[[Network], dict[str, float]]  # scores of the validation part; lower is better

@@ -1,0 +1,133 @@
+"""Implicit diffusion as a correlation operator, after Weaver et al. 2021 (QJRMS 147, 289-320, doi 10.1002/qj.3918).
+
+On a grid of cells of area w (m2), alpha_f (m2) is the scaled diffusivity of face f: l_f^2, the square of
+the diffusion length scale, times the length of the face over the distance between the two centres.
+
+    (D x)_p = sum over the faces f of p of alpha_f (x_p - x_q)          symmetric, positive semi-definite
+    L = (W + D)^-1 W                                                    one implicit step, W = diag(w)
+    F = L^M W^-1 = W^-1/2 A^-M W^-1/2,   A = W^-1/2 (W + D) W^-1/2      M steps, symmetric positive definite
+    gamma_p = 1 / sqrt(F_pp)                                            normalization coefficient, m
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+from scipy.special import ndtr
+
+from dlgd.physics.grids import Grid
+from dlgd.physics.halo import Topology, pad_cells, pad_south_faces, pad_west_faces
+from dlgd.physics.random_fields import smooth_field
+
+STEPS = 10  # M; the Daley length of the correlation is about sqrt(2 M - 4) l in two dimensions
+
+
+@dataclass(frozen=True)
+class Diffusion:
+    """A diffusion-based correlation operator on a grid; float64.
+
+    alpha_i (ny + 1, nx) m2 on south faces, its last row the north side of the grid; alpha_j (ny, nx) m2 on
+    west faces; area (ny, nx) m2; sea (ny, nx) bool. A face with land on either side must have alpha = 0.
+    """
+
+    alpha_i: np.ndarray
+    alpha_j: np.ndarray
+    area: np.ndarray
+    sea: np.ndarray
+    topology: Topology
+    steps: int = STEPS
+
+    def __post_init__(self) -> None:
+        ny, nx = self.area.shape
+        if self.alpha_i.shape != (ny + 1, nx) or self.alpha_j.shape != (ny, nx) or self.sea.shape != (ny, nx):
+            raise ValueError(
+                f"shapes do not fit: alpha_i {self.alpha_i.shape}, alpha_j {self.alpha_j.shape}, "
+                f"area {self.area.shape}, sea {self.sea.shape}"
+            )
+        if self.steps < 2 or self.steps % 2:
+            raise ValueError(f"the number of diffusion steps must be even and positive, not {self.steps}")
+
+    def open_faces(self) -> tuple[np.ndarray, np.ndarray]:
+        """South (ny + 1, nx) and west (ny, nx) faces with sea on both sides, bool."""
+        return open_faces(self.sea, self.topology)
+
+    def couplings(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """A = W^-1/2 (W + D) W^-1/2 as a stencil: diagonal (ny, nx), and the positive couplings
+        alpha / sqrt(w_p w_q) on south (ny + 1, nx) and west (ny, nx) faces; A has them with a minus sign."""
+        root = np.sqrt(pad_cells(self.area, 1, self.topology, "nearest"))
+        south = self.alpha_i / (root[:-1, 1:-1] * root[1:, 1:-1])
+        west = self.alpha_j / (root[1:-1, :-2] * root[1:-1, 1:-1])
+        east_alpha = pad_west_faces(self.alpha_j, 0, self.topology)[:, 1:]
+        diagonal = 1 + (self.alpha_i[:-1] + self.alpha_i[1:] + self.alpha_j + east_alpha) / self.area
+        return diagonal, south, west
+
+    def matrix(self) -> tuple[sparse.csc_array, np.ndarray]:
+        """W + D over the sea cells (sparse, symmetric, m2), and the number of each cell in it (-1 on land)."""
+        number = np.full(self.sea.shape, -1)
+        number[self.sea] = np.arange(self.sea.sum())
+        around = pad_cells(number + 1, 1, self.topology) - 1  # -1 beyond closed sides
+        east_alpha = pad_west_faces(self.alpha_j, 0, self.topology)[:, 1:]
+        faces = (
+            (self.alpha_i[:-1], around[:-2, 1:-1]),
+            (self.alpha_i[1:], around[2:, 1:-1]),
+            (self.alpha_j, around[1:-1, :-2]),
+            (east_alpha, around[1:-1, 2:]),
+        )
+        size = int(self.sea.sum())
+        diagonal = self.area[self.sea].copy()
+        matrix = sparse.csc_array((size, size))
+        for alpha, neighbour in faces:
+            crossed = self.sea & (neighbour >= 0) & (alpha > 0)
+            entries = (alpha[crossed], (number[crossed], neighbour[crossed]))
+            matrix = matrix - sparse.coo_array(entries, shape=(size, size)).tocsc()
+            np.add.at(diagonal, number[crossed], alpha[crossed])
+        return (matrix + sparse.diags_array(diagonal)).tocsc(), number
+
+
+def open_faces(sea: np.ndarray, topology: Topology) -> tuple[np.ndarray, np.ndarray]:
+    """South (ny + 1, nx) and west (ny, nx) faces that have sea on both sides, bool."""
+    around = pad_cells(sea, 1, topology)
+    return around[:-1, 1:-1] & around[1:, 1:-1], around[1:-1, :-2] & around[1:-1, 1:-1]
+
+
+def random_diffusion(
+    grid: Grid,
+    sea: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    scale_min: float = 0.25,
+    scale_max: float = 1.6,
+    anisotropy: float = 0.7,
+    smoothness: float = 20.0,
+    steps: int = STEPS,
+) -> Diffusion:
+    """A sample: length scales l_i (south-north) and l_j (west-east), smooth random fields.
+
+    scale_min, scale_max: range of l in cells (of the local distance between centres); log l is uniform in it.
+    anisotropy: share of independent amplitude in l_i and l_j, 0 (isotropic, l_i = l_j) to 1 (independent).
+    smoothness: correlation length of log l, degrees of arc.
+    """
+    if not 0 < scale_min <= scale_max:
+        raise ValueError(f"scale_min {scale_min} and scale_max {scale_max} must be positive and in order")
+    if not 0 <= anisotropy <= 1:
+        raise ValueError(f"anisotropy {anisotropy} must lie between 0 and 1")
+    streams = rng.spawn(3)  # the common field must be the same on both kinds of faces
+
+    def length(points: np.ndarray, own: np.random.Generator) -> np.ndarray:
+        shared = smooth_field(points, smoothness, np.random.default_rng(shared_seed))
+        z = np.sqrt(1 - anisotropy**2) * shared + anisotropy * smooth_field(points, smoothness, own)
+        return scale_min * (scale_max / scale_min) ** ndtr(z)
+
+    shared_seed = int(streams[2].integers(2**63))
+    l_i = length(grid.south_position, streams[0]) * grid.south_distance
+    l_j = length(grid.west_position, streams[1]) * grid.west_distance
+    open_i, open_j = open_faces(sea, grid.topology)
+    alpha_i = np.where(open_i, l_i**2 * grid.south_length / grid.south_distance, 0.0)
+    alpha_j = np.where(open_j, l_j**2 * grid.west_length / grid.west_distance, 0.0)
+    if grid.topology.south_north == "fold":  # one face seen from both sides: equal to the last bit
+        alpha_i[-1] = (alpha_i[-1] + alpha_i[-1, ::-1]) / 2
+    if grid.topology.south_north == "periodic":
+        alpha_i[-1] = alpha_i[0]
+    return Diffusion(alpha_i, alpha_j, grid.area, sea, grid.topology, steps)

@@ -1,0 +1,215 @@
+"""Normalization coefficients gamma = 1 / sqrt(diag F) of a diffusion operator: exact, sampled, in closed form.
+
+All of them return gamma (ny, nx) in m, float64, NaN on land. See `diffusion` for F, A and M.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from scipy.interpolate import RectBivariateSpline
+from scipy.sparse.linalg import splu
+
+from dlgd.physics import stencil
+from dlgd.physics.diffusion import STEPS, Diffusion
+from dlgd.physics.halo import pad_cells, pad_south_faces, pad_west_faces
+
+
+def brute_force(operator: Diffusion, cells: np.ndarray, block: int = 32) -> np.ndarray:
+    """gamma (n,) in m at chosen sea cells, (n, 2) rows and columns: M / 2 sparse LU solves for each.
+
+    F_pp = v' W v with v = L^(M/2) W^-1 e_p. The reference for everything else here.
+    """
+    matrix, number = operator.matrix()
+    area = operator.area[operator.sea]
+    factors = splu(matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+    chosen = number[cells[:, 0], cells[:, 1]]
+    if (chosen < 0).any():
+        raise ValueError("brute force was asked for cells on land")
+    energy = np.empty(len(chosen))
+    for start in range(0, len(chosen), block):
+        columns = chosen[start : start + block]
+        v = np.zeros((len(area), len(columns)))
+        v[columns, np.arange(len(columns))] = 1 / area[columns]
+        for _ in range(operator.steps // 2):
+            v = factors.solve(area[:, None] * v)
+        energy[start : start + block] = np.einsum("pc,p,pc->c", v, area, v)
+    return 1 / np.sqrt(energy)
+
+
+def homogeneous_energy(r_i: np.ndarray, r_j: np.ndarray, steps: int = STEPS, modes: int = 192) -> np.ndarray:
+    """w F_pp on an unbounded uniform grid with r = alpha / w (dimensionless), any shape.
+
+    (1 / pi^2) int int_[0, pi]^2 (1 + 4 r_i sin^2(k/2) + 4 r_j sin^2(l/2))^-M dk dl, by the trapezoidal rule,
+    which converges geometrically on a periodic integrand: with n modes it is the doubly periodic n x n grid.
+    """
+    r_i, r_j = np.broadcast_arrays(np.asarray(r_i, float), np.asarray(r_j, float))
+    s = 4 * np.sin(np.pi * np.arange(modes) / modes) ** 2
+    return np.array(
+        [np.mean((1 + a * s[:, None] + b * s) ** float(-steps)) for a, b in zip(r_i.flat, r_j.flat, strict=True)]
+    ).reshape(r_i.shape)
+
+
+@lru_cache(maxsize=4)
+def _energy_table(steps: int, largest: float) -> RectBivariateSpline:
+    """log(w F_pp) as a spline of u = sqrt(log(1 + r)); smooth down to r = 0. Relative error below 1e-7."""
+    u = np.linspace(0, np.sqrt(np.log1p(largest)), 90)
+    r = np.expm1(u**2)
+    return RectBivariateSpline(u, u, np.log(homogeneous_energy(r[:, None], r[None, :], steps)), kx=5, ky=5)
+
+
+def homogeneous(operator: Diffusion) -> np.ndarray:
+    """gamma as if each cell's diffusivities, the means over its two faces, reigned everywhere. Costs nothing."""
+    east_alpha = pad_west_faces(operator.alpha_j, 0, operator.topology)[:, 1:]
+    r_i = (operator.alpha_i[:-1] + operator.alpha_i[1:]) / 2 / operator.area
+    r_j = (operator.alpha_j + east_alpha) / 2 / operator.area
+    largest = max(r_i[operator.sea].max(initial=0), r_j[operator.sea].max(initial=0), 1.0)
+    table = _energy_table(operator.steps, float(2 ** np.ceil(np.log2(largest))))  # rounded up, to be found again
+    u_i, u_j = np.sqrt(np.log1p(r_i[operator.sea])), np.sqrt(np.log1p(r_j[operator.sea]))
+    gamma = np.full(operator.sea.shape, np.nan)
+    gamma[operator.sea] = np.sqrt(operator.area[operator.sea] * np.exp(-table.ev(u_i, u_j)))
+    return gamma
+
+
+# --- exact, by probing ------------------------------------------------------------------------------------
+#
+# The response of a Dirac decays within a few length scales, so many Diracs share one right-hand side, each
+# taking the energy of its own box. Tiles of the grid are solved apart, with a halo: each has the spacing, the halo and the polynomial that its
+# own length scales ask for, and stays in the cache of a core. Against one spacing for the whole grid and a
+# sparse LU this is what makes the difference; measured in tests/benchmarks.
+
+TILE = 16  # cells; 16 to 24 are equally fast, larger tiles leave the cache and follow the scales less closely
+SINGLE_PRECISION_FROM = 3e-5  # tolerance above which float32 (rounding about 1e-5) is enough
+
+
+@lru_cache(maxsize=4096)
+def _spacing(r_along: float, r_across: float, steps: int, level: float) -> int:
+    """Cells along one axis beyond which the homogeneous correlation F_pq / F_pp stays below the level."""
+    n = 512
+    s = 4 * np.sin(np.pi * np.arange(n) / n) ** 2
+    spectrum = ((1 + r_along * s[:, None] + r_across * s) ** float(-steps)).mean(axis=1)
+    correlation = np.fft.irfft(spectrum[: n // 2 + 1], n)[: n // 2]
+    below = np.flatnonzero(correlation <= level * correlation[0])
+    if not len(below):
+        raise ValueError(f"length scales of {np.sqrt(max(r_along, r_across)):.0f} cells are too large to be probed")
+    return int(below[0])
+
+
+@lru_cache(maxsize=4096)
+def _polynomial(r_i: float, r_j: float, bound: float, steps: int, tolerance: float) -> np.ndarray:
+    """Series of A^(-M/2): an error d of p(A) e_p is an error of at most 2 d / |A^-M/2 e_p| of its energy."""
+    least = float(homogeneous_energy(r_i, r_j, steps, modes=64))
+    return stencil.chebyshev_coefficients(steps // 2, bound, tolerance / 2 * np.sqrt(least))
+
+
+def _round_up(value: float, per_octave: int) -> float:
+    """To the next power of 2^(1 / per_octave), so that few distinct values are ever worked out."""
+    return float(2 ** (np.ceil(per_octave * np.log2(max(value, 1e-3))) / per_octave))
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """The work of `stencil.probe_tiles`, as it wants it."""
+
+    stencil: tuple[np.ndarray, np.ndarray, np.ndarray]
+    rim: int
+    tiles: np.ndarray
+    series: np.ndarray
+    lengths: np.ndarray
+
+
+def _plan(operator: Diffusion, tolerance: float, tile: int, dtype: type) -> _Plan:
+    """Tiles with their halo, spacing and Chebyshev series, chosen from the largest alpha / w near each.
+
+    Cross-talk of the nearest Diracs along an axis is at most half the tolerance on a homogeneous grid; what
+    comes back from a tile's rim has gone the same way.
+    """
+    ny, nx = operator.sea.shape
+    topology, steps = operator.topology, operator.steps
+    diagonal, south, west = operator.couplings()
+    margin, reach = 12, 130  # cells around a tile whose scales count; the largest halo `_spacing` can ask for
+    r_i = pad_cells(np.maximum(operator.alpha_i[:-1], operator.alpha_i[1:]) / operator.area, margin, topology)
+    r_j = pad_cells(operator.alpha_j / operator.area, margin, topology)
+    bounds = pad_cells(2 * diagonal - 1, reach, topology)  # Gershgorin
+    tiles, series = [], []
+    for y in range(0, ny, tile):
+        for x in range(0, nx, tile):
+            rows, columns = min(tile, ny - y), min(tile, nx - x)
+            if not operator.sea[y : y + rows, x : x + columns].any():
+                continue
+            near = np.s_[y : y + rows + 2 * margin, x : x + columns + 2 * margin]
+            big_i, big_j = _round_up(r_i[near].max(), 4), _round_up(r_j[near].max(), 4)
+            spacing = [_spacing(a, b, steps, tolerance / 2) for a, b in ((big_i, big_j), (big_j, big_i))]
+            halo = [s // 2 + 1 for s in spacing]
+            low_y, low_x = y + reach - halo[0], x + reach - halo[1]
+            bound = bounds[low_y : low_y + rows + 2 * halo[0], low_x : low_x + columns + 2 * halo[1]].max()
+            bound = 1 + _round_up(bound - 1, 16)  # no response may outgrow the polynomial, in the halo neither
+            tiles.append((y, x, rows, columns, *halo, *spacing))
+            series.append((*_polynomial(big_i, big_j, bound, steps, tolerance), bound))
+    table = np.zeros((len(tiles), max(map(len, series), default=1)))
+    for row, values in zip(table, series, strict=True):
+        row[: len(values) - 1], row[-1] = values[:-1], values[-1]
+    work = np.array(tiles, dtype=np.int64).reshape(-1, 8)
+    rim = int(work[:, 4:6].max(initial=0))
+    padded = (
+        pad_cells(diagonal, rim, topology, "nearest").astype(dtype),
+        pad_south_faces(south, rim, topology).astype(dtype),
+        pad_west_faces(west, rim, topology).astype(dtype),
+    )
+    return _Plan(padded, rim, work, table, np.array([len(s) - 1 for s in series], dtype=np.int64))
+
+
+def _gamma(operator: Diffusion, energy: np.ndarray) -> np.ndarray:
+    return np.sqrt(operator.area / np.where(operator.sea, energy, np.nan))
+
+
+def exact(operator: Diffusion, tolerance: float = 1e-6, device: str = "cpu") -> np.ndarray:
+    """gamma by probing; `tolerance`, 1e-8 to 1e-2, is the largest relative error of gamma^2.
+
+    On the CPU compiled tiles on all cores, on another device the whole grid in batches.
+    """
+    if not 1e-8 <= tolerance <= 1e-2:
+        raise ValueError(f"the tolerance of exact coefficients must lie between 1e-8 and 1e-2, not {tolerance:g}")
+    dtype = np.float32 if tolerance >= SINGLE_PRECISION_FROM else np.float64
+    if device != "cpu":
+        plan = _plan(operator, tolerance, max(operator.sea.shape), dtype)
+        return _gamma(operator, _probe_on_device(plan, operator, device))
+    plan = _plan(operator, tolerance, TILE, dtype)
+    energy = np.zeros(operator.sea.shape)
+    stencil.probe_tiles(plan.stencil, operator.sea, plan.rim, plan.tiles, plan.series, plan.lengths, energy)
+    return _gamma(operator, energy)
+
+
+def _probe_on_device(plan: _Plan, operator: Diffusion, device: str) -> np.ndarray:
+    """|A^-M/2 e_p|^2 from a plan of one tile, the whole grid."""
+    from dlgd.physics import stencil_torch
+
+    if not len(plan.tiles):
+        return np.zeros(operator.sea.shape)
+    halo, spacing = plan.tiles[0, 4:6], plan.tiles[0, 6:8]
+    y, x = plan.rim - halo[0], plan.rim - halo[1]
+    inner = tuple(a[y : len(a) - y, x : a.shape[1] - x] for a in plan.stencil)
+    series, bound = plan.series[0, : plan.lengths[0]], float(plan.series[0, -1])
+    return stencil_torch.probe(inner, operator.sea, tuple(halo), tuple(spacing), series, bound, device)
+
+
+def randomization(operator: Diffusion, vectors: int, rng: np.random.Generator) -> np.ndarray:
+    """gamma from the sample variance of `vectors` random fields of covariance F; error about sqrt(2 / vectors).
+
+    z ~ N(0, I), x = L^(M/2) W^-1/2 z, gamma_p^2 = 1 / mean(x_p^2). The solver's own error, 1e-3, is far below.
+    """
+    if vectors < 1:
+        raise ValueError(f"randomization needs at least one vector, not {vectors}")
+    plan = _plan(operator, 1e-3, 3 * TILE, np.float32)
+    ny, nx = operator.sea.shape
+    energy = np.zeros((ny, nx))
+    for first in range(0, vectors, stencil.LANES):
+        z = np.zeros((ny, nx, stencil.LANES), np.float32)
+        lanes = min(stencil.LANES, vectors - first)
+        z[..., :lanes] = rng.standard_normal((ny, nx, lanes), dtype=np.float32)
+        padded = pad_cells(np.moveaxis(z, -1, 0), plan.rim, operator.topology)
+        noise = np.ascontiguousarray(np.moveaxis(padded, 0, -1))
+        stencil.add_random_energy(plan.stencil, noise, plan.rim, plan.tiles, plan.series, plan.lengths, energy)
+    return _gamma(operator, energy / vectors)

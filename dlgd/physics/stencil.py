@@ -1,0 +1,150 @@
+"""The Chebyshev polynomial of the diffusion stencil, compiled for the CPU (numba) or batched on a device (torch).
+
+p(A) x ~ A^-m x by Clenshaw's recurrence, b_k = c_k x + 2 S b_(k+1) - b_(k+2), where S is A mapped to
+[-1, 1]: only stencil products, two arrays, updated in place.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numba
+import numpy as np
+from numpy.polynomial import chebyshev
+
+LANES = 16  # right-hand sides treated together, innermost in memory: one coefficient serves them all
+
+
+def chebyshev_coefficients(power: int, bound: float, tolerance: float) -> np.ndarray:
+    """Chebyshev coefficients on [1, bound] of x^-power, max error below tolerance (absolute; x^-power <= 1).
+
+    The shortest series whose neglected coefficients, which bound the error, add up to less than the tolerance.
+    """
+    bound = max(bound, 1 + 1e-6)
+    series = chebyshev.chebinterpolate(lambda t: (1 + (bound - 1) * (t + 1) / 2) ** float(-power), 200)
+    neglected = np.cumsum(np.abs(series[::-1]))[::-1]
+    enough = int(np.argmax(neglected < tolerance)) if neglected[-1] < tolerance else len(series)
+    return series[: max(enough, 2)]
+
+
+@numba.njit(fastmath=True, inline="always")
+def _clenshaw_step(older, newer, local, rows, columns, factor):
+    """older <- factor (S newer) - older, in place; arrays (rows + 2, columns + 2, LANES) with a rim of zeros."""
+    centre, south, west = local
+    for y in range(rows):
+        for x in range(columns):
+            c = factor * centre[y, x]
+            s = factor * south[y, x]
+            n = factor * south[y + 1, x]
+            w = factor * west[y, x]
+            e = factor * west[y, x + 1]
+            for k in range(LANES):
+                older[y + 1, x + 1, k] = (
+                    c * newer[y + 1, x + 1, k]
+                    - s * newer[y, x + 1, k]
+                    - n * newer[y + 2, x + 1, k]
+                    - w * newer[y + 1, x, k]
+                    - e * newer[y + 1, x + 2, k]
+                    - older[y + 1, x + 1, k]
+                )
+
+
+@numba.njit(fastmath=True, inline="always")
+def _load_tile(stencil, top, left, rows, columns, bound):
+    """The part of the stencil under a tile, mapped so that the spectrum [1, bound] becomes [-1, 1].
+
+    What leaves the tile is lost (its rim stays zero): the halo is wide enough for that not to matter.
+    """
+    diagonal, south, west = stencil
+    scale = diagonal.dtype.type(2 / (bound - 1))
+    shift = diagonal.dtype.type((bound + 1) / (bound - 1))
+    centre = scale * diagonal[top : top + rows, left : left + columns] - shift
+    s_faces = scale * south[top : top + rows + 1, left : left + columns]
+    w_faces = scale * west[top : top + rows, left : left + columns + 1]
+    return centre, s_faces, w_faces
+
+
+@numba.njit(parallel=True, fastmath=True, cache=True)
+def probe_tiles(stencil, wanted, rim, tiles, series, series_length, energy):
+    """energy[p] = |p(A) e_p|^2 for the wanted cells, tile by tile.
+
+    stencil: diagonal (NY, NX), south (NY + 1, NX), west (NY, NX + 1) couplings of A on the grid padded by `rim`.
+    wanted, energy (NY - 2 rim, NX - 2 rim). tiles (n, 8) int64: row, column, rows, columns of the tile in
+    the grid; halo rows, halo columns; spacing of the Diracs in rows and columns (one larger than the tile
+    means one Dirac at a time). series (n, terms + 1): its Chebyshev series, then the bound of the spectrum.
+    """
+    dtype = stencil[0].dtype
+    zero = dtype.type(0)
+    for t in numba.prange(tiles.shape[0]):
+        y0, x0, ny, nx, hy, hx, box_rows, box_columns = tiles[t]
+        sy, sx = min(box_rows, ny), min(box_columns, nx)
+        rows, columns = ny + 2 * hy, nx + 2 * hx
+        local = _load_tile(stencil, y0 - hy + rim, x0 - hx + rim, rows, columns, series[t, -1])
+        older = np.zeros((rows + 2, columns + 2, LANES), dtype)
+        newer = np.zeros((rows + 2, columns + 2, LANES), dtype)
+        column_sum = np.zeros((columns, LANES), dtype)
+        for first in range(0, sy * sx, LANES):
+            older[:] = zero
+            newer[:] = zero
+            any_wanted = False
+            for k in range(series_length[t] - 1, -1, -1):
+                # the last step of Clenshaw's recurrence takes the product once
+                _clenshaw_step(older, newer, local, rows, columns, dtype.type(2 if k else 1))
+                coefficient = dtype.type(series[t, k])
+                for lane in range(min(LANES, sy * sx - first)):
+                    for y in range((first + lane) // sx, ny, sy):
+                        for x in range((first + lane) % sx, nx, sx):
+                            if wanted[y0 + y, x0 + x]:
+                                any_wanted = True
+                                # pseudo-random signs: cross-talk of several neighbours cancels
+                                sign = 1 - 2 * (((y0 + y) * 7919 + (x0 + x) * 104729) // 64 % 2)
+                                older[y + hy + 1, x + hx + 1, lane] += sign * coefficient
+                older, newer = newer, older
+                if not any_wanted:
+                    break
+            if not any_wanted:
+                continue
+            # each Dirac gets the energy of its own box: sums over its rows for all lanes, then over its columns
+            for oy in range(first // sx, min((first + LANES - 1) // sx, sy - 1) + 1):
+                for y in range(oy, ny, sy):
+                    column_sum[:] = zero
+                    low = y + hy - box_rows // 2
+                    for row in range(max(low, 0), min(low + box_rows, rows)):
+                        for x in range(columns):
+                            for k in range(LANES):
+                                column_sum[x, k] += newer[row + 1, x + 1, k] ** 2
+                    for lane in range(max(first, oy * sx), min(first + LANES, (oy + 1) * sx)):
+                        for x in range(lane % sx, nx, sx):
+                            if wanted[y0 + y, x0 + x]:
+                                total = 0.0
+                                low = x + hx - box_columns // 2
+                                for column in range(max(low, 0), min(low + box_columns, columns)):
+                                    total += column_sum[column, lane - first]
+                                energy[y0 + y, x0 + x] = total
+
+
+@numba.njit(parallel=True, fastmath=True, cache=True)
+def add_random_energy(stencil, noise, rim, tiles, series, series_length, energy):
+    """energy[p] += sum over the lanes of (p(A) z)_p^2 for noise z (NY, NX, LANES); see `probe_tiles`."""
+    dtype = stencil[0].dtype
+    for t in numba.prange(tiles.shape[0]):
+        y0, x0, ny, nx, hy, hx = tiles[t, :6]
+        rows, columns = ny + 2 * hy, nx + 2 * hx
+        top, left = y0 - hy + rim, x0 - hx + rim
+        local = _load_tile(stencil, top, left, rows, columns, series[t, -1])
+        older = np.zeros((rows + 2, columns + 2, LANES), dtype)
+        newer = np.zeros((rows + 2, columns + 2, LANES), dtype)
+        for k in range(series_length[t] - 1, -1, -1):
+            _clenshaw_step(older, newer, local, rows, columns, dtype.type(2 if k else 1))
+            coefficient = dtype.type(series[t, k])
+            for y in range(rows):
+                for x in range(columns):
+                    for lane in range(LANES):
+                        older[y + 1, x + 1, lane] += coefficient * noise[top + y, left + x, lane]
+            older, newer = newer, older
+        for y in range(ny):
+            for x in range(nx):
+                total = 0.0
+                for lane in range(LANES):
+                    total += newer[y + hy + 1, x + hx + 1, lane] ** 2
+                energy[y0 + y, x0 + x] += total
