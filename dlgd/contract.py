@@ -8,7 +8,7 @@ tensors hold what a network sees, scaled and without units. A data set is the on
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -146,8 +146,12 @@ class DataSource(ABC):
         """Known before `prepare`, but for `spec.scaling`, which may need the training samples."""
 
     @abstractmethod
-    def check(self, *, halo: int) -> None:
-        """Refuse, before any long work, options that cannot work with a network of this halo."""
+    def check(self) -> None:
+        """Refuse, before any long work, options that cannot work."""
+
+    @abstractmethod
+    def read(self, path: Path) -> xr.Dataset:
+        """A user's own samples from a NetCDF file, as `samples` gives them; refuses what does not fit."""
 
     @abstractmethod
     def prepare(self) -> None:
@@ -156,6 +160,15 @@ class DataSource(ABC):
     @abstractmethod
     def checksum(self) -> str:
         """A digest of the data that were prepared, for the record of a run."""
+
+    @property
+    @abstractmethod
+    def statistics(self) -> dict[str, float]:
+        """What was learned from the training samples in order to scale; kept in checkpoints. Empty if nothing."""
+
+    @abstractmethod
+    def use_statistics(self, statistics: Mapping[str, float]) -> None:
+        """Scale as at training time, so that new fields can be encoded without the training samples."""
 
     @abstractmethod
     def samples(self, part: str) -> xr.Dataset:
@@ -185,6 +198,7 @@ class Method(ABC):
     """Anything that answers for whole samples in physical units: a classical method or a trained network."""
 
     name: str  # the row's name in a table of scores
+    seconds_per_sample: float | None = None  # set by methods that read an earlier answer: how long that one took
 
     @abstractmethod
     def fit(self, train: xr.Dataset) -> None:
@@ -197,6 +211,9 @@ class Method(ABC):
 
 class Evaluation(ABC):
     """The scores and figures of a kind of problem, in physical units."""
+
+    columns: Sequence[Any]  # of its table: key of the score, title, and how a number is written
+    published: Sequence[Mapping[str, Any]]  # rows of figures printed elsewhere
 
     @abstractmethod
     def scores(self, samples: xr.Dataset, prediction: np.ndarray) -> dict[str, float]:

@@ -100,7 +100,7 @@ def _wrap(lon: np.ndarray) -> np.ndarray:
 def mercator(rows: int = 180, columns: int = 360) -> Grid:
     """Mercator grid, regular in longitude, square cells, symmetric about the equator.
 
-    Periodic west-east, closed north and south. With 180 x 360 cells it reaches 66.4 degrees: there the
+    Periodic west-east, closed north and south. With 180 x 360 cells it reaches 66.5 degrees: there the
     Mercator ordinate ln tan(pi/4 + lat/2) is pi/2.
     """
     step = 2 * np.pi / columns

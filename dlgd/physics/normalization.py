@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy.interpolate import RectBivariateSpline
+from scipy import ndimage
 from scipy.sparse.linalg import splu
 
 from dlgd.physics import stencil
@@ -17,10 +17,11 @@ from dlgd.physics.diffusion import STEPS, Diffusion
 from dlgd.physics.halo import pad_cells, pad_south_faces, pad_west_faces
 
 
-def brute_force(operator: Diffusion, cells: np.ndarray, block: int = 32) -> np.ndarray:
+def brute_force(operator: Diffusion, cells: np.ndarray, block: int = 4) -> np.ndarray:
     """gamma (n,) in m at chosen sea cells, (n, 2) rows and columns: M / 2 sparse LU solves for each.
 
-    F_pp = v' W v with v = L^(M/2) W^-1 e_p. The reference for everything else here.
+    F_pp = v' W v with v = L^(M/2) W^-1 e_p. The reference for everything else here. `block`: cells solved
+    together; 4 is fastest on a global grid, larger blocks leave the cache (measured: 5 ms a solve, 32: 26 ms).
     """
     matrix, number = operator.matrix()
     area = operator.area[operator.sea]
@@ -39,46 +40,55 @@ def brute_force(operator: Diffusion, cells: np.ndarray, block: int = 32) -> np.n
     return 1 / np.sqrt(energy)
 
 
-def homogeneous_energy(r_i: np.ndarray, r_j: np.ndarray, steps: int = STEPS, modes: int = 192) -> np.ndarray:
-    """w F_pp on an unbounded uniform grid with r = alpha / w (dimensionless), any shape.
+def _along_a_row(a: np.ndarray, r: np.ndarray, steps: int) -> np.ndarray:
+    """(1 / pi) int_[0, pi] (a + 4 r sin^2(l/2))^-M dl for a >= 1, r >= 0: s^-M P_(M-1)((a + 2 r) / s), s^2 = a (a + 4 r).
 
-    (1 / pi^2) int int_[0, pi]^2 (1 + 4 r_i sin^2(k/2) + 4 r_j sin^2(l/2))^-M dk dl, by the trapezoidal rule,
-    which converges geometrically on a periodic integrand: with n modes it is the doubly periodic n x n grid.
+    Laplace's second integral for the Legendre polynomials P (Whittaker and Watson 1927, section 15.23); the
+    recurrence is theirs, for s^-(n+1) P_n, and stable, since the argument is at least 1.
+    """
+    inverse = 1 / (a * (a + 4 * r))
+    slope = (a + 2 * r) * inverse
+    before, now = np.zeros_like(inverse), np.sqrt(inverse)
+    for n in range(steps - 1):
+        before, now = now, (2 * n + 1) / (n + 1) * slope * now - n / (n + 1) * inverse * before
+    return now
+
+
+def homogeneous_energy(r_i: np.ndarray, r_j: np.ndarray, steps: int = STEPS) -> np.ndarray:
+    """w F_pp on an unbounded uniform grid with r = alpha / w (dimensionless), any shape; relative error about 1e-14.
+
+    (1 / pi^2) int int_[0, pi]^2 (1 + 4 r_i sin^2(k/2) + 4 r_j sin^2(l/2))^-M dk dl: over l in closed form, over k
+    by the midpoint rule, which converges geometrically on a periodic integrand. F is symmetric in its two
+    numbers, so the smaller one goes under the rule, which then needs fewer nodes.
     """
     r_i, r_j = np.broadcast_arrays(np.asarray(r_i, float), np.asarray(r_j, float))
-    s = 4 * np.sin(np.pi * np.arange(modes) / modes) ** 2
-    return np.array(
-        [np.mean((1 + a * s[:, None] + b * s) ** float(-steps)) for a, b in zip(r_i.flat, r_j.flat, strict=True)]
-    ).reshape(r_i.shape)
-
-
-@lru_cache(maxsize=4)
-def _energy_table(steps: int, largest: float) -> RectBivariateSpline:
-    """log(w F_pp) as a spline of u = sqrt(log(1 + r)); smooth down to r = 0. Relative error below 1e-7."""
-    u = np.linspace(0, np.sqrt(np.log1p(largest)), 90)
-    r = np.expm1(u**2)
-    return RectBivariateSpline(u, u, np.log(homogeneous_energy(r[:, None], r[None, :], steps)), kx=5, ky=5)
+    small, large = np.minimum(r_i, r_j), np.maximum(r_i, r_j)
+    # 2 m nodes on the circle leave out what F has at a distance of 2 m cells, about exp(-2 m decay)
+    decay = 2 * np.arcsinh(0.5 / np.sqrt(small.max(initial=1e-2)))  # per cell
+    nodes = int(np.ceil((30 + 3 * steps) / 2 / decay))
+    total = np.zeros(small.shape)
+    for k in (np.arange(nodes) + 0.5) * np.pi / nodes:
+        total += _along_a_row(1 + 4 * np.sin(k / 2) ** 2 * small, large, steps)
+    return total / nodes
 
 
 def homogeneous(operator: Diffusion) -> np.ndarray:
-    """gamma as if each cell's diffusivities, the means over its two faces, reigned everywhere. Costs nothing."""
+    """gamma as if each cell's diffusivities, the means over its two faces, reigned everywhere."""
     east_alpha = pad_west_faces(operator.alpha_j, 0, operator.topology)[:, 1:]
     r_i = (operator.alpha_i[:-1] + operator.alpha_i[1:]) / 2 / operator.area
     r_j = (operator.alpha_j + east_alpha) / 2 / operator.area
-    largest = max(r_i[operator.sea].max(initial=0), r_j[operator.sea].max(initial=0), 1.0)
-    table = _energy_table(operator.steps, float(2 ** np.ceil(np.log2(largest))))  # rounded up, to be found again
-    u_i, u_j = np.sqrt(np.log1p(r_i[operator.sea])), np.sqrt(np.log1p(r_j[operator.sea]))
     gamma = np.full(operator.sea.shape, np.nan)
-    gamma[operator.sea] = np.sqrt(operator.area[operator.sea] * np.exp(-table.ev(u_i, u_j)))
+    energy = homogeneous_energy(r_i[operator.sea], r_j[operator.sea], operator.steps)
+    gamma[operator.sea] = np.sqrt(operator.area[operator.sea] / energy)
     return gamma
 
 
 # --- exact, by probing ------------------------------------------------------------------------------------
 #
 # The response of a Dirac decays within a few length scales, so many Diracs share one right-hand side, each
-# taking the energy of its own box. Tiles of the grid are solved apart, with a halo: each has the spacing, the halo and the polynomial that its
-# own length scales ask for, and stays in the cache of a core. Against one spacing for the whole grid and a
-# sparse LU this is what makes the difference; measured in tests/benchmarks.
+# taking the energy of its own box. Tiles of the grid are solved apart, with a halo: each has the spacing, the
+# halo and the polynomial that its own length scales ask for, and stays in the cache of a core. Against one
+# spacing for the whole grid and a sparse LU this is what makes the difference; measured in tests/benchmarks.
 
 TILE = 16  # cells; 16 to 24 are equally fast, larger tiles leave the cache and follow the scales less closely
 SINGLE_PRECISION_FROM = 3e-5  # tolerance above which float32 (rounding about 1e-5) is enough
@@ -89,7 +99,7 @@ def _spacing(r_along: float, r_across: float, steps: int, level: float) -> int:
     """Cells along one axis beyond which the homogeneous correlation F_pq / F_pp stays below the level."""
     n = 512
     s = 4 * np.sin(np.pi * np.arange(n) / n) ** 2
-    spectrum = ((1 + r_along * s[:, None] + r_across * s) ** float(-steps)).mean(axis=1)
+    spectrum = _along_a_row(1 + r_along * s, np.asarray(r_across), steps)
     correlation = np.fft.irfft(spectrum[: n // 2 + 1], n)[: n // 2]
     below = np.flatnonzero(correlation <= level * correlation[0])
     if not len(below):
@@ -100,7 +110,7 @@ def _spacing(r_along: float, r_across: float, steps: int, level: float) -> int:
 @lru_cache(maxsize=4096)
 def _polynomial(r_i: float, r_j: float, bound: float, steps: int, tolerance: float) -> np.ndarray:
     """Series of A^(-M/2): an error d of p(A) e_p is an error of at most 2 d / |A^-M/2 e_p| of its energy."""
-    least = float(homogeneous_energy(r_i, r_j, steps, modes=64))
+    least = float(homogeneous_energy(np.asarray(r_i), np.asarray(r_j), steps))
     return stencil.chebyshev_coefficients(steps // 2, bound, tolerance / 2 * np.sqrt(least))
 
 
@@ -161,6 +171,30 @@ def _plan(operator: Diffusion, tolerance: float, tile: int, dtype: type) -> _Pla
     return _Plan(padded, rim, work, table, np.array([len(s) - 1 for s in series], dtype=np.int64))
 
 
+def _meets_itself(operator: Diffusion, plan: _Plan) -> np.ndarray:
+    """(ny, nx) bool: sea cells whose response comes back upon itself, round a small periodic grid or round a
+    pole of the fold that stands at sea. They are one cell of the grid, but two or more of the padded grid.
+    """
+    sea, topology = operator.sea, operator.topology
+    ny, nx = sea.shape
+    # images on two sides count, and twice each: a quarter more than the spacing of Diracs
+    rows, columns = 5 * plan.tiles[:, 6:8].max(axis=0, initial=0) // 4
+    if (topology.south_north == "periodic" and rows > ny) or (topology.west_east == "periodic" and columns > nx):
+        return sea
+    meets = np.zeros_like(sea)
+    if topology.south_north == "fold":
+        half_y, half_x = rows // 2 + 1, columns // 2 + 1
+        halo = int(max(half_y, half_x))
+        padded = pad_cells(sea, halo, topology)
+        number = pad_cells(np.arange(ny * nx).reshape(ny, nx), halo, topology)
+        for pole in (0, nx // 2):
+            y, x = halo + ny, halo + pole
+            window = np.s_[y - half_y : y + half_y, x - half_x : x + half_x]
+            basin, _ = ndimage.label(padded[window])  # a cell and its image on one sea, half a turn away
+            meets.flat[number[window][(basin > 0) & (basin == basin[::-1, ::-1])]] = True
+    return meets
+
+
 def _gamma(operator: Diffusion, energy: np.ndarray) -> np.ndarray:
     return np.sqrt(operator.area / np.where(operator.sea, energy, np.nan))
 
@@ -175,11 +209,16 @@ def exact(operator: Diffusion, tolerance: float = 1e-6, device: str = "cpu") -> 
     dtype = np.float32 if tolerance >= SINGLE_PRECISION_FROM else np.float64
     if device != "cpu":
         plan = _plan(operator, tolerance, max(operator.sea.shape), dtype)
-        return _gamma(operator, _probe_on_device(plan, operator, device))
-    plan = _plan(operator, tolerance, TILE, dtype)
-    energy = np.zeros(operator.sea.shape)
-    stencil.probe_tiles(plan.stencil, operator.sea, plan.rim, plan.tiles, plan.series, plan.lengths, energy)
-    return _gamma(operator, energy)
+        energy = _probe_on_device(plan, operator, device)
+    else:
+        plan = _plan(operator, tolerance, TILE, dtype)
+        energy = np.zeros(operator.sea.shape)
+        stencil.probe_tiles(plan.stencil, operator.sea, plan.rim, plan.tiles, plan.series, plan.lengths, energy)
+    gamma = _gamma(operator, energy)
+    left = np.argwhere(_meets_itself(operator, plan))  # none on a global ocean grid
+    if len(left):
+        gamma[tuple(left.T)] = brute_force(operator, left)
+    return gamma
 
 
 def _probe_on_device(plan: _Plan, operator: Diffusion, device: str) -> np.ndarray:
@@ -203,13 +242,12 @@ def randomization(operator: Diffusion, vectors: int, rng: np.random.Generator) -
     if vectors < 1:
         raise ValueError(f"randomization needs at least one vector, not {vectors}")
     plan = _plan(operator, 1e-3, 3 * TILE, np.float32)
-    ny, nx = operator.sea.shape
-    energy = np.zeros((ny, nx))
+    cells = operator.sea.size
+    source = pad_cells(np.arange(1, cells + 1).reshape(operator.sea.shape), plan.rim, operator.topology)  # 0: none
+    energy = np.zeros(operator.sea.shape)
     for first in range(0, vectors, stencil.LANES):
-        z = np.zeros((ny, nx, stencil.LANES), np.float32)
+        z = np.zeros((cells + 1, stencil.LANES), np.float32)
         lanes = min(stencil.LANES, vectors - first)
-        z[..., :lanes] = rng.standard_normal((ny, nx, lanes), dtype=np.float32)
-        padded = pad_cells(np.moveaxis(z, -1, 0), plan.rim, operator.topology)
-        noise = np.ascontiguousarray(np.moveaxis(padded, 0, -1))
-        stencil.add_random_energy(plan.stencil, noise, plan.rim, plan.tiles, plan.series, plan.lengths, energy)
+        z[1:, :lanes] = rng.standard_normal((cells, lanes), dtype=np.float32)
+        stencil.add_random_energy(plan.stencil, z[source], plan.rim, plan.tiles, plan.series, plan.lengths, energy)
     return _gamma(operator, energy / vectors)

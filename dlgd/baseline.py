@@ -1,0 +1,53 @@
+"""python -m dlgd.baseline baseline=randomization data=nemovar: a classical method, scored as networks are."""
+
+from __future__ import annotations
+
+import logging
+
+from omegaconf import DictConfig, open_dict
+
+from dlgd import door
+from dlgd.settings import Refusal
+
+log = logging.getLogger(__name__)
+
+
+@door.door("baseline")
+def main(config: DictConfig) -> None:
+    """Build, prepare the data, answer, score, record."""
+    from dlgd import build
+    from dlgd.contract import PARTS
+    from dlgd.evaluation.report import report
+    from dlgd.training.checkpoint import make_writable
+
+    if config.part not in PARTS:
+        raise Refusal(f"part={config.part} is unknown: choose one of {', '.join(PARTS)}")
+    folder = door.output_folder()
+    with open_dict(config):
+        config.choices = door.choices()
+    evaluation, method, data = build.evaluation(config), build.method(config.baseline), build.data(config)
+    tracker = build.tracker(config, folder)
+    make_writable(folder)
+    door.write_config(config, folder)
+    data.prepare()
+    params, tags = build.record(config, config.choices, "cpu", data.checksum())
+    tracker.start(name=f"{method.name}-{config.data.name}", params=params, tags=tags)
+    status = "FAILED"
+    try:
+        method.fit(data.samples("train"))
+        report(
+            methods=[method],
+            samples=data.samples(config.part),
+            evaluation=evaluation,
+            folder=folder,
+            tracker=tracker,
+            title=f"{config.data.name}, {config.part} part",
+        )
+        status = "FINISHED"
+    finally:
+        tracker.finish(status)
+    log.info("everything is in %s", folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""The methods that need no training for normalization coefficients; see `physics.normalization`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import xarray as xr
+from rich.progress import track
+
+from dlgd.contract import Method
+from dlgd.physics import normalization
+from dlgd.physics.diffusion import Diffusion
+from dlgd.physics.halo import Topology
+
+
+class _EachSample(Method):
+    """A method that treats one operator after the other."""
+
+    def __init__(self, *, name: str, solve: Callable[[int, Diffusion], np.ndarray]) -> None:
+        self.name, self._solve = name, solve
+
+    def fit(self, train: xr.Dataset) -> None:
+        """Nothing to learn."""
+
+    def predict(self, samples: xr.Dataset) -> np.ndarray:
+        """gamma (sample, y, x) in m, NaN on land."""
+        missing = [v for v in ("alpha_i", "alpha_j", "w", "mask") if v not in samples]
+        if missing:
+            raise ValueError(f"baseline={self.name} needs the variables {', '.join(missing)}, which these samples lack")
+        topology = Topology(samples.attrs["west_east"], samples.attrs["south_north"])
+        w, sea = samples.w.values, samples.mask.values
+        pairs = list(zip(samples.alpha_i.values, samples.alpha_j.values, strict=True))
+        return np.stack(
+            [
+                self._solve(number, Diffusion(alpha_i, alpha_j, w, sea, topology))
+                for number, (alpha_i, alpha_j) in enumerate(track(pairs, self.name, transient=True))
+            ]
+        )
+
+
+def homogeneous() -> Method:
+    """Each cell as if its own diffusivities reigned everywhere."""
+    return _EachSample(name="homogeneous", solve=lambda _, operator: normalization.homogeneous(operator))
+
+
+def randomization(*, vectors: int, seed: int) -> Method:
+    """Sample variance of `vectors` random fields."""
+    if vectors < 1:
+        raise ValueError(f"baseline.vectors={vectors}: at least one is needed")
+    return _EachSample(
+        name=f"randomization {vectors}",
+        solve=lambda number, operator: normalization.randomization(
+            operator, vectors, np.random.default_rng([seed, number])
+        ),
+    )
+
+
+def exact(*, tolerance: float, device: str) -> Method:
+    """Probing; the ceiling."""
+    if not 1e-8 <= tolerance <= 1e-2:
+        raise ValueError(f"baseline.tolerance={tolerance:g} must lie between 1e-8 and 1e-2")
+    return _EachSample(
+        name=f"exact {tolerance:g}", solve=lambda _, operator: normalization.exact(operator, tolerance, device)
+    )

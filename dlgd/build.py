@@ -1,0 +1,155 @@
+"""From the configuration to objects: the only caller of instantiate. Refuses what does not fit, in one sentence."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import hydra
+import numpy as np
+import torch
+import xarray as xr
+from hydra.errors import InstantiationException
+from omegaconf import DictConfig, OmegaConf
+
+from dlgd.contract import Augmentation, DataSource, Evaluation, Method, Misfit, Network, Spec, Tracker
+from dlgd.data import cache
+from dlgd.settings import Refusal, cache_folder
+from dlgd.tracking import provenance
+from dlgd.training import checkpoint, device, seeding
+from dlgd.training.options import Options
+from dlgd.training.schedulers import Scheduler
+
+
+def _make(config: DictConfig, group: str, *arguments: Any, **extra: Any) -> Any:  # noqa: ANN401
+    """Instantiate one group with what only the program knows; a constructor's complaint becomes a refusal."""
+    try:
+        # partial first: Hydra would turn the extra arguments into configurations
+        make = hydra.utils.instantiate(config, _partial_=True, _convert_="all")
+    except InstantiationException as error:
+        raise Refusal(f"{group}._target_={config.get('_target_')} cannot be found: {error}") from error
+    try:
+        return make(*arguments, **extra)
+    except Refusal:
+        raise
+    except ValueError as error:
+        raise Refusal(str(error)) from error
+    except TypeError as error:
+        given = ", ".join(str(key) for key in config if not str(key).startswith("_"))
+        raise Refusal(f"{group} was given {given}, which does not fit {config.get('_target_')}: {error}") from error
+
+
+def data(config: DictConfig) -> DataSource:
+    """The data set, checked, not prepared."""
+    source = _make(config.data, "data")
+    source.check()
+    return source
+
+
+def network(config: DictConfig, spec: Spec) -> Network:
+    """The network for data of this spec, with weights drawn from the seed."""
+    seeding.seed_everything(config.seed)
+    return _make(config.model, "model", spec=spec)
+
+
+def misfit(config: DictConfig, spec: Spec) -> Misfit:
+    """The loss for data of this spec."""
+    return _make(config.loss, "loss", spec=spec)
+
+
+def augmentation(config: DictConfig) -> Augmentation:
+    """The augmentation."""
+    return _make(config.augmentation, "augmentation")
+
+
+def optimizers(config: DictConfig, net: Network) -> dict[str, torch.optim.Optimizer]:
+    """One optimizer for each player of the network."""
+    return {name: _make(config.optimizer, "optimizer", player.parameters()) for name, player in net.players().items()}
+
+
+def scheduler(config: DictConfig) -> Scheduler:
+    """The learning rate over the training."""
+    return _make(config.scheduler, "scheduler")
+
+
+def options(config: DictConfig) -> Options:
+    """Of the training loop."""
+    return _make(config.training, "training")
+
+
+def evaluation(config: DictConfig) -> Evaluation:
+    """The scores and figures."""
+    return _make(config.evaluation.scores, "evaluation.scores")
+
+
+def tracker(config: DictConfig, folder: Path) -> Tracker:
+    """Where the run is recorded: in the experiment named after the data set."""
+    return _make(config.tracking, "tracking", experiment=config.data.name, folder=folder)
+
+
+def run_device(config: DictConfig) -> torch.device:
+    """Where networks are trained and used."""
+    return device.choose(config.device)
+
+
+def method(config: DictConfig, group: str = "baseline") -> Method:
+    """A classical method; its answers are kept in the cache of the data."""
+    return Kept(_make(config, group), OmegaConf.to_container(config, resolve=True))
+
+
+def comparison(config: DictConfig) -> list[Method]:
+    """The methods that each network is compared with."""
+    methods = config.evaluation.get("methods") or {}
+    return [method(one, f"evaluation.methods.{name}") for name, one in methods.items() if one is not None]
+
+
+class Kept(Method):
+    """A method whose answers for the same samples are computed once and kept, with the seconds they took."""
+
+    def __init__(self, inner: Method, config: Mapping[str, Any]) -> None:
+        self.inner, self.name = inner, inner.name
+        self._config = json.dumps(config, sort_keys=True)
+
+    def fit(self, train: xr.Dataset) -> None:
+        """Pass on."""
+        self.inner.fit(train)
+
+    def predict(self, samples: xr.Dataset) -> np.ndarray:
+        """Of the method, or what it answered before."""
+        key = hashlib.sha256(f"{self._config}{cache.digest(samples)}".encode()).hexdigest()[:16]
+        folder = cache.folder_for(cache_folder(), "answers", {"format": 1})
+
+        def make() -> xr.Dataset:
+            start = time.perf_counter()
+            answer = self.inner.predict(samples)
+            seconds = (time.perf_counter() - start) / samples.sizes["sample"]
+            dims = [f"axis_{number}" for number in range(answer.ndim)]
+            return xr.Dataset({"answer": (dims, answer)}, attrs={"seconds_per_sample": seconds, "method": self._config})
+
+        kept = cache.get(folder / f"{key}.nc", make)
+        self.seconds_per_sample = float(kept.attrs["seconds_per_sample"])
+        return kept.answer.values
+
+
+def trained(config: DictConfig, folder: Path, criterion: str | None) -> tuple[DataSource, Network, checkpoint.Checkpoint]:
+    """Data source, network and checkpoint of a run; `criterion` is one of its training.criteria (null: the first)."""
+    criteria = list(config.training.criteria)
+    criterion = criteria[0] if criterion is None else criterion
+    if criterion not in criteria:
+        raise Refusal(f"criterion={criterion} was not among those of the run: choose one of {', '.join(criteria)}")
+    kept = checkpoint.load(checkpoint.best_path(folder, criterion))
+    source = data(config)
+    net = network(config, source.spec)
+    checkpoint.restore(net, kept)
+    source.use_statistics(kept.config.get("statistics", {}))
+    return source, net, kept
+
+
+def record(config: DictConfig, choices: Mapping[str, str], where: str, checksum: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """Parameters and tags of a run for the tracker."""
+    plain = OmegaConf.to_container(config, resolve=True)
+    return provenance.flatten(plain) | dict(choices), provenance.tags(device=where) | {"data_checksum": checksum}

@@ -1,0 +1,187 @@
+"""Samples of diffusion operators as xarray Datasets: built, completed, and read from a user's file."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import xarray as xr
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from dlgd.physics import coastline, normalization
+from dlgd.physics.diffusion import Diffusion, open_faces
+from dlgd.physics.halo import Topology
+from dlgd.settings import Refusal
+
+T = TypeVar("T")
+
+
+def progress(items: Sequence[T], title: str) -> Iterator[T]:
+    """A progress bar on the terminal's error stream; nothing where that is not a terminal."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
+        yield from bar.track(items, description=title)
+
+
+def base(lat: np.ndarray, lon: np.ndarray, w: np.ndarray, sea: np.ndarray, topology: Topology) -> xr.Dataset:
+    """What all samples share; arrays (y, x)."""
+    plane = ("y", "x")
+    return xr.Dataset(
+        {
+            "w": (plane, w, {"units": "m2", "long_name": "cell area", "standard_name": "cell_area"}),
+            "mask": (plane, sea, {"long_name": "sea", "flag_values": "0, 1", "flag_meanings": "land sea"}),
+        },
+        coords={
+            "lat": (plane, lat, {"units": "degrees_north", "standard_name": "latitude"}),
+            "lon": (plane, lon, {"units": "degrees_east", "standard_name": "longitude"}),
+        },
+        attrs={"west_east": topology.west_east, "south_north": topology.south_north},
+    )
+
+
+def sample(operator: Diffusion, gamma: np.ndarray) -> xr.Dataset:
+    """One operator and its coefficients."""
+    return xr.Dataset(
+        {
+            "alpha_i": (
+                ("y_face", "x"),
+                operator.alpha_i,
+                {"units": "m2", "long_name": "scaled diffusivity on south faces"},
+            ),
+            "alpha_j": (("y", "x"), operator.alpha_j, {"units": "m2", "long_name": "scaled diffusivity on west faces"}),
+            "gamma": (("y", "x"), gamma, {"units": "m", "long_name": "normalization coefficient"}),
+        },
+        attrs={"steps": operator.steps},
+    )
+
+
+def topology(samples: xr.Dataset) -> Topology:
+    """From the attributes."""
+    return Topology(samples.attrs["west_east"], samples.attrs["south_north"])
+
+
+def operators(samples: xr.Dataset) -> Iterator[Diffusion]:
+    """Each sample's diffusion operator."""
+    for alpha_i, alpha_j in zip(samples.alpha_i.values, samples.alpha_j.values, strict=True):
+        yield Diffusion(alpha_i, alpha_j, samples.w.values, samples.mask.values, topology(samples))
+
+
+def complete(samples: xr.Dataset, distance_metric: str) -> xr.Dataset:
+    """Add the signed distance to the coast (cells) and gamma in closed form (m)."""
+    distance = coastline.signed_distance(samples.mask.values, topology(samples), distance_metric)
+    estimate = np.stack([normalization.homogeneous(operator) for operator in operators(samples)])
+    return samples.assign(
+        distance=(("y", "x"), distance, {"units": "1", "long_name": f"signed {distance_metric} distance to coast in cells"}),
+        gamma_homogeneous=(("sample", "y", "x"), estimate, {"units": "m", "long_name": "homogeneous closed form"}),
+    )
+
+
+def as_cells(samples: xr.Dataset) -> dict[str, np.ndarray]:
+    """alpha_i, alpha_j (of each cell's south and west face), w and gamma as (sample, y, x)."""
+    shape = samples.alpha_j.shape
+    return {
+        "alpha_i": samples.alpha_i.values[:, :-1],
+        "alpha_j": samples.alpha_j.values,
+        "w": np.broadcast_to(np.where(samples.mask.values, samples.w.values, 0.0), shape),
+        "gamma": samples.gamma.values,
+    }
+
+
+# --- a user's file -----------------------------------------------------------------------------------------
+
+
+def read(path: Path, default: Topology) -> xr.Dataset:
+    """Samples from a NetCDF file with alpha_i, alpha_j, w, mask and perhaps gamma; Refusal where it does not fit."""
+    try:
+        with xr.open_dataset(path) as opened:
+            dataset = opened.load()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise Refusal(f"cannot read {path} as NetCDF: {str(error).splitlines()[0]}") from error
+    missing = [name for name in ("alpha_i", "alpha_j", "w", "mask") if name not in dataset]
+    if missing:
+        raise Refusal(
+            f"{path} lacks {', '.join(missing)}: it has {', '.join(map(str, dataset.data_vars)) or 'no variable'}; "
+            "alpha_i, alpha_j, w and mask are needed"
+        )
+    _check_units(dataset, path)
+    dataset = _with_sample_dimension(dataset, path)
+    kind = dataset.attrs.get("west_east", default.west_east), dataset.attrs.get("south_north", default.south_north)
+    try:
+        sides = Topology(*kind)
+    except ValueError as error:
+        raise Refusal(f"{path} has attributes that do not fit: {error}") from error
+    sea = dataset.mask.values
+    if not np.isin(sea, (0, 1)).all():
+        raise Refusal(f"mask in {path} must be 1 at sea and 0 on land and nothing else")
+    clean = _with_closed_land(dataset, sea.astype(bool), sides, path)
+    return clean.assign_attrs(west_east=sides.west_east, south_north=sides.south_north)
+
+
+def _check_units(dataset: xr.Dataset, path: Path) -> None:
+    accepted = {"m2": ("m2", "m^2", "m**2", "m 2", "meter2", "metre2"), "m": ("m", "meter", "metre")}
+    for name, unit in (("alpha_i", "m2"), ("alpha_j", "m2"), ("w", "m2"), ("gamma", "m")):
+        given = dataset[name].attrs.get("units", unit) if name in dataset else unit
+        if given not in accepted[unit]:
+            raise Refusal(f"{name} in {path} is in {given!r}: convert it to {unit}")
+
+
+def _with_sample_dimension(dataset: xr.Dataset, path: Path) -> xr.Dataset:
+    """Dimensions (sample, y_face or y, x), (sample, y, x), (y, x), (y, x); a single sample may lack the first."""
+    ny, nx = dataset.w.shape if dataset.w.ndim == 2 else (0, 0)
+    arrays = {}
+    for name in ("alpha_i", "alpha_j", "gamma", "w", "mask"):
+        if name not in dataset:
+            continue
+        values = dataset[name].values
+        many = name in ("alpha_i", "alpha_j", "gamma")
+        if many and values.ndim == 2:
+            values = values[None]
+        fits = values.shape[-2:] == (ny, nx) or (name == "alpha_i" and values.shape[-2:] == (ny + 1, nx))
+        if values.ndim != (3 if many else 2) or not fits:
+            raise Refusal(
+                f"{name} in {path} has the shape {dataset[name].shape}, which does not fit: w and mask must be (y, x), "
+                "alpha_j (sample, y, x), alpha_i (sample, y, x) or (sample, y + 1, x)"
+            )
+        if name == "alpha_i" and values.shape[-2] == ny:
+            values = np.concatenate([values, np.zeros_like(values[:, :1])], axis=1)
+        dims = ("sample", "y_face" if name == "alpha_i" else "y", "x") if many else ("y", "x")
+        arrays[name] = (dims, values.astype(bool if name == "mask" and np.isin(values, (0, 1)).all() else float))
+    if len({arrays[name][1].shape[0] for name in ("alpha_i", "alpha_j", "gamma") if name in arrays}) > 1:
+        raise Refusal(f"alpha_i, alpha_j and gamma in {path} have different numbers of samples")
+    coordinates = {
+        name: (("y", "x"), dataset[name].values) for name in ("lat", "lon") if name in dataset and dataset[name].ndim == 2
+    }
+    if len(coordinates) < 2:
+        y, x = np.meshgrid(np.arange(ny) + 0.5, np.arange(nx) + 0.5, indexing="ij")
+        coordinates = {"lat": (("y", "x"), y), "lon": (("y", "x"), x)}
+    return xr.Dataset(arrays, coordinates, {k: v for k, v in dataset.attrs.items() if k in ("west_east", "south_north")})
+
+
+def _with_closed_land(dataset: xr.Dataset, sea: np.ndarray, sides: Topology, path: Path) -> xr.Dataset:
+    """Refuse NaN, negative and inconsistent values at sea; zero on faces that touch land."""
+    if not sea.any():
+        raise Refusal(f"mask in {path} has no sea cell")
+    open_i, open_j = open_faces(sea, sides)
+    w = dataset.w.values
+    if not (np.isfinite(w[sea]).all() and (w[sea] > 0).all()):
+        raise Refusal(f"w in {path} must be finite and positive at sea")
+    for name, is_open in (("alpha_i", open_i), ("alpha_j", open_j)):
+        values = dataset[name].values[:, is_open]
+        if not np.isfinite(values).all():
+            raise Refusal(f"{name} in {path} has {int((~np.isfinite(values)).sum())} NaN or infinite values between sea cells")
+        if (values < 0).any():
+            raise Refusal(f"{name} in {path} is negative in {int((values < 0).sum())} places; a diffusivity cannot be")
+    if "gamma" in dataset:
+        gamma = dataset.gamma.values[:, sea]
+        if not (np.isfinite(gamma).all() and (gamma > 0).all()):
+            raise Refusal(f"gamma in {path} must be finite and positive at sea")
+    return dataset.assign(
+        w=(("y", "x"), np.where(sea, w, np.median(w[sea]))),  # never looked at on land, but logarithms are taken
+        mask=(("y", "x"), sea),
+        alpha_i=(("sample", "y_face", "x"), np.where(open_i, dataset.alpha_i.values, 0.0)),
+        alpha_j=(("sample", "y", "x"), np.where(open_j, dataset.alpha_j.values, 0.0)),
+    )

@@ -1,0 +1,43 @@
+"""What is left of a comparison: a table on the terminal, scores.json, predictions.nc, figures, and the tracker's record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import xarray as xr
+
+from dlgd.contract import Evaluation, Method, Tracker
+from dlgd.evaluation import score, table
+
+
+def report(
+    *,
+    methods: Sequence[Method],
+    samples: xr.Dataset,
+    evaluation: Evaluation,
+    folder: Path,
+    tracker: Tracker,
+    title: str,
+    step: int = 0,
+) -> list[Mapping[str, object]]:
+    """Score the methods on the samples; the first is the one whose predictions are kept and recorded as test/...
+
+    Writes scores.json, scores.md, predictions.nc and figures/ in the folder.
+    """
+    rows, predictions = score.score(methods, samples, evaluation)
+    score.write_scores(folder / "scores.json", rows)
+    everything = [*rows, *evaluation.published]
+    (folder / "scores.md").write_text(f"{title}\n\n{table.markdown(everything, evaluation.columns)}")
+    for number, row in enumerate(rows):
+        prefix = "test" if number == 0 else f"comparison/{row['method']}"
+        tracker.log({f"{prefix}/{name}": value for name, value in row.items() if name != "method"}, step)
+    first = methods[0].name
+    evaluation.dataset(samples, predictions[first]).to_netcdf(folder / "predictions.nc")
+    (folder / "figures").mkdir(exist_ok=True)
+    evaluation.figures(folder / "figures", samples, predictions)
+    for name in ("scores.json", "scores.md", "predictions.nc"):
+        tracker.artifact(folder / name)
+    tracker.artifact(folder / "figures", "figures")
+    table.print_table(everything, evaluation.columns, title)
+    return rows

@@ -1,0 +1,74 @@
+"""Losses that compare cell by cell: the mean over the cells of the mask, and nothing else counts.
+
+What stands outside the mask is replaced before anything is computed from it, so that neither its value nor a
+NaN there can reach the loss or a gradient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from dlgd.contract import Misfit, Spec
+
+
+def masked_mean(
+    function: Callable[[Tensor, Tensor], Tensor], prediction: Tensor, target: Tensor, mask: Tensor
+) -> Tensor:
+    """Mean of function(prediction, target) over the mask; zero, with zero gradient, where the mask is empty."""
+    kept = torch.where(mask, prediction, 0.0), torch.where(mask, target, 0.0)
+    return torch.where(mask, function(*kept), 0.0).sum() / mask.sum().clamp(min=1)
+
+
+class _Pointwise(Misfit):
+    """Mean of a function of scaled prediction and target."""
+
+    function: Callable[[Tensor, Tensor], Tensor]
+
+    def __init__(self, *, spec: Spec, name: str, function: Callable[[Tensor, Tensor], Tensor]) -> None:
+        super().__init__()
+        if spec.kind == "label":
+            raise ValueError(f"loss={name} compares numbers but data={spec.name} gives labels: try loss=cross_entropy")
+        self.name, self.function = name, function
+
+    def forward(self, *, prediction: Tensor, target: Tensor, mask: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Any shape; prediction, target and mask alike."""
+        value = masked_mean(self.function, prediction, target, mask)
+        return value, {self.name: value.detach()}
+
+
+def mse(*, spec: Spec) -> Misfit:
+    """Mean squared error of the scaled target."""
+    return _Pointwise(spec=spec, name="mse", function=lambda p, t: (p - t) ** 2)
+
+
+def mae(*, spec: Spec) -> Misfit:
+    """Mean absolute error of the scaled target."""
+    return _Pointwise(spec=spec, name="mae", function=lambda p, t: (p - t).abs())
+
+
+def huber(*, spec: Spec, delta: float) -> Misfit:
+    """Quadratic below `delta` (in units of the scaled target), linear above (Huber 1964)."""
+    if delta <= 0:
+        raise ValueError(f"loss.delta={delta} must be positive")
+    return _Pointwise(
+        spec=spec, name="huber", function=lambda p, t: functional.huber_loss(p, t, reduction="none", delta=delta)
+    )
+
+
+def relative(*, spec: Spec, power: float) -> Misfit:
+    """E[|eps|^power], eps = (prediction^2 - target^2) / target^2 of the physical target (Coulaud 2022, section 4).
+
+    With power 2 its square root is the score RMSE(eps).
+    """
+    if power <= 0:
+        raise ValueError(f"loss.power={power} must be positive")
+
+    def error(prediction: Tensor, target: Tensor) -> Tensor:
+        ratio = spec.scaling.ratio(prediction=prediction, target=target)
+        return (ratio**2 - 1).abs() ** power
+
+    return _Pointwise(spec=spec, name="relative", function=error)

@@ -1,0 +1,40 @@
+"""python -m dlgd.predict run=<run> input=my_fields.nc output=gamma.nc: a trained network on new fields."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from dlgd import door
+from dlgd.settings import Refusal
+
+
+@door.door("predict")
+def main(config: DictConfig) -> None:
+    """The input is checked before the network is loaded; the output is written whole or not at all."""
+    from dlgd import build
+    from dlgd.evaluation.trained import Trained
+
+    run, output = door.find_run(config.run), Path(config.output)
+    if not output.parent.is_dir() or not os.access(output.parent, os.W_OK):
+        raise Refusal(f"output={output} cannot be written: {output.parent} is not a folder that one may write in")
+    former = door.read_config(run)
+    data, network, _ = build.trained(former, run, config.criterion)
+    samples = data.read(Path(config.input))
+    method = Trained(name=former.choices.model, network=network, data=data, device=build.run_device(config))
+    dataset = build.evaluation(former).dataset(samples, method.predict(samples))
+    partial = output.with_name(f".{output.name}.{os.getpid()}")
+    try:
+        dataset.assign_attrs(source=f"dlgd run {run.name}").to_netcdf(partial)
+        os.replace(partial, output)
+    except OSError as error:
+        raise Refusal(f"output={output} cannot be written: {error.strerror or error}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+    print(f"{output}: {', '.join(map(str, dataset.data_vars))} for {samples.sizes['sample']} sample(s)")
+
+
+if __name__ == "__main__":
+    main()

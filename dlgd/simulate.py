@@ -1,0 +1,28 @@
+"""python -m dlgd.simulate data=nemovar: make a data set's cache, or complete it."""
+
+from __future__ import annotations
+
+import logging
+
+from omegaconf import DictConfig
+
+from dlgd import door
+
+log = logging.getLogger(__name__)
+
+
+@door.door("simulate")
+def main(config: DictConfig) -> None:
+    """Interruptible; what was made stays."""
+    from dlgd import build
+    from dlgd.contract import PARTS
+    from dlgd.settings import cache_folder
+
+    data = build.data(config)
+    data.prepare()
+    counts = ", ".join(f"{data.samples(part).sizes['sample']} {part}" for part in PARTS)
+    log.info("data=%s is ready in %s: %s samples, checksum %s", config.data.name, cache_folder(), counts, data.checksum())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,173 @@
+"""Brings the records of one run from its folder to MLflow, piece by piece; every piece may be tried again."""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+import threading
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dlgd.tracking import store
+from dlgd.tracking.journal import Journal, Record
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Metric, RunTag
+
+log = logging.getLogger(__name__)
+
+SENT_FILE = "mlflow_sent"  # "<run id> <bytes of metrics.jsonl that MLflow has>"
+BATCH = 100  # params in one request; MLflow's limit
+LONGEST = 6000  # characters of a param's value; MLflow's limit
+LONGEST_NAME = 250
+
+
+class Courier:
+    """Each method raises one of `store.failures()` when MLflow cannot be reached, and loses nothing by it."""
+
+    def __init__(
+        self,
+        *,
+        uri: str,
+        experiment: str,
+        folder: Path,
+        name: str,
+        params: Mapping[str, Any],
+        tags: Mapping[str, str],
+        run_id: str | None,
+    ) -> None:
+        self.run_id: str | None = None  # once the run is open
+        self.journal = Journal(folder / "metrics.jsonl")
+        self._artifacts: deque[tuple[Path, str]] = deque()
+        self._lock = threading.Lock()  # of the artifacts, which two threads change
+        self._uri, self._experiment, self._folder = uri, experiment, folder
+        self._name, self._wanted = name, run_id
+        self._params = {safe_name(key): str(value)[:LONGEST] for key, value in params.items()}
+        self._tags = {**tags, store.FOLDER_TAG: str(folder)}
+        self._sent = self._first_byte()
+        self._client: MlflowClient | None = None
+        self._open = False
+
+    def unsent(self) -> bool:
+        """Whether MLflow lacks anything."""
+        return not self._open or self._sent < self.journal.size or bool(self._artifacts)
+
+    def open(self) -> None:
+        """Open the run, or continue the wanted one; nothing when it is open already."""
+        if self._open:
+            return
+        self._client = self._client or store.connect(self._uri)
+        if self.run_id is None:
+            self.run_id = self._find_wanted() or self._create()
+            (self._folder / store.RUN_ID_FILE).write_text(f"{self.run_id}\n")
+        self._send_tags({**self._tags, store.OWNER_TAG: store.owner()})
+        self._send_params()
+        if store.database(self._uri) is not None:
+            for stale in store.close_stale(self._client):
+                log.info("MLflow run %s was never finished and its process has ended: marked as KILLED", stale)
+        self._open = True
+
+    def send_metrics(self, limit: int) -> bool:
+        """Send about `limit` metrics; whether there may be more of them."""
+        records, end = self.journal.read(self._sent, limit)
+        if records:
+            self._client.log_batch(self.run_id, metrics=_metrics(records))
+        if end > self._sent:
+            self._sent = end
+            (self._folder / SENT_FILE).write_text(f"{self.run_id} {end}\n")
+        return end < self.journal.size
+
+    def add_artifact(self, path: Path, folder: str) -> None:
+        """Queue a file or folder; once, if it is written again before it was sent."""
+        with self._lock:
+            if (path, folder) not in self._artifacts:
+                self._artifacts.append((path, folder))
+
+    def send_artifact(self) -> bool:
+        """Send one file or folder; whether there are more of them."""
+        with self._lock:
+            if not self._artifacts:
+                return False
+            path, folder = self._artifacts.popleft()
+        if not path.exists():
+            log.warning("%s was to be recorded in MLflow, but is there no more", path)
+            return bool(self._artifacts)
+        try:
+            self._client.log_artifact(self.run_id, str(path), folder or None)
+        except store.failures():
+            self.add_artifact(path, folder)
+            raise
+        return bool(self._artifacts)
+
+    def close(self, status: str) -> None:
+        """The run has ended with "FINISHED", "FAILED" or "KILLED"."""
+        self._client.set_terminated(self.run_id, status)
+
+    def _first_byte(self) -> int:
+        """The first byte of metrics.jsonl that the run lacks: an earlier process may have left some unsent."""
+        if self._wanted is None and store.read_run_id(self._folder) is not None:
+            return self.journal.size  # a new run in a used folder: those records are the former run's
+        try:
+            run_id, end = (self._folder / SENT_FILE).read_text().split()
+        except (FileNotFoundError, ValueError):
+            return 0
+        return min(int(end), self.journal.size) if run_id == self._wanted else 0
+
+    def _find_wanted(self) -> str | None:
+        from mlflow.exceptions import MlflowException
+
+        if self._wanted is None:
+            return None
+        try:
+            self._client.update_run(self._wanted, status="RUNNING")
+            return self._wanted
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+        log.info("MLflow at %s has no run %s: a new one takes its records", store.shown(self._uri), self._wanted)
+        self._sent = 0
+        return None
+
+    def _create(self) -> str:
+        experiment_id = store.experiment_id(self._client, self._uri, self._experiment)
+        return self._client.create_run(experiment_id, run_name=self._name).info.run_id
+
+    def _send_tags(self, tags: Mapping[str, str]) -> None:
+        from mlflow.entities import RunTag
+
+        rows: list[RunTag] = [RunTag(safe_name(key), str(value)) for key, value in tags.items()]
+        for first in range(0, len(rows), BATCH):
+            self._client.log_batch(self.run_id, tags=rows[first : first + BATCH])
+
+    def _send_params(self) -> None:
+        """The params that the run lacks. MLflow never changes a param: a resumed run keeps its first values."""
+        from mlflow.entities import Param
+
+        known = self._client.get_run(self.run_id).data.params
+        for key in sorted(self._params.keys() & known.keys()):
+            if known[key] != self._params[key]:
+                log.info("%s is now %s; MLflow keeps the run's first value, %s", key, self._params[key], known[key])
+        rows = [Param(key, value) for key, value in self._params.items() if key not in known]
+        for first in range(0, len(rows), BATCH):
+            self._client.log_batch(self.run_id, params=rows[first : first + BATCH])
+
+
+def safe_name(name: str) -> str:
+    """A name that MLflow takes: letters, digits and _ - . space : /, the last one between two names only."""
+    parts = re.sub(r"[^A-Za-z0-9_\-. :/]", "_", name).split("/")
+    return "/".join(part for part in parts if part not in ("", ".", ".."))[:LONGEST_NAME] or "_"
+
+
+def _metrics(records: list[Record]) -> list[Metric]:
+    """Rows for MLflow. It would store infinity as 1.8e308, which flattens every curve: sent as NaN."""
+    from mlflow.entities import Metric
+
+    return [
+        Metric(safe_name(name), math.nan if math.isinf(value) else value, record.time, record.step)
+        for record in records
+        for name, value in record.metrics.items()
+    ]

@@ -1,0 +1,169 @@
+"""tracking=mlflow: a run in MLflow, told by a thread of its own so that the training never waits.
+
+`log` writes a line to metrics.jsonl in the run folder; the thread sends the lines in batches. Where the
+server is away the lines stay in the file, the run goes on, and the thread asks again now and then.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dlgd.contract import Tracker
+from dlgd.settings import Refusal
+from dlgd.tracking import store, system
+from dlgd.tracking.courier import Courier
+
+log = logging.getLogger(__name__)
+
+# Python runs one thread at a time, so sending (0.1 ms per metric) steals from the training. A batch holds
+# it for about 25 ms, and the thread then rests for 100 times the CPU time it took: 1 %, come what may.
+# The rest allows some 80 metrics per second; what is beyond waits in the file, for `finish` at the latest.
+METRICS_PER_BATCH = 200
+REST_PER_WORK = 100
+METRICS_PER_LAST_BATCH = 1000  # MLflow's limit
+
+LONGEST_SILENCE_S = 300.0  # between two tries to reach a server that is away
+PATIENCE_S = 30.0  # how long `finish` waits for a thread that gets nothing done
+SYSTEM_EVERY_S = 10.0
+
+
+class MLflow(Tracker):
+    """Records a run in MLflow at `uri`, and in `folder` whatever becomes of MLflow.
+
+    In the folder: metrics.jsonl (every metric), mlflow_run_id, mlflow_sent. Artifacts are sent from where
+    they lie, by the thread, so they must stay there until `finish`.
+    """
+
+    def __init__(
+        self,
+        *,
+        experiment: str,
+        folder: Path | str,
+        uri: str | None = None,
+        system_metrics: bool = False,
+        flush_seconds: float = 5.0,
+    ) -> None:
+        self._uri = store.locate(uri)
+        self._experiment = experiment
+        self._folder = Path(folder).absolute()
+        self._system_metrics = system_metrics
+        self._flush_seconds = flush_seconds
+        self._courier: Courier | None = None
+        self._thread: threading.Thread | None = None
+        self._finishing = threading.Event()
+        self._status = "FINISHED"
+        self._warned = False
+        self._samples = 0  # of the machine
+        self._failures = 0  # in a row
+        self._last_success = self._last_sample = 0.0  # time.monotonic()
+
+    @property
+    def run_id(self) -> str | None:
+        """None as long as MLflow has not been reached."""
+        return None if self._courier is None else self._courier.run_id
+
+    def start(
+        self, *, name: str, params: Mapping[str, Any], tags: Mapping[str, str], run_id: str | None = None
+    ) -> None:
+        self._courier = Courier(
+            uri=self._uri,
+            experiment=self._experiment,
+            folder=self._folder,
+            name=name,
+            params=params,
+            tags=tags,
+            run_id=run_id,
+        )
+        try:
+            self._round()
+        except Refusal:  # a database whose driver is not installed
+            self._courier.journal.close()
+            raise
+        if self.run_id is not None:
+            log.info("Recording in MLflow at %s as run %s", store.shown(self._uri), self.run_id)
+        # A daemon: no server may keep a program from ending.
+        self._thread = threading.Thread(target=self._work, name="mlflow", daemon=True)
+        self._thread.start()
+
+    def log(self, metrics: Mapping[str, float], step: int) -> None:
+        try:
+            self._courier.journal.append(metrics, step)
+        except OSError as error:  # a full disk
+            self._warn(error)
+
+    def artifact(self, path: Path, folder: str = "") -> None:
+        self._courier.add_artifact(Path(path).absolute(), folder)
+
+    def finish(self, status: str) -> None:
+        if self._thread is None:
+            return
+        self._status = status
+        begun = time.monotonic()
+        self._finishing.set()
+        while self._thread.is_alive() and time.monotonic() - max(begun, self._last_success) < PATIENCE_S:
+            self._thread.join(0.1)
+        if self._thread.is_alive() or self._courier.unsent():
+            log.info("Not everything reached MLflow: the rest of the run's records is in %s", self._folder)
+        self._thread = None
+
+    def _work(self) -> None:
+        """The thread: rounds until `finish`, then everything that is left."""
+        rest = self._flush_seconds
+        while not self._finishing.wait(rest):
+            rest = self._round()
+        try:
+            self._send_the_rest()
+        except store.failures() as error:
+            self._warn(error)
+        self._courier.journal.close()
+
+    def _round(self) -> float:
+        """Send a batch and a file; the seconds to rest."""
+        begun = time.thread_time()
+        try:
+            if self._system_metrics and time.monotonic() - self._last_sample > SYSTEM_EVERY_S:
+                self._sample_system()
+            self._courier.open()
+            more = self._courier.send_metrics(METRICS_PER_BATCH)
+            more |= self._courier.send_artifact()
+        except store.failures() as error:
+            self._warn(error)
+            self._failures += 1
+            return min(self._flush_seconds * 2**self._failures, LONGEST_SILENCE_S)
+        if self._failures:
+            log.info("MLflow at %s answers again: it gets what it missed", store.shown(self._uri))
+        self._failures = 0
+        rest = REST_PER_WORK * (time.thread_time() - begun)
+        return rest if more else max(rest, self._flush_seconds)
+
+    def _send_the_rest(self) -> None:
+        self._courier.open()
+        while self._courier.send_metrics(METRICS_PER_LAST_BATCH):
+            self._last_success = time.monotonic()
+        try:
+            while self._courier.send_artifact():
+                self._last_success = time.monotonic()
+        finally:  # a file that cannot be sent must not leave the run open
+            self._courier.close(self._status)
+
+    def _sample_system(self) -> None:
+        self._last_sample = time.monotonic()
+        self._courier.journal.append(system.sample(), step=self._samples)
+        self._samples += 1
+
+    def _warn(self, error: Exception) -> None:
+        """The one warning, however often MLflow fails."""
+        if self._warned:
+            return
+        self._warned = True
+        log.warning(
+            "MLflow at %s cannot be reached (%s): the run goes on, and its records are kept in %s",
+            store.shown(self._uri),
+            store.reason(error),
+            self._folder,
+        )

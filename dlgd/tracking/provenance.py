@@ -1,0 +1,72 @@
+"""Which code, libraries and machine made a run, and its configuration as a flat mapping."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import dlgd
+from dlgd.settings import ROOT
+
+LIBRARIES = ("torch", "numpy", "mlflow")
+
+
+def tags(*, device: str, root: Path = ROOT) -> dict[str, str]:
+    """Tags of a run: git_hash, git_dirty, python, dlgd, torch, numpy, mlflow, host, device.
+
+    Outside of git, git_hash and git_dirty are "unknown". A file that git neither tracks nor ignores makes
+    the working tree dirty: a new network that was not committed is part of what ran.
+    """
+    versions = {name: _version(name) for name in LIBRARIES}
+    return {
+        **_git(root),
+        "python": platform.python_version(),
+        "dlgd": dlgd.__version__,
+        **versions,
+        "host": platform.node(),
+        "device": device,
+    }
+
+
+def flatten(config: Mapping[str, Any]) -> dict[str, Any]:
+    """{"training": {"minutes": 5}} -> {"training.minutes": 5}. Lists are written whole, as text."""
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            flat |= {f"{key}.{inner}": scalar for inner, scalar in flatten(value).items()}
+        elif value is None or isinstance(value, bool | int | float | str):
+            flat[str(key)] = value
+        else:
+            flat[str(key)] = str(value)
+    return flat
+
+
+def _git(root: Path) -> dict[str, str]:
+    head = _ask_git(root, "rev-parse", "--show-toplevel", "HEAD")
+    if head is None or Path(head.splitlines()[0]).resolve() != root.resolve():  # installed inside someone's repository
+        return {"git_hash": "unknown", "git_dirty": "unknown"}
+    changes = _ask_git(root, "status", "--porcelain")
+    dirty = "unknown" if changes is None else str(bool(changes)).lower()
+    return {"git_hash": head.splitlines()[1], "git_dirty": dirty}
+
+
+def _ask_git(root: Path, *command: str) -> str | None:
+    """What git answers, or None where there is no git, no repository or no commit yet."""
+    # Without optional locks, runs that start together do not wait for one another.
+    command = ("git", "--no-optional-locks", "-C", str(root), *command)
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout
+
+
+def _version(library: str) -> str:
+    try:
+        return metadata.version(library)
+    except metadata.PackageNotFoundError:
+        return "unknown"

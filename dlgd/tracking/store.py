@@ -1,0 +1,209 @@
+"""Where MLflow keeps its records: finding the place, making its database once, and its stale runs.
+
+Without an address everything lies in the working folder: mlflow.db (SQLite) and mlartifacts/. That serves
+many processes of one machine. Several machines need a server: SQLite's WAL mode does not work across
+machines on a shared disk.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import re
+import sqlite3
+import tempfile
+import warnings
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dlgd.settings import Refusal
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+log = logging.getLogger(__name__)
+
+FOLDER_TAG = "dlgd.folder"
+OWNER_TAG = "dlgd.owner"
+RUN_ID_FILE = "mlflow_run_id"
+SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")
+
+# Seven retries of 120 s each, as MLflow has it, would stall a run for minutes; a person's own values win.
+ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+}
+
+# What these would say is said by the tracker, once and in a sentence.
+QUIET = {"mlflow": "ERROR", "mlflow.store.db": "CRITICAL", "alembic": "WARNING", "urllib3.connectionpool": "ERROR"}
+
+
+def locate(uri: str | None) -> str:
+    """`uri`, else $MLFLOW_TRACKING_URI, else mlflow.db in the working folder; SQLite paths made absolute."""
+    uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
+    if uri.partition(":")[0].partition("+")[0] not in SCHEMES:
+        raise Refusal(
+            f"tracking.uri={shown(uri)} is not an address that can record runs: type "
+            f"http://HOST:PORT for a server, sqlite:///PATH for a file, or null for mlflow.db in the working folder."
+        )
+    path = database(uri)
+    return uri if path is None else f"sqlite:///{path}"
+
+
+def shown(uri: str) -> str:
+    """The address without the password that it may hold."""
+    return re.sub(r"//[^/@]*@", "//", uri)
+
+
+def database(uri: str) -> Path | None:
+    """The SQLite file of an address; None for a server."""
+    head, separator, path = uri.partition(":///")
+    return Path(path).absolute() if separator and head.startswith("sqlite") else None
+
+
+def connect(uri: str) -> MlflowClient:
+    """A client of the located `uri`, whose database exists. Raises one of `failures()`.
+
+    The first call takes 2 to 3 s (importing MLflow), and some more when the database is new.
+    """
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    from mlflow import MlflowClient
+
+    for name, level in QUIET.items():
+        logging.getLogger(name).setLevel(level)
+    # MLflow 3.17 still uses what SQLAlchemy 2.1 deprecates.
+    warnings.filterwarnings("ignore", message="The ``noload`` loader strategy", category=DeprecationWarning)
+    path = database(uri)
+    try:
+        if path is not None:
+            _create_database(path)
+        return MlflowClient(tracking_uri=uri)
+    except ModuleNotFoundError as error:
+        raise Refusal(f"tracking.uri={shown(uri)} needs a Python package: pip install {error.name}.") from error
+
+
+def reason(error: BaseException) -> str:
+    """The first cause of a failure, in one short line: "[Errno 111] Connection refused"."""
+    while error.__cause__ or error.__context__:
+        error = error.__cause__ or error.__context__
+    lines = str(error).splitlines() or [type(error).__name__]
+    return shown(lines[0])[:200]
+
+
+def failures() -> tuple[type[Exception], ...]:
+    """What MLflow raises when its records cannot be reached; importing it is slow, hence a function."""
+    from alembic.util import CommandError
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return MlflowException, SQLAlchemyError, CommandError, OSError  # requests' errors are OSErrors
+
+
+def experiment_id(client: MlflowClient, uri: str, name: str) -> str:
+    """The experiment of that name, made where it is new. Files of its runs lie beside an SQLite file."""
+    from mlflow.exceptions import MlflowException
+
+    found = client.get_experiment_by_name(name)
+    if found is not None:
+        return found.experiment_id
+    path = database(uri)
+    artifacts = None if path is None else (path.parent / "mlartifacts").as_uri()
+    try:
+        return client.create_experiment(name, artifact_location=artifacts)
+    except MlflowException:  # another process may have made it just now
+        found = client.get_experiment_by_name(name)
+        if found is None:
+            raise
+        return found.experiment_id
+
+
+def _create_database(path: Path) -> None:
+    """MLflow's tables in a new file, in WAL mode; nothing where the file exists.
+
+    They take seconds of migrations, during which an impatient Ctrl-C must leave no half database and a
+    second process must wait: hence the lock, and the file that takes its name when it is complete.
+    """
+    from filelock import FileLock
+    from mlflow import MlflowClient
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{path}.lock", timeout=120):
+        if path.exists():
+            return
+        log.info("Making MLflow's database %s: once, some 5 to 10 s", path)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".mlflow_db_") as folder:
+            draft, complete = Path(folder, "draft.db"), Path(folder, "complete.db")
+            MlflowClient(tracking_uri=f"sqlite:///{draft}").search_experiments(max_results=1)
+            # A copy, since MLflow keeps its connection to the draft open.
+            with closing(sqlite3.connect(draft)) as source, closing(sqlite3.connect(complete)) as target:
+                source.backup(target)
+                target.execute("PRAGMA journal_mode=WAL")  # stays with the file; writers wait half as long
+            os.replace(complete, path)
+
+
+def read_run_id(folder: Path) -> str | None:
+    """The MLflow run that a run folder belongs to; None where it was never recorded there."""
+    try:
+        return (folder / RUN_ID_FILE).read_text().strip() or None
+    except FileNotFoundError:
+        return None
+
+
+def find_run_folder(run_id: str, *, uri: str | None = None) -> Path:
+    """The local folder of an MLflow run, or a Refusal that says why there is none."""
+    uri = locate(uri)
+    path = database(uri)
+    if path is not None and not path.exists():
+        raise Refusal(f"{run_id} is neither a run folder nor an MLflow run: there is no database {path}.")
+    try:
+        run = connect(uri).get_run(run_id)
+    except failures() as error:
+        if getattr(error, "error_code", None) in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            raise Refusal(f"{run_id} is neither a run folder nor a run of MLflow at {shown(uri)}.") from error
+        raise Refusal(f"MLflow at {shown(uri)} cannot be asked for {run_id}: name the run's folder instead.") from error
+    folder = run.data.tags.get(FOLDER_TAG)
+    if folder is None:
+        raise Refusal(f"MLflow run {run_id} was not made by dlgd: it has no tag {FOLDER_TAG}.")
+    if not Path(folder).is_dir():
+        host = run.data.tags.get("host", "another machine")
+        raise Refusal(f"MLflow run {run_id} kept its folder at {folder} on {host}: it is not on this machine.")
+    return Path(folder)
+
+
+def owner() -> str:
+    """This process, told apart from a later one of the same number: host:pid:start in seconds since 1970."""
+    import psutil
+
+    return f"{platform.node()}:{os.getpid()}:{psutil.Process().create_time():.0f}"
+
+
+def is_alive(owner: str) -> bool:
+    """False for a process of this host that has ended, zombies included; other hosts are never judged."""
+    import psutil
+
+    host, pid, started = owner.rsplit(":", 2)
+    if host != platform.node():
+        return True
+    try:
+        process = psutil.Process(int(pid))
+        # The clock may have been set since: some seconds of difference are the same process.
+        return process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - float(started)) < 5
+    except psutil.AccessDenied:
+        return True
+    except psutil.NoSuchProcess:
+        return False
+
+
+def close_stale(client: MlflowClient) -> list[str]:
+    """Mark as KILLED every run that is called RUNNING though its process has ended; their run ids."""
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    running = client.search_runs(experiments, "attributes.status = 'RUNNING'")
+    owned = [run for run in running if OWNER_TAG in run.data.tags]  # the others were made by another program
+    stale = [run.info.run_id for run in owned if not is_alive(run.data.tags[OWNER_TAG])]
+    for run_id in stale:
+        client.set_terminated(run_id, "KILLED")
+    return stale

@@ -1,0 +1,197 @@
+"""A training on disk: tensors and plain containers in one file, complete or absent."""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+import os
+import pickle
+import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from dlgd.settings import Refusal
+
+FORMAT = "dlgd checkpoint 1"
+
+
+@dataclass
+class State:
+    """Everything a training carries from one step to the next, besides weights and optimizers."""
+
+    step: int = 0  # optimizer steps finished
+    seconds: float = 0.0  # spent so far, validations included
+    validated: int = 0  # the step of the last validation
+    stale: int = 0  # validations since the first criterion was at its best
+    best: dict[str, float] = field(default_factory=dict)  # lowest score so far, by criterion
+    history: list[dict[str, float]] = field(default_factory=list)  # one row per record, with its step
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """A training between two steps. There are no random states: a step draws its own from seed and step."""
+
+    weights: dict[str, Tensor]
+    averaged: dict[str, Tensor] | None  # moving average of the weights, where there is one
+    optimizers: dict[str, dict[str, Any]]  # by player: the optimizer's `kind` and `state`
+    state: State
+    config: dict[str, Any]
+    path: Path | None = None  # where it was read
+
+
+def last_path(folder: Path) -> Path:
+    """The newest checkpoint of a run folder: the one to resume from."""
+    return folder / "checkpoints" / "last.pt"
+
+
+def best_path(folder: Path, criterion: str) -> Path:
+    """The checkpoint of a run folder with the lowest validation score of this name: the one to evaluate."""
+    return folder / "checkpoints" / f"best_{criterion}.pt"
+
+
+def make_writable(folder: Path) -> None:
+    """Make the folder, and write and remove a small file in it. Raises Refusal where that fails."""
+    probe = folder / ".probe"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"dlgd")
+        probe.unlink()
+    except OSError as error:
+        raise Refusal(
+            f"Nothing can be written in {folder} ({error.strerror}): choose another output folder."
+        ) from error
+
+
+def capture(
+    *,
+    network: nn.Module,
+    average: nn.Module | None,
+    optimizers: Mapping[str, Optimizer],
+    state: State,
+    config: Mapping[str, Any],
+) -> Checkpoint:
+    """The training as it stands. Nothing is copied: save it before the next step."""
+    return Checkpoint(
+        weights=dict(network.state_dict()),
+        averaged=None if average is None else dict(average.state_dict()),
+        # Not the learning rates and other options: a resumed training takes them from its own config.
+        optimizers={
+            player: {"kind": type(optimizer).__name__, "state": optimizer.state_dict()["state"]}
+            for player, optimizer in optimizers.items()
+        },
+        state=state,
+        config=dict(config),
+    )
+
+
+def save(checkpoint: Checkpoint, path: Path) -> None:
+    """Write the file beside its place, then move it there, so that an interruption leaves the former one.
+
+    Raises Refusal where the disk does not take it; the former file is then untouched.
+    """
+    content = {f.name: getattr(checkpoint, f.name) for f in fields(checkpoint) if f.name != "path"}
+    content |= {
+        "format": FORMAT,
+        "state": json.dumps(asdict(checkpoint.state)),
+        "config": json.dumps(checkpoint.config),
+    }
+    in_memory = io.BytesIO()  # torch.save hides the reason when a disk is full
+    torch.save(content, in_memory)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with partial.open("wb") as file:
+            file.write(in_memory.getbuffer())
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise Refusal(
+            f"{path} could not be written ({error.strerror}) and is as it was before: make room or another folder, "
+            "and resume from it."
+        ) from error
+
+
+def load(path: Path) -> Checkpoint:
+    """Read a checkpoint, with its tensors on the CPU, without running any code from it.
+
+    Raises Refusal where the file is missing, damaged or something else.
+    """
+    if not path.is_file():
+        raise Refusal(f"There is no checkpoint {path}: give a run folder or file that exists.")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()  # torch.load does not look at the checksums
+    except (zipfile.BadZipFile, EOFError) as error:
+        raise Refusal(f"{path} is truncated or is no checkpoint: use another one, such as a best_*.pt.") from error
+    if damaged is not None:
+        raise Refusal(f"{path} is damaged (in {damaged}): use another checkpoint, such as a best_*.pt.")
+    foreign = f"{path} is no dlgd checkpoint: give one that dlgd.train wrote."
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError) as error:
+        raise Refusal(foreign) from error
+    if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
+        raise Refusal(foreign)
+    content["state"] = State(**json.loads(content["state"]))
+    content["config"] = json.loads(content["config"])
+    return Checkpoint(**content, path=path)
+
+
+def restore(network: nn.Module, checkpoint: Checkpoint, *, averaged: bool = True) -> None:
+    """Give a network the weights that were validated: the moving average where there is one, else the last.
+
+    With averaged=False, always the last. Raises Refusal where the checkpoint is another network's.
+    """
+    use_average = averaged and checkpoint.averaged is not None
+    weights = checkpoint.averaged if use_average else checkpoint.weights
+    expected = network.state_dict()
+    wrong = _first_difference(expected=expected, found=weights)
+    if wrong is not None:
+        raise Refusal(
+            f"{checkpoint.path or 'The checkpoint'} is of another network ({wrong}): "
+            "give the model and data options that it was trained with."
+        )
+    network.load_state_dict(weights)
+
+
+def restore_optimizers(optimizers: Mapping[str, Optimizer], checkpoint: Checkpoint) -> None:
+    """Give the optimizers their moments back; learning rates and other options stay as they are now.
+
+    Raises Refusal where the checkpoint was made with other optimizers.
+    """
+    now = {player: type(optimizer).__name__ for player, optimizer in optimizers.items()}
+    then = {player: saved["kind"] for player, saved in checkpoint.optimizers.items()}
+    if now != then:
+        raise Refusal(
+            f"{checkpoint.path or 'The checkpoint'} was trained with {_named(then)} but is resumed with {_named(now)}: "
+            f"choose the former optimizer."
+        )
+    for player, optimizer in optimizers.items():
+        # A copy, because an optimizer goes on writing into the tensors that it is given.
+        state = copy.deepcopy(checkpoint.optimizers[player]["state"])
+        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _named(kinds: Mapping[str, str]) -> str:
+    return " and ".join(f"{kind} ({player})" for player, kind in kinds.items())
+
+
+def _first_difference(*, expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str | None:
+    """In words, or None where names and shapes are the same."""
+    for name, tensor in expected.items():
+        if name not in found:
+            return f"it lacks {name}"
+        if found[name].shape != tensor.shape:
+            return f"its {name} is {tuple(found[name].shape)}, not {tuple(tensor.shape)}"
+    for name in found:
+        if name not in expected:
+            return f"its {name} is unknown here"
+    return None

@@ -1,0 +1,189 @@
+"""The training loop. Read `fit`, then `one_step`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from dlgd.contract import Augmentation, Batch, Misfit, Network, Stream, Tracker, Validate
+from dlgd.training.checkpoint import Checkpoint
+from dlgd.training.device import describe
+from dlgd.training.interruption import Interruption
+from dlgd.training.options import Options
+from dlgd.training.progress import Display, duration
+from dlgd.training.run import Run
+from dlgd.training.running_loss import RunningLoss
+from dlgd.training.schedulers import Scheduler
+from dlgd.training.seeding import seed_step
+
+log = logging.getLogger(__name__)
+
+Turn = tuple[str, Tensor, dict[str, Tensor]]  # what Network.objectives yields: player, total, parts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """How a training ended. The network then holds its last weights; the best ones are on disk."""
+
+    status: str  # "FINISHED" or "KILLED", as Tracker.finish takes it
+    step: int
+    seconds: float  # of all sittings together
+    best: dict[str, float]  # lowest score, by criterion
+    history: list[dict[str, float]]  # records in order: "step", "epoch", "seconds", and train/... or valid/...
+
+
+def fit(
+    *,
+    network: Network,
+    misfit: Misfit,
+    stream: Stream,
+    augmentation: Augmentation | None,
+    optimizers: Mapping[str, Optimizer],
+    scheduler: Scheduler,
+    validate: Validate,
+    tracker: Tracker,
+    folder: Path,
+    options: Options,
+    device: torch.device,
+    seed: int,
+    config: Mapping[str, Any],
+    resume: Checkpoint | None = None,
+) -> Result:
+    """Train a network until its budget is spent, its patience is out, or a signal asks to stop.
+
+    optimizers: one for each of `network.players()`, by name. config: plain values, kept in the checkpoints.
+    Writes checkpoints/last.pt and, for each criterion, checkpoints/best_<criterion>.pt in the folder. On a
+    CPU, a resumed training gives bit for bit the weights of an uninterrupted one, unless the learning rate
+    follows a budget in minutes.
+
+    Raises NonFinite at a loss, weight or criterion that is not finite, and Refusal where the folder cannot
+    be written, the checkpoint is another network's, or a criterion is none of the validation's scores.
+    """
+    assert optimizers.keys() == network.players().keys(), "one optimizer per player"
+    network.to(device).train()
+    misfit.to(device)
+    run = Run(
+        network=network,
+        optimizers=optimizers,
+        budget=options.budget(steps_per_epoch=stream.steps_per_epoch / options.accumulate),
+        tracker=tracker,
+        folder=folder,
+        options=options,
+        config=config,
+        device=device,
+    )
+    if resume is not None:
+        run.resume(resume)
+    if options.compile:
+        for player in network.players().values():
+            player.compile()  # in place: the names of the weights stay as they are
+    log.info("Training from step %d on %s", run.state.step, describe(device))
+
+    with Interruption() as interruption, Display() as display:
+        while not interruption.requested:
+            moment = run.moment()
+            over = moment.progress >= 1
+            if moment.step > run.state.validated and (over or moment.step % options.validate_every == 0):
+                seed_step(seed, moment.step)  # should the validation draw numbers, then the same ones always
+                with display.aside():
+                    run.validate(validate, moment=moment)
+            if over or run.out_of_patience():
+                break
+
+            rng = seed_step(seed, moment.step)
+            first = moment.step * options.accumulate
+            batches = [stream.batch(number) for number in range(first, first + options.accumulate)]
+            if augmentation is not None:
+                batches = [augmentation(batch, rng) for batch in batches]
+            set_learning_rates(optimizers, scheduler.factor(moment))
+            one_step(
+                network=network,
+                misfit=misfit,
+                batches=batches,
+                optimizers=optimizers,
+                options=options,
+                losses=run.losses,
+                first=first,
+            )
+            run.step_done(samples=sum(map(len, batches)))
+
+            if run.state.step % options.log_every == 0:
+                run.report(display)
+            run.save_now_and_then(display)
+        run.report(display)
+        run.save_last()
+
+    status = "KILLED" if interruption.requested else "FINISHED"
+    state = run.state
+    log.info("Training %s after %d steps, %s", status.lower(), state.step, duration(state.seconds))
+    return Result(status=status, step=state.step, seconds=state.seconds, best=state.best, history=state.history)
+
+
+def one_step(
+    *,
+    network: Network,
+    misfit: Misfit,
+    batches: Sequence[Batch],
+    optimizers: Mapping[str, Optimizer],
+    options: Options,
+    losses: RunningLoss,
+    first: int,
+) -> None:
+    """One step of each player's optimizer, on the mean gradient of the batches, numbered from `first`."""
+    autocast = partial(torch.autocast, batches[0].input.device.type, torch.bfloat16, enabled=options.amp)
+    rounds = [computed(network.objectives(batch, misfit), autocast) for batch in batches]
+    for turns in player_by_player(rounds):
+        network.zero_grad(set_to_none=True)  # of all players: one's loss leaves gradients in the others too
+        for number, (player, total, parts) in enumerate(turns, first):
+            losses.add(player=player, total=total, parts=parts, batch=number)
+            (total / len(batches)).backward()
+        weights = [weight for weight in network.players()[player].parameters() if weight.grad is not None]
+        add_l1_gradient(weights, options.l1)
+        if options.clip_norm is not None:
+            nn.utils.clip_grad_norm_(weights, options.clip_norm)
+        optimizers[player].step()
+
+
+def computed(objectives: Iterator[Turn], autocast: Callable[[], torch.autocast]) -> Iterator[Turn]:
+    """The same turns, with autocast on while the network computes and off while the loop goes backward."""
+    while True:
+        with autocast():
+            turn = next(objectives, None)
+        if turn is None:
+            return
+        yield turn
+
+
+def player_by_player(rounds: Sequence[Iterator[Turn]]) -> Iterator[Iterator[Turn]]:
+    """For each player in turn, its objective on every batch.
+
+    Each objective is computed when it is asked for, so that one graph at a time is in memory.
+    """
+    leader, *others = rounds
+    for turn in leader:
+        yield chain([turn], (next(other) for other in others))
+    for other in others:
+        next(other, None)  # what follows a network's last yield, as for the leader
+
+
+def add_l1_gradient(weights: Sequence[Tensor], l1: float) -> None:
+    """Add the gradient of l1 * sum |w| to the gradients."""
+    if l1 > 0:
+        for weight in weights:
+            weight.grad.add_(weight.detach().sign(), alpha=l1)
+
+
+def set_learning_rates(optimizers: Mapping[str, Optimizer], factor: float) -> None:
+    """Multiply the learning rates that the optimizers were made with."""
+    for optimizer in optimizers.values():
+        for group in optimizer.param_groups:
+            group["lr"] = factor * group.setdefault("initial_lr", group["lr"])

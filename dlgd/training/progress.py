@@ -1,0 +1,92 @@
+"""What a person sees of a training: a bar on a terminal, elsewhere a line in the log now and then."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+from dlgd.training.budget import Moment
+
+log = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_LINES = 30.0
+
+
+def duration(seconds: float) -> str:
+    """Such as 9 s, 2 min 05 s or 3 h 20 min."""
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes == 0:
+        return f"{rest} s"
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def in_words(scores: Mapping[str, float]) -> str:
+    """Such as loss 0.0123, eps_q 0.0456."""
+    return ", ".join(f"{name} {value:.3g}" for name, value in scores.items())
+
+
+class Display:
+    """The bar or the lines, and the pace: samples per second, with what is done `aside` left out."""
+
+    def __init__(self, *, terminal: bool | None = None) -> None:
+        self.bar: Progress | None = None
+        if sys.stderr.isatty() if terminal is None else terminal:
+            text = TextColumn("{task.description}", markup=False)
+            # Transient: erased when stopped, so that lines of the log never mix with it.
+            self.bar = Progress(
+                BarColumn(),
+                TaskProgressColumn(),
+                text,
+                console=Console(stderr=True),
+                transient=True,
+                refresh_per_second=4,
+            )
+            self.task = self.bar.add_task("starting", total=1.0)
+        self.line_due = 0.0
+        self.began = time.monotonic()
+        self.aside_seconds = 0.0
+
+    def __enter__(self) -> Display:
+        if self.bar is not None:
+            self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+    def pace(self, samples: int) -> float:
+        """Samples per second since this was last asked."""
+        now = time.monotonic()
+        seconds = now - self.began - self.aside_seconds
+        self.began, self.aside_seconds = now, 0.0
+        return samples / max(seconds, 1e-9)
+
+    def show(self, *, moment: Moment, losses: Mapping[str, float], pace: float, seconds_left: float) -> None:
+        """The state of a training, on the bar or, every half minute, in the log."""
+        words = (
+            f"step {moment.step}, epoch {moment.epoch:.1f}, {in_words(losses)}, {pace:.3g} samples/s, "
+            f"{duration(seconds_left)} left"
+        )
+        if self.bar is not None:
+            self.bar.update(self.task, completed=moment.progress, description=words)
+        elif time.monotonic() >= self.line_due:
+            self.line_due = time.monotonic() + SECONDS_BETWEEN_LINES
+            log.info("%3.0f %%: %s", 100 * moment.progress, words)
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Take the bar away, and stop its clock, while something else is done or written."""
+        began = time.monotonic()
+        if self.bar is not None:
+            self.bar.stop()
+        yield
+        if self.bar is not None:
+            self.bar.start()
+        self.aside_seconds += time.monotonic() - began

@@ -1,0 +1,191 @@
+"""What surrounds the steps of a training: validation, records and checkpoints."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.optim import Optimizer
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from dlgd.contract import Network, Tracker, Validate
+from dlgd.settings import Refusal
+from dlgd.training import checkpoint
+from dlgd.training.budget import Budget, Moment
+from dlgd.training.checkpoint import Checkpoint, State, best_path, last_path
+from dlgd.training.options import Options
+from dlgd.training.progress import Display, in_words
+from dlgd.training.running_loss import NonFinite, RunningLoss
+
+log = logging.getLogger(__name__)
+
+
+class Run:
+    """A training's state, and what is done with it between two steps."""
+
+    def __init__(
+        self,
+        *,
+        network: Network,
+        optimizers: Mapping[str, Optimizer],
+        budget: Budget,
+        tracker: Tracker,
+        folder: Path,
+        options: Options,
+        config: Mapping[str, Any],
+        device: torch.device,
+    ) -> None:
+        checkpoint.make_writable(folder / "checkpoints")
+        self.network = network
+        self.optimizers = optimizers
+        self.budget = budget
+        self.tracker = tracker
+        self.folder = folder
+        self.options = options
+        self.config = config
+        self.state = State()
+        self.losses = RunningLoss(device=device, batches_per_step=options.accumulate)
+        self.average: AveragedModel | None = None
+        if options.ema_decay is not None:
+            mean = get_ema_multi_avg_fn(options.ema_decay)
+            self.average = AveragedModel(network, multi_avg_fn=mean, use_buffers=True)
+        self.samples = 0  # since the last report
+        self._begin()
+
+    def _begin(self) -> None:
+        """Start the clocks from the present state."""
+        self.first_step, self.first_seconds = self.state.step, self.state.seconds
+        self.started = self.saved_at = time.monotonic()
+
+    def clock(self) -> float:
+        """Seconds of training, those of former sittings included."""
+        return self.first_seconds + time.monotonic() - self.started
+
+    def moment(self) -> Moment:
+        """Where the training stands now."""
+        return self.budget.moment(step=self.state.step, seconds=self.clock())
+
+    def step_done(self, *, samples: int) -> None:
+        """Count a step of the network, learnt from so many samples."""
+        if self.average is not None:
+            self.average.update_parameters(self.network)
+        self.state.step += 1
+        self.samples += samples
+
+    def resume(self, source: Checkpoint) -> None:
+        """Take up the training where a checkpoint left it. The options stay those of this run."""
+        checkpoint.restore(self.network, source, averaged=False)
+        checkpoint.restore_optimizers(self.optimizers, source)
+        self.state = copy.deepcopy(source.state)
+        if self.average is not None and source.averaged is not None:
+            checkpoint.restore(self.average.module, source)
+            self.average.n_averaged.fill_(self.state.step)  # PyTorch asks only whether it is zero
+        lost = [name for name in self.state.best if not best_path(self.folder, name).exists()]
+        for name in lost:
+            log.warning("%s is not there: the best %s is looked for anew", best_path(self.folder, name), name)
+            del self.state.best[name]
+        if self.options.criteria[0] not in self.state.best:
+            self.state.stale = 0
+        self._begin()
+
+    def validate(self, scores_of: Validate, *, moment: Moment) -> None:
+        """Score the weights (their moving average where there is one), and keep them if they are best."""
+        self.losses.check()  # a loss that went wrong has its own message
+        judged = self.network if self.average is None else self.average.module
+        judged.eval()
+        with torch.no_grad():
+            scores = scores_of(judged)
+        self.network.train()
+        improved = self._compare(scores)
+        row = {f"valid/{name}": value for name, value in scores.items()}
+        self._record(row, moment)
+        best = f" (best {', '.join(improved)})" if improved else ""
+        log.info("Step %d, validation: %s%s", moment.step, in_words(scores), best)
+        # The best first: should the program die between two files, the last one leads back here.
+        self._save(*[best_path(self.folder, name) for name in improved], last_path(self.folder))
+
+    def _compare(self, scores: Mapping[str, float]) -> list[str]:
+        """Update the state; the criteria that were never lower."""
+        criteria, state = self.options.criteria, self.state
+        for name in criteria:
+            if name not in scores:
+                self.save_last()
+                raise Refusal(
+                    f"training.criteria asks for {name}, but the validation gives {', '.join(scores)}: choose among "
+                    "these and resume."
+                )
+            if not math.isfinite(scores[name]):
+                raise NonFinite(
+                    f"The validation's {name} is {scores[name]} at step {state.step}: training stopped, and the "
+                    "checkpoints written before are kept; try a smaller optimizer.lr."
+                )
+        improved = [name for name in criteria if scores[name] < state.best.get(name, math.inf)]
+        state.best |= {name: float(scores[name]) for name in improved}
+        state.stale = 0 if criteria[0] in improved else state.stale + 1
+        state.validated = state.step
+        return improved
+
+    def out_of_patience(self) -> bool:
+        """Whether the first criterion has not improved for as many validations as allowed."""
+        return self.options.patience is not None and self.state.stale >= self.options.patience
+
+    def report(self, display: Display) -> None:
+        """Read the losses since the last report, if any; show and record them. Waits for the device."""
+        losses = self.losses.read()
+        if not losses:
+            return
+        moment, seconds = self.moment(), self.clock()
+        left = self.budget.seconds_left(
+            step=moment.step,
+            seconds=seconds,
+            seconds_per_step=(seconds - self.first_seconds) / (moment.step - self.first_step),
+        )
+        pace = display.pace(self.samples)
+        self.samples = 0
+        display.show(moment=moment, losses=losses, pace=pace, seconds_left=left)
+        rates = {
+            "train/lr" if player == "network" else f"train/{player}/lr": optimizer.param_groups[0]["lr"]
+            for player, optimizer in self.optimizers.items()
+        }
+        self._record({**losses, **rates, "train/samples_per_second": pace}, moment)
+
+    def _record(self, row: Mapping[str, float], moment: Moment) -> None:
+        self.tracker.log(row, moment.step)
+        self.state.history.append({"step": moment.step, "epoch": moment.epoch, "seconds": self.clock(), **row})
+
+    def save_now_and_then(self, display: Display) -> None:
+        """Write `last` if it was written more than `checkpoint_minutes` ago."""
+        if time.monotonic() - self.saved_at >= 60 * self.options.checkpoint_minutes:
+            with display.aside():
+                self.save_last()
+
+    def save_last(self) -> None:
+        """Write `last`."""
+        self._save(last_path(self.folder))
+
+    def _save(self, *paths: Path) -> None:
+        """Write the training as it stands, unless something in it is not finite: then NonFinite is raised."""
+        self.losses.check()
+        self.state.seconds = self.clock()
+        now = checkpoint.capture(
+            network=self.network,
+            average=None if self.average is None else self.average.module,
+            optimizers=self.optimizers,
+            state=self.state,
+            config=self.config,
+        )
+        for name, weight in self.network.named_parameters():
+            if not torch.isfinite(weight).all():
+                raise NonFinite(
+                    f"The weights {name} are not finite after step {self.state.step}: training stopped, and the "
+                    "checkpoints written before are kept; try a smaller optimizer.lr or a training.clip_norm."
+                )
+        for path in paths:
+            checkpoint.save(now, path)
+        self.saved_at = time.monotonic()
