@@ -135,7 +135,9 @@ class Kept(Method):
         return kept.answer.values
 
 
-def trained(config: DictConfig, folder: Path, criterion: str | None) -> tuple[DataSource, Network, checkpoint.Checkpoint]:
+def trained(
+    config: DictConfig, folder: Path, criterion: str | None
+) -> tuple[DataSource, Network, checkpoint.Checkpoint]:
     """Data source, network and checkpoint of a run; `criterion` is one of its training.criteria (null: the first)."""
     criteria = list(config.training.criteria)
     criterion = criteria[0] if criterion is None else criterion
@@ -149,7 +151,9 @@ def trained(config: DictConfig, folder: Path, criterion: str | None) -> tuple[Da
     return source, net, kept
 
 
-def record(config: DictConfig, choices: Mapping[str, str], where: str, checksum: str) -> tuple[dict[str, Any], dict[str, str]]:
+def record(
+    config: DictConfig, choices: Mapping[str, str], where: str, checksum: str
+) -> tuple[dict[str, Any], dict[str, str]]:
     """Parameters and tags of a run for the tracker."""
     plain = OmegaConf.to_container(config, resolve=True)
     return provenance.flatten(plain) | dict(choices), provenance.tags(device=where) | {"data_checksum": checksum}

@@ -61,7 +61,9 @@ def leave(refusal: Refusal) -> NoReturn:
 def choices() -> dict[str, str]:
     """The choice of each of our config groups: {"model": "resnet", ...}."""
     chosen = HydraConfig.get().runtime.choices
-    return {group: str(choice) for group, choice in chosen.items() if not group.startswith("hydra/") and "@" not in group}
+    return {
+        group: str(choice) for group, choice in chosen.items() if not group.startswith("hydra/") and "@" not in group
+    }
 
 
 def output_folder() -> Path:
@@ -122,7 +124,9 @@ def resumed_config(folder: Path, overrides: list[str]) -> DictConfig:
         if key == "resume":
             continue
         if "." not in key and isinstance(OmegaConf.select(config, key), DictConfig | type(None)):
-            raise Refusal(f"{override} cannot be changed in a resumed run: change single values such as training.minutes")
+            raise Refusal(
+                f"{override} cannot be changed in a resumed run: change single values such as training.minutes"
+            )
         if OmegaConf.select(config, key.lstrip("+~"), throw_on_missing=False) is None and not _exists(config, key):
             raise Refusal(f"{key} is not an option of the resumed run")
         config.merge_with_dotlist([override])

@@ -31,11 +31,16 @@ def main(config: DictConfig) -> None:
     else:
         samples, where = data.read(Path(config.input)), Path(config.input).stem
         if not set(data.spec.output_channels) <= set(samples):
-            raise Refusal(f"{config.input} has no {', '.join(data.spec.output_channels)} to compare with: use dlgd.predict")
+            raise Refusal(
+                f"{config.input} has no {', '.join(data.spec.output_channels)} to compare with: use dlgd.predict"
+            )
     folder = run / "evaluation" / where
     make_writable(folder)
     report(
-        methods=[Trained(name=former.choices.model, network=network, data=data, device=device), *build.comparison(former)],
+        methods=[
+            Trained(name=former.choices.model, network=network, data=data, device=device),
+            *build.comparison(former),
+        ],
         samples=samples,
         evaluation=build.evaluation(former),
         folder=folder,

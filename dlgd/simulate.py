@@ -21,7 +21,9 @@ def main(config: DictConfig) -> None:
     data = build.data(config)
     data.prepare()
     counts = ", ".join(f"{data.samples(part).sizes['sample']} {part}" for part in PARTS)
-    log.info("data=%s is ready in %s: %s samples, checksum %s", config.data.name, cache_folder(), counts, data.checksum())
+    log.info(
+        "data=%s is ready in %s: %s samples, checksum %s", config.data.name, cache_folder(), counts, data.checksum()
+    )
 
 
 if __name__ == "__main__":

@@ -55,7 +55,9 @@ def train(config: DictConfig, folder: Path, *, resumed: bool) -> str:
     data.prepare()
     misfit = build.misfit(config, data.spec)  # again: the scaling is known only now
     params, tags = build.record(config, config.choices, str(device), data.checksum())
-    tracker.start(name=f"{config.choices.model}-{config.choices.data}", params=params, tags=tags, run_id=door.run_id(folder))
+    tracker.start(
+        name=f"{config.choices.model}-{config.choices.data}", params=params, tags=tags, run_id=door.run_id(folder)
+    )
     tracker.artifact(folder / door.CONFIG)
     status = "FAILED"
     try:

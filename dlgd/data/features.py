@@ -177,7 +177,10 @@ class Standardized(Features):
         for name in self.NAMES:
             values = np.nan_to_num(fields[name])
             chosen = values[..., sea] if self.over == "sea" else values
-            self._statistics[f"mean_{name}"], self._statistics[f"std_{name}"] = float(chosen.mean()), float(chosen.std())
+            self._statistics[f"mean_{name}"], self._statistics[f"std_{name}"] = (
+                float(chosen.mean()),
+                float(chosen.std()),
+            )
 
     def _scaled(self, name: str, values: np.ndarray, sea: np.ndarray) -> np.ndarray:
         scaled = (values - self._statistics[f"mean_{name}"]) / self._statistics[f"std_{name}"]

@@ -75,7 +75,11 @@ def complete(samples: xr.Dataset, distance_metric: str) -> xr.Dataset:
     distance = coastline.signed_distance(samples.mask.values, topology(samples), distance_metric)
     estimate = np.stack([normalization.homogeneous(operator) for operator in operators(samples)])
     return samples.assign(
-        distance=(("y", "x"), distance, {"units": "1", "long_name": f"signed {distance_metric} distance to coast in cells"}),
+        distance=(
+            ("y", "x"),
+            distance,
+            {"units": "1", "long_name": f"signed {distance_metric} distance to coast in cells"},
+        ),
         gamma_homogeneous=(("sample", "y", "x"), estimate, {"units": "m", "long_name": "homogeneous closed form"}),
     )
 
@@ -153,12 +157,16 @@ def _with_sample_dimension(dataset: xr.Dataset, path: Path) -> xr.Dataset:
     if len({arrays[name][1].shape[0] for name in ("alpha_i", "alpha_j", "gamma") if name in arrays}) > 1:
         raise Refusal(f"alpha_i, alpha_j and gamma in {path} have different numbers of samples")
     coordinates = {
-        name: (("y", "x"), dataset[name].values) for name in ("lat", "lon") if name in dataset and dataset[name].ndim == 2
+        name: (("y", "x"), dataset[name].values)
+        for name in ("lat", "lon")
+        if name in dataset and dataset[name].ndim == 2
     }
     if len(coordinates) < 2:
         y, x = np.meshgrid(np.arange(ny) + 0.5, np.arange(nx) + 0.5, indexing="ij")
         coordinates = {"lat": (("y", "x"), y), "lon": (("y", "x"), x)}
-    return xr.Dataset(arrays, coordinates, {k: v for k, v in dataset.attrs.items() if k in ("west_east", "south_north")})
+    return xr.Dataset(
+        arrays, coordinates, {k: v for k, v in dataset.attrs.items() if k in ("west_east", "south_north")}
+    )
 
 
 def _with_closed_land(dataset: xr.Dataset, sea: np.ndarray, sides: Topology, path: Path) -> xr.Dataset:
@@ -172,7 +180,9 @@ def _with_closed_land(dataset: xr.Dataset, sea: np.ndarray, sides: Topology, pat
     for name, is_open in (("alpha_i", open_i), ("alpha_j", open_j)):
         values = dataset[name].values[:, is_open]
         if not np.isfinite(values).all():
-            raise Refusal(f"{name} in {path} has {int((~np.isfinite(values)).sum())} NaN or infinite values between sea cells")
+            raise Refusal(
+                f"{name} in {path} has {int((~np.isfinite(values)).sum())} NaN or infinite values between sea cells"
+            )
         if (values < 0).any():
             raise Refusal(f"{name} in {path} is negative in {int((values < 0).sum())} places; a diffusivity cannot be")
     if "gamma" in dataset:

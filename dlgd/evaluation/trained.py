@@ -9,6 +9,7 @@ import torch
 import xarray as xr
 
 from dlgd.contract import Batch, DataSource, Evaluation, Method, Misfit, Network, Validate
+from dlgd.settings import Refusal
 
 
 def predict(network: Network, batches: Sequence[Batch]) -> torch.Tensor:
@@ -49,7 +50,13 @@ def validation(
             prediction = network(batch.input).prediction
             total += float(misfit(prediction=prediction, target=batch.target, mask=batch.mask)[0])
             predictions.append(prediction.cpu())
-        physical = data.to_physical(torch.cat(predictions), samples)
+        joined = torch.cat(predictions)
+        if not torch.isfinite(joined).all():
+            raise Refusal(
+                "The network's predictions are not finite any more: try a smaller optimizer.lr; the last "
+                "good checkpoints are kept."
+            )
+        physical = data.to_physical(joined, samples)
         return {"loss": total / len(batches), **evaluation.scores(samples, physical)}
 
     return scores

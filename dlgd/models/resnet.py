@@ -52,9 +52,7 @@ class ResNet(Network):
     `skip` is "addition", "concatenation" or "none". Each layer consumes one cell on each side: halo = layers.
     """
 
-    def __init__(
-        self, *, spec: Spec, layers: int, width: int, skip: str, activation: str, normalization: str
-    ) -> None:
+    def __init__(self, *, spec: Spec, layers: int, width: int, skip: str, activation: str, normalization: str) -> None:
         super().__init__()
         blocks.check_field("resnet", spec.kind, spec.name, "mlp")
         if layers < 4 or layers % 2:
@@ -62,9 +60,7 @@ class ResNet(Network):
         if skip not in ("addition", "concatenation", "none"):
             raise ValueError(f"model.skip={skip} is unknown: choose addition, concatenation or none")
         style = {"width": width, "activation": activation, "normalization": normalization}
-        modules: list[nn.Module] = [
-            blocks.conv(len(spec.input_channels), width, norm=normalization, act=activation)
-        ]
+        modules: list[nn.Module] = [blocks.conv(len(spec.input_channels), width, norm=normalization, act=activation)]
         channels = width
         for _ in range((layers - 2) // 2):
             if skip == "concatenation":

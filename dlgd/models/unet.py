@@ -17,9 +17,7 @@ class UNet(Network):
     what is predicted; sizes are completed in the same way to a multiple of 2^levels.
     """
 
-    def __init__(
-        self, *, spec: Spec, levels: int, width: int, activation: str, normalization: str, halo: int
-    ) -> None:
+    def __init__(self, *, spec: Spec, levels: int, width: int, activation: str, normalization: str, halo: int) -> None:
         super().__init__()
         blocks.check_field("unet", spec.kind, spec.name, "mlp")
         if levels < 1 or halo < 0:
@@ -38,7 +36,9 @@ class UNet(Network):
         sizes = [width * 2**level for level in range(levels + 1)]
         self.first = double(len(spec.input_channels), width)
         self.down = nn.ModuleList(double(a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True))
-        self.raised = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, stride=2) for a, b in zip(sizes, sizes[1:], strict=False))
+        self.raised = nn.ModuleList(
+            nn.ConvTranspose2d(b, a, 2, stride=2) for a, b in zip(sizes, sizes[1:], strict=False)
+        )
         self.up = nn.ModuleList(double(2 * a, a) for a in sizes[:-1])
         self.last = nn.Conv2d(width, len(spec.output_channels), 1)
 

@@ -18,7 +18,7 @@ from scipy import sparse
 from scipy.special import ndtr
 
 from dlgd.physics.grids import Grid
-from dlgd.physics.halo import Topology, pad_cells, pad_south_faces, pad_west_faces
+from dlgd.physics.halo import Topology, pad_cells, pad_west_faces
 from dlgd.physics.random_fields import smooth_field
 
 STEPS = 10  # M; the Daley length of the correlation is about sqrt(2 M - 4) l in two dimensions

@@ -41,10 +41,11 @@ def brute_force(operator: Diffusion, cells: np.ndarray, block: int = 4) -> np.nd
 
 
 def _along_a_row(a: np.ndarray, r: np.ndarray, steps: int) -> np.ndarray:
-    """(1 / pi) int_[0, pi] (a + 4 r sin^2(l/2))^-M dl for a >= 1, r >= 0: s^-M P_(M-1)((a + 2 r) / s), s^2 = a (a + 4 r).
+    """(1 / pi) int_[0, pi] (a + 4 r sin^2(l/2))^-M dl for a >= 1, r >= 0.
 
-    Laplace's second integral for the Legendre polynomials P (Whittaker and Watson 1927, section 15.23); the
-    recurrence is theirs, for s^-(n+1) P_n, and stable, since the argument is at least 1.
+    It is s^-M P_(M-1)((a + 2 r) / s) with s^2 = a (a + 4 r): Laplace's second integral for the Legendre
+    polynomials P (Whittaker and Watson 1927, section 15.23). Their recurrence, here for s^-(n+1) P_n, is
+    stable, since the argument is at least 1.
     """
     inverse = 1 / (a * (a + 4 * r))
     slope = (a + 2 * r) * inverse

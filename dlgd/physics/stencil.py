@@ -6,8 +6,6 @@ p(A) x ~ A^-m x by Clenshaw's recurrence, b_k = c_k x + 2 S b_(k+1) - b_(k+2), w
 
 from __future__ import annotations
 
-import math
-
 import numba
 import numpy as np
 from numpy.polynomial import chebyshev
@@ -21,7 +19,8 @@ def chebyshev_coefficients(power: int, bound: float, tolerance: float) -> np.nda
     The shortest series whose neglected coefficients, which bound the error, add up to less than the tolerance.
     """
     bound = max(bound, 1 + 1e-6)
-    series = chebyshev.chebinterpolate(lambda t: (1 + (bound - 1) * (t + 1) / 2) ** float(-power), 200)
+    degree = max(200, int(40 * np.sqrt(bound)))  # coefficients fall like exp(-2 k / sqrt(bound)): down to rounding
+    series = chebyshev.chebinterpolate(lambda t: (1 + (bound - 1) * (t + 1) / 2) ** float(-power), degree)
     neglected = np.cumsum(np.abs(series[::-1]))[::-1]
     enough = int(np.argmax(neglected < tolerance)) if neglected[-1] < tolerance else len(series)
     return series[: max(enough, 2)]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Metric, RunTag
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 SENT_FILE = "mlflow_sent"  # "<run id> <bytes of metrics.jsonl that MLflow has>"
 BATCH = 100  # params in one request; MLflow's limit
@@ -68,7 +68,7 @@ class Courier:
         self._send_params()
         if store.database(self._uri) is not None:
             for stale in store.close_stale(self._client):
-                log.info("MLflow run %s was never finished and its process has ended: marked as KILLED", stale)
+                logger.info("MLflow run %s was never finished and its process has ended: marked as KILLED", stale)
         self._open = True
 
     def send_metrics(self, limit: int) -> bool:
@@ -94,7 +94,7 @@ class Courier:
                 return False
             path, folder = self._artifacts.popleft()
         if not path.exists():
-            log.warning("%s was to be recorded in MLflow, but is there no more", path)
+            logger.warning("%s was to be recorded in MLflow, but is there no more", path)
             return bool(self._artifacts)
         try:
             self._client.log_artifact(self.run_id, str(path), folder or None)
@@ -128,7 +128,7 @@ class Courier:
         except MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
-        log.info("MLflow at %s has no run %s: a new one takes its records", store.shown(self._uri), self._wanted)
+        logger.info("MLflow at %s has no run %s: a new one takes its records", store.shown(self._uri), self._wanted)
         self._sent = 0
         return None
 
@@ -150,7 +150,7 @@ class Courier:
         known = self._client.get_run(self.run_id).data.params
         for key in sorted(self._params.keys() & known.keys()):
             if known[key] != self._params[key]:
-                log.info("%s is now %s; MLflow keeps the run's first value, %s", key, self._params[key], known[key])
+                logger.info("%s is now %s; MLflow keeps the run's first value, %s", key, self._params[key], known[key])
         rows = [Param(key, value) for key, value in self._params.items() if key not in known]
         for first in range(0, len(rows), BATCH):
             self._client.log_batch(self.run_id, params=rows[first : first + BATCH])

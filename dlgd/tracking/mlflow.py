@@ -18,7 +18,7 @@ from dlgd.settings import Refusal
 from dlgd.tracking import store, system
 from dlgd.tracking.courier import Courier
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 # Python runs one thread at a time, so sending (0.1 ms per metric) steals from the training. A batch holds
 # it for about 25 ms, and the thread then rests for 100 times the CPU time it took: 1 %, come what may.
@@ -85,7 +85,7 @@ class MLflow(Tracker):
             self._courier.journal.close()
             raise
         if self.run_id is not None:
-            log.info("Recording in MLflow at %s as run %s", store.shown(self._uri), self.run_id)
+            logger.info("Recording in MLflow at %s as run %s", store.shown(self._uri), self.run_id)
         # A daemon: no server may keep a program from ending.
         self._thread = threading.Thread(target=self._work, name="mlflow", daemon=True)
         self._thread.start()
@@ -108,7 +108,7 @@ class MLflow(Tracker):
         while self._thread.is_alive() and time.monotonic() - max(begun, self._last_success) < PATIENCE_S:
             self._thread.join(0.1)
         if self._thread.is_alive() or self._courier.unsent():
-            log.info("Not everything reached MLflow: the rest of the run's records is in %s", self._folder)
+            logger.info("Not everything reached MLflow: the rest of the run's records is in %s", self._folder)
         self._thread = None
 
     def _work(self) -> None:
@@ -136,7 +136,7 @@ class MLflow(Tracker):
             self._failures += 1
             return min(self._flush_seconds * 2**self._failures, LONGEST_SILENCE_S)
         if self._failures:
-            log.info("MLflow at %s answers again: it gets what it missed", store.shown(self._uri))
+            logger.info("MLflow at %s answers again: it gets what it missed", store.shown(self._uri))
         self._failures = 0
         rest = REST_PER_WORK * (time.thread_time() - begun)
         return rest if more else max(rest, self._flush_seconds)
@@ -161,8 +161,8 @@ class MLflow(Tracker):
         if self._warned:
             return
         self._warned = True
-        log.warning(
-            "MLflow at %s cannot be reached (%s): the run goes on, and its records are kept in %s",
+        logger.warning(
+            "Cannot record in MLflow at %s (%s): the run goes on, and its records are kept in %s",
             store.shown(self._uri),
             store.reason(error),
             self._folder,

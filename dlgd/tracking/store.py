@@ -23,7 +23,7 @@ from dlgd.settings import Refusal
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 FOLDER_TAG = "dlgd.folder"
 OWNER_TAG = "dlgd.owner"
@@ -134,7 +134,7 @@ def _create_database(path: Path) -> None:
     with FileLock(f"{path}.lock", timeout=120):
         if path.exists():
             return
-        log.info("Making MLflow's database %s: once, some 5 to 10 s", path)
+        logger.info("Making MLflow's database %s: once, some 5 to 10 s", path)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".mlflow_db_") as folder:
             draft, complete = Path(folder, "draft.db"), Path(folder, "complete.db")
             MlflowClient(tracking_uri=f"sqlite:///{draft}").search_experiments(max_results=1)

@@ -12,11 +12,11 @@ from typing import Any
 
 import torch
 from torch.optim import Optimizer
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from dlgd.contract import Network, Tracker, Validate
 from dlgd.settings import Refusal
 from dlgd.training import checkpoint
+from dlgd.training.average import MovingAverage
 from dlgd.training.budget import Budget, Moment
 from dlgd.training.checkpoint import Checkpoint, State, best_path, last_path
 from dlgd.training.options import Options
@@ -51,10 +51,7 @@ class Run:
         self.config = config
         self.state = State()
         self.losses = RunningLoss(device=device, batches_per_step=options.accumulate)
-        self.average: AveragedModel | None = None
-        if options.ema_decay is not None:
-            mean = get_ema_multi_avg_fn(options.ema_decay)
-            self.average = AveragedModel(network, multi_avg_fn=mean, use_buffers=True)
+        self.average = None if options.ema_decay is None else MovingAverage(network, options.ema_decay)
         self.samples = 0  # since the last report
         self._begin()
 
@@ -74,7 +71,7 @@ class Run:
     def step_done(self, *, samples: int) -> None:
         """Count a step of the network, learnt from so many samples."""
         if self.average is not None:
-            self.average.update_parameters(self.network)
+            self.average.update(self.network, step=self.state.step)
         self.state.step += 1
         self.samples += samples
 
@@ -83,9 +80,8 @@ class Run:
         checkpoint.restore(self.network, source, averaged=False)
         checkpoint.restore_optimizers(self.optimizers, source)
         self.state = copy.deepcopy(source.state)
-        if self.average is not None and source.averaged is not None:
-            checkpoint.restore(self.average.module, source)
-            self.average.n_averaged.fill_(self.state.step)  # PyTorch asks only whether it is zero
+        if self.average is not None:
+            checkpoint.restore(self.average.network, source)
         lost = [name for name in self.state.best if not best_path(self.folder, name).exists()]
         for name in lost:
             log.warning("%s is not there: the best %s is looked for anew", best_path(self.folder, name), name)
@@ -97,7 +93,7 @@ class Run:
     def validate(self, scores_of: Validate, *, moment: Moment) -> None:
         """Score the weights (their moving average where there is one), and keep them if they are best."""
         self.losses.check()  # a loss that went wrong has its own message
-        judged = self.network if self.average is None else self.average.module
+        judged = self.network if self.average is None else self.average.network
         judged.eval()
         with torch.no_grad():
             scores = scores_of(judged)
@@ -175,7 +171,7 @@ class Run:
         self.state.seconds = self.clock()
         now = checkpoint.capture(
             network=self.network,
-            average=None if self.average is None else self.average.module,
+            average=None if self.average is None else self.average.network,
             optimizers=self.optimizers,
             state=self.state,
             config=self.config,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from typing import NoReturn
 
 import torch
 from torch import Tensor
@@ -30,10 +32,12 @@ class RunningLoss:
 
     def add(self, *, player: str, total: Tensor, parts: Mapping[str, Tensor], batch: int) -> None:
         """Count a player's loss on one batch. Raises NonFinite, on the CPU."""
-        bad = ~torch.isfinite(total.detach())
-        self.first_bad = torch.where((self.first_bad < 0) & bad, batch, self.first_bad)
         if self.at_once:
-            self.check()
+            if not math.isfinite(total.item()):
+                self._refuse(batch)
+        else:
+            bad = ~torch.isfinite(total.detach())
+            self.first_bad = torch.where((self.first_bad < 0) & bad, batch, self.first_bad)
         prefix = "train/" if player == "network" else f"train/{player}/"
         for name, value in {"loss": total, **parts}.items():
             key = prefix + name
@@ -45,11 +49,14 @@ class RunningLoss:
         """Raise NonFinite if any loss so far was not finite. Waits for the device."""
         batch = int(self.first_bad)
         if batch >= 0:
-            step = batch // self.batches_per_step
-            raise NonFinite(
-                f"The loss is not finite at step {step} (batch {batch} of the training data): training stopped, and "
-                "the checkpoints written before are kept; try a smaller optimizer.lr or a training.clip_norm."
-            )
+            self._refuse(batch)
+
+    def _refuse(self, batch: int) -> NoReturn:
+        step = batch // self.batches_per_step
+        raise NonFinite(
+            f"The loss is not finite at step {step} (batch {batch} of the training data): training stopped, and "
+            "the checkpoints written before are kept; try a smaller optimizer.lr or a training.clip_norm."
+        )
 
     def read(self) -> dict[str, float]:
         """Means by name, such as train/loss or train/generator/loss; starts anew. Waits for the device."""

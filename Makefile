@@ -1,0 +1,48 @@
+# make help lists what can be done.
+.DEFAULT_GOAL := help
+VENV ?= .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+HOST ?= 127.0.0.1
+PORT ?= 5000
+
+.PHONY: help install demo test test-slow lint format bench ui clean
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -c constraints.txt -e ".[dev]"
+	@touch $@
+
+install: $(VENV)/.installed ## make the virtual environment .venv with the pinned versions
+
+demo: install ## train a residual network on normalization coefficients, with table and figures (about 15 minutes on 2 cores)
+	$(BIN)/python -m dlgd.train model=resnet data=nemovar
+
+test: install ## the fast tests
+	$(BIN)/python -m pytest
+
+test-slow: install ## the tests that take minutes, and those that need a GPU where there is one
+	$(BIN)/python -m pytest -m "slow or gpu"
+
+lint: install ## style, and which room may import which
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
+
+format: install ## let ruff set the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: install ## speed, as ratios within one run
+	$(BIN)/python -m pytest tests/benchmarks -m bench -s
+
+ui: install ## MLflow's pages on http://127.0.0.1:5000 (PORT=...)
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow server \
+		--backend-store-uri sqlite:///$(CURDIR)/mlflow.db --default-artifact-root $(CURDIR)/mlartifacts \
+		--workers 1 --host $(HOST) --port $(PORT)
+
+clean: ## remove caches of tools, but no data and no run
+	rm -rf .pytest_cache .ruff_cache dlgd/**/__pycache__ tests/**/__pycache__

@@ -1,0 +1,48 @@
+"""Shared by all tests: few threads, no telemetry, and a command runner."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dlgd.settings import ROOT
+
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+
+TINY = [
+    "data.rows=40",
+    "data.columns=48",
+    "data.coast=random",
+    "data.samples.train=2",
+    "data.samples.test=1",
+    "data.patch=16",
+    "data.tolerance.evaluation=1e-4",
+]
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory) -> Path:
+    """One data cache for all commands of a session."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def dlgd(cache, tmp_path):
+    """Run `python -m dlgd.<door> ...` in an empty working folder and return the finished process."""
+
+    def run(door: str, *arguments: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [sys.executable, "-m", f"dlgd.{door}", *arguments],
+            cwd=tmp_path,
+            env=os.environ | {"DLGD_CACHE": str(cache), "PYTHONPATH": str(ROOT)} | (environment or {}),
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    return run

@@ -1,0 +1,96 @@
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+from tiny_training import OPTIONS
+
+from dlgd.settings import CONF, Refusal
+from dlgd.training import device as devices
+from dlgd.training.options import Options
+from dlgd.training.seeding import seed_everything, seed_step
+
+
+def composed(group: str, name: str):
+    """As a function that still takes what only the program knows."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return instantiate(compose(f"{group}/{name}")[group], _partial_=True)
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (CONF / "training").glob("*.yaml")))
+def test_every_training_choice(name):
+    options = composed("training", name)()
+    assert isinstance(options, Options)
+    assert options.criteria == ("loss",)
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (CONF / "optimizer").glob("*.yaml")))
+def test_every_optimizer_choice(name):
+    weight = torch.nn.Parameter(torch.ones(2))
+    optimizer = composed("optimizer", name)([weight])
+    weight.square().sum().backward()
+    optimizer.step()
+    assert torch.all(weight < 1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"steps": None}, "has no end"),
+        ({"steps": 0}, "training.steps is 0: give a whole number above 0 or null"),
+        ({"steps": 1.5}, "training.steps is 1.5: give a whole number"),
+        ({"steps": True}, "training.steps is True"),
+        ({"minutes": "ten"}, "training.minutes is 'ten': give a number above 0 or null"),
+        ({"minutes": math.inf}, "training.minutes is inf"),
+        ({"epochs": -1}, "training.epochs is -1"),
+        ({"batch_size": None}, "training.batch_size is None: give a whole number above 0."),
+        ({"accumulate": 0}, "training.accumulate is 0"),
+        ({"validate_every": 0}, "training.validate_every is 0"),
+        ({"log_every": -3}, "training.log_every is -3"),
+        ({"clip_norm": 0}, "training.clip_norm is 0: give a number above 0 or null"),
+        ({"clip_norm": math.nan}, "training.clip_norm is nan"),
+        ({"l1": -0.1}, "training.l1 is -0.1: give a number of at least 0"),
+        ({"ema_decay": 1}, "training.ema_decay is 1: give a number under 1"),
+        ({"ema_decay": -0.5}, "training.ema_decay is -0.5"),
+        ({"patience": 0}, "training.patience is 0"),
+        ({"checkpoint_minutes": None}, "training.checkpoint_minutes is None"),
+        ({"amp": "yes"}, "training.amp is 'yes': give true or false"),
+        ({"compile": 1}, "training.compile is 1: give true or false"),
+        ({"criteria": "loss"}, r"training.criteria is 'loss': give a list"),
+        ({"criteria": []}, r"training.criteria is \[\]: give a list"),
+        ({"criteria": ["../loss"]}, "training.criteria has '../loss'"),
+    ],
+)
+def test_impossible_options_are_refused(changes, message):
+    with pytest.raises(Refusal, match=message):
+        replace(OPTIONS, **changes)
+
+
+def test_devices():
+    assert devices.choose("cpu") == torch.device("cpu")
+    assert devices.choose("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert devices.describe(torch.device("cpu")).startswith("cpu: ")
+    with pytest.raises(Refusal, match="device=cuda:99 was asked for, but PyTorch sees"):
+        devices.choose("cuda:99")
+    for unknown in ("gpu", "meta"):
+        with pytest.raises(Refusal, match=f"device={unknown} is unknown"):
+            devices.choose(unknown)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 1.0, None, True])
+def test_impossible_seeds_are_refused(seed):
+    with pytest.raises(Refusal, match="give a whole number from 0"):
+        seed_everything(seed)
+
+
+def test_a_step_draws_the_same_numbers_whatever_was_drawn_before():
+    def numbers(seed, step):
+        rng = seed_step(seed, step)
+        return [*torch.rand(2).tolist(), *rng.random(2)]
+
+    first = numbers(0, 5)
+    torch.rand(7)
+    assert numbers(0, 5) == first
+    assert len({x for seed in (0, 1) for step in (0, 1, 2) for x in numbers(seed, step)}) == 24

@@ -1,0 +1,70 @@
+import logging
+
+import pytest
+from tiny_training import train
+
+from dlgd.training import progress
+from dlgd.training.budget import Moment
+from dlgd.training.progress import Display, duration
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.4, "0 s"), (59.6, "1 min 00 s"), (125, "2 min 05 s"), (3 * 3600 + 1200, "3 h 20 min"), (86400, "24 h 00 min")],
+)
+def test_durations(seconds, words):
+    assert duration(seconds) == words
+
+
+def shown(display: Display, step: int) -> None:
+    moment = Moment(step=step, epoch=0.5, progress=0.25)
+    display.show(moment=moment, losses={"train/loss": 0.012345}, pace=321.4, seconds_left=90)
+
+
+def test_without_a_terminal_there_is_a_line_now_and_then(caplog, monkeypatch, capsys):
+    now = [100.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    with caplog.at_level(logging.INFO), Display(terminal=False) as display:
+        for step in range(1, 4):
+            shown(display, step)
+            now[0] += 20
+    assert [record.getMessage() for record in caplog.records] == [
+        " 25 %: step 1, epoch 0.5, train/loss 0.0123, 321 samples/s, 1 min 30 s left",
+        " 25 %: step 3, epoch 0.5, train/loss 0.0123, 321 samples/s, 1 min 30 s left",
+    ]
+    assert capsys.readouterr().err == ""
+
+
+def test_on_a_terminal_there_is_a_bar_and_no_line(caplog, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    with caplog.at_level(logging.INFO), Display(terminal=True) as display:
+        shown(display, 1)
+        with display.aside():
+            pass
+    text = capsys.readouterr().err
+    assert "25%" in text
+    assert "loss 0.0123, 321 samples/s, 1 min 30 s left" in text
+    assert not caplog.records
+
+
+def test_the_pace_leaves_out_what_was_done_aside(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    display = Display(terminal=False)
+    now[0] = 2.0
+    with display.aside():
+        now[0] = 50.0
+    now[0] = 52.0
+    assert display.pace(40) == 10
+    now[0] = 53.0
+    assert display.pace(40) == 40
+
+
+def test_the_log_tells_the_device_the_validations_and_the_end(tmp_path, caplog):
+    with caplog.at_level(logging.INFO):
+        train(tmp_path)
+    assert "Training from step 0 on cpu: " in caplog.text
+    assert "Step 4, validation: loss 0.11" in caplog.text
+    assert "(best loss)" in caplog.text
+    assert "Training finished after 12 steps" in caplog.text
