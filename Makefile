@@ -41,7 +41,7 @@ bench: install ## speed, as ratios within one run
 
 ui: install ## MLflow's pages on http://127.0.0.1:5000 (PORT=...)
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow server \
-		--backend-store-uri sqlite:///$(CURDIR)/mlflow.db --default-artifact-root $(CURDIR)/mlartifacts \
+		--backend-store-uri sqlite:///$(CURDIR)/mlflow.db \
 		--workers 1 --host $(HOST) --port $(PORT)
 
 clean: ## remove caches of tools, but no data and no run

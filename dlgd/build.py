@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import inspect
 import json
+import math
 import time
+import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,13 +29,14 @@ from dlgd.training.options import Options
 from dlgd.training.schedulers import Scheduler
 
 
-def _make(config: DictConfig, group: str, *arguments: Any, **extra: Any) -> Any:  # noqa: ANN401
+def _make(config: DictConfig, group: str, *arguments: Any, **extra: Any) -> Any:
     """Instantiate one group with what only the program knows; a constructor's complaint becomes a refusal."""
     try:
         # partial first: Hydra would turn the extra arguments into configurations
         make = hydra.utils.instantiate(config, _partial_=True, _convert_="all")
     except InstantiationException as error:
         raise Refusal(f"{group}._target_={config.get('_target_')} cannot be found: {error}") from error
+    _check_types(make, group)
     try:
         return make(*arguments, **extra)
     except Refusal:
@@ -41,6 +46,32 @@ def _make(config: DictConfig, group: str, *arguments: Any, **extra: Any) -> Any:
     except TypeError as error:
         given = ", ".join(str(key) for key in config if not str(key).startswith("_"))
         raise Refusal(f"{group} was given {given}, which does not fit {config.get('_target_')}: {error}") from error
+
+
+KINDS = {int: "a whole number", float: "a finite number", str: "a name", bool: "true or false"}
+
+
+def _check_types(make: functools.partial, group: str) -> None:
+    """Refuse 2.5 or "many" where the constructor's annotation says int; whatever else it says is its own business."""
+    try:
+        hints = typing.get_type_hints(make.func.__init__ if inspect.isclass(make.func) else make.func)
+    except NameError:  # an annotation that only a type checker can read
+        return
+    for key, value in make.keywords.items():
+        kind, values = hints.get(key), {key: value}
+        if typing.get_origin(kind) is Mapping:
+            if not isinstance(value, Mapping):
+                raise Refusal(f"{group}.{key}={value} must be names with values, such as {group}.{key}.name=value")
+            kind, values = typing.get_args(kind)[1], {f"{key}.{name}": inner for name, inner in value.items()}
+        for name, given in values.items():
+            if kind in KINDS and not _fits(given, kind):
+                raise Refusal(f"{group}.{name}={given} must be {KINDS[kind]}")
+
+
+def _fits(value: object, kind: type) -> bool:
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
 
 
 def data(config: DictConfig) -> DataSource:
@@ -76,9 +107,16 @@ def scheduler(config: DictConfig) -> Scheduler:
     return _make(config.scheduler, "scheduler")
 
 
-def options(config: DictConfig) -> Options:
-    """Of the training loop."""
-    return _make(config.training, "training")
+def options(config: DictConfig, scores: Evaluation) -> Options:
+    """Of the training loop; its criteria must be among the scores of the validation."""
+    chosen: Options = _make(config.training, "training")
+    known = ("loss", *scores.names)
+    for name in chosen.criteria:
+        if name not in known:
+            raise Refusal(
+                f"training.criteria has {name}, which the validation does not give: choose among {', '.join(known)}"
+            )
+    return chosen
 
 
 def evaluation(config: DictConfig) -> Evaluation:
@@ -120,7 +158,8 @@ class Kept(Method):
 
     def predict(self, samples: xr.Dataset) -> np.ndarray:
         """Of the method, or what it answered before."""
-        key = hashlib.sha256(f"{self._config}{cache.digest(samples)}".encode()).hexdigest()[:16]
+        attributes = sorted(map(str, samples.attrs.items()))  # a grid's topology is among them
+        key = hashlib.sha256(f"{self._config}{attributes}{cache.digest(samples)}".encode()).hexdigest()[:16]
         folder = cache.folder_for(cache_folder(), "answers", {"format": 1})
 
         def make() -> xr.Dataset:

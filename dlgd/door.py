@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,10 @@ from typing import NoReturn
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from dlgd.settings import CONF, Refusal
 
@@ -41,11 +45,18 @@ def door(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callable[
 
         def command() -> None:
             OmegaConf.register_new_resolver("run_folder", run_folder, replace=True)
+            os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra raises what it would print; told below
             try:
                 refuse_lost_run(sys.argv[1:])
+                main()
             except Refusal as refusal:
                 leave(refusal)
-            main()
+            except (HydraException, OmegaConfBaseException, YAMLError) as error:
+                leave(Refusal(str(error).strip()))
+            except OSError as error:
+                if error.filename is None:
+                    raise
+                leave(Refusal(f"{error.filename}: {error.strerror}; choose another folder or make room"))
 
         return command
 

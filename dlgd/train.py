@@ -41,8 +41,9 @@ def train(config: DictConfig, folder: Path, *, resumed: bool) -> str:
     from dlgd.training.loop import fit
 
     earlier = checkpoint.load(checkpoint.last_path(folder)) if resumed else None
-    device, options, scheduler = build.run_device(config), build.options(config), build.scheduler(config)
-    augmentation, evaluation, methods = build.augmentation(config), build.evaluation(config), build.comparison(config)
+    evaluation, methods = build.evaluation(config), build.comparison(config)
+    device, options = build.run_device(config), build.options(config, evaluation)
+    augmentation, scheduler = build.augmentation(config), build.scheduler(config)
     data = build.data(config)
     network = build.network(config, data.spec)
     optimizers = build.optimizers(config, network.to(device))
@@ -91,7 +92,7 @@ def train(config: DictConfig, folder: Path, *, resumed: bool) -> str:
                 step=result.step,
             )
             log.info("everything is in %s", folder)
-        tracker.artifact(folder / "checkpoints", "checkpoints")
+        tracker.artifact(folder / "checkpoints")
         status = result.status
     except KeyboardInterrupt:
         status = "KILLED"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import torch
 import xarray as xr
 from rich.progress import track
 
@@ -12,6 +13,7 @@ from dlgd.contract import Method
 from dlgd.physics import normalization
 from dlgd.physics.diffusion import Diffusion
 from dlgd.physics.halo import Topology
+from dlgd.settings import Refusal
 
 
 class _EachSample(Method):
@@ -27,16 +29,19 @@ class _EachSample(Method):
         """gamma (sample, y, x) in m, NaN on land."""
         missing = [v for v in ("alpha_i", "alpha_j", "w", "mask") if v not in samples]
         if missing:
-            raise ValueError(f"baseline={self.name} needs the variables {', '.join(missing)}, which these samples lack")
+            raise Refusal(f"baseline={self.name} needs the variables {', '.join(missing)}, which these samples lack")
         topology = Topology(samples.attrs["west_east"], samples.attrs["south_north"])
         w, sea = samples.w.values, samples.mask.values
         pairs = list(zip(samples.alpha_i.values, samples.alpha_j.values, strict=True))
-        return np.stack(
-            [
-                self._solve(number, Diffusion(alpha_i, alpha_j, w, sea, topology))
-                for number, (alpha_i, alpha_j) in enumerate(track(pairs, self.name, transient=True))
-            ]
-        )
+        try:
+            return np.stack(
+                [
+                    self._solve(number, Diffusion(alpha_i, alpha_j, w, sea, topology))
+                    for number, (alpha_i, alpha_j) in enumerate(track(pairs, self.name, transient=True))
+                ]
+            )
+        except ValueError as error:
+            raise Refusal(f"baseline={self.name} cannot treat these samples: {error}") from error
 
 
 def homogeneous() -> Method:
@@ -48,6 +53,8 @@ def randomization(*, vectors: int, seed: int) -> Method:
     """Sample variance of `vectors` random fields."""
     if vectors < 1:
         raise ValueError(f"baseline.vectors={vectors}: at least one is needed")
+    if seed < 0:
+        raise ValueError(f"baseline.seed={seed} must be zero or more")
     return _EachSample(
         name=f"randomization {vectors}",
         solve=lambda number, operator: normalization.randomization(
@@ -60,6 +67,10 @@ def exact(*, tolerance: float, device: str) -> Method:
     """Probing; the ceiling."""
     if not 1e-8 <= tolerance <= 1e-2:
         raise ValueError(f"baseline.tolerance={tolerance:g} must lie between 1e-8 and 1e-2")
+    if device not in ("cpu", "cuda"):
+        raise ValueError(f"baseline.device={device} is unknown: choose cpu or cuda")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("baseline.device=cuda was asked for, but PyTorch sees no GPU here: choose cpu")
     return _EachSample(
         name=f"exact {tolerance:g}", solve=lambda _, operator: normalization.exact(operator, tolerance, device)
     )

@@ -62,8 +62,8 @@ def write(dataset: xr.Dataset, path: Path) -> None:
     try:
         dataset.assign_attrs(digest=digest(dataset)).to_netcdf(temporary, engine="netcdf4")
         os.replace(temporary, path)
-    except OSError as error:
-        raise Refusal(f"cannot write {path}: {error.strerror or error}; make room or set DLGD_CACHE") from error
+    except (OSError, RuntimeError) as error:  # HDF5 tells of a full disk by a RuntimeError
+        raise Refusal(f"cannot write {path}: {error}; make room or set DLGD_CACHE") from error
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -53,7 +53,7 @@ class Features(ABC):
 
     @abstractmethod
     def learn(self, fields: Mapping[str, np.ndarray], sea: np.ndarray) -> None:
-        """Statistics of alpha_i, alpha_j (south and west faces), w and gamma, each (sample, y, x), of the training part."""
+        """Statistics of the training part; alpha_i and alpha_j (south and west faces), w, gamma: (sample, y, x)."""
 
     @abstractmethod
     def input(self, padded: Padded) -> np.ndarray:
@@ -94,7 +94,7 @@ class Dimensionless(Features):
         "log_area_step_j",
     )
     scaling = Scaling(mean=0.0, std=RESIDUAL, log=True)
-    statistics = {}  # noqa: RUF012 - nothing is learned
+    statistics = {}  # nothing is learned
 
     def use_statistics(self, statistics: Mapping[str, float]) -> None:
         """Nothing to set."""
@@ -211,8 +211,9 @@ class Standardized(Features):
 
 def choose(features: str, *, standardize_over: str, distance: str) -> Features:
     """By name: "dimensionless" or "standardized"."""
+    standardized = Standardized(over=standardize_over, distance=distance)  # its options are checked in any case
     if features == "dimensionless":
         return Dimensionless()
     if features == "standardized":
-        return Standardized(over=standardize_over, distance=distance)
+        return standardized
     raise ValueError(f"features={features}: choose dimensionless or standardized")

@@ -17,6 +17,8 @@ from dlgd.physics.diffusion import Diffusion, open_faces
 from dlgd.physics.halo import Topology
 from dlgd.settings import Refusal
 
+LARGEST_SCALE = 100  # cells, of a user's fields: what is longer is more likely a mistake of units
+
 T = TypeVar("T")
 
 
@@ -121,7 +123,8 @@ def read(path: Path, default: Topology) -> xr.Dataset:
     sea = dataset.mask.values
     if not np.isin(sea, (0, 1)).all():
         raise Refusal(f"mask in {path} must be 1 at sea and 0 on land and nothing else")
-    clean = _with_closed_land(dataset, sea.astype(bool), sides, path)
+    clean = _with_closed_land(_with_north_side(dataset, sides), sea.astype(bool), sides, path)
+    _check_north_side(clean.alpha_i.values, sides, path)
     return clean.assign_attrs(west_east=sides.west_east, south_north=sides.south_north)
 
 
@@ -134,13 +137,16 @@ def _check_units(dataset: xr.Dataset, path: Path) -> None:
 
 
 def _with_sample_dimension(dataset: xr.Dataset, path: Path) -> xr.Dataset:
-    """Dimensions (sample, y_face or y, x), (sample, y, x), (y, x), (y, x); a single sample may lack the first."""
+    """Dimensions (sample, y_face or y_south, x) of alpha_i, with or without the north side, (sample, y, x) of
+    alpha_j and gamma, (y, x) of w and mask; a single sample may lack the first."""
     ny, nx = dataset.w.shape if dataset.w.ndim == 2 else (0, 0)
     arrays = {}
-    for name in ("alpha_i", "alpha_j", "gamma", "w", "mask"):
+    for name in ("w", "mask", "alpha_i", "alpha_j", "gamma"):
         if name not in dataset:
             continue
         values = dataset[name].values
+        if values.dtype.kind not in "biuf":
+            raise Refusal(f"{name} in {path} must hold numbers, not {values.dtype}")
         many = name in ("alpha_i", "alpha_j", "gamma")
         if many and values.ndim == 2:
             values = values[None]
@@ -150,9 +156,8 @@ def _with_sample_dimension(dataset: xr.Dataset, path: Path) -> xr.Dataset:
                 f"{name} in {path} has the shape {dataset[name].shape}, which does not fit: w and mask must be (y, x), "
                 "alpha_j (sample, y, x), alpha_i (sample, y, x) or (sample, y + 1, x)"
             )
-        if name == "alpha_i" and values.shape[-2] == ny:
-            values = np.concatenate([values, np.zeros_like(values[:, :1])], axis=1)
-        dims = ("sample", "y_face" if name == "alpha_i" else "y", "x") if many else ("y", "x")
+        rows = ("y_face" if values.shape[-2] > ny else "y_south") if name == "alpha_i" else "y"
+        dims = ("sample", rows, "x") if many else ("y", "x")
         arrays[name] = (dims, values.astype(bool if name == "mask" and np.isin(values, (0, 1)).all() else float))
     if len({arrays[name][1].shape[0] for name in ("alpha_i", "alpha_j", "gamma") if name in arrays}) > 1:
         raise Refusal(f"alpha_i, alpha_j and gamma in {path} have different numbers of samples")
@@ -167,6 +172,27 @@ def _with_sample_dimension(dataset: xr.Dataset, path: Path) -> xr.Dataset:
     return xr.Dataset(
         arrays, coordinates, {k: v for k, v in dataset.attrs.items() if k in ("west_east", "south_north")}
     )
+
+
+def _with_north_side(dataset: xr.Dataset, sides: Topology) -> xr.Dataset:
+    """alpha_i (sample, y_face, x): where the file has none, the north side is closed, or the south side again."""
+    if "y_south" not in dataset.alpha_i.dims:
+        return dataset
+    south = dataset.alpha_i.values
+    north = south[:, :1] if sides.south_north == "periodic" else np.zeros_like(south[:, :1])
+    whole = np.concatenate([south, north], axis=1)
+    return dataset.drop_vars("alpha_i").assign(alpha_i=(("sample", "y_face", "x"), whole))
+
+
+def _check_north_side(alpha_i: np.ndarray, sides: Topology, path: Path) -> None:
+    """Two cells share a face of a periodic or folded north side: it cannot have two diffusivities."""
+    north = alpha_i[:, -1]
+    for kind, twin, wanted in (
+        ("fold", north[:, ::-1], "symmetric about its middle"),
+        ("periodic", alpha_i[:, 0], "its first row"),
+    ):
+        if sides.south_north == kind and not np.allclose(north, twin):
+            raise Refusal(f"alpha_i in {path} does not fit south_north={kind}: its last row must be {wanted}")
 
 
 def _with_closed_land(dataset: xr.Dataset, sea: np.ndarray, sides: Topology, path: Path) -> xr.Dataset:
@@ -185,10 +211,17 @@ def _with_closed_land(dataset: xr.Dataset, sea: np.ndarray, sides: Topology, pat
             )
         if (values < 0).any():
             raise Refusal(f"{name} in {path} is negative in {int((values < 0).sum())} places; a diffusivity cannot be")
+        scale = np.sqrt(values.max(initial=0.0) / np.median(w[sea]))
+        if scale > LARGEST_SCALE:
+            raise Refusal(
+                f"{name} in {path} stands for length scales of {scale:.0f} cells, which are too many: give alpha_i, "
+                "alpha_j and w in the same unit, m2"
+            )
     if "gamma" in dataset:
         gamma = dataset.gamma.values[:, sea]
         if not (np.isfinite(gamma).all() and (gamma > 0).all()):
             raise Refusal(f"gamma in {path} must be finite and positive at sea")
+        dataset = dataset.assign(gamma=dataset.gamma.where(sea))
     return dataset.assign(
         w=(("y", "x"), np.where(sea, w, np.median(w[sea]))),  # never looked at on land, but logarithms are taken
         mask=(("y", "x"), sea),

@@ -13,10 +13,9 @@ Datasets with the variables that a user's own file must have too:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -30,6 +29,7 @@ from dlgd.physics.halo import Topology, pad_cells, pad_south_faces, pad_west_fac
 from dlgd.settings import Refusal, cache_folder
 
 GRIDS = {"mercator": grids.mercator, "tripolar": grids.tripolar}
+LARGEST_SCALE = 5  # cells; longer ones cannot be probed at all tolerances
 
 
 class NormalizationCoefficients(DataSource):
@@ -50,7 +50,7 @@ class NormalizationCoefficients(DataSource):
         coast: str,
         samples: Mapping[str, int],
         tolerance: Mapping[str, float],
-        diffusivity: Mapping[str, Any],
+        diffusivity: Mapping[str, float],
         seed: int,
         features: str,
         standardize_over: str,
@@ -100,15 +100,33 @@ class NormalizationCoefficients(DataSource):
             )
         if self.coast_weight < 0:
             raise Refusal(f"data.coast_weight={self.coast_weight} must be zero or more")
+        if self.seed < 0:
+            raise Refusal(f"data.seed={self.seed} must be zero or more")
+        if set(self.tolerance) != {"train", "evaluation"}:
+            raise Refusal("data.tolerance must give a number for each of train and evaluation")
         for part, tolerance in self.tolerance.items():
             if not 1e-8 <= tolerance <= 1e-2:
                 raise Refusal(f"data.tolerance.{part}={tolerance:g} must lie between 1e-8 and 1e-2")
-        if self.grid_name == "tripolar" and self.columns % 2:
-            raise Refusal(f"data.columns={self.columns}: a tripolar grid needs an even number of columns")
-        if not 0 < self.diffusivity["scale_min"] <= self.diffusivity["scale_max"]:
-            raise Refusal("data.diffusivity.scale_min and scale_max must be positive and in order")
-        if not 0 <= self.diffusivity["anisotropy"] <= 1:
-            raise Refusal("data.diffusivity.anisotropy must lie between 0 and 1")
+        self._check_diffusivity()
+        try:
+            _ = self._grid
+        except ValueError as error:
+            raise Refusal(f"data.rows={self.rows}, data.columns={self.columns}: {error}") from error
+
+    def _check_diffusivity(self) -> None:
+        names = ("scale_min", "scale_max", "anisotropy", "smoothness")
+        if set(self.diffusivity) != set(names):
+            raise Refusal(f"data.diffusivity must give {', '.join(names)} and nothing else")
+        low, high, anisotropy, smoothness = (self.diffusivity[name] for name in names)
+        if not 0 < low <= high <= LARGEST_SCALE:
+            raise Refusal(
+                f"data.diffusivity.scale_min={low} and scale_max={high} must be positive, in order, "
+                f"and at most {LARGEST_SCALE} cells"
+            )
+        if not 0 <= anisotropy <= 1:
+            raise Refusal(f"data.diffusivity.anisotropy={anisotropy} must lie between 0 and 1")
+        if not smoothness > 0:
+            raise Refusal(f"data.diffusivity.smoothness={smoothness} must be positive")
 
     def tiny(self) -> NormalizationCoefficients:
         """The same on a grid of 40 x 48 cells with random continents, 2 / 1 / 1 samples, kept in memory."""
@@ -158,16 +176,18 @@ class NormalizationCoefficients(DataSource):
         finally:
             if guard:
                 guard.release()
+        complete = {}
         for part in PARTS:
             joined = xr.concat(made[part], dim="sample").assign_coords(sample=np.arange(len(made[part])))
-            self._samples[part] = fields.complete(base.merge(joined), self.features.distance_metric)
+            complete[part] = fields.complete(base.merge(joined), self.features.distance_metric)
         if not self.features.statistics:
-            self.features.learn(fields.as_cells(self._samples["train"]), base.mask.values)
+            self.features.learn(fields.as_cells(complete["train"]), base.mask.values)
+        self._samples = complete
 
     def _pairs(self) -> list[tuple[str, int]]:
         return [(part, number) for part in PARTS for number in range(self.counts[part])]
 
-    def _keep(self, file: str, make: Any) -> xr.Dataset:  # noqa: ANN401
+    def _keep(self, file: str, make: Callable[[], xr.Dataset]) -> xr.Dataset:
         return cache.get(self._folder / file, make) if self._folder else make()
 
     def _make_base(self) -> xr.Dataset:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 EXTREME = 0.9999  # eps_q is this quantile of |eps| (linear between two order statistics)
 COAST_CELLS = 3  # the report finds its errors above 1 % within 3 cells of the coast
+BANDS = ("within", "beyond")
 METRICS = ("rmse", "eps_mean", "eps_q", "eps_max")
 UNITS = {"lat": ("latitude", "degrees_north"), "lon": ("longitude", "degrees_east")}
 
@@ -44,6 +45,7 @@ class NormalizationEvaluation(Evaluation):
         table only; the four scores may be missing. Raises Refusal where a row cannot be read.
     """
 
+    names = (*METRICS, *(f"{score}_{band}_{COAST_CELLS}" for band in BANDS for score in ("eps_mean", "eps_max")))
     columns = (
         Column("eps_mean", "eps_mean"),
         Column("eps_q", "eps_Q"),
@@ -66,7 +68,7 @@ class NormalizationEvaluation(Evaluation):
             "eps_q": np.quantile(error, EXTREME, axis=1),
             "eps_max": error.max(axis=1),
         }
-        for band, inside in (("within", distance <= COAST_CELLS), ("beyond", distance > COAST_CELLS)):
+        for band, inside in zip(BANDS, (distance <= COAST_CELLS, distance > COAST_CELLS), strict=True):
             if inside.any():
                 scores[f"eps_mean_{band}_{COAST_CELLS}"] = error[:, inside].mean(axis=1)
                 scores[f"eps_max_{band}_{COAST_CELLS}"] = error[:, inside].max(axis=1)

@@ -38,6 +38,6 @@ def report(
     evaluation.figures(folder / "figures", samples, predictions)
     for name in ("scores.json", "scores.md", "predictions.nc"):
         tracker.artifact(folder / name)
-    tracker.artifact(folder / "figures", "figures")
+    tracker.artifact(folder / "figures")
     table.print_table(everything, evaluation.columns, title)
     return rows

@@ -64,8 +64,8 @@ def relative(*, spec: Spec, power: float) -> Misfit:
 
     With power 2 its square root is the score RMSE(eps).
     """
-    if power <= 0:
-        raise ValueError(f"loss.power={power} must be positive")
+    if power < 1:
+        raise ValueError(f"loss.power={power} must be at least 1: below, a perfect prediction has no gradient")
 
     def error(prediction: Tensor, target: Tensor) -> Tensor:
         ratio = spec.scaling.ratio(prediction=prediction, target=target)

@@ -24,10 +24,12 @@ def activation(name: str) -> nn.Module:
 
 
 def normalization(name: str, channels: int) -> nn.Module:
-    """Of `channels` feature maps: "batch", "group" (8 channels each) or "none"."""
+    """Of `channels` feature maps: "batch", "group" (8 channels each; one group if there are fewer) or "none"."""
     if name == "batch":
         return nn.BatchNorm2d(channels)
     if name == "group":
+        if channels > 8 and channels % 8:
+            raise ValueError(f"normalization=group wants a multiple of 8 channels, not model.width={channels}")
         return nn.GroupNorm(max(channels // 8, 1), channels)
     if name == "none":
         return nn.Identity()
@@ -36,6 +38,8 @@ def normalization(name: str, channels: int) -> nn.Module:
 
 def conv(inputs: int, outputs: int, *, norm: str, act: str | None, kernel: int = 3) -> nn.Sequential:
     """Valid convolution, normalization, activation (none for act=None)."""
+    if outputs < 1:
+        raise ValueError(f"model.width={outputs}: at least one channel is needed")
     layers = [nn.Conv2d(inputs, outputs, kernel), normalization(norm, outputs)]
     return nn.Sequential(*layers, *([] if act is None else [activation(act)]))
 

@@ -96,7 +96,7 @@ class Run:
         judged = self.network if self.average is None else self.average.network
         judged.eval()
         with torch.no_grad():
-            scores = scores_of(judged)
+            scores = {name: float(value) for name, value in scores_of(judged).items()}
         self.network.train()
         improved = self._compare(scores)
         row = {f"valid/{name}": value for name, value in scores.items()}
@@ -122,7 +122,7 @@ class Run:
                     "checkpoints written before are kept; try a smaller optimizer.lr."
                 )
         improved = [name for name in criteria if scores[name] < state.best.get(name, math.inf)]
-        state.best |= {name: float(scores[name]) for name in improved}
+        state.best |= {name: scores[name] for name in improved}
         state.stale = 0 if criteria[0] in improved else state.stale + 1
         state.validated = state.step
         return improved

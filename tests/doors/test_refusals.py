@@ -1,18 +1,27 @@
-"""What is wrong is said in one sentence, at once, with an exit code that is not zero."""
+"""What is wrong is said in one sentence, before any work, with an exit code that is not zero."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import hydra
 import pytest
 from conftest import TINY
+from omegaconf import OmegaConf, open_dict
+
+from dlgd import door, train
+from dlgd.settings import CONF, Refusal
 
 
 def refused(done, *words: str) -> None:
-    assert done.returncode != 0, done.stdout
+    assert done.returncode == 2, done.stdout
     assert "Traceback" not in done.stderr, done.stderr
     for word in words:
         assert word in done.stderr, done.stderr
+
+
+# --- as commands: what Hydra says, and what we say --------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -21,17 +30,8 @@ def refused(done, *words: str) -> None:
         (["model=resnt"], ["resnt", "cnn", "resnet", "unet"]),
         (["data=nemo"], ["nemo", "nemovar", "mercator"]),
         (["model.widht=3"], ["widht"]),
-        (["+model.widht=3"], ["widht"]),
-        (["training.steps=many"], ["training.steps", "whole number"]),
-        (["data.samples.train=0"], ["data.samples.train=0"]),
-        (["data.patch=300"], ["data.patch=300", "292 x 360"]),
-        (["data.features=all"], ["features=all", "dimensionless"]),
-        (["model.skip=jump"], ["jump", "addition"]),
-        (["model.activation=rely"], ["rely", "elu"]),
-        (["device=cuda:9"], ["cuda:9"]),
         (["resume=nowhere"], ["nowhere"]),
-        (["tracking.uri=ftp://x"], ["tracking.uri"]),
-        (["optimizer.lr=-1"], ["-1"]),
+        (["data.samples.train=0"], ["data.samples.train=0"]),
     ],
 )
 def test_train(dlgd, tmp_path, arguments, words):
@@ -47,11 +47,49 @@ def test_unwritable_output(dlgd, tmp_path):
 
 def test_evaluate_and_predict(dlgd, tmp_path):
     refused(dlgd("evaluate"), "run")
-    refused(dlgd("evaluate", "run=nowhere"), "nowhere")
     refused(dlgd("predict", "run=nowhere", "input=a.nc", "output=b.nc"), "nowhere")
-    empty = tmp_path / "empty"
-    empty.mkdir()
-    refused(dlgd("evaluate", f"run={empty}"), "config.yaml")
+
+
+# --- the same code without a process of its own -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["+model.widht=3"], ["widht"]),
+        (["training.steps=many"], ["training.steps", "whole number"]),
+        (["training.criteria=[eps]"], ["eps", "eps_mean", "loss"]),
+        (["data.patch=300"], ["data.patch=300", "292 x 360"]),
+        (["data.features=all"], ["features=all", "dimensionless"]),
+        (["data.coast=imaginary"], ["imaginary", "real"]),
+        (["model.skip=jump"], ["jump", "addition"]),
+        (["model.activation=rely"], ["rely", "elu"]),
+        (["model.layers=7"], ["model.layers=7", "even"]),
+        (["device=cuda:9"], ["cuda:9"]),
+        (["tracking.uri=ftp://x"], ["tracking.uri"]),
+        (["optimizer.lr=-1"], ["-1"]),
+        (["evaluation.methods.randomization_100.vectors=0"], ["vectors"]),
+    ],
+)
+def test_before_any_work(tmp_path, monkeypatch, arguments, words):
+    monkeypatch.setenv("DLGD_CACHE", str(tmp_path / "untouched"))
+    OmegaConf.register_new_resolver("run_folder", door.run_folder, replace=True)
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        config = hydra.compose("config", overrides=arguments)
+    with open_dict(config):
+        config.choices = {"model": "resnet", "data": "nemovar"}
+    with pytest.raises(Refusal, match=".*".join(map(re.escape, words[:1]))) as refusal:
+        train.train(config, tmp_path, resumed=False)
+    for word in words:
+        assert word in str(refusal.value)
+    assert not (tmp_path / "untouched").exists()
+
+
+def test_folders_that_are_no_runs(tmp_path):
+    with pytest.raises(Refusal, match=r"config\.yaml"):
+        door.find_run(str(tmp_path))
+    with pytest.raises(Refusal, match="nowhere"):
+        door.find_run("nowhere")
 
 
 @pytest.fixture
@@ -63,15 +101,23 @@ def run(dlgd, tmp_path) -> Path:
     return folder
 
 
-def test_checkpoints(dlgd, run):
-    refused(dlgd("train", f"resume={run}", "model=unet"), "model=unet")
-    refused(dlgd("train", f"resume={run}", "model.wdth=9"), "model.wdth")
-    refused(dlgd("evaluate", f"run={run}", "criterion=eps_q"), "eps_q", "loss")
-    config = (run / "config.yaml").read_text()
-    (run / "config.yaml").write_text(config.replace("width: 8", "width: 16"))
-    refused(dlgd("evaluate", f"run={run}"), "another network")
-    (run / "config.yaml").write_text(config)
+def test_runs_that_do_not_fit(dlgd, run, tmp_path):
+    from dlgd import build
+
+    with pytest.raises(Refusal, match="model=unet"):
+        door.resumed_config(run, ["model=unet"])
+    with pytest.raises(Refusal, match=r"model\.wdth"):
+        door.resumed_config(run, ["model.wdth=9"])
+    assert door.resumed_config(run, ["resume=x", "training.steps=9"]).training.steps == 9
+
+    config = door.read_config(run)
+    with pytest.raises(Refusal, match="eps_q"):
+        build.trained(config, run, "eps_q")
+    other = OmegaConf.merge(config, {"model": {"width": 16}})
+    with pytest.raises(Refusal, match="another network"):
+        build.trained(other, run, None)
     best = run / "checkpoints" / "best_loss.pt"
     best.write_bytes(best.read_bytes()[:1000])
+    with pytest.raises(Refusal, match="truncated"):
+        build.trained(config, run, None)
     refused(dlgd("evaluate", f"run={run}"), "truncated")
-    refused(dlgd("predict", f"run={run}", "input=no.nc", "output=out.nc"), "truncated")
