@@ -123,7 +123,7 @@ def read_config(folder: Path) -> DictConfig:
     """The configuration that a run was made with."""
     try:
         return OmegaConf.load(folder / CONFIG)
-    except Exception as error:  # noqa: BLE001 - whatever YAML makes of a damaged file
+    except Exception as error:  # whatever YAML makes of a damaged file
         raise Refusal(f"{folder / CONFIG} cannot be read: {error}") from error
 
 

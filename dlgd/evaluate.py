@@ -1,4 +1,4 @@
-"""python -m dlgd.evaluate run=<run folder or MLflow run id>: score a trained network again, or on a file of one's own."""
+"""python -m dlgd.evaluate run=<run folder or MLflow run id>: score a trained network again, or on one's own file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""python -m dlgd.train model=resnet data=nemovar: train a network, score it beside the methods that need no training."""
+"""python -m dlgd.train model=resnet data=nemovar: train a network, score it beside classical methods."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def train(config: DictConfig, folder: Path, *, resumed: bool) -> str:
                 evaluation=evaluation,
                 folder=folder,
                 tracker=tracker,
-                title=f"{config.data.name}, test part, {result.step} steps in {result.seconds / 60:.0f} min on {device}",
+                title=f"{config.data.name}, test part: {result.step} steps, {result.seconds / 60:.0f} min, {device}",
                 step=result.step,
             )
             log.info("everything is in %s", folder)

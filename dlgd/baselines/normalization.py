@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 
 import numpy as np
 import torch
 import xarray as xr
+from rich.console import Console
 from rich.progress import track
 
 from dlgd.contract import Method
@@ -33,11 +35,12 @@ class _EachSample(Method):
         topology = Topology(samples.attrs["west_east"], samples.attrs["south_north"])
         w, sea = samples.w.values, samples.mask.values
         pairs = list(zip(samples.alpha_i.values, samples.alpha_j.values, strict=True))
+        bar = track(pairs, self.name, transient=True, console=Console(stderr=True), disable=not sys.stderr.isatty())
         try:
             return np.stack(
                 [
                     self._solve(number, Diffusion(alpha_i, alpha_j, w, sea, topology))
-                    for number, (alpha_i, alpha_j) in enumerate(track(pairs, self.name, transient=True))
+                    for number, (alpha_i, alpha_j) in enumerate(bar)
                 ]
             )
         except ValueError as error:

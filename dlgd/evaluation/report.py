@@ -1,4 +1,4 @@
-"""What is left of a comparison: a table on the terminal, scores.json, predictions.nc, figures, and the tracker's record."""
+"""What is left of a comparison: a table, scores.json, predictions.nc, figures, and the tracker's record."""
 
 from __future__ import annotations
 

@@ -134,8 +134,8 @@ class _Plan:
 def _plan(operator: Diffusion, tolerance: float, tile: int, dtype: type) -> _Plan:
     """Tiles with their halo, spacing and Chebyshev series, chosen from the largest alpha / w near each.
 
-    Cross-talk of the nearest Diracs along an axis is at most half the tolerance on a homogeneous grid; what
-    comes back from a tile's rim has gone the same way.
+    Cross-talk of each of the four nearest Diracs is at most a quarter of the tolerance on a homogeneous grid;
+    what comes back from a tile's rim has gone the same way.
     """
     ny, nx = operator.sea.shape
     topology, steps = operator.topology, operator.steps
@@ -152,7 +152,7 @@ def _plan(operator: Diffusion, tolerance: float, tile: int, dtype: type) -> _Pla
                 continue
             near = np.s_[y : y + rows + 2 * margin, x : x + columns + 2 * margin]
             big_i, big_j = _round_up(r_i[near].max(), 4), _round_up(r_j[near].max(), 4)
-            spacing = [_spacing(a, b, steps, tolerance / 2) for a, b in ((big_i, big_j), (big_j, big_i))]
+            spacing = [_spacing(a, b, steps, tolerance / 4) for a, b in ((big_i, big_j), (big_j, big_i))]
             halo = [s // 2 + 1 for s in spacing]
             low_y, low_x = y + reach - halo[0], x + reach - halo[1]
             bound = bounds[low_y : low_y + rows + 2 * halo[0], low_x : low_x + columns + 2 * halo[1]].max()
@@ -208,31 +208,28 @@ def exact(operator: Diffusion, tolerance: float = 1e-6, device: str = "cpu") -> 
     if not 1e-8 <= tolerance <= 1e-2:
         raise ValueError(f"the tolerance of exact coefficients must lie between 1e-8 and 1e-2, not {tolerance:g}")
     dtype = np.float32 if tolerance >= SINGLE_PRECISION_FROM else np.float64
-    if device != "cpu":
-        plan = _plan(operator, tolerance, max(operator.sea.shape), dtype)
-        energy = _probe_on_device(plan, operator, device)
-    else:
-        plan = _plan(operator, tolerance, TILE, dtype)
-        energy = np.zeros(operator.sea.shape)
-        stencil.probe_tiles(plan.stencil, operator.sea, plan.rim, plan.tiles, plan.series, plan.lengths, energy)
-    gamma = _gamma(operator, energy)
-    left = np.argwhere(_meets_itself(operator, plan))  # none on a global ocean grid
-    if len(left):
-        gamma[tuple(left.T)] = brute_force(operator, left)
-    return gamma
+    plan = _plan(operator, tolerance, TILE if device == "cpu" else max(operator.sea.shape), dtype)
+    alone = _meets_itself(operator, plan)  # no cell of a global ocean grid
+    probed = np.ascontiguousarray(operator.sea & ~alone)
+    energy = np.zeros(operator.sea.shape)
+    if probed.any() and device == "cpu":
+        stencil.probe_tiles(plan.stencil, probed, plan.rim, plan.tiles, plan.series, plan.lengths, energy)
+    elif probed.any():
+        energy = _probe_on_device(plan, probed, device)
+    if alone.any():
+        energy[alone] = operator.area[alone] / brute_force(operator, np.argwhere(alone)) ** 2
+    return _gamma(operator, energy)
 
 
-def _probe_on_device(plan: _Plan, operator: Diffusion, device: str) -> np.ndarray:
-    """|A^-M/2 e_p|^2 from a plan of one tile, the whole grid."""
+def _probe_on_device(plan: _Plan, wanted: np.ndarray, device: str) -> np.ndarray:
+    """|A^-M/2 e_p|^2 of the wanted cells from a plan of one tile, the whole grid."""
     from dlgd.physics import stencil_torch
 
-    if not len(plan.tiles):
-        return np.zeros(operator.sea.shape)
     halo, spacing = plan.tiles[0, 4:6], plan.tiles[0, 6:8]
     y, x = plan.rim - halo[0], plan.rim - halo[1]
     inner = tuple(a[y : len(a) - y, x : a.shape[1] - x] for a in plan.stencil)
     series, bound = plan.series[0, : plan.lengths[0]], float(plan.series[0, -1])
-    return stencil_torch.probe(inner, operator.sea, tuple(halo), tuple(spacing), series, bound, device)
+    return stencil_torch.probe(inner, wanted, tuple(halo), tuple(spacing), series, bound, device)
 
 
 def randomization(operator: Diffusion, vectors: int, rng: np.random.Generator) -> np.ndarray:

@@ -47,8 +47,10 @@ def probe(
     phase = (y % rows) * columns + x % columns
     energy = torch.zeros(ny, nx, dtype=diagonal.dtype, device=device)
     inner = (slice(None), slice(halo[0], halo[0] + ny), slice(halo[1], halo[1] + nx))
-    for first in range(0, rows * columns, lanes):
-        offsets = torch.arange(first, min(first + lanes, rows * columns), device=device)
+    starts = [oy * columns + ox for oy in range(min(rows, ny)) for ox in range(min(columns, nx))]
+    for first in range(0, len(starts), lanes):
+        lane_starts = starts[first : first + lanes]
+        offsets = torch.tensor(lane_starts, device=device)
         diracs = torch.where(phase == offsets[:, None, None], sources, 0)
         older = torch.zeros(len(offsets), *diagonal.shape, dtype=diagonal.dtype, device=device)
         newer = torch.zeros_like(older)
@@ -56,18 +58,21 @@ def probe(
             _product(local, newer, older, 2.0 if k else 1.0)
             older[inner].add_(diracs, alpha=float(series[k]))
             older, newer = newer, older
-        _collect(newer.square_(), energy, halo, spacing, first)
+        _collect(newer.square_(), energy, halo, spacing, lane_starts)
     return np.where(wanted, energy.double().cpu().numpy(), 0.0)
 
 
-def _collect(square_LYX: Tensor, energy: Tensor, halo: tuple[int, int], spacing: tuple[int, int], first: int) -> None:
-    """Each Dirac gets the energy of its own box, `spacing` wide and centred on it."""
+def _collect(
+    square_LYX: Tensor, energy: Tensor, halo: tuple[int, int], spacing: tuple[int, int], starts: list[int]
+) -> None:
+    """Each Dirac gets the energy of its own box, `spacing` wide and centred on it.
+
+    starts: row * columns + column of the first Dirac of each right-hand side, within a box.
+    """
     (rows, columns), (ny, nx) = spacing, energy.shape
     padded = torch.nn.functional.pad(square_LYX, (0, columns, 0, rows))
-    for lane, box in enumerate(padded, start=first):
-        oy, ox = divmod(lane, columns)
-        if oy >= ny or ox >= nx:
-            continue
+    for start, box in zip(starts, padded, strict=True):
+        oy, ox = divmod(start, columns)
         top, left = halo[0] + oy - rows // 2, halo[1] + ox - columns // 2
         high, wide = -(-(ny - oy) // rows), -(-(nx - ox) // columns)
         boxes = box[top : top + high * rows, left : left + wide * columns]

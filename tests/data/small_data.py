@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from omegaconf import OmegaConf
@@ -24,3 +25,11 @@ def make(name: str = "nemovar", *, in_memory: bool = True, **changes: Any) -> No
     config = OmegaConf.to_container(OmegaConf.load(CONF / "data" / f"{name}.yaml"))
     options = {key: value for key, value in config.items() if key not in ("defaults", "_target_")}
     return NormalizationCoefficients(**(options | SMALL | {"in_memory": in_memory} | changes))
+
+
+@functools.cache
+def ready(name: str, **changes: Any) -> NormalizationCoefficients:
+    """The same, prepared, once for all tests: not to be changed."""
+    source = make(name, **changes)
+    source.prepare()
+    return source

@@ -10,7 +10,7 @@ import netCDF4
 import numpy as np
 import pytest
 import xarray as xr
-from small_data import make
+from small_data import make, ready
 
 from dlgd.contract import PARTS
 from dlgd.data import cache
@@ -56,9 +56,9 @@ def test_made_once_and_read_afterwards(folder, calls):
     again = on_disk()
     again.prepare()
     assert calls == []
-    assert again.checksum() == first.checksum() == make("mercator").checksum()
+    assert again.checksum() == first.checksum() == ready("mercator").checksum()
     for part in PARTS:
-        xr.testing.assert_equal(again.samples(part), make("mercator").samples(part))
+        xr.testing.assert_equal(again.samples(part), ready("mercator").samples(part))
     (made,) = folder.iterdir()
     assert json.loads((made / "config.json").read_text())["rows"] == 40
 
@@ -107,7 +107,7 @@ def test_ctrl_c_in_between(folder, calls, monkeypatch):
     calls.clear()
     source.prepare()  # the same object can go on, too, and the lock is free again
     assert sorted(finished + calls) == SAMPLES
-    assert source.checksum() == make("mercator").checksum()
+    assert source.checksum() == ready("mercator").checksum()
 
 
 # --- damaged files -----------------------------------------------------------------------------------------
@@ -221,7 +221,7 @@ def test_two_processes_at_once_make_each_sample_once(tmp_path):
         process.join(timeout=60)
     assert [process.exitcode for process in processes] == [0, 0]
     assert sorted(log.read_text().split()) == SAMPLES
-    assert checksums == {make("mercator").checksum()}
+    assert checksums == {ready("mercator").checksum()}
 
 
 # --- the key of a folder -----------------------------------------------------------------------------------

@@ -72,6 +72,8 @@ def test_the_largest_scale_can_be_probed(tolerance):
     """Up to the limit that is refused, the simulator works."""
     source = make(
         "nemovar",
+        rows=20,
+        columns=24,
         diffusivity=DIFFUSIVITY | {"scale_min": 5.0, "scale_max": 5.0},
         tolerance={"train": tolerance, "evaluation": 1e-2},
         samples={"train": 1, "valid": 1, "test": 1},

@@ -13,9 +13,7 @@ from dlgd.models import blocks
 from dlgd.models.resnet import AdditiveBlock, ConcatenationBlock
 from dlgd.settings import CONF
 
-SPEC = Spec(
-    name="waves", kind="field", input_channels=("a", "b", "c", "d"), output_channels=("gamma",), grid=(40, 48)
-)
+SPEC = Spec(name="waves", kind="field", input_channels=("a", "b", "c", "d"), output_channels=("gamma",), grid=(40, 48))
 ALL = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
 PADDED = {"unet"}  # their halo is context that helps, not all that a prediction depends on
 

@@ -141,7 +141,7 @@ def test_samples_drawn_one_after_the_other_differ(small_tripolar):
 @pytest.mark.parametrize(("anisotropy", "correlation"), [(0.0, 1.0), (0.7, 0.51), (1.0, 0.0)])
 def test_anisotropy_is_what_the_two_scales_do_not_share(anisotropy, correlation):
     """Both are fields of position, each seen at its own faces: compared at the centres, midway between faces."""
-    grid = grids.mercator(90, 180)
+    grid = grids.mercator(45, 90)
     sea = np.ones(grid.shape, bool)
     pairs = []
     for seed in range(8):
@@ -149,10 +149,10 @@ def test_anisotropy_is_what_the_two_scales_do_not_share(anisotropy, correlation)
         l_i, l_j = length_scales(grid, operator)
         centre_i = (l_i[1:-2] + l_i[2:-1]) / 2
         centre_j = (l_j + np.roll(l_j, -1, axis=1))[1:-1] / 2
-        pairs.append((centre_i[::9, ::9].ravel(), centre_j[::9, ::9].ravel()))
+        pairs.append((centre_i[::5, ::5].ravel(), centre_j[::5, ::5].ravel()))
     l_i, l_j = (np.concatenate(side) for side in zip(*pairs, strict=True))
     if anisotropy == 0:
-        np.testing.assert_allclose(l_i, l_j, rtol=0.01)
+        np.testing.assert_allclose(l_i, l_j, rtol=0.03)
     assert np.corrcoef(np.log(l_i), np.log(l_j))[0, 1] == pytest.approx(correlation, abs=0.18)
 
 

@@ -77,7 +77,7 @@ def test_brute_force_refuses_land():
 
 # --- probing on small grids, every cell ---------------------------------------------------------------------
 
-RANGES = {"tiny": ((24, 48), (0.02, 0.05)), "default": ((30, 80), (0.25, 1.6)), "large": ((24, 150), (1.0, 3.0))}
+RANGES = {"tiny": ((24, 48), (0.02, 0.05)), "default": ((30, 80), (0.25, 1.6)), "large": ((16, 140), (1.0, 3.0))}
 
 
 @pytest.mark.parametrize("steps", [2, 4, 10])
@@ -85,6 +85,8 @@ RANGES = {"tiny": ((24, 48), (0.02, 0.05)), "default": ((30, 80), (0.25, 1.6)), 
 @pytest.mark.parametrize("topology", [CLOSED, CHANNEL, FOLD], ids=["closed", "channel", "fold"])
 def test_probing_keeps_its_tolerance(topology, scales, steps, probing_alone):
     shape, span = RANGES[scales]
+    if topology is CLOSED:
+        shape = shape[0], 30  # need not be wider than a response
     operator = rough(topology, shape, scales=span, seed=4, steps=steps)
     reference = all_cells(operator)
     assert worst(exact(operator, 1e-6), reference) < 1e-6
@@ -93,7 +95,7 @@ def test_probing_keeps_its_tolerance(topology, scales, steps, probing_alone):
 
 @pytest.mark.parametrize("tolerance", [1e-2, 1e-4, 1e-6, 1e-8])
 def test_probing_keeps_every_tolerance_on_a_torus(tolerance, probing_alone):
-    operator = rough(TORUS, (64, 60), scales=(0.2, 1.0), seed=5)
+    operator = rough(TORUS, (48, 52), scales=(0.2, 0.7), seed=5)
     assert worst(exact(operator, tolerance), all_cells(operator)) < tolerance
 
 
@@ -119,6 +121,7 @@ def test_the_device_version_gives_the_same(topology, tolerance, probing_alone, o
 
 
 @pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("tolerance", [1e-6, 1e-4])
 def test_a_gpu_gives_the_same(real_operator, tolerance):
     assert worst(exact(real_operator, tolerance, "cuda"), exact(real_operator, 1e-8)) < tolerance

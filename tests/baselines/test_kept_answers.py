@@ -1,0 +1,91 @@
+"""What a classical method answered is kept in the cache, with the seconds that it took."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from dlgd.build import Kept
+from dlgd.contract import Method
+
+
+class Slow(Method):
+    """Counts how often it is asked."""
+
+    name = "slow"
+
+    def __init__(self) -> None:
+        self.asked, self.fitted = 0, 0
+
+    def fit(self, train: xr.Dataset) -> None:
+        self.fitted += 1
+
+    def predict(self, samples: xr.Dataset) -> np.ndarray:
+        self.asked += 1
+        time.sleep(0.2)
+        return np.where(samples.mask.values, samples.alpha_j.values + self.asked, np.nan)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("DLGD_CACHE", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def samples() -> xr.Dataset:
+    values = np.random.default_rng(0).normal(size=(2, 4, 5))
+    return xr.Dataset(
+        {"alpha_j": (("sample", "y", "x"), values), "mask": (("y", "x"), values[0] > 0)},
+        attrs={"west_east": "periodic"},
+    )
+
+
+def test_the_second_call_computes_nothing(samples):
+    inner = Slow()
+    first = Kept(inner, {"vectors": 3})
+    assert first.name == "slow"
+    assert first.seconds_per_sample is None
+    answer = first.predict(samples)
+    assert inner.asked == 1
+    assert first.seconds_per_sample == pytest.approx(0.1, abs=0.05)
+    again = Kept(inner, {"vectors": 3})  # as in another process
+    start = time.perf_counter()
+    np.testing.assert_array_equal(again.predict(samples), answer)
+    assert time.perf_counter() - start < 0.15
+    assert inner.asked == 1
+    assert again.seconds_per_sample == first.seconds_per_sample, "what the method took, not the reading"
+
+
+def test_other_samples_or_options_are_other_answers(samples):
+    inner = Slow()
+    Kept(inner, {"vectors": 3}).predict(samples)
+    others = [
+        samples.isel(sample=[0]),
+        samples.assign(alpha_j=samples.alpha_j + 1e-12),
+        samples.assign(mask=~samples.mask),
+        samples.assign_attrs(west_east="closed"),
+    ]
+    for number, other in enumerate(others, start=2):
+        Kept(inner, {"vectors": 3}).predict(other)
+        assert inner.asked == number
+    Kept(inner, {"vectors": 4}).predict(samples)
+    assert inner.asked == len(others) + 2
+
+
+def test_a_damaged_answer_is_computed_again(samples, folder):
+    inner = Slow()
+    Kept(inner, {}).predict(samples)
+    (path,) = folder.glob("*/*.nc")
+    path.write_bytes(path.read_bytes()[:500])
+    Kept(inner, {}).predict(samples)
+    assert inner.asked == 2
+
+
+def test_fit_is_passed_on(samples):
+    inner = Slow()
+    Kept(inner, {}).fit(samples)
+    assert inner.fitted == 1

@@ -1,0 +1,111 @@
+"""What lies in conf/, found by listing: doors, groups and choices; and how a choice is composed and built."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import hydra
+from omegaconf import DictConfig, OmegaConf
+
+from dlgd import build, door
+from dlgd.contract import Augmentation, DataSource, Evaluation, Method, Misfit, Network, Tracker
+from dlgd.settings import CONF
+from dlgd.training.options import Options
+from dlgd.training.schedulers import Scheduler
+
+DOORS = sorted(path.stem for path in CONF.glob("*.yaml") if path.stem != "base")
+GROUPS = sorted(path.name for path in CONF.iterdir() if path.is_dir())
+
+
+def choices_of(group: str) -> list[str]:
+    """The names that may be typed after <group>=, such as resnet, or normalization/features."""
+    folder = CONF / group
+    return sorted(str(path.relative_to(folder).with_suffix("")) for path in folder.glob("**/*.yaml"))
+
+
+CHOICES = [(group, choice) for group in GROUPS for choice in choices_of(group)]
+
+
+def groups_of(door_name: str) -> dict[str, str | None]:
+    """The groups in the defaults of conf/<door>.yaml, with their default choices."""
+    defaults = OmegaConf.load(CONF / f"{door_name}.yaml").get("defaults", [])
+    return {key: value for entry in defaults if not isinstance(entry, str) for key, value in entry.items()}
+
+
+def doors_with(group: str) -> list[str]:
+    """The doors at which a choice of the group can be typed."""
+    return [name for name in DOORS if group in groups_of(name)]
+
+
+def compose(door_name: str, *overrides: str) -> DictConfig:
+    """The configuration as the door gets it; a copy, that one may change."""
+    config = copy.deepcopy(_composed(door_name, overrides))
+    OmegaConf.set_struct(config, False)
+    return config
+
+
+@functools.cache
+def _composed(door_name: str, overrides: tuple[str, ...]) -> DictConfig:
+    OmegaConf.register_new_resolver("run_folder", door.run_folder, replace=True)
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        return hydra.compose(door_name, overrides=list(overrides))
+
+
+def with_choice(group: str, choice: str) -> DictConfig:
+    """The configuration of a door that has the group."""
+    return compose(doors_with(group)[0], f"{group}={choice}")
+
+
+def objects(node: Any, path: str = "") -> Iterator[tuple[str, DictConfig]]:
+    """Every part of a configuration that has a _target_, with its path."""
+    if isinstance(node, DictConfig):
+        if "_target_" in node:
+            yield path, node
+        for key in node:
+            yield from objects(node._get_node(key), f"{path}.{key}" if path else str(key))
+
+
+def scalars(node: DictConfig, path: str = "") -> Iterator[str]:
+    """Paths of all values that are neither mappings nor lists nor _target_."""
+    for key in node:
+        inner = f"{path}.{key}" if path else str(key)
+        value = node._get_node(key)
+        if isinstance(value, DictConfig):
+            yield from scalars(value, inner)
+        elif not OmegaConf.is_list(value) and not str(key).startswith("_"):
+            yield inner
+
+
+@functools.cache
+def tiny(name: str) -> DataSource:
+    """The small version of a data set, prepared."""
+    source = build.data(with_choice("data", name)).tiny()
+    source.prepare()
+    return source
+
+
+def network(config: DictConfig) -> Network:
+    """That of the configuration for its own data set, narrow where it has a width."""
+    if "width" in config.model:
+        config = OmegaConf.merge(config, {"model": {"width": 8}})
+    return build.network(config, tiny(config.data.name).spec)
+
+
+# How each group is built, and what must come out. A new group needs a line here.
+BUILDERS: dict[str, tuple[Callable[[DictConfig, Path], Any], type]] = {
+    "augmentation": (lambda config, _: build.augmentation(config), Augmentation),
+    "baseline": (lambda config, _: build.method(config.baseline), Method),
+    "data": (lambda config, _: build.data(config), DataSource),
+    "evaluation": (lambda config, _: (build.comparison(config), build.evaluation(config))[1], Evaluation),
+    "loss": (lambda config, _: build.misfit(config, tiny(config.data.name).spec), Misfit),
+    "model": (lambda config, _: build.network(config, tiny(config.data.name).spec), Network),
+    "optimizer": (lambda config, _: build.optimizers(config, network(config)), dict),
+    "scheduler": (lambda config, _: build.scheduler(config), Scheduler),
+    "tracking": (lambda config, folder: build.tracker(config, folder), Tracker),
+    "training": (lambda config, _: build.options(config, build.evaluation(config)), Options),
+}
+PRESETS = ("experiment", "sweep")  # groups that build nothing of their own

@@ -1,0 +1,165 @@
+"""Every YAML file of conf/ is short, composes, names things that exist, and gives what they want: no more, no less."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+import textwrap
+from collections.abc import Callable
+from typing import Any
+
+import hydra
+import pytest
+from config_files import BUILDERS, CHOICES, DOORS, GROUPS, PRESETS, compose, doors_with, groups_of, objects, with_choice
+from omegaconf import OmegaConf
+
+from dlgd.settings import CONF, ROOT
+
+# What the program gives a constructor, which a YAML file therefore must not.
+GIVEN_BY_BUILD = {"spec", "experiment", "folder", "params"}
+
+TARGETS = sorted(
+    {node._target_ for group, choice in CHOICES if doors_with(group) for _, node in objects(with_choice(group, choice))}
+)
+OURS = [target for target in TARGETS if target.startswith("dlgd.")]
+
+
+def parameters(target: str) -> dict[str, inspect.Parameter]:
+    return dict(inspect.signature(hydra.utils.get_object(target)).parameters)
+
+
+# --- files -------------------------------------------------------------------------------------------------
+
+
+def test_groups_are_found():
+    assert set(GROUPS) == set(BUILDERS) | set(PRESETS)
+    assert {("model", "resnet"), ("data", "nemovar"), ("experiment", "normalization/features")} <= set(CHOICES)
+
+
+@pytest.mark.parametrize("path", [f"{group}/{choice}" for group, choice in CHOICES] + DOORS + ["base"])
+def test_a_file_is_short(path):
+    assert len((CONF / f"{path}.yaml").read_text().splitlines()) < 40
+
+
+def test_no_file_has_another_ending():
+    """Hydra would pass over a .yml without a word."""
+    assert not [path for group in GROUPS for path in (CONF / group).glob("**/*.yml")]
+
+
+@pytest.mark.parametrize("group", sorted(BUILDERS))
+def test_every_group_can_be_chosen_at_a_door(group):
+    assert doors_with(group)
+
+
+@pytest.mark.parametrize("door_name", DOORS)
+def test_every_door_composes(door_name):
+    """With the defaults that it names."""
+    config = compose(door_name)
+    assert {"seed", "device"} <= set(config)
+    for group, choice in groups_of(door_name).items():
+        if choice is not None and group in BUILDERS:
+            assert group in config
+
+
+@pytest.mark.parametrize(("group", "choice"), CHOICES)
+def test_every_choice_composes_at_every_door_of_its_group(group, choice):
+    for door_name in doors_with(group):
+        config = compose(door_name, f"{group}={choice}")
+        if group in BUILDERS:
+            assert config[group], "its values stand under the group's name"
+        OmegaConf.to_container(config, resolve=True)
+
+
+# --- constructors ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_target_exists_and_takes_no_more_than_it_names(target):
+    kinds = {parameter.kind for parameter in parameters(target).values()}
+    assert inspect.Parameter.VAR_KEYWORD not in kinds, "**kwargs would swallow a misspelt key"
+    assert inspect.Parameter.VAR_POSITIONAL not in kinds
+
+
+@pytest.mark.parametrize("target", OURS)
+def test_our_constructors_take_keywords_only(target):
+    kinds = {parameter.kind for parameter in parameters(target).values()}
+    assert kinds <= {inspect.Parameter.KEYWORD_ONLY}
+
+
+@pytest.mark.parametrize(("group", "choice"), CHOICES)
+def test_keys_are_parameters_and_none_is_missing(group, choice):
+    if not doors_with(group):
+        pytest.skip("no door has this group yet")
+    for path, node in objects(with_choice(group, choice)):
+        keys = {str(key) for key in node if not str(key).startswith("_")}
+        taken = parameters(node._target_)
+        assert keys <= set(taken), path
+        assert not keys & GIVEN_BY_BUILD, path
+        required = {name for name, p in taken.items() if p.default is inspect.Parameter.empty}
+        assert required - GIVEN_BY_BUILD <= keys, path
+
+
+# --- no option that nobody reads ---------------------------------------------------------------------------
+
+
+def loaded_names(tree: ast.AST) -> set[str]:
+    return {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+
+
+def loaded_attributes(tree: ast.AST) -> set[str]:
+    return {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Load)}
+
+
+def stored_attributes(tree: ast.AST) -> set[str]:
+    """Of self."""
+    stored = (n for n in ast.walk(tree) if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store))
+    return {n.attr for n in stored if isinstance(n.value, ast.Name) and n.value.id == "self"}
+
+
+def source_of(constructor: Callable[..., Any]) -> ast.AST:
+    return ast.parse(textwrap.dedent(inspect.getsource(constructor)))
+
+
+READ_SOMEWHERE = set().union(
+    *(loaded_attributes(ast.parse(path.read_text())) for path in (ROOT / "dlgd").glob("**/*.py"))
+)
+CONFIGURED = sorted(
+    {
+        (node._target_, str(key))
+        for group, choice in CHOICES
+        if doors_with(group)
+        for _, node in objects(with_choice(group, choice))
+        for key in node
+        if not str(key).startswith("_") and node._target_.startswith("dlgd.")
+    }
+)
+
+
+@pytest.mark.parametrize(("target", "key"), CONFIGURED)
+def test_every_value_is_read(target, key):
+    constructor = hydra.utils.get_object(target)
+    if dataclasses.is_dataclass(constructor):
+        assert key in READ_SOMEWHERE
+        return
+    body = source_of(constructor.__init__ if inspect.isclass(constructor) else constructor)
+    assert key in loaded_names(body)
+
+
+@pytest.mark.parametrize("target", OURS)
+def test_what_a_constructor_keeps_is_read(target):
+    constructor = hydra.utils.get_object(target)
+    if inspect.isclass(constructor) and not dataclasses.is_dataclass(constructor) and "__init__" in vars(constructor):
+        assert stored_attributes(source_of(constructor.__init__)) <= READ_SOMEWHERE
+
+
+@pytest.mark.parametrize("door_name", DOORS)
+def test_every_value_of_a_door_is_read(door_name):
+    """`resume`, `part`, ...: as config.resume in the door, or in what all doors share."""
+    read = set()
+    for module in (door_name.replace("config", "train"), "door", "build"):
+        read |= loaded_attributes(ast.parse((ROOT / "dlgd" / f"{module}.py").read_text()))
+    given = OmegaConf.load(CONF / f"{door_name}.yaml")
+    assert {str(key) for key in given} - {"defaults", "hydra"} <= read
+    assert {"seed", "device"} == {str(key) for key in OmegaConf.load(CONF / "base.yaml")} - {"defaults", "hydra"}
+    assert {"seed", "device"} <= READ_SOMEWHERE

@@ -1,0 +1,54 @@
+"""The house keeps its own rules."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+
+import pytest
+from packaging.requirements import Requirement
+
+from dlgd.settings import ROOT
+
+MODULES = sorted((ROOT / "dlgd").rglob("*.py"))
+README = (ROOT / "README.md").read_text()
+
+
+def test_init_files_are_empty():
+    filled = [path for path in MODULES if path.name == "__init__.py" and path.read_text().strip()]
+    assert filled == [ROOT / "dlgd" / "__init__.py"], "cycles start in __init__.py files"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_modules_are_short_and_have_a_subject(path):
+    assert path.stem not in ("utils", "tools", "common", "helpers", "misc")
+    assert len(path.read_text().splitlines()) <= 400
+
+
+def test_every_dependency_is_pinned_within_its_range():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = project["dependencies"] + [one for extra in project["optional-dependencies"].values() for one in extra]
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pins = dict(line.split("==") for line in lines if "==" in line and not line.startswith("#"))
+    pins = {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in pins.items()}
+    for requirement in map(Requirement, wanted):
+        assert requirement.specifier.contains(pins[requirement.name.lower()]), requirement
+
+
+def test_the_readme_names_what_exists():
+    for door in re.findall(r"python -m dlgd\.(\w+)", README):
+        assert (ROOT / "dlgd" / f"{door}.py").exists(), door
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"make ([a-z-]+) ", README)) <= targets
+    for path in re.findall(r"`((?:dlgd|conf|docs|experiments|tests)/[\w/.-]+)`", README):
+        assert (ROOT / path).exists() or "mine" in path, path
+    for path in re.findall(r"\]\((\S+?)\)", README):
+        assert path.startswith("http") or (ROOT / path).exists(), path
+
+
+def test_experiments_are_listed():
+    table = (ROOT / "experiments" / "README.md").read_text()
+    for path in (ROOT / "experiments").rglob("*.yaml"):
+        name = path.relative_to(ROOT / "experiments").with_suffix("")
+        assert str(name) in table, f"experiments/README.md has no row for {name}"
+        assert path.read_text().startswith("# @package _global_\n# Question:"), f"{name} asks no question"
