@@ -38,7 +38,7 @@ def draw_learning_curves(history: Sequence[Mapping[str, float]]) -> Figure:
     if not panels:
         raise ValueError("There is no train/loss and no valid/ record in the history to draw.")
     with matplotlib.rc_context({"font.size": 12}):
-        figure = Figure(figsize=(6.5 * len(panels), 4.5), layout="constrained")
+        figure = Figure(figsize=(7 * len(panels), 5), layout="constrained")
         all_axes = figure.subplots(1, len(panels), squeeze=False)[0]
         for axes, (label, keys) in zip(all_axes, panels, strict=True):
             for number, key in enumerate(keys):
@@ -48,7 +48,14 @@ def draw_learning_curves(history: Sequence[Mapping[str, float]]) -> Figure:
                 axes.set_yscale("log")
             axes.set_axisbelow(True)
             axes.grid(alpha=0.3)
-            axes.legend(fontsize=10)
+            # above the axes, where no curve can hide behind it
+            axes.legend(
+                fontsize=9,
+                title="stars: lowest value, at step",
+                loc="lower center",
+                bbox_to_anchor=(0.5, 1.0),
+                ncols=1 if len(keys) < 4 else 2,
+            )
     return figure
 
 
@@ -65,7 +72,7 @@ def _curve(axes: Axes, steps: np.ndarray, values: np.ndarray, *, name: str, colo
         return
     if name.startswith("valid/"):
         low = int(values.argmin())
-        label = f"{name}, lowest {values[low]:.2e} at step {steps[low]:.0f}"
+        label = f"{name}: {values[low]:.2e} at {steps[low]:.0f}"
         axes.plot(steps, values, color=colour, marker="o", markersize=3, label=label)
         axes.plot(steps[low], values[low], color=colour, marker="*", markersize=13, markeredgecolor="black")
     elif len(values) < SMOOTHED_FROM:

@@ -30,6 +30,7 @@ def choices_of(group: str) -> list[str]:
 CHOICES = [(group, choice) for group in GROUPS for choice in choices_of(group)]
 
 
+@functools.cache
 def groups_of(door_name: str) -> dict[str, str | None]:
     """The groups in the defaults of conf/<door>.yaml, with their default choices."""
     defaults = OmegaConf.load(CONF / f"{door_name}.yaml").get("defaults", [])

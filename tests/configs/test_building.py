@@ -75,7 +75,8 @@ def losses_of_two_steps(config: DictConfig) -> tuple[float, float]:
     source, net = tiny(config.data.name), network(config)
     misfit, optimizers = build.misfit(config, source.spec), build.optimizers(config, net)
     batch = source.stream(halo=net.halo, batch_size=2, seed=0, device="cpu").batch(0)
-    before = [parameter.detach().clone() for parameter in net.parameters()]
+    kernels = [parameter for parameter in net.parameters() if parameter.ndim > 1]
+    before = [kernel.detach().clone() for kernel in kernels]
     losses = []
     for _ in range(2):
         for player, total, parts in net.objectives(batch, misfit):
@@ -85,7 +86,7 @@ def losses_of_two_steps(config: DictConfig) -> tuple[float, float]:
             total.backward()
             optimizers[player].step()
         losses.append(float(total.detach()))
-    assert all((parameter != old).any() for parameter, old in zip(net.parameters(), before, strict=True))
+    assert all((kernel != old).any() for kernel, old in zip(kernels, before, strict=True))
     return losses[0], losses[1]
 
 
@@ -126,8 +127,7 @@ def test_samples_come_from_the_seed_of_the_data(data):
     def checksum(seed: int) -> str:
         return build.data(compose("config", f"data={data}", f"data.seed={seed}")).tiny().checksum()
 
-    assert checksum(0) == checksum(0) == tiny(data).checksum()
-    assert checksum(1) != checksum(0)
+    assert checksum(0) == tiny(data).checksum() != checksum(1)
 
 
 # --- every value counts ------------------------------------------------------------------------------------

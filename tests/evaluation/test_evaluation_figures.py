@@ -115,7 +115,7 @@ def test_learning_curves_show_every_record_against_step(tmp_path):
     assert (scores.get_xlabel(), scores.get_ylabel()) == ("step", "validation score")
     np.testing.assert_allclose(losses.lines[0].get_xydata(), [(step, 1 / step) for step in range(1, 51)])
     assert losses.get_legend().texts[0].get_text() == "train/loss"
-    assert scores.get_legend().texts[0].get_text() == "valid/eps_q, lowest 1.00e+00 at step 20"
+    assert scores.get_legend().texts[0].get_text() == "valid/eps_q: 1.00e+00 at 20"
     learning_curves(history(50), tmp_path / "figures" / "learning_curves.png")
     assert image.imread(tmp_path / "figures" / "learning_curves.png").shape[1] > 1500
 
