@@ -39,7 +39,7 @@ def test_the_readme_names_what_exists():
     for door in re.findall(r"python -m dlgd\.(\w+)", README):
         assert (ROOT / "dlgd" / f"{door}.py").exists(), door
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert set(re.findall(r"make ([a-z-]+) ", README)) <= targets
+    assert set(re.findall(r"(?:^|`)make ([a-z-]+)", README, re.MULTILINE)) <= targets
     for path in re.findall(r"`((?:dlgd|conf|docs|experiments|tests)/[\w/.-]+)`", README):
         assert (ROOT / path).exists() or "mine" in path, path
     for path in re.findall(r"\]\((\S+?)\)", README):

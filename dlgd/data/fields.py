@@ -164,7 +164,7 @@ def _with_sample_dimension(dataset: xr.Dataset, path: Path) -> xr.Dataset:
     coordinates = {
         name: (("y", "x"), dataset[name].values)
         for name in ("lat", "lon")
-        if name in dataset and dataset[name].ndim == 2
+        if name in dataset and dataset[name].shape == (ny, nx)
     }
     if len(coordinates) < 2:
         y, x = np.meshgrid(np.arange(ny) + 0.5, np.arange(nx) + 0.5, indexing="ij")

@@ -97,6 +97,12 @@ def test_names_of_dimensions_do_not_matter(source, mine, read):
     assert torch.equal(encoded(source, read(renamed)), encoded(source, read(mine)))
 
 
+def test_coordinates_of_another_shape_are_left_out(mine, read):
+    found = read(mine.assign(lat=(("rows", "columns"), np.zeros((41, 48))), lon=("columns", np.zeros(48))))
+    assert found.lat.shape == found.lon.shape == (40, 48)
+    assert found.lat.values[3, 4] == 3.5, "row and column instead"
+
+
 @pytest.mark.parametrize("mask", [float, int, bool])
 def test_any_kind_of_mask(source, mine, read, mask):
     found = read(mine.assign(mask=mine.mask.astype(mask)))
