@@ -1,4 +1,4 @@
-"""Shared by all tests: few threads, no telemetry, and a command runner."""
+"""Shared by all tests: one thread, no telemetry, and a command runner."""
 
 from __future__ import annotations
 
@@ -8,20 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from dlgd.settings import ROOT
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
-TINY = [
-    "data.rows=40",
-    "data.columns=48",
-    "data.coast=random",
-    "data.samples.train=2",
-    "data.samples.test=1",
-    "data.patch=16",
-    "data.tolerance.evaluation=1e-4",
-]
+torch.set_num_threads(1)  # two on cores that are shared are slower than one
 
 
 @pytest.fixture(scope="session")

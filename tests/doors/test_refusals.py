@@ -7,7 +7,7 @@ from pathlib import Path
 
 import hydra
 import pytest
-from conftest import TINY
+from tiny_run import TINY
 from omegaconf import OmegaConf, open_dict
 
 from dlgd import door, train

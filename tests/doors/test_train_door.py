@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 import xarray as xr
-from conftest import TINY
+from tiny_run import TINY
 
 from dlgd.settings import ROOT
 
