@@ -7,8 +7,8 @@ from pathlib import Path
 
 import hydra
 import pytest
-from tiny_run import TINY
 from omegaconf import OmegaConf, open_dict
+from tiny_run import TINY
 
 from dlgd import door, train
 from dlgd.settings import CONF, Refusal
