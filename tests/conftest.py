@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,8 @@ from dlgd.settings import ROOT
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
+# a background job of a shell starts with Ctrl-C ignored, and so would the commands under test
+signal.signal(signal.SIGINT, signal.default_int_handler)
 torch.set_num_threads(1)  # two on cores that are shared are slower than one
 
 

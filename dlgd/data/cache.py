@@ -29,7 +29,8 @@ def folder_for(root: Path, name: str, config: Mapping[str, Any]) -> Path:
     folder = root / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "config.json").write_text(text + "\n")
+        if not (folder / "config.json").exists():
+            (folder / "config.json").write_text(text + "\n")
     except OSError as error:
         raise Refusal(f"cannot write the data cache in {folder}: {error.strerror}; set DLGD_CACHE elsewhere") from error
     return folder

@@ -1,7 +1,10 @@
+import multiprocessing
 import os
 import pickle
+import re
 import resource
 import zipfile
+from pathlib import Path
 
 import pytest
 import torch
@@ -86,21 +89,26 @@ def test_other_files_are_refused_and_nothing_in_them_runs(tmp_path, kind):
     assert not trace.exists()
 
 
-@pytest.fixture
-def _full_disk():
-    """Files of this process can grow to 2 kB only: the disk refuses the rest, as a full one would."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+def save_where_files_stay_small(path: str, answer: multiprocessing.Queue) -> None:
+    """In a process of its own, whose files can grow to 2 kB only: the disk refuses the rest, as a full one would."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+    try:
+        written(Path(path), value=0.6)
+    except Refusal as refusal:
+        answer.put(str(refusal))
+    else:
+        answer.put("written")
 
 
-def test_a_full_disk_leaves_the_former_checkpoint(tmp_path, request):
+def test_a_full_disk_leaves_the_former_checkpoint(tmp_path):
     path = tmp_path / "last.pt"
     written(path, value=0.5)
-    request.getfixturevalue("_full_disk")
-    with pytest.raises(Refusal, match=r"could not be written .* is as it was before"):
-        written(path, value=0.6)
+    spawn = multiprocessing.get_context("spawn")
+    answer = spawn.Queue()
+    process = spawn.Process(target=save_where_files_stay_small, args=(str(path), answer))
+    process.start()
+    assert re.search(r"could not be written .* is as it was before", answer.get(timeout=60))
+    process.join(timeout=60)
     assert torch.all(checkpoint.load(path).weights["layers.0.weight"] == 0.5)
     assert [p.name for p in tmp_path.iterdir()] == ["last.pt"]
 
