@@ -42,8 +42,12 @@ def main(config: DictConfig) -> None:
             folder=folder,
             tracker=tracker,
             title=f"{config.data.name}, {config.part} part",
+            part=config.part,
         )
         status = "FINISHED"
+    except KeyboardInterrupt:
+        status = "KILLED"
+        raise
     finally:
         tracker.finish(status)
     log.info("everything is in %s", folder)

@@ -46,6 +46,7 @@ def main(config: DictConfig) -> None:
         folder=folder,
         tracker=Off(experiment=former.data.name, folder=folder),
         title=f"{former.data.name}, {where}, {kept.state.step} steps",
+        part=where,
     )
     print(f"everything is in {folder}")
 

@@ -89,6 +89,7 @@ def train(config: DictConfig, folder: Path, *, resumed: bool) -> str:
                 folder=folder,
                 tracker=tracker,
                 title=f"{config.data.name}, test part: {result.step} steps, {result.seconds / 60:.0f} min, {device}",
+                part="test",
                 step=result.step,
             )
             log.info("everything is in %s", folder)

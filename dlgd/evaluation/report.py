@@ -19,9 +19,10 @@ def report(
     folder: Path,
     tracker: Tracker,
     title: str,
+    part: str,
     step: int = 0,
 ) -> list[Mapping[str, object]]:
-    """Score the methods on the samples; the first is the one whose predictions are kept and recorded as test/...
+    """Score the methods on the samples; the first is the one whose predictions are kept and recorded as <part>/...
 
     Writes scores.json, scores.md, predictions.nc and figures/ in the folder.
     """
@@ -30,7 +31,7 @@ def report(
     everything = [*rows, *evaluation.published]
     (folder / "scores.md").write_text(f"{title}\n\n{table.markdown(everything, evaluation.columns)}")
     for number, row in enumerate(rows):
-        prefix = "test" if number == 0 else f"comparison/{row['method']}"
+        prefix = part if number == 0 else f"comparison/{row['method']}"
         tracker.log({f"{prefix}/{name}": value for name, value in row.items() if name != "method"}, step)
     first = methods[0].name
     evaluation.dataset(samples, predictions[first]).to_netcdf(folder / "predictions.nc")
