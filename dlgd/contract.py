@@ -64,6 +64,22 @@ class Scaling:
 
 
 @dataclass(frozen=True)
+class Staggered:
+    """Two input channels of one quantity that stands on the faces between cells, not in the cells.
+
+    At each cell `south` holds the value of the cell's south face and `west` that of its west face, each less
+    the mean and over the std of its own scaling. `odd` is a difference across the face, from the neighbour's
+    cell to the cell's own: it changes its sign when the face becomes that of the other cell.
+    """
+
+    south: str
+    west: str
+    south_scaling: Scaling = field(default_factory=Scaling)
+    west_scaling: Scaling = field(default_factory=Scaling)
+    odd: bool = False
+
+
+@dataclass(frozen=True)
 class Spec:
     """What a data set tells a network and a loss before a single sample exists."""
 
@@ -74,6 +90,10 @@ class Spec:
     grid: tuple[int, ...]  # sizes of the spatial or time axes of a whole sample, without halo
     units: str = "1"  # of the physical target
     scaling: Scaling = field(default_factory=Scaling)
+    staggered: tuple[Staggered, ...] = ()  # every other channel is a scalar at the centre of its cell
+    # input channels that are set to 0 on land after scaling; a cell is land where all of them are 0, and a
+    # face that touches land has the physical value 0
+    zeroed_on_land: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -119,11 +139,14 @@ class Network(ABC, nn.Module):
 
 
 class Augmentation(ABC):
-    """A change of a batch that leaves its physics true."""
+    """A change of a batch that leaves its physics true. `halo` is the number of cells of context that it
+    consumes on each side of a field, besides those of the network."""
+
+    halo: int = 0
 
     @abstractmethod
     def __call__(self, batch: Batch, rng: np.random.Generator) -> Batch:
-        """A batch of the same shapes, on the same device."""
+        """A batch on the same device, its input `halo` cells smaller on each side; all else of the same shapes."""
 
 
 class Stream(ABC):
@@ -143,7 +166,7 @@ class DataSource(ABC):
     @property
     @abstractmethod
     def spec(self) -> Spec:
-        """Known before `prepare`, but for `spec.scaling`, which may need the training samples."""
+        """Known before `prepare`, but for its scalings, which may need the training samples."""
 
     @abstractmethod
     def check(self) -> None:

@@ -43,18 +43,20 @@ def train(config: DictConfig, folder: Path, *, resumed: bool) -> str:
     earlier = checkpoint.load(checkpoint.last_path(folder)) if resumed else None
     evaluation, methods = build.evaluation(config), build.comparison(config)
     device, options = build.run_device(config), build.options(config, evaluation)
-    augmentation, scheduler = build.augmentation(config), build.scheduler(config)
-    data = build.data(config)
+    scheduler, data = build.scheduler(config), build.data(config)
     network = build.network(config, data.spec)
     optimizers = build.optimizers(config, network.to(device))
     build.misfit(config, data.spec)
+    build.augmentation(config, data.spec)
     tracker = build.tracker(config, folder)
     checkpoint.make_writable(folder / "checkpoints")
     door.write_config(config, folder)
     log.info("run folder %s", folder)
 
     data.prepare()
-    misfit = build.misfit(config, data.spec)  # again: the scaling is known only now
+    # again: the scalings are known only now
+    misfit, augmentation = build.misfit(config, data.spec), build.augmentation(config, data.spec)
+    halo = network.halo + augmentation.halo
     params, tags = build.record(config, config.choices, str(device), data.checksum())
     tracker.start(
         name=f"{config.choices.model}-{config.choices.data}", params=params, tags=tags, run_id=door.run_id(folder)
@@ -65,7 +67,7 @@ def train(config: DictConfig, folder: Path, *, resumed: bool) -> str:
         result = fit(
             network=network,
             misfit=misfit,
-            stream=data.stream(halo=network.halo, batch_size=options.batch_size, seed=config.seed, device=device),
+            stream=data.stream(halo=halo, batch_size=options.batch_size, seed=config.seed, device=device),
             augmentation=augmentation,
             optimizers=optimizers,
             scheduler=scheduler,

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from dlgd.contract import Augmentation, Batch
+from dlgd.contract import Augmentation, Batch, Spec
 
 
 class Nothing(Augmentation):
-    """augmentation=none."""
+    """augmentation=none, for any data."""
+
+    def __init__(self, *, spec: Spec) -> None:
+        """Nothing of the data matters."""
 
     def __call__(self, batch: Batch, rng: np.random.Generator) -> Batch:
         """The same batch."""

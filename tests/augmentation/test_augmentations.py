@@ -1,4 +1,5 @@
-"""Every augmentation of conf/augmentation keeps the shapes of a batch and answers to its generator alone."""
+"""Every augmentation of conf/augmentation keeps a batch's shapes, but for its own context, and answers to its
+generator alone."""
 
 from __future__ import annotations
 
@@ -10,14 +11,23 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from dlgd.contract import Augmentation, Batch
+from dlgd.contract import Augmentation, Batch, Spec, Staggered
 from dlgd.settings import CONF
 
 ALL = sorted(path.stem for path in (CONF / "augmentation").glob("*.yaml"))
+SPEC = Spec(
+    name="currents",
+    kind="field",
+    input_channels=("v", "u", "depth", "height"),
+    output_channels=("height",),
+    grid=(8, 8),
+    staggered=(Staggered("v", "u"),),
+)
 
 
 def make(name: str) -> Augmentation:
-    return hydra.utils.instantiate(OmegaConf.load(CONF / "augmentation" / f"{name}.yaml"), _convert_="all")
+    config = OmegaConf.load(CONF / "augmentation" / f"{name}.yaml")
+    return hydra.utils.instantiate(config, _partial_=True, _convert_="all")(spec=SPEC)
 
 
 @pytest.fixture
@@ -31,8 +41,8 @@ def tensors(batch: Batch) -> dict[str, torch.Tensor]:
     return {f.name: getattr(batch, f.name) for f in fields(batch) if getattr(batch, f.name) is not None}
 
 
-def test_none_is_found():
-    assert "none" in ALL
+def test_they_are_found():
+    assert {"none", "horizontal_flips", "flips", "quarter_turns", "flips_and_turns"} <= set(ALL)
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -41,7 +51,11 @@ def test_shapes_and_seeds(name, batch):
     one, two = (tensors(make(name)(batch, np.random.default_rng(5))) for _ in range(2))
     assert one.keys() == before.keys()
     for key, tensor in one.items():
-        assert (tensor.shape, tensor.dtype) == (before[key].shape, before[key].dtype)
+        height, width = before[key].shape[-2:]
+        taken = 2 * make(name).halo if key == "input" else 0
+        assert tensor.shape == (*before[key].shape[:2], height - taken, width - taken)
+        assert tensor.dtype == before[key].dtype
+        assert tensor.is_contiguous()
         assert torch.equal(tensor, two[key]), "the same generator, the same change"
         assert torch.equal(tensors(batch)[key], before[key]), "the batch given is left alone"
 

@@ -98,7 +98,7 @@ def network(config: DictConfig) -> Network:
 
 # How each group is built, and what must come out. A new group needs a line here.
 BUILDERS: dict[str, tuple[Callable[[DictConfig, Path], Any], type]] = {
-    "augmentation": (lambda config, _: build.augmentation(config), Augmentation),
+    "augmentation": (lambda config, _: build.augmentation(config, tiny(config.data.name).spec), Augmentation),
     "baseline": (lambda config, _: build.method(config.baseline), Method),
     "data": (lambda config, _: build.data(config), DataSource),
     "evaluation": (lambda config, _: (build.comparison(config), build.evaluation(config))[1], Evaluation),

@@ -1,0 +1,146 @@
+"""Flips and quarter turns of fields, with those channels that stand on the faces between cells.
+
+Mirrored south-north, the south face of a cell was its north face before: a value that was kept with the next
+row. So channels of south faces are mirrored and moved by one row, those of west faces likewise by one column
+when mirrored west-east. This takes one cell of context on each side, the `halo` of the augmentation.
+Transposed, south faces become west faces and change places and scalings with them, and nothing has to move.
+
+Shifts west-east are no choice here: the patches of a periodic grid are cut at any longitude anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dlgd.contract import Augmentation, Batch, Spec
+from dlgd.settings import Refusal
+
+Change = Callable[[Tensor], Tensor]
+
+SOUTH_NORTH, WEST_EAST = -2, -1  # axes of a tensor (B, C, Y, X)
+CELLS: tuple[Change, ...] = (lambda x: x.mT, lambda x: x.flip(SOUTH_NORTH), lambda x: x.flip(WEST_EAST))
+
+
+class Symmetries(Augmentation):
+    """Each sample of a batch is changed by a symmetry of the square of its own, all being equally likely.
+
+    west_east, south_north: mirrored along that axis or not. quarter_turns: by 0, 90, 180 or 270 degrees; together
+    with mirroring, all eight symmetries of the square.
+    """
+
+    def __init__(self, *, spec: Spec, west_east: bool, south_north: bool, quarter_turns: bool) -> None:
+        if spec.kind != "field":
+            raise Refusal(
+                f"flips and turns are for fields but data={spec.name} gives {spec.kind}s: type augmentation=none"
+            )
+        if not (west_east or south_north or quarter_turns):
+            raise Refusal("augmentation has neither flips nor turns: set one of them, or type augmentation=none")
+        self.group = group(west_east=west_east, south_north=south_north, quarter_turns=quarter_turns)
+        self.halo = 1 if spec.staggered else 0
+        self._read_channels(spec)
+
+    def _read_channels(self, spec: Spec) -> None:
+        """Where the channels of faces stand, and how they are scaled."""
+        number = {name: place for place, name in enumerate(spec.input_channels)}
+        count = len(number)
+        self._south = [number[pair.south] for pair in spec.staggered]
+        self._west = [number[pair.west] for pair in spec.staggered]
+        self._sign = torch.tensor([-1.0 if pair.odd else 1.0 for pair in spec.staggered])[:, None, None]
+        self._zeroed = torch.tensor([name in spec.zeroed_on_land for name in spec.input_channels])[:, None, None]
+        # the rest is shaped (C + 1, 1, 1), in float64 first: the last channel tells sea from land
+        closed, slope, offset = (np.full(count + 1, value) for value in (0.0, 1.0, 0.0))
+        self._transposed = np.arange(count + 1)
+        for pair in spec.staggered:
+            pairs = ((pair.south, pair.south_scaling), (pair.west, pair.west_scaling))
+            for (name, own), (partner, other) in zip(pairs, reversed(pairs), strict=True):
+                here = number[name]
+                self._transposed[here] = number[partner]
+                closed[here] = -own.mean / own.std
+                slope[here], offset[here] = other.std / own.std, (other.mean - own.mean) / own.std
+        self._closed = torch.as_tensor(closed[:-1]).float()[:, None, None]
+        self._slope, self._offset = (torch.as_tensor(a).float()[:, None, None] for a in (slope, offset))
+
+    def __call__(self, batch: Batch, rng: np.random.Generator) -> Batch:
+        """Refuses patches that are not square, if they are to be turned."""
+        height, width = batch.target.shape[-2:]
+        if self.group[:, 0].any() and height != width:
+            raise Refusal(
+                f"patches of {height} x {width} cells cannot be turned by a quarter: choose square ones, "
+                "or an augmentation without quarter turns such as augmentation=flips"
+            )
+        return self.changed(batch, self.group[rng.integers(len(self.group), size=len(batch))])
+
+    def changed(self, batch: Batch, drawn: np.ndarray) -> Batch:
+        """The batch with each sample changed as a row of `drawn` (B, 3) says; see `group`."""
+        observed = batch.observed
+        if observed is not None:  # stands with the input
+            observed = self._without_margin(where_drawn(observed, drawn, CELLS))
+        return replace(
+            batch,
+            input=self._without_margin(self._changed_input(batch.input, drawn)),
+            target=where_drawn(batch.target, drawn, CELLS).contiguous(),
+            mask=where_drawn(batch.mask, drawn, CELLS).contiguous(),
+            observed=observed,
+        )
+
+    def _without_margin(self, field: Tensor) -> Tensor:
+        """Into which values were moved from nowhere; with the same strides whatever was drawn, as compilers like."""
+        inner = slice(self.halo, -self.halo or None)
+        return field[..., inner, inner].contiguous()
+
+    def _changed_input(self, input: Tensor, drawn: np.ndarray) -> Tensor:
+        """With the margin still.
+
+        A face has two cells. Where one is land and the other sea, the value that was set to 0 with the land is
+        that of a closed face, as soon as it stands with the sea; and the other way round.
+        """
+        zeroed, closed = self._zeroed.to(input.device), self._closed.to(input)
+        sea = ((input != 0) & zeroed).any(dim=1, keepdim=True)
+        known = torch.where(sea | ~zeroed, input, closed)
+        changes = (self._transpose, self._flip_south_north, self._flip_west_east)
+        changed = where_drawn(torch.cat([known, sea.to(known.dtype)], dim=1), drawn, changes)
+        input, sea = changed[:, :-1], changed[:, -1:] > 0
+        return torch.where(sea | ~zeroed, input, 0.0)
+
+    def _transpose(self, field: Tensor) -> Tensor:
+        return torch.addcmul(self._offset.to(field), self._slope.to(field), field.mT[:, self._transposed])
+
+    def _flip_south_north(self, field: Tensor) -> Tensor:
+        return self._flip(field, SOUTH_NORTH, self._south)
+
+    def _flip_west_east(self, field: Tensor) -> Tensor:
+        return self._flip(field, WEST_EAST, self._west)
+
+    def _flip(self, field: Tensor, axis: int, on_faces: list[int]) -> Tensor:
+        """Mirrored; channels of faces across the axis are moved by one cell, and differences change their sign."""
+        field = field.flip(axis)
+        field[:, on_faces] = self._sign.to(field) * field[:, on_faces].roll(1, axis)
+        return field
+
+
+def group(*, west_east: bool, south_north: bool, quarter_turns: bool) -> np.ndarray:
+    """(n, 3) bool: the symmetries to draw from, each as what is done in order: transpose, mirror south-north,
+    mirror west-east. A quarter turn is a transposition and one mirroring."""
+    mirrored = west_east or south_north
+
+    def belongs(transpose: bool, mirror_i: bool, mirror_j: bool) -> bool:
+        turn = transpose == (mirror_i != mirror_j)  # by 0, 90, 180 or 270 degrees
+        if quarter_turns:
+            return turn or mirrored
+        return not transpose and (south_north or not mirror_i) and (west_east or not mirror_j)
+
+    return np.array([one for one in product((False, True), repeat=3) if belongs(*one)])
+
+
+def where_drawn(field: Tensor, drawn: np.ndarray, changes: Sequence[Change]) -> Tensor:
+    """(B, C, Y, X) after each of the changes in turn, made to the samples that drew it."""
+    for chosen, change in zip(drawn.T, changes, strict=True):
+        if chosen.any():  # known on the host: nothing waits for the device
+            field = torch.where(torch.as_tensor(chosen)[:, None, None, None].to(field.device), change(field), field)
+    return field
