@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dlgd.contract import Scaling
+from dlgd.contract import Scaling, Staggered
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,16 @@ class Features(ABC):
     @abstractmethod
     def channels(self) -> tuple[str, ...]:
         """Names of the input channels."""
+
+    @property
+    @abstractmethod
+    def staggered(self) -> tuple[Staggered, ...]:
+        """The channels that stand on faces, as in Spec."""
+
+    @property
+    @abstractmethod
+    def zeroed_on_land(self) -> tuple[str, ...]:
+        """The channels that are 0 on land whatever they are of, as in Spec."""
 
     @property
     @abstractmethod
@@ -93,6 +103,12 @@ class Dimensionless(Features):
         "log_area_step_i",
         "log_area_step_j",
     )
+    staggered = (
+        Staggered("log_coupling_i", "log_coupling_j"),
+        Staggered("open_i", "open_j"),
+        Staggered("log_area_step_i", "log_area_step_j", odd=True),
+    )
+    zeroed_on_land = ()  # a face that touches land is closed and has the same values at both of its cells
     scaling = Scaling(mean=0.0, std=RESIDUAL, log=True)
     statistics = {}  # nothing is learned
 
@@ -159,9 +175,23 @@ class Standardized(Features):
         return ("alpha_i", "alpha_j", "w") + (() if self.distance == "none" else (f"distance_{self.distance}",))
 
     @property
+    def staggered(self) -> tuple[Staggered, ...]:
+        """alpha_i and alpha_j."""
+        return (Staggered("alpha_i", "alpha_j", self._scaling("alpha_i"), self._scaling("alpha_j")),)
+
+    @property
+    def zeroed_on_land(self) -> tuple[str, ...]:
+        """Over "sea", all that is standardized."""
+        return self.channels[:3] if self.over == "sea" else ()
+
+    @property
     def scaling(self) -> Scaling:
-        """Of gamma in m; the identity until the statistics are known."""
-        return Scaling(self._statistics.get("mean_gamma", 0.0), self._statistics.get("std_gamma", 1.0))
+        """Of gamma in m."""
+        return self._scaling("gamma")
+
+    def _scaling(self, name: str) -> Scaling:
+        """The identity until the statistics are known."""
+        return Scaling(self._statistics.get(f"mean_{name}", 0.0), self._statistics.get(f"std_{name}", 1.0))
 
     @property
     def statistics(self) -> dict[str, float]:

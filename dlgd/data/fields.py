@@ -45,6 +45,12 @@ def base(lat: np.ndarray, lon: np.ndarray, w: np.ndarray, sea: np.ndarray, topol
     )
 
 
+def places(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Row and column (y, x) of each cell's centre, where latitude and longitude are not known."""
+    rows, columns = np.meshgrid(np.arange(shape[0]) + 0.5, np.arange(shape[1]) + 0.5, indexing="ij")
+    return rows, columns
+
+
 def sample(operator: Diffusion, gamma: np.ndarray) -> xr.Dataset:
     """One operator and its coefficients."""
     return xr.Dataset(
@@ -97,6 +103,41 @@ def as_cells(samples: xr.Dataset) -> dict[str, np.ndarray]:
     }
 
 
+def with_closed_land(dataset: xr.Dataset, sea: np.ndarray, sides: Topology, where: str) -> xr.Dataset:
+    """Refuse NaN, negative and inconsistent values at sea; zero on faces that touch land. `where` they are from."""
+    if not sea.any():
+        raise Refusal(f"mask in {where} has no sea cell")
+    open_i, open_j = open_faces(sea, sides)
+    w = dataset.w.values
+    if not (np.isfinite(w[sea]).all() and (w[sea] > 0).all()):
+        raise Refusal(f"w in {where} must be finite and positive at sea")
+    for name, is_open in (("alpha_i", open_i), ("alpha_j", open_j)):
+        values = dataset[name].values[:, is_open]
+        if not np.isfinite(values).all():
+            raise Refusal(
+                f"{name} in {where} has {int((~np.isfinite(values)).sum())} NaN or infinite values between sea cells"
+            )
+        if (values < 0).any():
+            raise Refusal(f"{name} in {where} is negative in {int((values < 0).sum())} places; a diffusivity cannot be")
+        scale = np.sqrt(values.max(initial=0.0) / np.median(w[sea]))
+        if scale > LARGEST_SCALE:
+            raise Refusal(
+                f"{name} in {where} stands for length scales of {scale:.0f} cells, which are too many: give alpha_i, "
+                "alpha_j and w in the same unit, m2"
+            )
+    if "gamma" in dataset:
+        gamma = dataset.gamma.values[:, sea]
+        if not (np.isfinite(gamma).all() and (gamma > 0).all()):
+            raise Refusal(f"gamma in {where} must be finite and positive at sea")
+        dataset = dataset.assign(gamma=dataset.gamma.where(sea))
+    return dataset.assign(
+        w=(("y", "x"), np.where(sea, w, np.median(w[sea]))),  # never looked at on land, but logarithms are taken
+        mask=(("y", "x"), sea),
+        alpha_i=(("sample", "y_face", "x"), np.where(open_i, dataset.alpha_i.values, 0.0)),
+        alpha_j=(("sample", "y", "x"), np.where(open_j, dataset.alpha_j.values, 0.0)),
+    )
+
+
 # --- a user's file -----------------------------------------------------------------------------------------
 
 
@@ -123,7 +164,7 @@ def read(path: Path, default: Topology) -> xr.Dataset:
     sea = dataset.mask.values
     if not np.isin(sea, (0, 1)).all():
         raise Refusal(f"mask in {path} must be 1 at sea and 0 on land and nothing else")
-    clean = _with_closed_land(_with_north_side(dataset, sides), sea.astype(bool), sides, path)
+    clean = with_closed_land(_with_north_side(dataset, sides), sea.astype(bool), sides, str(path))
     _check_north_side(clean.alpha_i.values, sides, path)
     return clean.assign_attrs(west_east=sides.west_east, south_north=sides.south_north)
 
@@ -167,8 +208,7 @@ def _with_sample_dimension(dataset: xr.Dataset, path: Path) -> xr.Dataset:
         if name in dataset and dataset[name].shape == (ny, nx)
     }
     if len(coordinates) < 2:
-        y, x = np.meshgrid(np.arange(ny) + 0.5, np.arange(nx) + 0.5, indexing="ij")
-        coordinates = {"lat": (("y", "x"), y), "lon": (("y", "x"), x)}
+        coordinates = {name: (("y", "x"), place) for name, place in zip(("lat", "lon"), places((ny, nx)), strict=True)}
     return xr.Dataset(
         arrays, coordinates, {k: v for k, v in dataset.attrs.items() if k in ("west_east", "south_north")}
     )
@@ -193,38 +233,3 @@ def _check_north_side(alpha_i: np.ndarray, sides: Topology, path: Path) -> None:
     ):
         if sides.south_north == kind and not np.allclose(north, twin):
             raise Refusal(f"alpha_i in {path} does not fit south_north={kind}: its last row must be {wanted}")
-
-
-def _with_closed_land(dataset: xr.Dataset, sea: np.ndarray, sides: Topology, path: Path) -> xr.Dataset:
-    """Refuse NaN, negative and inconsistent values at sea; zero on faces that touch land."""
-    if not sea.any():
-        raise Refusal(f"mask in {path} has no sea cell")
-    open_i, open_j = open_faces(sea, sides)
-    w = dataset.w.values
-    if not (np.isfinite(w[sea]).all() and (w[sea] > 0).all()):
-        raise Refusal(f"w in {path} must be finite and positive at sea")
-    for name, is_open in (("alpha_i", open_i), ("alpha_j", open_j)):
-        values = dataset[name].values[:, is_open]
-        if not np.isfinite(values).all():
-            raise Refusal(
-                f"{name} in {path} has {int((~np.isfinite(values)).sum())} NaN or infinite values between sea cells"
-            )
-        if (values < 0).any():
-            raise Refusal(f"{name} in {path} is negative in {int((values < 0).sum())} places; a diffusivity cannot be")
-        scale = np.sqrt(values.max(initial=0.0) / np.median(w[sea]))
-        if scale > LARGEST_SCALE:
-            raise Refusal(
-                f"{name} in {path} stands for length scales of {scale:.0f} cells, which are too many: give alpha_i, "
-                "alpha_j and w in the same unit, m2"
-            )
-    if "gamma" in dataset:
-        gamma = dataset.gamma.values[:, sea]
-        if not (np.isfinite(gamma).all() and (gamma > 0).all()):
-            raise Refusal(f"gamma in {path} must be finite and positive at sea")
-        dataset = dataset.assign(gamma=dataset.gamma.where(sea))
-    return dataset.assign(
-        w=(("y", "x"), np.where(sea, w, np.median(w[sea]))),  # never looked at on land, but logarithms are taken
-        mask=(("y", "x"), sea),
-        alpha_i=(("sample", "y_face", "x"), np.where(open_i, dataset.alpha_i.values, 0.0)),
-        alpha_j=(("sample", "y", "x"), np.where(open_j, dataset.alpha_j.values, 0.0)),
-    )

@@ -169,7 +169,7 @@ def test_every_value_of_a_loss_changes_it(loss, key):
     assert build.misfit(config, spec)(**given)[0] != usual
 
 
-FREE = {"data.name", "tracking.uri"}  # any text will do, or is looked at when the run starts
+FREE = {"data.name", "data.path", "tracking.uri"}  # any text will do, or is looked at when the run starts
 SCALARS = [
     (group, choice, key)
     for group, choice in BUILT

@@ -195,7 +195,7 @@ def test_no_file_or_a_folder(source, tmp_path):
     path = tmp_path / "my_fields.nc"
     refused(lambda: source.read(path), "cannot read .* as NetCDF")
     path.mkdir()
-    refused(lambda: source.read(path), "cannot read .* as NetCDF")
+    refused(lambda: source.read(path), "neither a folder X nor a folder with Bmod_dif")
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
