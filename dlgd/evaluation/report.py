@@ -8,7 +8,7 @@ from pathlib import Path
 import xarray as xr
 
 from dlgd.contract import Evaluation, Method, Tracker
-from dlgd.evaluation import score, table
+from dlgd.evaluation import cost, score, table
 
 
 def report(
@@ -37,6 +37,8 @@ def report(
     evaluation.dataset(samples, predictions[first]).to_netcdf(folder / "predictions.nc")
     (folder / "figures").mkdir(exist_ok=True)
     evaluation.figures(folder / "figures", samples, predictions)
+    if len(rows) >= cost.FEWEST:
+        cost.cost(rows, evaluation.columns[0], folder / "figures" / "cost.png", title=title)
     for name in ("scores.json", "scores.md", "predictions.nc"):
         tracker.artifact(folder / name)
     tracker.artifact(folder / "figures")

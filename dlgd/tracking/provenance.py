@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import dlgd
-from dlgd.settings import ROOT
+from dlgd.settings import ROOT, cores
 
 LIBRARIES = ("torch", "numpy", "mlflow")
 
 
 def tags(*, device: str, root: Path = ROOT) -> dict[str, str]:
-    """Tags of a run: git_hash, git_dirty, python, dlgd, torch, numpy, mlflow, host, device.
+    """Tags of a run: git_hash, git_dirty, python, dlgd, torch, numpy, mlflow, host, machine, device.
 
     Outside of git, git_hash and git_dirty are "unknown". A file that git neither tracks nor ignores makes
     the working tree dirty: a new network that was not committed is part of what ran.
@@ -28,8 +28,25 @@ def tags(*, device: str, root: Path = ROOT) -> dict[str, str]:
         "dlgd": dlgd.__version__,
         **versions,
         "host": platform.node(),
+        "machine": machine(device),
         "device": device,
     }
+
+
+def machine(device: str) -> str:
+    """What a speed depends on: "2 cores of AMD EPYC 7B13", with "NVIDIA H200 and " before where that is the device."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:  # no Linux
+        lines = []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    processor = models[0] if models else platform.processor() or platform.machine()
+    graphics = ""
+    if device.startswith("cuda"):
+        import torch
+
+        graphics = f"{torch.cuda.get_device_name(device)} and "
+    return f"{graphics}{cores()} {'core' if cores() == 1 else 'cores'} of {processor}"
 
 
 def flatten(config: Mapping[str, Any]) -> dict[str, Any]:
