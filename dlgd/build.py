@@ -92,9 +92,9 @@ def misfit(config: DictConfig, spec: Spec) -> Misfit:
     return _make(config.loss, "loss", spec=spec)
 
 
-def augmentation(config: DictConfig) -> Augmentation:
-    """The augmentation."""
-    return _make(config.augmentation, "augmentation")
+def augmentation(config: DictConfig, spec: Spec) -> Augmentation:
+    """The augmentation for data of this spec."""
+    return _make(config.augmentation, "augmentation", spec=spec)
 
 
 def optimizers(config: DictConfig, net: Network) -> dict[str, torch.optim.Optimizer]:
@@ -159,13 +159,16 @@ class Kept(Method):
     def predict(self, samples: xr.Dataset) -> np.ndarray:
         """Of the method, or what it answered before."""
         attributes = sorted(map(str, samples.attrs.items()))  # a grid's topology is among them
-        key = hashlib.sha256(f"{self._config}{attributes}{cache.digest(samples)}".encode()).hexdigest()[:16]
+        given = samples.drop_vars(DERIVED, errors="ignore")
+        key = hashlib.sha256(f"{self._config}{attributes}{cache.digest(given)}".encode()).hexdigest()[:16]
         folder = cache.folder_for(cache_folder(), "answers", {"format": 1})
 
         def make() -> xr.Dataset:
             start = time.perf_counter()
             answer = self.inner.predict(samples)
-            seconds = (time.perf_counter() - start) / samples.sizes["sample"]
+            seconds = self.inner.seconds_per_sample
+            if seconds is None:
+                seconds = (time.perf_counter() - start) / samples.sizes["sample"]
             dims = [f"axis_{number}" for number in range(answer.ndim)]
             return xr.Dataset({"answer": (dims, answer)}, attrs={"seconds_per_sample": seconds, "method": self._config})
 
