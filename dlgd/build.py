@@ -159,7 +159,7 @@ class Kept(Method):
     def predict(self, samples: xr.Dataset) -> np.ndarray:
         """Of the method, or what it answered before."""
         attributes = sorted(map(str, samples.attrs.items()))  # a grid's topology is among them
-        given = samples.drop_vars(DERIVED, errors="ignore")
+        given = samples.drop_vars([name for name, field in samples.items() if field.attrs.get("derived")])
         key = hashlib.sha256(f"{self._config}{attributes}{cache.digest(given)}".encode()).hexdigest()[:16]
         folder = cache.folder_for(cache_folder(), "answers", {"format": 1})
 

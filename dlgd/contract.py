@@ -90,7 +90,8 @@ class Spec:
     grid: tuple[int, ...]  # sizes of the spatial or time axes of a whole sample, without halo
     units: str = "1"  # of the physical target
     scaling: Scaling = field(default_factory=Scaling)
-    staggered: tuple[Staggered, ...] = ()  # every other channel is a scalar at the centre of its cell
+    staggered: tuple[Staggered, ...] = ()  # every other channel stands at the centre of its cell
+    directional: tuple[tuple[str, str], ...] = ()  # (south-north, west-east) of these, say: a turned grid swaps them
     # input channels that are set to 0 on land after scaling; a cell is land where all of them are 0, and a
     # face that touches land has the physical value 0
     zeroed_on_land: tuple[str, ...] = ()

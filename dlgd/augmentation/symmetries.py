@@ -3,7 +3,8 @@
 Mirrored south-north, the south face of a cell was its north face before: a value that was kept with the next
 row. So channels of south faces are mirrored and moved by one row, those of west faces likewise by one column
 when mirrored west-east. This takes one cell of context on each side, the `halo` of the augmentation.
-Transposed, south faces become west faces and change places and scalings with them, and nothing has to move.
+Transposed, south faces become west faces and change places and scalings with them, and nothing has to move;
+channels of a direction that stand in the cells change places too.
 
 Shifts west-east are no choice here: the patches of a periodic grid are cut at any longitude anyway.
 """
@@ -63,6 +64,8 @@ class Symmetries(Augmentation):
                 self._transposed[here] = number[partner]
                 closed[here] = -own.mean / own.std
                 slope[here], offset[here] = other.std / own.std, (other.mean - own.mean) / own.std
+        for along_i, along_j in spec.directional:
+            self._transposed[[number[along_i], number[along_j]]] = number[along_j], number[along_i]
         self._closed = torch.as_tensor(closed[:-1]).float()[:, None, None]
         self._slope, self._offset = (torch.as_tensor(a).float()[:, None, None] for a in (slope, offset))
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from dlgd.contract import Scaling, Staggered
+from dlgd.data import closed_forms
+from dlgd.data.closed_forms import GUESS, ClosedForm
 
 
 @dataclass(frozen=True)
@@ -24,38 +26,20 @@ class Padded:
     w: np.ndarray  # m2
     sea: np.ndarray  # bool
     distance: np.ndarray  # cells, signed
-    estimate: np.ndarray  # gamma in closed form, m; NaN on land
+    known: Mapping[str, np.ndarray]  # what the closed form gives
 
 
 class Features(ABC):
     """A choice of input channels and of the target's scaling."""
 
+    channels: tuple[str, ...]  # names of the input channels
+    staggered: tuple[Staggered, ...]  # those that stand on faces, as in Spec
+    directional: tuple[tuple[str, str], ...] = ()  # as in Spec
+    zeroed_on_land: tuple[str, ...]  # those that are 0 on land whatever they are of, as in Spec
+    scaling: Scaling  # of gamma, or of gamma over its closed form
+    statistics: dict[str, float]  # what `learn` found
+    closed_form: ClosedForm | None = None  # what is worked out of each operator beforehand
     distance_metric: str = "euclidean"
-
-    @property
-    @abstractmethod
-    def channels(self) -> tuple[str, ...]:
-        """Names of the input channels."""
-
-    @property
-    @abstractmethod
-    def staggered(self) -> tuple[Staggered, ...]:
-        """The channels that stand on faces, as in Spec."""
-
-    @property
-    @abstractmethod
-    def zeroed_on_land(self) -> tuple[str, ...]:
-        """The channels that are 0 on land whatever they are of, as in Spec."""
-
-    @property
-    @abstractmethod
-    def scaling(self) -> Scaling:
-        """Of gamma, or of gamma over its estimate in closed form."""
-
-    @property
-    @abstractmethod
-    def statistics(self) -> dict[str, float]:
-        """What `learn` found."""
 
     @abstractmethod
     def use_statistics(self, statistics: Mapping[str, float]) -> None:
@@ -70,11 +54,11 @@ class Features(ABC):
         """(C, ny + 2 p - 2, nx + 2 p - 2) float32: one cell of padding is used up."""
 
     @abstractmethod
-    def target(self, gamma: np.ndarray, estimate: np.ndarray) -> np.ndarray:
-        """Scaled target (y, x) float32, zero where gamma is NaN."""
+    def target(self, gamma: np.ndarray, known: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Scaled target (y, x) float32, zero where gamma is NaN; `known` is what the closed form gives."""
 
     @abstractmethod
-    def gamma(self, prediction: np.ndarray, estimate: np.ndarray) -> np.ndarray:
+    def gamma(self, prediction: np.ndarray, known: Mapping[str, np.ndarray]) -> np.ndarray:
         """Scaled prediction back to gamma in m (y, x)."""
 
 
@@ -82,7 +66,7 @@ INNER = np.s_[1:-1, 1:-1]
 
 
 class Dimensionless(Features):
-    """Logarithms of what A = W^-1/2 (W + D) W^-1/2 is made of, and of the closed form; the log-residual is learned.
+    """Logarithms of what A = W^-1/2 (W + D) W^-1/2 is made of, and of a closed form; the log-residual is learned.
 
     gamma^2 / w depends only on the couplings alpha / sqrt(w_p w_q), the ratios of neighbouring areas and the
     coast, so nothing here has a unit and no statistics are needed: centres and widths are rounded
@@ -91,26 +75,21 @@ class Dimensionless(Features):
 
     CENTRE, WIDTH = -1.0, 1.2  # of log(alpha / w) for length scales of 0.25 to 1.6 cells
     SLOPE = 0.05  # of log(w_p / w_q) between neighbours
-    RESIDUAL = 0.25  # of log(gamma / estimate): 0.01 far from the coast, 0.5 at the coast
 
-    channels = (
-        "log_coupling_i",
-        "log_coupling_j",
-        "open_i",
-        "open_j",
-        "sea",
-        "log_estimate",
-        "log_area_step_i",
-        "log_area_step_j",
-    )
     staggered = (
         Staggered("log_coupling_i", "log_coupling_j"),
         Staggered("open_i", "open_j"),
         Staggered("log_area_step_i", "log_area_step_j", odd=True),
     )
     zeroed_on_land = ()  # a face that touches land is closed and has the same values at both of its cells
-    scaling = Scaling(mean=0.0, std=RESIDUAL, log=True)
     statistics = {}  # nothing is learned
+
+    def __init__(self, closed_form: ClosedForm) -> None:
+        self.closed_form = closed_form
+        self.directional = closed_form.directional
+        self.scaling = Scaling(mean=0.0, std=closed_form.residual, log=True)
+        faces = (name for pair in self.staggered for name in (pair.south, pair.west))
+        self.channels = (*faces, "sea", *closed_form.channels)
 
     def use_statistics(self, statistics: Mapping[str, float]) -> None:
         """Nothing to set."""
@@ -130,28 +109,26 @@ class Dimensionless(Features):
             log_r = np.log(np.where(is_open, alpha, 1.0)) - log_w[INNER] + step / 2
             return np.where(is_open, (log_r - self.CENTRE) / self.WIDTH, 0.0)
 
-        estimate = np.where(sea, padded.estimate[INNER], 1.0)
-        log_energy = np.where(sea, log_w[INNER] - 2 * np.log(estimate), 0.0)
         return np.stack(
             [
                 coupling(alpha_i, step_i, open_i),
                 coupling(alpha_j, step_j, open_j),
                 open_i,
                 open_j,
-                sea,
-                np.where(sea, (log_energy + 2.5) / self.WIDTH, 0.0),
                 np.where(open_i, np.clip(step_i / self.SLOPE, -4, 4), 0.0),
                 np.where(open_j, np.clip(step_j / self.SLOPE, -4, 4), 0.0),
+                sea,
+                *(np.where(sea, padded.known[name][INNER], 0.0) for name in self.closed_form.channels),
             ]
         ).astype(np.float32)
 
-    def target(self, gamma: np.ndarray, estimate: np.ndarray) -> np.ndarray:
-        """log(gamma / estimate) over its width."""
-        return np.nan_to_num(np.log(gamma / estimate) / self.RESIDUAL, nan=0.0).astype(np.float32)
+    def target(self, gamma: np.ndarray, known: Mapping[str, np.ndarray]) -> np.ndarray:
+        """log(gamma / guess) over its width."""
+        return np.nan_to_num(np.log(gamma / known[GUESS]) / self.scaling.std, nan=0.0).astype(np.float32)
 
-    def gamma(self, prediction: np.ndarray, estimate: np.ndarray) -> np.ndarray:
-        """estimate * exp(residual)."""
-        return estimate * np.exp(self.RESIDUAL * prediction.astype(np.float64))
+    def gamma(self, prediction: np.ndarray, known: Mapping[str, np.ndarray]) -> np.ndarray:
+        """guess * exp(residual)."""
+        return known[GUESS] * np.exp(self.scaling.std * prediction.astype(np.float64))
 
 
 class Standardized(Features):
@@ -229,21 +206,22 @@ class Standardized(Features):
             fields.append(padded.distance[INNER] / 10)  # tens of cells: of order one
         return np.stack(fields).astype(np.float32)
 
-    def target(self, gamma: np.ndarray, estimate: np.ndarray) -> np.ndarray:
+    def target(self, gamma: np.ndarray, known: Mapping[str, np.ndarray]) -> np.ndarray:
         """Standardized gamma."""
         scaling = self.scaling
         return np.nan_to_num((gamma - scaling.mean) / scaling.std, nan=0.0).astype(np.float32)
 
-    def gamma(self, prediction: np.ndarray, estimate: np.ndarray) -> np.ndarray:
+    def gamma(self, prediction: np.ndarray, known: Mapping[str, np.ndarray]) -> np.ndarray:
         """In m."""
         return prediction.astype(np.float64) * self.scaling.std + self.scaling.mean
 
 
-def choose(features: str, *, standardize_over: str, distance: str) -> Features:
-    """By name: "dimensionless" or "standardized"."""
-    standardized = Standardized(over=standardize_over, distance=distance)  # its options are checked in any case
+def choose(features: str, *, closed_form: str, standardize_over: str, distance: str) -> Features:
+    """By name: "dimensionless" or "standardized". The options of both are checked in any case."""
+    standardized = Standardized(over=standardize_over, distance=distance)
+    dimensionless = Dimensionless(closed_forms.choose(closed_form))
     if features == "dimensionless":
-        return Dimensionless()
+        return dimensionless
     if features == "standardized":
         return standardized
     raise ValueError(f"features={features}: choose dimensionless or standardized")

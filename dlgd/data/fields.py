@@ -12,7 +12,8 @@ import xarray as xr
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from dlgd.physics import coastline, normalization
+from dlgd.data.closed_forms import GUESS, ClosedForm
+from dlgd.physics import coastline
 from dlgd.physics.diffusion import Diffusion, open_faces
 from dlgd.physics.halo import Topology
 from dlgd.settings import Refusal
@@ -78,18 +79,22 @@ def operators(samples: xr.Dataset) -> Iterator[Diffusion]:
         yield Diffusion(alpha_i, alpha_j, samples.w.values, samples.mask.values, topology(samples))
 
 
-def complete(samples: xr.Dataset, distance_metric: str) -> xr.Dataset:
-    """Add the signed distance to the coast (cells) and gamma in closed form (m)."""
+def complete(samples: xr.Dataset, distance_metric: str, closed_form: ClosedForm | None) -> xr.Dataset:
+    """Add what follows from the samples: the signed distance to the coast (cells), and the fields of the closed form.
+
+    Their attribute `derived` is 1.
+    """
     distance = coastline.signed_distance(samples.mask.values, topology(samples), distance_metric)
-    estimate = np.stack([normalization.homogeneous(operator) for operator in operators(samples)])
-    return samples.assign(
-        distance=(
-            ("y", "x"),
-            distance,
-            {"units": "1", "long_name": f"signed {distance_metric} distance to coast in cells"},
-        ),
-        gamma_homogeneous=(("sample", "y", "x"), estimate, {"units": "m", "long_name": "homogeneous closed form"}),
-    )
+    attributes = {"units": "1", "long_name": f"signed {distance_metric} distance to coast in cells", "derived": 1}
+    samples = samples.assign(distance=(("y", "x"), distance, attributes))
+    if closed_form is None:
+        return samples
+    found = [closed_form(operator) for operator in operators(samples)]
+    fields = {
+        name: (("sample", "y", "x"), np.stack([one[name] for one in found]), {"derived": 1})
+        for name in (GUESS, *closed_form.channels)
+    }
+    return samples.assign(fields)
 
 
 def as_cells(samples: xr.Dataset) -> dict[str, np.ndarray]:

@@ -47,6 +47,7 @@ class NemovarFiles(OperatorSource):
         seed: int,
         tolerance: float,
         features: str,
+        closed_form: str,
         standardize_over: str,
         distance: str,
         patch: int,
@@ -57,12 +58,18 @@ class NemovarFiles(OperatorSource):
             name=name,
             layout=Layout(grid=grid, faces=faces, padding=padding, files=files),
             features=features,
+            closed_form=closed_form,
             standardize_over=standardize_over,
             distance=distance,
             patch=patch,
             coast_weight=coast_weight,
         )
-        self._choices = {"features": features, "standardize_over": standardize_over, "distance": distance}
+        self._choices = {
+            "features": features,
+            "closed_form": closed_form,
+            "standardize_over": standardize_over,
+            "distance": distance,
+        }
         self.path, self.counts, self.seed, self.tolerance = path, dict(samples), seed, tolerance
         self._trained_and_scored: set[str] = set()  # names of samples of the training part and of another one
 

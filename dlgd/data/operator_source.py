@@ -13,6 +13,7 @@ from torch import Tensor
 
 from dlgd.contract import PARTS, Batch, DataSource, Spec, Stream
 from dlgd.data import cache, features, fields, folders, patches
+from dlgd.data.closed_forms import GUESS
 from dlgd.physics.halo import pad_cells, pad_south_faces, pad_west_faces
 from dlgd.settings import Refusal
 
@@ -22,7 +23,7 @@ class OperatorSource(DataSource):
     describes them, and hands them to `_keep_samples`.
 
     layout: of a folder of files that is read in place of a single one.
-    features, standardize_over, distance: see `features.choose`.
+    features, closed_form, standardize_over, distance: see `features.choose`.
     coast_weight: coastal cells are drawn (1 + coast_weight) times as often as those of the open sea.
     """
 
@@ -32,13 +33,14 @@ class OperatorSource(DataSource):
         name: str,
         layout: folders.Layout,
         features: str,
+        closed_form: str,
         standardize_over: str,
         distance: str,
         patch: int,
         coast_weight: float,
     ) -> None:
         self.name, self.layout = name, layout
-        self.features = _choose(features, standardize_over, distance)
+        self.features = _choose(features, closed_form, standardize_over, distance)
         self.patch, self.coast_weight = patch, coast_weight
         self._samples: dict[str, xr.Dataset] = {}
 
@@ -61,6 +63,7 @@ class OperatorSource(DataSource):
             units="m",
             scaling=self.features.scaling,
             staggered=self.features.staggered,
+            directional=self.features.directional,
             zeroed_on_land=self.features.zeroed_on_land,
         )
 
@@ -76,11 +79,14 @@ class OperatorSource(DataSource):
 
     def _keep_samples(self, parts: Mapping[str, xr.Dataset]) -> None:
         """Add what is derived from the samples, and learn from the training part unless a checkpoint said it all."""
-        complete = {part: fields.complete(parts[part], self.features.distance_metric) for part in PARTS}
+        complete = {part: self._complete(parts[part]) for part in PARTS}
         if not self.features.statistics:
             train = complete["train"]
             self.features.learn(fields.as_cells(train), train.mask.values)
         self._samples = complete
+
+    def _complete(self, samples: xr.Dataset) -> xr.Dataset:
+        return fields.complete(samples, self.features.distance_metric, self.features.closed_form)
 
     def checksum(self) -> str:
         """Over all parts."""
@@ -96,7 +102,7 @@ class OperatorSource(DataSource):
         self.features.use_statistics(statistics)
 
     def samples(self, part: str) -> xr.Dataset:
-        """See the head of `dlgd.data.normalization`; with `distance` (cells) and `gamma_homogeneous` (m) besides."""
+        """See the head of `dlgd.data.normalization`; with `distance` (cells) and what the closed form gives."""
         self.prepare()
         return self._samples[part]
 
@@ -104,7 +110,7 @@ class OperatorSource(DataSource):
         """A user's file, or a folder of the report's files, checked; the topology is this data set's unless a
         file has attributes of its own."""
         found = folders.read(path, self.layout) if path.is_dir() else fields.read(path, self.layout.topology)
-        return fields.complete(found, self.features.distance_metric)
+        return self._complete(found)
 
     # --- tensors ---------------------------------------------------------------------------------------------
 
@@ -122,15 +128,20 @@ class OperatorSource(DataSource):
             padded = features.Padded(
                 alpha_i=pad_south_faces(one.alpha_i.values, halo + 1, topology),
                 alpha_j=pad_west_faces(one.alpha_j.values, halo + 1, topology),
-                estimate=pad_cells(one.gamma_homogeneous.values, halo + 1, topology),
+                known={name: pad_cells(field, halo + 1, topology) for name, field in self._known(one).items()},
                 **around,
             )
             if "gamma" in one:
-                target = self.features.target(one.gamma.values, one.gamma_homogeneous.values)
+                target = self.features.target(one.gamma.values, self._known(one))
             else:
                 target = np.zeros(sea.shape, np.float32)
             tensors = (self.features.input(padded), target[None], sea[None])
             yield Batch(*(torch.as_tensor(a)[None].to(device) for a in tensors))
+
+    def _known(self, one: xr.Dataset) -> dict[str, np.ndarray]:
+        """The closed form's fields (y, x) of one sample."""
+        form = self.features.closed_form
+        return {} if form is None else {name: one[name].values for name in (GUESS, *form.channels)}
 
     def stream(self, *, halo: int, batch_size: int, seed: int, device: torch.device | str) -> Stream:
         """Random patches; coastal cells more often with `coast_weight`."""
@@ -153,13 +164,16 @@ class OperatorSource(DataSource):
         """(sample, 1, y, x) -> gamma (sample, y, x) in m, NaN on land."""
         scaled = prediction.detach().float().cpu().numpy()[:, 0]
         gamma = np.stack(
-            [self.features.gamma(*pair) for pair in zip(scaled, samples.gamma_homogeneous.values, strict=True)]
+            [
+                self.features.gamma(prediction, self._known(samples.isel(sample=number)))
+                for number, prediction in enumerate(scaled)
+            ]
         )
         return np.where(samples.mask.values, gamma, np.nan)
 
 
-def _choose(name: str, standardize_over: str, distance: str) -> features.Features:
+def _choose(name: str, closed_form: str, standardize_over: str, distance: str) -> features.Features:
     try:
-        return features.choose(name, standardize_over=standardize_over, distance=distance)
+        return features.choose(name, closed_form=closed_form, standardize_over=standardize_over, distance=distance)
     except ValueError as error:
         raise Refusal(f"data.{error}") from error

@@ -26,6 +26,7 @@ from turned_operators import (
 from dlgd.augmentation.symmetries import Symmetries, group
 from dlgd.contract import Batch, Spec, Staggered
 from dlgd.data import features, fields
+from dlgd.data.closed_forms import CLOSED_FORMS
 from dlgd.data.normalization import NormalizationCoefficients
 from dlgd.physics.halo import pad_cells, pad_south_faces, pad_west_faces
 from dlgd.settings import Refusal
@@ -42,28 +43,35 @@ OPERATORS = {  # and what maps such a grid to one that can be written down
     "fold": (rough_operator(FOLD, OBLONG, 5), [one for one in FLIPS if not one[1]]),
 }
 CASES = [(name, one) for name, (_, ones) in OPERATORS.items() for one in ones]
-FEATURES = [("dimensionless", "sea", "none")] + [
-    ("standardized", over, distance) for over, distance in product(("sea", "image"), ("none", "manhattan", "euclidean"))
+FEATURES = [("dimensionless", form, "sea", "none") for form in CLOSED_FORMS] + [
+    ("standardized", "separable", over, distance)
+    for over, distance in product(("sea", "image"), ("none", "manhattan", "euclidean"))
 ]
 CELLS = Spec(name="plain", kind="field", input_channels=("a",), output_channels=("a",), grid=(5, 7))
 
 
 @functools.cache
-def physical(name: str, one: tuple[bool, bool, bool], metric: str):
-    return samples(turned(OPERATORS[name][0], *one), metric)
+def physical(name: str, one: tuple[bool, bool, bool], kind: tuple[str, str, str, str]):
+    seen = features.choose(kind[0], closed_form=kind[1], standardize_over=kind[2], distance=kind[3])
+    return samples(turned(OPERATORS[name][0], *one), seen)
 
 
-def chosen(kind: tuple[str, str, str], name: str) -> NormalizationCoefficients:
+def chosen(kind: tuple[str, str, str, str], name: str) -> NormalizationCoefficients:
     """A data set with these features, their statistics from the operator."""
-    source = data_set(features=kind[0], standardize_over=kind[1], distance=kind[2])
-    before = physical(name, NOTHING, source.features.distance_metric)
+    source = data_set(features=kind[0], closed_form=kind[1], standardize_over=kind[2], distance=kind[3])
+    before = physical(name, NOTHING, kind)
     source.features.learn(fields.as_cells(before), before.mask.values)
     return source
 
 
 def spec_of(source: NormalizationCoefficients) -> Spec:
     kept = source.features
-    return replace(source.spec, staggered=kept.staggered, zeroed_on_land=kept.zeroed_on_land)
+    return replace(
+        source.spec,
+        staggered=kept.staggered,
+        directional=kept.directional,
+        zeroed_on_land=kept.zeroed_on_land,
+    )
 
 
 def symmetries(spec: Spec, **changes: bool) -> Symmetries:
@@ -98,9 +106,8 @@ def test_a_turned_batch_is_the_batch_of_the_turned_sea(kind, name, one):
     """Input with context, target from exact coefficients of the turned operator, and mask; coasts included."""
     source, context = chosen(kind, name), 3
     augmentation = symmetries(spec_of(source))
-    metric = source.features.distance_metric
-    (before,) = source.encode(physical(name, NOTHING, metric), halo=context + 1, device="cpu")
-    (wanted,) = source.encode(physical(name, one, metric), halo=context, device="cpu")
+    (before,) = source.encode(physical(name, NOTHING, kind), halo=context + 1, device="cpu")
+    (wanted,) = source.encode(physical(name, one, kind), halo=context, device="cpu")
     assert_close(augmentation.changed(before, np.array([one])), wanted, 1e-6)
 
 
@@ -109,18 +116,23 @@ def test_a_turned_batch_is_the_batch_of_the_turned_sea(kind, name, one):
 def test_patches_across_the_fold(kind, one):
     """No whole folded grid can be turned; a square of 12 x 12 cells, padded with all sides of its faces, can."""
     operator, source = OPERATORS["fold"][0], chosen(kind, "fold")
-    before = physical("fold", NOTHING, source.features.distance_metric).isel(sample=0)
+    before = physical("fold", NOTHING, kind).isel(sample=0)
     padded = (
         pad_south_faces(operator.alpha_i, 5, FOLD)[7:, :12],
         pad_west_faces(operator.alpha_j, 5, FOLD)[7:, :13],
         pad_cells(operator.area, 5, FOLD, "nearest")[7:, :12],
         pad_cells(operator.sea, 5, FOLD)[7:, :12],
         pad_cells(before.distance.values, 5, FOLD, "nearest")[7:, :12],
-        pad_cells(before.gamma_homogeneous.values, 5, FOLD)[7:, :12],
     )
+    form = source.features.closed_form
+    known = {name: pad_cells(before[name].values, 5, FOLD)[7:, :12] for name in (form.channels if form else ())}
     south, west, *cells = (turned_field(field, *one) for field in padded)
     after = (west, south, *cells) if one[0] else (south, west, *cells)
-    input, wanted = (torch.as_tensor(source.features.input(features.Padded(*f)))[None] for f in (padded, after))
+    known_after = {name: turned_field(field, *one) for name, field in known.items()}
+    for along_i, along_j in source.features.directional if one[0] else ():
+        known_after[along_i], known_after[along_j] = known_after[along_j], known_after[along_i]
+    pairs = ((padded, known), (after, known_after))
+    input, wanted = (torch.as_tensor(source.features.input(features.Padded(*f, known=k)))[None] for f, k in pairs)
     answer = symmetries(spec_of(source)).changed(plain(input), np.array([one]))
     np.testing.assert_allclose(answer.input, wanted[..., 1:-1, 1:-1], rtol=0, atol=1e-6)
 
@@ -137,7 +149,7 @@ def test_four_quarter_turns_are_none(kind):
     """Inside; each takes a margin of one cell. A batch that is left as it is comes back to the last bit."""
     source = chosen(kind, "torus")
     augmentation = symmetries(spec_of(source))
-    (before,) = source.encode(physical("torus", NOTHING, source.features.distance_metric), halo=4, device="cpu")
+    (before,) = source.encode(physical("torus", NOTHING, kind), halo=4, device="cpu")
     after = before
     for _ in range(4):
         after = augmentation.changed(after, np.array([(True, True, False)]))

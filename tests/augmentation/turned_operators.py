@@ -7,6 +7,7 @@ import xarray as xr
 from omegaconf import OmegaConf
 
 from dlgd.data import fields
+from dlgd.data.features import Features
 from dlgd.data.normalization import NormalizationCoefficients
 from dlgd.physics.diffusion import Diffusion, open_faces
 from dlgd.physics.halo import Topology, pad_west_faces
@@ -70,12 +71,12 @@ def exact_gamma(operator: Diffusion) -> np.ndarray:
     return gamma
 
 
-def samples(operator: Diffusion, metric: str = "euclidean") -> xr.Dataset:
-    """One physical sample, with exact coefficients of the operator as it is."""
+def samples(operator: Diffusion, seen: Features) -> xr.Dataset:
+    """One physical sample, with exact coefficients of the operator as it is, and what the features ask for."""
     nowhere = np.zeros(operator.sea.shape)
     base = fields.base(nowhere, nowhere, operator.area, operator.sea, operator.topology)
     one = fields.sample(operator, exact_gamma(operator)).expand_dims("sample")
-    return fields.complete(base.merge(one), metric)
+    return fields.complete(base.merge(one), seen.distance_metric, seen.closed_form)
 
 
 def data_set(**changes: object) -> NormalizationCoefficients:

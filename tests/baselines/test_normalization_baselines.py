@@ -56,7 +56,7 @@ def test_every_method(name, samples):
     assert gamma.dtype == np.float64
     assert (np.isfinite(gamma) == samples.mask.values).all(), "a number at sea, NaN on land"
     assert np.abs(error(samples, gamma)).mean() < 0.6  # where length scales change within a few cells
-    blind = samples.drop_vars(["gamma", "gamma_homogeneous", "distance"])
+    blind = samples[["alpha_i", "alpha_j", "w", "mask"]]
     again = make(name).predict(blind)
     np.testing.assert_array_equal(again, gamma, err_msg="the same seed, the same answer; the truth is not looked at")
 
@@ -68,9 +68,9 @@ def test_a_missing_variable(name, variable, samples):
         make(name).predict(samples.drop_vars(variable))
 
 
-def test_homogeneous(samples):
+def test_separable(samples):
     """The same closed form as the one from which the network's dimensionless target starts."""
-    np.testing.assert_array_equal(make("homogeneous").predict(samples), samples.gamma_homogeneous.values)
+    np.testing.assert_array_equal(make("separable").predict(samples), samples.gamma_estimate.values)
 
 
 def test_exact(samples):

@@ -10,6 +10,7 @@ from small_data import make, ready
 
 from dlgd.contract import PARTS
 from dlgd.data import features, fields
+from dlgd.data.closed_forms import Separable
 from dlgd.physics import normalization
 from dlgd.physics.diffusion import random_diffusion
 from dlgd.physics.grids import tripolar
@@ -243,13 +244,13 @@ def test_dimensionless_features_have_no_unit(name, prepared, factor):
     source = prepared["dimensionless"]
     samples = source.samples("train")
     larger = samples.assign({key: samples[key] * factor**2 for key in ("alpha_i", "alpha_j", "w")})
-    larger = fields.complete(larger.assign(gamma=samples.gamma * factor), "euclidean")
+    larger = fields.complete(larger.assign(gamma=samples.gamma * factor), "euclidean", source.features.closed_form)
     pairs = zip(source.encode(samples, halo=4, device=CPU), source.encode(larger, halo=4, device=CPU), strict=True)
     for one, other in pairs:
         torch.testing.assert_close(other.input, one.input, rtol=0, atol=1e-5)
         torch.testing.assert_close(other.target, one.target, rtol=0, atol=1e-5)
     back = source.to_physical(torch.zeros(2, 1, 40, 48), larger)
-    np.testing.assert_allclose(back, factor * samples.gamma_homogeneous.values, rtol=1e-12)
+    np.testing.assert_allclose(back, factor * samples.gamma_estimate.values, rtol=1e-12)
 
 
 def test_land_areas_mean_nothing(name, prepared):
@@ -306,7 +307,7 @@ def across_the_fold():
     assert (operator.alpha_i[-1] > 0).sum() > 10
     gamma = np.where(sea, 1e5, np.nan)
     joined = xr.concat([fields.sample(operator, gamma)], dim="sample")
-    return fields.complete(base.merge(joined), "manhattan")
+    return fields.complete(base.merge(joined), "manhattan", Separable())
 
 
 @pytest.mark.parametrize("features", FEATURES)
@@ -316,13 +317,15 @@ def test_north_of_the_fold(across_the_fold, features, prepared):
     source, halo, ny = prepared[features], 5, 40
     (batch,) = source.encode(across_the_fold, halo=halo, device=CPU)
     names = source.spec.input_channels
+    south_faces = [pair.south for pair in source.spec.staggered]
+    west_faces = [pair.west for pair in source.spec.staggered]
     grid = batch.input[0, :, halo:-halo, halo:-halo].numpy()
     beyond = batch.input[0, :, halo + ny :, halo:-halo].numpy()
     for channel, name in enumerate(names):
         field = grid[channel]
-        if name.endswith("_i") or name == "alpha_i":  # row k of the halo: the north face of row ny - 1 - k
+        if name in south_faces:  # row k of the halo: the north face of row ny - 1 - k
             rows, columns, found = np.arange(ny - 1, ny - halo, -1), np.arange(47, -1, -1), beyond[channel, 1:]
-        elif name.endswith("_j") or name == "alpha_j":  # the east face of the mirrored column
+        elif name in west_faces:  # the east face of the mirrored column
             rows, columns, found = np.arange(ny - 1, ny - halo - 1, -1), -np.arange(48) % 48, beyond[channel]
         else:
             rows, columns, found = np.arange(ny - 1, ny - halo - 1, -1), np.arange(47, -1, -1), beyond[channel]

@@ -219,7 +219,7 @@ def test_a_folder_in_place_of_a_file(folder):
     write_processed(folder, written("mercator"), over="image", parts={"train": [0], "valid": [1, 2]})
     found = make("mercator").read(folder / "valid")
     expect(found, written("mercator").isel(sample=[1, 2]), rtol=1e-9)
-    assert {"distance", "gamma_homogeneous"} <= set(found)
+    assert {"distance", "gamma_estimate"} <= set(found)
     with pytest.raises(Refusal, match=r"give one of its parts, such as .*train"):
         make("mercator").read(folder)
     for file in (folder / "valid" / "Y").glob("id1*"):

@@ -62,7 +62,7 @@ def encoded(source: NormalizationCoefficients, samples: xr.Dataset) -> torch.Ten
 def test_the_data_sets_own_samples(source, read):
     samples = source.samples("test")
     found = read(samples)
-    for name in ("alpha_i", "alpha_j", "mask", "gamma", "distance", "gamma_homogeneous", "lat", "lon"):
+    for name in ("alpha_i", "alpha_j", "mask", "gamma", "distance", "gamma_estimate", "lat", "lon"):
         np.testing.assert_array_equal(found[name], samples[name], err_msg=name)
         assert found[name].dims == samples[name].dims
     assert torch.equal(encoded(source, found), encoded(source, samples))
@@ -76,7 +76,7 @@ def test_bare_fields(source, mine, read):
     assert np.isfinite(found.w).all()
     assert {"lat", "lon"} <= set(found.coords)
     torch.testing.assert_close(encoded(source, found), encoded(source, samples))
-    np.testing.assert_array_equal(found.gamma_homogeneous, samples.gamma_homogeneous)
+    np.testing.assert_array_equal(found.gamma_estimate, samples.gamma_estimate)
 
 
 def test_without_the_dimension_sample(source, mine, read):

@@ -1,0 +1,82 @@
+"""What is known of gamma without learning: a first guess, and what a network may be told of how it came about."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from dlgd.physics import normalization, separable
+from dlgd.physics.diffusion import Diffusion
+
+GUESS = "gamma_estimate"  # m; among the fields of every closed form
+
+
+class ClosedForm(ABC):
+    """Fields (y, x) of one operator: GUESS, and `channels`, dimensionless, of order one at sea."""
+
+    channels: tuple[str, ...]
+    directional: tuple[tuple[str, str], ...]  # pairs of channels that change places when the grid is turned
+    residual: float  # typical size of log(gamma / guess) near the coast
+
+    @abstractmethod
+    def __call__(self, operator: Diffusion) -> dict[str, np.ndarray]:
+        """NaN on land."""
+
+
+def _log_energy(operator: Diffusion, gamma: np.ndarray) -> np.ndarray:
+    """log(w F_pp)."""
+    return np.log(operator.area) - 2 * np.log(gamma)
+
+
+class Homogeneous(ClosedForm):
+    """As if each cell's own diffusivities reigned everywhere."""
+
+    channels = ("log_estimate",)
+    directional = ()
+    residual = 0.25
+
+    def __call__(self, operator: Diffusion) -> dict[str, np.ndarray]:
+        """See `physics.normalization.homogeneous`."""
+        gamma = normalization.homogeneous(operator)
+        return {GUESS: gamma, "log_estimate": (_log_energy(operator, gamma) + 2.5) / 1.2}
+
+
+class Separable(ClosedForm):
+    """As if diffusion along rows and along columns did not disturb each other.
+
+    A network also sees how far it is from the homogeneous form (zero far from the coast), and its factors, the
+    chance of return along the column (i) and along the row (j), at an early and at a late time.
+    """
+
+    TIMES = {"early": 1, "late": 5}  # of the ten in `physics.separable.times`: about 5 and 18
+    channels = ("log_estimate", "log_excess", *(f"log_return_{axis}_{when}" for when in TIMES for axis in "ij"))
+    directional = tuple((f"log_return_i_{when}", f"log_return_j_{when}") for when in TIMES)
+    residual = 0.1
+
+    def __call__(self, operator: Diffusion) -> dict[str, np.ndarray]:
+        """See `physics.separable`."""
+        along_columns, along_rows = separable.returns(operator)
+        sea = operator.sea
+        energy = np.where(sea, separable.energy(along_columns, along_rows, operator.steps), np.nan)
+        log_energy = np.log(energy)
+        excess = log_energy - _log_energy(operator, normalization.homogeneous(operator))
+        found = {
+            GUESS: np.sqrt(operator.area / energy),
+            "log_estimate": (log_energy + 2.5) / 1.2,
+            "log_excess": np.clip(excess / 0.5, -6, 6),
+        }
+        for when, time in self.TIMES.items():
+            for axis, returns in (("i", along_columns), ("j", along_rows)):
+                found[f"log_return_{axis}_{when}"] = np.where(sea, (np.log(returns[..., time]) + 1) / 0.6, np.nan)
+        return found
+
+
+CLOSED_FORMS: dict[str, type[ClosedForm]] = {"homogeneous": Homogeneous, "separable": Separable}
+
+
+def choose(name: str) -> ClosedForm:
+    """By name; ValueError where there is none of that name."""
+    if name not in CLOSED_FORMS:
+        raise ValueError(f"closed_form={name} is unknown: choose one of {', '.join(CLOSED_FORMS)}")
+    return CLOSED_FORMS[name]()
