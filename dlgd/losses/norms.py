@@ -1,0 +1,45 @@
+"""A loss for the mean and the tail of the errors at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from dlgd.contract import Misfit, Spec
+from dlgd.losses.pointwise import masked_mean
+
+FLOOR = 1e-6  # of |eps|, far below what a network reaches: a root has no gradient at zero
+
+
+class RelativeNorms(Misfit):
+    """Sum over p in `powers` of E[|eps|^p]^(1/p), eps = (prediction^2 - target^2) / target^2 of the physical target.
+
+    p = 1 is the score eps_mean and p = 2 the score RMSE(eps); the larger p, the more the largest errors count.
+    All terms have the size of an error, so that none needs a weight.
+    """
+
+    def __init__(self, *, spec: Spec, powers: Sequence[float]) -> None:
+        super().__init__()
+        if spec.kind == "label":
+            raise ValueError(
+                f"loss=relative_norms compares numbers but data={spec.name} gives labels: try loss=cross_entropy"
+            )
+        if not powers or min(powers) < 1 or max(powers) > 6:  # beyond, the floor is below the smallest float32
+            raise ValueError(f"loss.powers={list(powers)}: give at least one number, each between 1 and 6")
+        self.spec, self.powers = spec, tuple(powers)
+
+    def forward(self, *, prediction: Tensor, target: Tensor, mask: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Any shape; prediction, target and mask alike."""
+        terms = {}
+        for power in self.powers:
+
+            def error(prediction: Tensor, target: Tensor, power: float = power) -> Tensor:
+                ratio = self.spec.scaling.ratio(prediction=prediction, target=target)
+                return (ratio**2 - 1).abs() ** power
+
+            mean = masked_mean(error, prediction, target, mask)
+            floor = torch.full_like(mean, FLOOR**power)
+            terms[f"norm_{power:g}"] = (mean + floor) ** (1 / power) - floor ** (1 / power)
+        return torch.stack(list(terms.values())).sum(), {name: term.detach() for name, term in terms.items()}
