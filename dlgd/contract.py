@@ -222,7 +222,7 @@ class Method(ABC):
     """Anything that answers for whole samples in physical units: a classical method or a trained network."""
 
     name: str  # the row's name in a table of scores
-    seconds_per_sample: float | None = None  # set by methods that read an earlier answer: how long that one took
+    seconds_per_sample: float | None = None  # set by methods that know better than who waits for the answer
 
     @abstractmethod
     def fit(self, train: xr.Dataset) -> None:

@@ -13,7 +13,7 @@ from config_files import BUILDERS, CHOICES, choices_of, compose, network, scalar
 from omegaconf import DictConfig, OmegaConf
 
 from dlgd import build
-from dlgd.contract import Network
+from dlgd.contract import Network, Spec
 from dlgd.settings import Refusal
 
 MODELS, DATA, LOSSES = (choices_of(group) for group in ("model", "data", "loss"))
@@ -133,10 +133,10 @@ def test_samples_come_from_the_seed_of_the_data(data):
 # --- every value counts ------------------------------------------------------------------------------------
 
 
-def fingerprint(net: Network) -> list[object]:
+def fingerprint(net: Network, spec: Spec) -> list[object]:
     """What two networks of other options differ in: halo, shapes of weights, or what comes out."""
     torch.manual_seed(0)
-    size, channels = 8 + 2 * net.halo, next(net.parameters()).shape[1]
+    size, channels = 8 + 2 * net.halo, len(spec.input_channels)
     with torch.no_grad():
         answer = net.eval()(torch.rand(1, channels, size, size)).prediction
     return [net.halo, [parameter.shape for parameter in net.parameters()], answer.sum().item()]
@@ -153,9 +153,9 @@ def test_every_value_of_a_model_changes_the_network(model, key):
     if "width" in config.model:
         config.model.width = 8
     spec = tiny(FIELDS[0]).spec
-    usual = fingerprint(build.network(config, spec))
+    usual = fingerprint(build.network(config, spec), spec)
     config.model[key] = OTHERWISE[key] if isinstance(config.model[key], str) else 2 * config.model[key]
-    assert fingerprint(build.network(config, spec)) != usual
+    assert fingerprint(build.network(config, spec), spec) != usual
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def seeded() -> torch.Generator:
 
 
 def test_the_field_networks_are_found():
-    assert {"cnn", "resnet", "unet"} <= set(FIELD)
+    assert {"cnn", "finite_volume", "resnet", "unet"} <= set(FIELD)
 
 
 # --- for every network of fields ---------------------------------------------------------------------------

@@ -1,0 +1,99 @@
+"""A network made like a finite-volume scheme: cells exchange messages through their faces, and a coast lets none pass.
+
+Where the data say which faces are open and how strong the coupling through them is, messages are weighted by
+it, so that the network need not learn what a coast is. Otherwise all faces are alike.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from dlgd.contract import Network, Output, Spec
+from dlgd.models import blocks
+
+OPEN, COUPLING = ("open_i", "open_j"), ("log_coupling_i", "log_coupling_j")  # channels on south and west faces
+
+
+class Transmissivity(nn.Module):
+    """How much of each message passes a face: open * sigmoid(slope * log_coupling + offset), both learned."""
+
+    def __init__(self, channels: tuple[str, ...], messages: int) -> None:
+        super().__init__()
+        self.open, self.coupling = ([channels.index(name) for name in pair] for pair in (OPEN, COUPLING))
+        self.slope = nn.Parameter(torch.full((messages, 1, 1), 2.0))
+        self.offset = nn.Parameter(torch.linspace(-2, 2, messages)[:, None, None])
+
+    def forward(self, input: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, C, Y, X) -> (B, messages, Y, X) of south faces, and of west faces."""
+        south, west = (
+            input[:, [is_open]] * torch.sigmoid(self.slope * input[:, [coupling]] + self.offset)
+            for is_open, coupling in zip(self.open, self.coupling, strict=True)
+        )
+        return south, west
+
+
+class Exchange(nn.Module):
+    """Each cell sends `messages` numbers through each of its four faces, and makes something of its own state and
+    of what has arrived. One cell fewer on each side."""
+
+    def __init__(self, *, width: int, messages: int, normalization: str) -> None:
+        super().__init__()
+        self.messages = messages
+        self.send = nn.Conv2d(width, 4 * messages, 1)
+        self.take = blocks.conv(width + 4 * messages, width, norm=normalization, act=None, kernel=1)
+
+    def forward(self, state: Tensor, south: Tensor | None, west: Tensor | None) -> Tensor:
+        """south, west: transmissivities of the same size as the state; None where all faces are open."""
+        from_south, from_north, from_west, from_east = self.send(state).split(self.messages, dim=1)
+        arrived = [
+            from_south[..., :-2, 1:-1],
+            from_north[..., 2:, 1:-1],
+            from_west[..., 1:-1, :-2],
+            from_east[..., 1:-1, 2:],
+        ]
+        if south is not None:
+            faces = (south[..., 1:-1, 1:-1], south[..., 2:, 1:-1], west[..., 1:-1, 1:-1], west[..., 1:-1, 2:])
+            arrived = [message * face for message, face in zip(arrived, faces, strict=True)]
+        return self.take(torch.cat([blocks.crop(state, 1), *arrived], dim=1))
+
+
+class FiniteVolume(Network):
+    """A 3 x 3 convolution, `layers` exchanges with a skip over each pair, and two layers within the cell.
+
+    Each exchange consumes one cell on each side: halo = layers + 1.
+    """
+
+    def __init__(
+        self, *, spec: Spec, layers: int, width: int, messages: int, activation: str, normalization: str
+    ) -> None:
+        super().__init__()
+        blocks.check_field("finite_volume", spec.kind, spec.name, "mlp")
+        if layers < 2 or layers % 2:
+            raise ValueError(f"model.layers={layers}: a finite_volume needs an even number of layers, 2 or more")
+        if messages < 1:
+            raise ValueError(f"model.messages={messages}: at least one is needed")
+        known = set(OPEN + COUPLING) <= set(spec.input_channels)
+        self.faces = Transmissivity(spec.input_channels, messages) if known else None
+        self.first = blocks.conv(len(spec.input_channels), width, norm=normalization, act=activation)
+        self.exchanges = nn.ModuleList(
+            Exchange(width=width, messages=messages, normalization=normalization) for _ in range(layers)
+        )
+        self.activation = blocks.activation(activation)
+        self.last = nn.Sequential(
+            nn.Conv2d(width, width, 1), blocks.activation(activation), nn.Conv2d(width, len(spec.output_channels), 1)
+        )
+        self.halo = layers + 1
+
+    def forward(self, input: Tensor) -> Output:
+        """(B, C, Y + 2 halo, X + 2 halo) -> (B, C_out, Y, X)."""
+        south, west = (None, None) if self.faces is None else self.faces(input)
+        state = self.first(input)
+        for number, exchange in enumerate(self.exchanges):
+            if south is not None:
+                south, west = blocks.crop(south, 1), blocks.crop(west, 1)
+            if number % 2 == 0:
+                before, state = state, self.activation(exchange(state, south, west))
+            else:
+                state = self.activation(exchange(state, south, west) + blocks.crop(before, 2))
+        return Output(self.last(state))
