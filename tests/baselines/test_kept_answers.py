@@ -76,6 +76,24 @@ def test_other_samples_or_options_are_other_answers(samples):
     assert inner.asked == len(others) + 2
 
 
+def test_what_follows_from_the_samples_changes_no_answer(samples):
+    """Another choice of a network's inputs adds other fields, each marked as derived."""
+    inner = Slow()
+    Kept(inner, {}).predict(samples)
+    Kept(inner, {}).predict(samples.assign(distance=samples.alpha_j.assign_attrs(derived=1)))
+    assert inner.asked == 1
+    Kept(inner, {}).predict(samples.assign(distance=samples.alpha_j))
+    assert inner.asked == 2
+
+
+def test_a_method_that_measures_itself_is_believed(samples):
+    inner = Slow()
+    inner.seconds_per_sample = 0.01  # the other 0.09 s were spent on a compiler, say
+    method = Kept(inner, {})
+    method.predict(samples)
+    assert method.seconds_per_sample == 0.01
+
+
 def test_a_damaged_answer_is_computed_again(samples, folder):
     inner = Slow()
     Kept(inner, {}).predict(samples)

@@ -56,6 +56,7 @@ def test_every_method(name, samples):
     assert gamma.dtype == np.float64
     assert (np.isfinite(gamma) == samples.mask.values).all(), "a number at sea, NaN on land"
     assert np.abs(error(samples, gamma)).mean() < 0.6  # where length scales change within a few cells
+    assert 0 < method.seconds_per_sample < 60
     blind = samples[["alpha_i", "alpha_j", "w", "mask"]]
     again = make(name).predict(blind)
     np.testing.assert_array_equal(again, gamma, err_msg="the same seed, the same answer; the truth is not looked at")
