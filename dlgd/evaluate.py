@@ -1,13 +1,17 @@
-"""python -m dlgd.evaluate run=<run folder or MLflow run id>: score a trained network again, or on one's own file."""
+"""python -m dlgd.evaluate run=<run folder or MLflow run id>: score a trained network again, on other data if wished."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
 from dlgd import door
 from dlgd.settings import Refusal
+
+if TYPE_CHECKING:
+    from dlgd.contract import DataSource
 
 
 @door.door("evaluate")
@@ -25,9 +29,13 @@ def main(config: DictConfig) -> None:
     run = door.find_run(config.run)
     former = door.read_config(run)
     data, network, kept = build.trained(former, run, config.criterion)
+    where = config.part
+    if config.get("data") is not None:
+        data, where = other_data(config, data), f"{config.data.name}-{config.part}"
+    scored = former if config.get("evaluation") is None else config
     device = build.run_device(config)
     if config.input is None:
-        samples, where = data.samples(config.part), config.part
+        samples = data.samples(config.part)
     else:
         samples, where = data.read(Path(config.input)), Path(config.input).stem
         if not set(data.spec.output_channels) <= set(samples):
@@ -39,16 +47,31 @@ def main(config: DictConfig) -> None:
     report(
         methods=[
             Trained(name=former.choices.model, network=network, data=data, device=device),
-            *build.comparison(former),
+            *build.comparison(scored),
         ],
         samples=samples,
-        evaluation=build.evaluation(former),
+        evaluation=build.evaluation(scored),
         folder=folder,
         tracker=Off(experiment=former.data.name, folder=folder),
-        title=f"{former.data.name}, {where}, {kept.state.step} steps",
+        title=f"{data.spec.name}, {where}, {kept.state.step} steps on {former.data.name}",
         part=where,
     )
     print(f"everything is in {folder}")
+
+
+def other_data(config: DictConfig, trained_on: DataSource) -> DataSource:
+    """The data set typed now, scaled as at training time; Refusal where it gives a network other channels."""
+    from dlgd import build
+
+    data = build.data(config)
+    wanted, given = trained_on.spec.input_channels, data.spec.input_channels
+    if given != wanted:
+        raise Refusal(
+            f"data={config.data.name} gives the channels {', '.join(given)}, but the network was trained with "
+            f"{', '.join(wanted)}: type the options of data with which it was trained"
+        )
+    data.use_statistics(trained_on.statistics)
+    return data
 
 
 if __name__ == "__main__":

@@ -110,6 +110,19 @@ def test_evaluate_repeats_the_scores_of_the_run(dlgd, trained):
     assert after["eps_mean"] == pytest.approx(before["eps_mean"], rel=1e-6)
 
 
+def test_evaluate_on_another_data_set(dlgd, trained):
+    """The scores are those of the other data, with its own table; data that look otherwise are refused."""
+    other = ["data=mercator", *(one for one in TINY if one.startswith("data.")), "evaluation.methods=null"]
+    done = dlgd("evaluate", f"run={trained}", *other)
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads((trained / "evaluation" / "mercator-test" / "scores.json").read_text())
+    assert row["eps_mean"] != json.loads((trained / "scores.json").read_text())[0]["eps_mean"]
+    assert "Coulaud 2022, table 9" in done.stdout
+    done = dlgd("evaluate", f"run={trained}", *other, "data.features=standardized")
+    assert done.returncode == 2
+    assert "the network was trained with log_coupling_i" in done.stderr
+
+
 def test_predict_on_a_file_equals_the_predictions_of_the_run(dlgd, trained, cache, tmp_path):
     (sample_file,) = cache.glob("nemovar-*/test-000.nc")
     sample = xr.open_dataset(sample_file).load()
