@@ -178,19 +178,26 @@ class Kept(Method):
 
 
 def trained(
-    config: DictConfig, folder: Path, criterion: str | None
-) -> tuple[DataSource, Network, checkpoint.Checkpoint]:
-    """Data source, network and checkpoint of a run; `criterion` is one of its training.criteria (null: the first)."""
-    criteria = list(config.training.criteria)
-    criterion = criteria[0] if criterion is None else criterion
-    if criterion not in criteria:
-        raise Refusal(f"criterion={criterion} was not among those of the run: choose one of {', '.join(criteria)}")
-    kept = checkpoint.load(checkpoint.best_path(folder, criterion))
+    run: Path, config: DictConfig | None, criterion: str | None
+) -> tuple[DictConfig, DataSource, Network, checkpoint.Checkpoint]:
+    """Configuration, data source, network and checkpoint of a run folder, whose `config` it is, or of a checkpoint file
+    alone. `criterion` is one of a folder's training.criteria (null: the first)."""
+    if config is None:
+        if criterion is not None:
+            raise Refusal(f"criterion={criterion} chooses among a run's checkpoints, but run={run} is one")
+        kept = checkpoint.load(run)
+        config = OmegaConf.create(kept.config)
+    else:
+        criteria = list(config.training.criteria)
+        criterion = criteria[0] if criterion is None else criterion
+        if criterion not in criteria:
+            raise Refusal(f"criterion={criterion} was not among those of the run: choose one of {', '.join(criteria)}")
+        kept = checkpoint.load(checkpoint.best_path(run, criterion))
     source = data(config)
     net = network(config, source.spec)
     checkpoint.restore(net, kept)
     source.use_statistics(kept.config.get("statistics", {}))
-    return source, net, kept
+    return config, source, net, kept
 
 
 def record(

@@ -85,6 +85,15 @@ def output_folder() -> Path:
 # --- runs that exist ---------------------------------------------------------------------------------------
 
 
+def find_trained(text: str) -> tuple[Path, DictConfig | None]:
+    """A run folder and its configuration, from its path or its MLflow id; or a checkpoint file, which has its own."""
+    file = Path(text).expanduser()
+    if file.is_file():
+        return file, None
+    folder = find_run(text)
+    return folder, read_config(folder)
+
+
 def find_run(text: str) -> Path:
     """A run's folder, from its path or its MLflow id; Refusal where there is none."""
     folder = Path(text).expanduser()

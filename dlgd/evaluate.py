@@ -1,4 +1,4 @@
-"""python -m dlgd.evaluate run=<run folder or MLflow run id>: score a trained network again, on other data if wished."""
+"""python -m dlgd.evaluate run=<folder, MLflow id or checkpoint>: score a network again, on other data if wished."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @door.door("evaluate")
 def main(config: DictConfig) -> None:
-    """Writes into <run folder>/evaluation/<part or file>/."""
+    """Writes into <run folder>/evaluation/<part or file>/, or outputs/<checkpoint file>/evaluation/..."""
     from dlgd import build
     from dlgd.contract import PARTS
     from dlgd.evaluation.report import report
@@ -26,9 +26,8 @@ def main(config: DictConfig) -> None:
 
     if config.part not in PARTS:
         raise Refusal(f"part={config.part} is unknown: choose one of {', '.join(PARTS)}")
-    run = door.find_run(config.run)
-    former = door.read_config(run)
-    data, network, kept = build.trained(former, run, config.criterion)
+    run, former = door.find_trained(config.run)
+    former, data, network, kept = build.trained(run, former, config.criterion)
     where = config.part
     if config.get("data") is not None:
         data, where = other_data(config, data), f"{config.data.name}-{config.part}"
@@ -42,7 +41,7 @@ def main(config: DictConfig) -> None:
             raise Refusal(
                 f"{config.input} has no {', '.join(data.spec.output_channels)} to compare with: use dlgd.predict"
             )
-    folder = run / "evaluation" / where
+    folder = (run if run.is_dir() else Path("outputs") / run.stem) / "evaluation" / where
     make_writable(folder)
     report(
         methods=[

@@ -17,11 +17,10 @@ def main(config: DictConfig) -> None:
     from dlgd import build
     from dlgd.evaluation.trained import Trained
 
-    run, output = door.find_run(config.run), Path(config.output)
+    (run, former), output = door.find_trained(config.run), Path(config.output)
     if not output.parent.is_dir() or not os.access(output.parent, os.W_OK):
         raise Refusal(f"output={output} cannot be written: {output.parent} is not a folder that one may write in")
-    former = door.read_config(run)
-    data, network, _ = build.trained(former, run, config.criterion)
+    former, data, network, _ = build.trained(run, former, config.criterion)
     samples = data.read(Path(config.input))
     method = Trained(name=former.choices.model, network=network, data=data, device=build.run_device(config))
     dataset = build.evaluation(former).dataset(samples, method.predict(samples))

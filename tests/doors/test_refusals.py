@@ -112,12 +112,12 @@ def test_runs_that_do_not_fit(dlgd, run, tmp_path):
 
     config = door.read_config(run)
     with pytest.raises(Refusal, match="eps_q"):
-        build.trained(config, run, "eps_q")
+        build.trained(run, config, "eps_q")
     other = OmegaConf.merge(config, {"model": {"width": 16}})
     with pytest.raises(Refusal, match="another network"):
-        build.trained(other, run, None)
+        build.trained(run, other, None)
     best = run / "checkpoints" / "best_loss.pt"
     best.write_bytes(best.read_bytes()[:1000])
     with pytest.raises(Refusal, match="truncated"):
-        build.trained(config, run, None)
+        build.trained(run, config, None)
     refused(dlgd("evaluate", f"run={run}"), "truncated")

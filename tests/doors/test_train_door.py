@@ -135,6 +135,11 @@ def test_predict_on_a_file_equals_the_predictions_of_the_run(dlgd, trained, cach
     assert done.returncode == 0, done.stderr
     ours = xr.open_dataset(tmp_path / "gamma.nc").gamma_predicted
     theirs = xr.open_dataset(trained / "predictions.nc").gamma_predicted
+    alone = tmp_path / "network.pt"  # a checkpoint holds all that is needed
+    (trained / "checkpoints" / "best_loss.pt").rename(alone)
+    done = dlgd("predict", f"run={alone}", f"input={tmp_path}/mine.nc", f"output={tmp_path}/again.nc")
+    assert done.returncode == 0, done.stderr
+    xr.testing.assert_equal(xr.open_dataset(tmp_path / "again.nc").gamma_predicted, ours)
     xr.testing.assert_allclose(ours.drop_vars(list(ours.coords)), theirs.drop_vars(list(theirs.coords)), rtol=1e-5)
     assert ours.attrs["units"] == "m"
 
