@@ -35,6 +35,7 @@ def cost(rows: Sequence[Mapping[str, Any]], column: Column, path: Path, *, title
                     number, place, xytext=(6, 6), textcoords="offset points", fontsize=10, color=line.get_color()
                 )
         note = f"\n0, and therefore not drawn: {', '.join(perfect)}" if perfect else ""
+        axes.margins(0.1)  # room for the numbers beside the last points
         axes.set(xscale="log", yscale="log", xlabel=f"seconds per sample{note}", ylabel=column.title, title=title)
         axes.grid(alpha=0.3)
         figure.legend(loc="outside right upper", frameon=False)
