@@ -52,7 +52,7 @@ def main(config: DictConfig) -> None:
         evaluation=build.evaluation(scored),
         folder=folder,
         tracker=Off(experiment=former.data.name, folder=folder),
-        title=f"{data.spec.name}, {where}, {kept.state.step} steps on {former.data.name}",
+        title=f"{where}: {kept.state.step} steps on {former.data.name}",
         part=where,
     )
     print(f"everything is in {folder}")
