@@ -34,9 +34,8 @@ def main(config: DictConfig) -> None:
     tracker.start(name=f"{method.name}-{config.data.name}", params=params, tags=tags)
     status = "FAILED"
     try:
-        method.fit(data.samples("train"))
         report(
-            methods=[method],
+            methods=build.fitted([method], data),
             samples=data.samples(config.part),
             evaluation=evaluation,
             folder=folder,

@@ -20,11 +20,12 @@ import xarray as xr
 from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 
-from dlgd.contract import Augmentation, DataSource, Evaluation, Method, Misfit, Network, Spec, Tracker
+from dlgd.contract import Augmentation, Coder, DataSource, Evaluation, Method, Misfit, Network, Spec, Tracker
 from dlgd.data import cache
-from dlgd.settings import Refusal, cache_folder
+from dlgd.evaluation.judge import Judge
+from dlgd.settings import ROOT, Refusal, cache_folder
 from dlgd.tracking import provenance
-from dlgd.training import checkpoint, device, seeding
+from dlgd.training import checkpoint, device, fine_tuning, seeding
 from dlgd.training.options import Options
 from dlgd.training.schedulers import Scheduler
 
@@ -48,7 +49,7 @@ def _make(config: DictConfig, group: str, *arguments: Any, **extra: Any) -> Any:
         raise Refusal(f"{group} was given {given}, which does not fit {config.get('_target_')}: {error}") from error
 
 
-KINDS = {int: "a whole number", float: "a finite number", str: "a name", bool: "true or false"}
+TYPES = {int: "a whole number", float: "a finite number", str: "a name", bool: "true or false"}
 
 
 def _check_types(make: functools.partial, group: str) -> None:
@@ -64,8 +65,8 @@ def _check_types(make: functools.partial, group: str) -> None:
                 raise Refusal(f"{group}.{key}={value} must be names with values, such as {group}.{key}.name=value")
             kind, values = typing.get_args(kind)[1], {f"{key}.{name}": inner for name, inner in value.items()}
         for name, given in values.items():
-            if kind in KINDS and not _fits(given, kind):
-                raise Refusal(f"{group}.{name}={given} must be {KINDS[kind]}")
+            if kind in TYPES and not _fits(given, kind):
+                raise Refusal(f"{group}.{name}={given} must be {TYPES[kind]}")
 
 
 def _fits(value: object, kind: type) -> bool:
@@ -97,9 +98,31 @@ def augmentation(config: DictConfig, spec: Spec) -> Augmentation:
     return _make(config.augmentation, "augmentation", spec=spec)
 
 
+def begin(config: DictConfig, net: Network, source: tuple[Path, DictConfig | None] | None) -> list[str]:
+    """Give a network the weights of a run (its folder and configuration) or checkpoint file, hold those of `freeze`.
+
+    Returns the names of the weights that were given.
+    """
+    given: tuple[str, ...] = ()
+    if source is not None:
+        path, former = source
+        file = path if former is None else checkpoint.best_path(path, former.training.criteria[0])
+        given = fine_tuning.take_over(net, file)
+    fine_tuning.hold(net, config.freeze)
+    return list(given)
+
+
 def optimizers(config: DictConfig, net: Network) -> dict[str, torch.optim.Optimizer]:
     """One optimizer for each player of the network."""
-    return {name: _make(config.optimizer, "optimizer", player.parameters()) for name, player in net.players().items()}
+    made = {}
+    for name, player in net.players().items():
+        if not _fits(config.optimizer.lr, float) or not _fits(config.init_rate, float):
+            raise Refusal(f"optimizer.lr={config.optimizer.lr} and init_rate={config.init_rate} must be finite numbers")
+        groups = fine_tuning.groups(
+            player, network=net, given=config.taken_over, lr=config.optimizer.lr, rate=config.init_rate
+        )
+        made[name] = _make(config.optimizer, "optimizer", groups)
+    return made
 
 
 def scheduler(config: DictConfig) -> Scheduler:
@@ -107,10 +130,10 @@ def scheduler(config: DictConfig) -> Scheduler:
     return _make(config.scheduler, "scheduler")
 
 
-def options(config: DictConfig, scores: Evaluation) -> Options:
+def options(config: DictConfig, scores: Evaluation, net: Network) -> Options:
     """Of the training loop; its criteria must be among the scores of the validation."""
     chosen: Options = _make(config.training, "training")
-    known = ("loss", *scores.names)
+    known = ("loss", *scores.names, *net.score_names)
     for name in chosen.criteria:
         if name not in known:
             raise Refusal(
@@ -120,8 +143,19 @@ def options(config: DictConfig, scores: Evaluation) -> Options:
 
 
 def evaluation(config: DictConfig) -> Evaluation:
-    """The scores and figures."""
-    return _make(config.evaluation.scores, "evaluation.scores")
+    """The scores and figures. Where `evaluation.judge` names a checkpoint, that network judges what is generated."""
+    judge = config.evaluation.get("judge")
+    extra = {} if judge is None else {"judge": judge_of(Path(judge).expanduser())}
+    return _make(config.evaluation.scores, "evaluation.scores", **extra)
+
+
+def judge_of(file: Path) -> Judge:
+    """A trained classifier, from its checkpoint; a path that is not there is looked for in the project."""
+    file = file if file.exists() else ROOT / file
+    _, data, net, _ = trained(file, None, None)
+    if data.spec.kind != "label":
+        raise Refusal(f"evaluation.judge={file} gives {data.spec.kind}s: name the checkpoint of a classifier, or null")
+    return Judge(net, data)
 
 
 def tracker(config: DictConfig, folder: Path) -> Tracker:
@@ -145,22 +179,41 @@ def comparison(config: DictConfig) -> list[Method]:
     return [method(one, f"evaluation.methods.{name}") for name, one in methods.items() if one is not None]
 
 
+def fitted(methods: list[Method], data: DataSource) -> list[Method]:
+    """The methods, those that learn having learnt from the training part."""
+    for one in methods:
+        if one.learns:
+            one.fit(data.samples("train"))
+    return methods
+
+
 class Kept(Method):
     """A method whose answers for the same samples are computed once and kept, with the seconds they took."""
 
     def __init__(self, inner: Method, config: Mapping[str, Any]) -> None:
-        self.inner, self.name = inner, inner.name
+        self.inner, self.name, self.learns = inner, inner.name, inner.learns
         self._config = json.dumps(config, sort_keys=True)
+        self._learnt = ""
 
     def fit(self, train: xr.Dataset) -> None:
         """Pass on."""
         self.inner.fit(train)
+        self._learnt = cache.digest(train) if self.inner.learns else ""
+
+    def scores(self, samples: xr.Dataset) -> dict[str, float]:
+        """Of the method."""
+        return self.inner.scores(samples)
+
+    def coder(self) -> Coder | None:
+        """Of the method."""
+        return self.inner.coder()
 
     def predict(self, samples: xr.Dataset) -> np.ndarray:
         """Of the method, or what it answered before."""
         attributes = sorted(map(str, samples.attrs.items()))  # a grid's topology is among them
         given = samples.drop_vars([name for name, field in samples.items() if field.attrs.get("derived")])
-        key = hashlib.sha256(f"{self._config}{attributes}{cache.digest(given)}".encode()).hexdigest()[:16]
+        text = f"{self._config}{self._learnt}{attributes}{cache.digest(given)}"
+        key = hashlib.sha256(text.encode()).hexdigest()[:16]
         folder = cache.folder_for(cache_folder(), "answers", {"format": 1})
 
         def make() -> xr.Dataset:

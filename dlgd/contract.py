@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     import xarray as xr
 
 PARTS = ("train", "valid", "test")
+# What a network is asked for: fields from fields, series from series, the class of a sample, or, from the class
+# alone, one-hot (B, classes), a new sample like those of the training part (which are the targets).
+KINDS = ("field", "sequence", "label", "generated")
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Batch:
     """
 
     input: Tensor
-    target: Tensor
+    target: Tensor  # of labels: their numbers, int64, (B,)
     mask: Tensor  # bool, the shape of target: where the target counts
     observed: Tensor | None = None  # bool, where the input was observed (inverse problems only)
 
@@ -84,10 +87,12 @@ class Spec:
     """What a data set tells a network and a loss before a single sample exists."""
 
     name: str  # as typed in data=...
-    kind: str  # "field", "sequence" or "label"
+    kind: str  # one of KINDS
     input_channels: tuple[str, ...]
-    output_channels: tuple[str, ...]
+    output_channels: tuple[str, ...]  # of labels: the names of the classes
     grid: tuple[int, ...]  # sizes of the spatial or time axes of a whole sample, without halo
+    whole: bool = False  # whether training batches hold whole samples, not pieces of them
+    bounds: tuple[float, float] | None = None  # within which every scaled target lies
     units: str = "1"  # of the physical target
     scaling: Scaling = field(default_factory=Scaling)
     staggered: tuple[Staggered, ...] = ()  # every other channel stands at the centre of its cell
@@ -117,10 +122,28 @@ class Network(ABC, nn.Module):
     """Any network. `halo` is the number of cells of context that it consumes on each side."""
 
     halo: int = 0
+    score_names: Sequence[str] = ()  # what `scores` gives
 
     @abstractmethod
     def forward(self, input: Tensor) -> Output:
-        """(B, C_in, Y + 2 halo, X + 2 halo) -> prediction (B, C_out, Y, X), for fields."""
+        """(B, C_in, Y + 2 halo, X + 2 halo) -> prediction (B, C_out, Y, X), for fields; (B, classes), the
+        logarithms of their chances up to a constant, for labels."""
+
+    def check(self, misfit: Misfit) -> None:
+        """Refuse, before any long work, a misfit that the network cannot be trained with."""
+
+    def features(self, input: Tensor) -> Tensor:
+        """(B, n): what the last layer of a network for labels sees."""
+        raise NotImplementedError(f"{type(self).__name__} has no features")
+
+    def scores(self, batch: Batch, misfit: Misfit) -> dict[str, Tensor]:
+        """Scores that only this network understands (a VAE's bounds of the likelihood): means over the batch,
+        lower is better. None for most networks."""
+        return {}
+
+    def coder(self) -> Coder | None:
+        """Itself, where it goes through a code of a few numbers that one may look at."""
+        return None
 
     def players(self) -> dict[str, nn.Module]:
         """The parts that have an optimizer of their own; a GAN has two."""
@@ -137,6 +160,21 @@ class Network(ABC, nn.Module):
             total = total + term
             parts[name] = term.detach()
         yield "network", total, parts
+
+
+class Coder(ABC):
+    """The way from samples to codes of a few numbers, and back: of a network in tensors scaled as it sees them, of a
+    method in arrays in physical units."""
+
+    size: int  # numbers in a code
+
+    @abstractmethod
+    def encode(self, samples: Any) -> Any:
+        """(B, C_in, Y, X) tensor, or a Dataset of samples -> (B, size)."""
+
+    @abstractmethod
+    def decode(self, codes: Any) -> Any:
+        """(B, size) -> the prediction for each, as its network or method gives it."""
 
 
 class Augmentation(ABC):
@@ -200,7 +238,7 @@ class DataSource(ABC):
 
     @abstractmethod
     def encode(self, samples: xr.Dataset, *, halo: int, device: torch.device | str) -> Iterable[Batch]:
-        """Whole samples as batches of one, in order, padded by halo with the data's own topology.
+        """Whole samples in batches, in order, padded by halo with the data's own topology.
 
         Where `samples` lack the target (new fields), `batch.target` is zero.
         """
@@ -210,8 +248,9 @@ class DataSource(ABC):
         """Training batches."""
 
     @abstractmethod
-    def to_physical(self, prediction: Tensor, samples: xr.Dataset) -> np.ndarray:
-        """Scaled network outputs (one row per sample) back in units of `spec.units`; NaN where undefined."""
+    def to_physical(self, prediction: Tensor, samples: xr.Dataset | None) -> np.ndarray:
+        """Scaled network outputs (one row per sample) back in units of `spec.units`, NaN where undefined; of labels,
+        the chances of the classes. What a coder decodes belongs to no samples: then `samples` is None."""
 
     @abstractmethod
     def tiny(self) -> DataSource:
@@ -223,6 +262,7 @@ class Method(ABC):
 
     name: str  # the row's name in a table of scores
     seconds_per_sample: float | None = None  # set by methods that know better than who waits for the answer
+    learns: bool = False  # whether its answers depend on the training part
 
     @abstractmethod
     def fit(self, train: xr.Dataset) -> None:
@@ -230,7 +270,15 @@ class Method(ABC):
 
     @abstractmethod
     def predict(self, samples: xr.Dataset) -> np.ndarray:
-        """The physical target of each sample, shape (sample, ...)."""
+        """The physical target of each sample, shape (sample, ...); of labels, the chances (sample, class)."""
+
+    def scores(self, samples: xr.Dataset) -> dict[str, float]:
+        """Scores that only this method understands, lower is better; none for most."""
+        return {}
+
+    def coder(self) -> Coder | None:
+        """Between samples and codes, where the method goes through such."""
+        return None
 
 
 class Evaluation(ABC):
@@ -247,6 +295,16 @@ class Evaluation(ABC):
     @abstractmethod
     def figures(self, folder: Path, samples: xr.Dataset, predictions: Mapping[str, np.ndarray]) -> None:
         """PNG figures of the predictions, by method; the first one is the one to look at closely."""
+
+    def coder_figures(self, folder: Path, samples: xr.Dataset, coders: Mapping[str, Coder]) -> None:  # noqa: B027
+        """PNG figures of the codes that methods go through; none for most problems."""
+
+    def snapshot(self, samples: xr.Dataset, prediction: np.ndarray) -> np.ndarray | None:
+        """The few answers of a validation of which `progress` will make a figure; None for most problems."""
+        return None
+
+    def progress(self, folder: Path, snapshots: Sequence[np.ndarray]) -> None:  # noqa: B027
+        """PNG figure of the snapshots of all validations, in order."""
 
     @abstractmethod
     def dataset(self, samples: xr.Dataset, prediction: np.ndarray) -> xr.Dataset:

@@ -43,10 +43,11 @@ def main(config: DictConfig) -> None:
             )
     folder = (run if run.is_dir() else Path("outputs") / run.stem) / "evaluation" / where
     make_writable(folder)
+    misfit = build.misfit(former, data.spec)
     report(
         methods=[
-            Trained(name=former.choices.model, network=network, data=data, device=device),
-            *build.comparison(scored),
+            Trained(name=former.choices.model, network=network, data=data, device=device, misfit=misfit),
+            *build.fitted(build.comparison(scored), data),
         ],
         samples=samples,
         evaluation=build.evaluation(scored),

@@ -36,17 +36,20 @@ def train(config: DictConfig, folder: Path, *, resumed: bool) -> str:
     from dlgd import build
     from dlgd.evaluation.curves import learning_curves
     from dlgd.evaluation.report import report
-    from dlgd.evaluation.trained import Trained, validation
+    from dlgd.evaluation.trained import Trained, kept_snapshots, validation
     from dlgd.training import checkpoint
     from dlgd.training.loop import fit
 
     earlier = checkpoint.load(checkpoint.last_path(folder)) if resumed else None
     evaluation, methods = build.evaluation(config), build.comparison(config)
-    device, options = build.run_device(config), build.options(config, evaluation)
-    scheduler, data = build.scheduler(config), build.data(config)
+    device, scheduler, data = build.run_device(config), build.scheduler(config), build.data(config)
     network = build.network(config, data.spec)
+    options = build.options(config, evaluation, network)
+    source = None if resumed or config.init_from is None else door.find_trained(str(config.init_from))
+    given = build.begin(config, network, source)
+    config.taken_over = config.taken_over if resumed else given
     optimizers = build.optimizers(config, network.to(device))
-    build.misfit(config, data.spec)
+    network.check(build.misfit(config, data.spec))
     build.augmentation(config, data.spec)
     tracker = build.tracker(config, folder)
     checkpoint.make_writable(folder / "checkpoints")
@@ -62,7 +65,7 @@ def train(config: DictConfig, folder: Path, *, resumed: bool) -> str:
         name=f"{config.choices.model}-{config.choices.data}", params=params, tags=tags, run_id=door.run_id(folder)
     )
     tracker.artifact(folder / door.CONFIG)
-    status = "FAILED"
+    status, snapshots = "FAILED", folder / "snapshots"
     try:
         result = fit(
             network=network,
@@ -71,7 +74,9 @@ def train(config: DictConfig, folder: Path, *, resumed: bool) -> str:
             augmentation=augmentation,
             optimizers=optimizers,
             scheduler=scheduler,
-            validate=validation(data=data, evaluation=evaluation, misfit=misfit, halo=network.halo, device=device),
+            validate=validation(
+                data=data, evaluation=evaluation, misfit=misfit, halo=network.halo, device=device, snapshots=snapshots
+            ),
             tracker=tracker,
             folder=folder,
             options=options,
@@ -83,9 +88,12 @@ def train(config: DictConfig, folder: Path, *, resumed: bool) -> str:
         (folder / "figures").mkdir(exist_ok=True)
         learning_curves(result.history, folder / "figures" / "learning_curves.png")
         if result.status == "FINISHED":
+            evaluation.progress(folder / "figures", kept_snapshots(snapshots))
             checkpoint.restore(network, checkpoint.load(checkpoint.best_path(folder, options.criteria[0])))
+            name = config.choices.model
+            ours = Trained(name=name, network=network, data=data, device=device, misfit=misfit)
             report(
-                methods=[Trained(name=config.choices.model, network=network, data=data, device=device), *methods],
+                methods=[ours, *build.fitted(methods, data)],
                 samples=data.samples("test"),
                 evaluation=evaluation,
                 folder=folder,

@@ -37,6 +37,9 @@ def report(
     evaluation.dataset(samples, predictions[first]).to_netcdf(folder / "predictions.nc")
     (folder / "figures").mkdir(exist_ok=True)
     evaluation.figures(folder / "figures", samples, predictions)
+    coders = {method.name: coder for method in methods if (coder := method.coder()) is not None}
+    if coders:
+        evaluation.coder_figures(folder / "figures", samples, coders)
     if len(rows) >= cost.FEWEST:
         cost.cost(rows, evaluation.columns[0], folder / "figures" / "cost.png", title=title)
     for name in ("scores.json", "scores.md", "predictions.nc"):

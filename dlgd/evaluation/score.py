@@ -42,7 +42,7 @@ def score(
         prediction = method.predict(samples)
         elapsed = time.perf_counter() - start
         try:
-            scores = evaluation.scores(samples, prediction)
+            scores = evaluation.scores(samples, prediction) | method.scores(samples)
         except ValueError as error:
             raise ValueError(f"{method.name} cannot be scored. {error}") from error
         earlier = method.seconds_per_sample

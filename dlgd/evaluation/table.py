@@ -36,11 +36,15 @@ def seconds(value: float) -> str:
 
 @dataclass(frozen=True)
 class Column:
-    """A score: its key in the rows, its heading, and how a number is written. Lower is better."""
+    """A score: its key in the rows, its heading, how a number is written, and whether a higher one is better.
+
+    A table leaves out a column in which no row has a number.
+    """
 
     key: str
     title: str
     text: Callable[[float], str] = scientific
+    higher: bool = False
 
 
 def print_table(rows: Sequence[Row], columns: Sequence[Column], title: str, console: Console | None = None) -> None:
@@ -57,11 +61,12 @@ def print_table(rows: Sequence[Row], columns: Sequence[Column], title: str, cons
     table = Table(
         title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
     )
+    measured, published = _apart(rows)
+    columns = _filled(rows, columns)
+    best = _best(measured, columns)
     table.add_column("method", overflow="fold")
     for column in columns:
         table.add_column(column.title, justify="right", no_wrap=True)
-    measured, published = _apart(rows)
-    best = _best(measured, columns)
     for row in measured:
         cells = [Text(_cell(row, c), style="bold" if _is_best(row, c, best) else "") for c in columns]
         table.add_row(Text(row["method"]), *cells)
@@ -75,6 +80,7 @@ def print_table(rows: Sequence[Row], columns: Sequence[Column], title: str, cons
 def markdown(rows: Sequence[Row], columns: Sequence[Column]) -> str:
     """The same table in Markdown: best measured values in bold, published rows in italics, last."""
     measured, published = _apart(rows)
+    columns = _filled(rows, columns)
     best = _best(measured, columns)
     lines = [["method", *(column.title for column in columns)]]
     for row in measured:
@@ -98,9 +104,14 @@ def _apart(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
 
 
 def _best(measured: Sequence[Row], columns: Sequence[Column]) -> dict[str, float]:
-    """The lowest measured value of each column in which two rows or more can be compared."""
-    values = {c.key: [row[c.key] for row in measured if row.get(c.key) is not None] for c in columns}
-    return {key: min(numbers) for key, numbers in values.items() if len(numbers) > 1}
+    """The best measured value of each column in which two rows or more can be compared."""
+    values = {c: [row[c.key] for row in measured if row.get(c.key) is not None] for c in columns}
+    return {c.key: (max if c.higher else min)(numbers) for c, numbers in values.items() if len(numbers) > 1}
+
+
+def _filled(rows: Sequence[Row], columns: Sequence[Column]) -> list[Column]:
+    """The columns in which there is something; all of them where there are no rows."""
+    return [c for c in columns if not rows or any(row.get(c.key) is not None for row in rows)]
 
 
 def _is_best(row: Row, column: Column, best: Mapping[str, float]) -> bool:
