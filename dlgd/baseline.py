@@ -25,6 +25,7 @@ def main(config: DictConfig) -> None:
     folder = door.output_folder()
     with open_dict(config):
         config.choices = door.choices()
+    config = door.settled(config)
     evaluation, method, data = build.evaluation(config), build.method(config.baseline), build.data(config)
     tracker = build.tracker(config, folder)
     make_writable(folder)

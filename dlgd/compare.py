@@ -72,7 +72,7 @@ def wanted_rows(config: DictConfig, typed: Sequence[str]) -> list[Wanted]:
     rows = []
     for combination in itertools.product(*values.values()):
         composed = {seed: compose("config", [*typed, *combination, seed]) for seed in seeds}
-        plain = {seed: OmegaConf.to_container(one, resolve=True) for seed, one in composed.items()}
+        plain = {seed: OmegaConf.to_container(door.settled(one), resolve=True) for seed, one in composed.items()}
         rows.append(Wanted(" ".join(combination) or f"model={door.choices()['model']}", combination, plain))
     return rows
 

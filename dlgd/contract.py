@@ -284,7 +284,7 @@ class Method(ABC):
 class Evaluation(ABC):
     """The scores and figures of a kind of problem, in physical units."""
 
-    names: Sequence[str]  # of all scores that it may give
+    names: Sequence[str]  # of all scores that it may give, of which lower is better
     columns: Sequence[Any]  # of its table: key of the score, title, and how a number is written
     published: Sequence[Mapping[str, Any]]  # rows of figures printed elsewhere
 

@@ -13,7 +13,7 @@ from typing import NoReturn
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
@@ -75,6 +75,15 @@ def choices() -> dict[str, str]:
     return {
         group: str(choice) for group, choice in chosen.items() if not group.startswith("hydra/") and "@" not in group
     }
+
+
+def settled(config: DictConfig) -> DictConfig:
+    """The configuration with the scores and methods that fit its data, and not those among which they were chosen."""
+    if "of" in config.evaluation:
+        chosen = OmegaConf.to_container(config.evaluation, resolve=True)
+        with open_dict(config):
+            config.evaluation = {key: value for key, value in chosen.items() if key != "of"}
+    return config
 
 
 def output_folder() -> Path:

@@ -31,16 +31,18 @@ def main(config: DictConfig) -> None:
     where = config.part
     if config.get("data") is not None:
         data, where = other_data(config, data), f"{config.data.name}-{config.part}"
-    scored = former if config.get("evaluation") is None else config
+    scored = former
+    if config.get("evaluation") is not None:
+        config.data = former.data if config.get("data") is None else config.data
+        scored = door.settled(config)
     device = build.run_device(config)
     if config.input is None:
         samples = data.samples(config.part)
     else:
         samples, where = data.read(Path(config.input)), Path(config.input).stem
-        if not set(data.spec.output_channels) <= set(samples):
-            raise Refusal(
-                f"{config.input} has no {', '.join(data.spec.output_channels)} to compare with: use dlgd.predict"
-            )
+        wanted = ("label",) if data.spec.kind == "label" else data.spec.output_channels
+        if not set(wanted) <= set(samples):
+            raise Refusal(f"{config.input} has no {', '.join(wanted)} to compare with: use dlgd.predict")
     folder = (run if run.is_dir() else Path("outputs") / run.stem) / "evaluation" / where
     make_writable(folder)
     misfit = build.misfit(former, data.spec)

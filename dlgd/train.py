@@ -23,6 +23,7 @@ def main(config: DictConfig) -> None:
     else:
         with open_dict(config):
             config.choices = door.choices()
+        config = door.settled(config)
     if train(config, folder, resumed=resumed) == "KILLED":
         print(f"dlgd: stopped; go on with: python -m dlgd.train resume={folder}", file=sys.stderr)
         sys.exit(130)
@@ -86,7 +87,8 @@ def train(config: DictConfig, folder: Path, *, resumed: bool) -> str:
             resume=earlier,
         )
         (folder / "figures").mkdir(exist_ok=True)
-        learning_curves(result.history, folder / "figures" / "learning_curves.png")
+        higher = [column.key for column in evaluation.columns if column.higher]
+        learning_curves(result.history, folder / "figures" / "learning_curves.png", higher=higher)
         if result.status == "FINISHED":
             evaluation.progress(folder / "figures", kept_snapshots(snapshots))
             checkpoint.restore(network, checkpoint.load(checkpoint.best_path(folder, options.criteria[0])))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlgd.contract import Evaluation
-from dlgd.evaluation.images import CONVENTIONS, classes_of, file_name, published_rows
+from dlgd.evaluation.images import CONVENTIONS, classes_of, file_name, published_rows, two_decimals
 from dlgd.evaluation.table import Column, scientific, seconds
 
 if TYPE_CHECKING:
@@ -19,11 +19,6 @@ if TYPE_CHECKING:
 BINS = 15  # of the calibration error, as in Guo et al. 2017
 SUM_TOLERANCE = 1e-3  # of the chances of a sample
 LEAST_CHANCE = float(np.finfo(np.float32).tiny)  # what a softmax in single precision cannot tell from zero: 87 nats
-
-
-def percent(value: float) -> str:
-    """Two decimals."""
-    return f"{value:.2f}"
 
 
 @dataclass(frozen=True)
@@ -41,17 +36,17 @@ class Reliability:
 
 
 class ClassificationEvaluation(Evaluation):
-    """Scores over all samples: accuracy, error and calibration_error (%), cross_entropy (nats), and accuracy_of_<class> (%)
-    of every class that the samples have.
+    """Scores over all samples: accuracy, error and calibration_error (%), cross_entropy (nats), and accuracy_of_<class>
+    (%) of every class that the samples have.
 
     published: rows {name, source, and some of these scores} of figures printed elsewhere, for the table only.
     """
 
     names = ("error", "cross_entropy", "calibration_error")  # lower is better; the accuracies come besides
     columns = (
-        Column("accuracy", "accuracy (%)", percent, higher=True),
+        Column("accuracy", "accuracy (%)", two_decimals, higher=True),
         Column("cross_entropy", "cross-entropy", scientific),
-        Column("calibration_error", "calibration error (%)", percent),
+        Column("calibration_error", "calibration error (%)", two_decimals),
         Column("seconds_per_sample", "s/sample", seconds),
     )
 
@@ -95,7 +90,11 @@ class ClassificationEvaluation(Evaluation):
 
         chances = checked_chances(samples, prediction)
         variables = {
-            "chance": (("sample", "class"), chances.astype(np.float32), {"long_name": "chance of the class", "units": "1"}),
+            "chance": (
+                ("sample", "class"),
+                chances.astype(np.float32),
+                {"long_name": "chance of the class", "units": "1"},
+            ),
             "label_predicted": ("sample", chances.argmax(axis=1), {"long_name": "number of the likeliest class"}),
         }
         if "label" in samples:

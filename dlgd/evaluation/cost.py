@@ -14,15 +14,21 @@ FEWEST = 3  # methods that make a figure
 
 
 def cost(rows: Sequence[Mapping[str, Any]], column: Column, path: Path, *, title: str) -> None:
-    """Save a PNG of one score against seconds per sample, both on log axes; see `score.score` for the rows.
+    """Save a PNG of one score against seconds per sample on log axes (a score of which more is better on a linear
+    one); see `score.score` for the rows.
 
     Methods that differ in a number only, "randomization 100" and "randomization 1000", are joined by a line.
     A score of zero has no place on the axis: the method is named below it.
     """
     from matplotlib.figure import Figure
 
-    drawn = [row for row in rows if row.get(column.key) and row["seconds_per_sample"] > 0]
-    perfect = [row["method"] for row in rows if row.get(column.key) == 0]
+    scale = "linear" if column.higher else "log"
+    perfect = [row["method"] for row in rows if row.get(column.key) == 0 and scale == "log"]
+    drawn = [
+        row
+        for row in rows
+        if row.get(column.key) is not None and row["method"] not in perfect and row["seconds_per_sample"] > 0
+    ]
     with matplotlib.rc_context({"font.size": 12}):
         figure = Figure(figsize=(10, 6), layout="constrained")
         axes = figure.subplots()
@@ -36,7 +42,7 @@ def cost(rows: Sequence[Mapping[str, Any]], column: Column, path: Path, *, title
                 )
         note = f"\n0, and therefore not drawn: {', '.join(perfect)}" if perfect else ""
         axes.margins(0.1)  # room for the numbers beside the last points
-        axes.set(xscale="log", yscale="log", xlabel=f"seconds per sample{note}", ylabel=column.title, title=title)
+        axes.set(xscale="log", yscale=scale, xlabel=f"seconds per sample{note}", ylabel=column.title, title=title)
         axes.grid(alpha=0.3)
         figure.legend(loc="outside right upper", frameon=False)
         figure.savefig(path, dpi=150)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,49 +14,64 @@ if TYPE_CHECKING:
 
 SMOOTHED_FROM = 200  # points; a longer training curve is drawn pale, with its running mean over it
 LOSSES = ("train/loss", "valid/loss")
+MOST = 8  # validation scores; an evaluation gives the weightiest first
 
 
-def learning_curves(history: Sequence[Mapping[str, float]], path: Path) -> None:
-    """Save a PNG of train/loss and valid/* against step.
+def learning_curves(history: Sequence[Mapping[str, float]], path: Path, *, higher: Collection[str] = ()) -> None:
+    """Save a PNG of train/loss, the losses of players and what else is known of them, and valid/* against step.
 
-    history: rows such as {"step": 100, "train/loss": 0.1} and {"step": 200, "valid/eps_q": 0.02}; other
-    keys are left alone. Raises ValueError where no row has anything to draw.
+    history: rows such as {"step": 100, "train/loss": 0.1} and {"step": 200, "valid/eps_q": 0.02}, or of a training
+    with players {"step": 100, "train/generator/loss": 0.7, "train/discriminator/d_real": 1.2}; other keys are left
+    alone. higher: validation scores of which a higher one is better. Raises ValueError where there is nothing to draw.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    draw_learning_curves(history).savefig(path, dpi=150)
+    draw_learning_curves(history, higher=higher).savefig(path, dpi=150)
 
 
-def draw_learning_curves(history: Sequence[Mapping[str, float]]) -> Figure:
-    """The figure of `learning_curves`: the losses on the left, the other validation scores on the right."""
+def draw_learning_curves(history: Sequence[Mapping[str, float]], *, higher: Collection[str] = ()) -> Figure:
+    """The figure of `learning_curves`: losses on the left, then the players' other records, then validation scores."""
     import matplotlib
     from matplotlib.figure import Figure
 
-    names = list(dict.fromkeys(key for row in history for key in row))
-    losses = [name for name in LOSSES if name in names]
-    scores = [name for name in names if name.startswith("valid/") and name not in LOSSES]
-    panels = [(label, keys) for label, keys in (("loss", losses), ("validation score", scores)) if keys]
+    panels = _panels(history)
     if not panels:
         raise ValueError("There is no train/loss and no valid/ record in the history to draw.")
     with matplotlib.rc_context({"font.size": 12}):
         figure = Figure(figsize=(7 * len(panels), 5), layout="constrained")
         all_axes = figure.subplots(1, len(panels), squeeze=False)[0]
-        for axes, (label, keys) in zip(all_axes, panels, strict=True):
-            for number, key in enumerate(keys):
-                _curve(axes, *_series(history, key), name=key, colour=f"C{number}")
+        for axes, (label, keys) in zip(all_axes, panels.items(), strict=True):
+            for number, key in enumerate(keys[:MOST]):
+                up = key.removeprefix("valid/") in higher
+                _curve(axes, *_series(history, key), name=key, colour=f"C{number}", higher=up)
             axes.set(xlabel="step", ylabel=label)
             if all((line.get_ydata() > 0).all() for line in axes.lines):
                 axes.set_yscale("log")
             axes.set_axisbelow(True)
             axes.grid(alpha=0.3)
+            stars = "stars: best value, at step" if any(key.startswith("valid/") for key in keys) else None
             # above the axes, where no curve can hide behind it
             axes.legend(
                 fontsize=9,
-                title="stars: lowest value, at step",
+                title=stars if len(keys) <= MOST else f"{stars}; {len(keys) - MOST} more scores are not drawn",
                 loc="lower center",
                 bbox_to_anchor=(0.5, 1.0),
                 ncols=1 if len(keys) < 4 else 2,
             )
     return figure
+
+
+def _panels(history: Sequence[Mapping[str, float]]) -> dict[str, list[str]]:
+    """The records to draw, by what their axis is called."""
+    names = list(dict.fromkeys(key for row in history for key in row))
+    players = [
+        name for name in names if name.startswith("train/") and name.count("/") == 2 and not name.endswith("/lr")
+    ]
+    panels = {
+        "loss": [name for name in (*LOSSES, *players) if name in names and name.endswith("/loss")],
+        "players": [name for name in players if not name.endswith("/loss")],
+        "validation score": [name for name in names if name.startswith("valid/") and name not in LOSSES],
+    }
+    return {label: keys for label, keys in panels.items() if keys}
 
 
 def _series(history: Sequence[Mapping[str, float]], key: str) -> tuple[np.ndarray, np.ndarray]:
@@ -66,15 +81,15 @@ def _series(history: Sequence[Mapping[str, float]], key: str) -> tuple[np.ndarra
     return steps, values
 
 
-def _curve(axes: Axes, steps: np.ndarray, values: np.ndarray, *, name: str, colour: str) -> None:
-    """One record; a validation record says where it was lowest."""
+def _curve(axes: Axes, steps: np.ndarray, values: np.ndarray, *, name: str, colour: str, higher: bool) -> None:
+    """One record; a validation record says where it was best."""
     if len(values) == 0:
         return
     if name.startswith("valid/"):
-        low = int(values.argmin())
-        label = f"{name}: {values[low]:.2e} at {steps[low]:.0f}"
+        best = int(values.argmax() if higher else values.argmin())
+        label = f"{name}: {values[best]:.2e} at {steps[best]:.0f}"
         axes.plot(steps, values, color=colour, marker="o", markersize=3, label=label)
-        axes.plot(steps[low], values[low], color=colour, marker="*", markersize=13, markeredgecolor="black")
+        axes.plot(steps[best], values[best], color=colour, marker="*", markersize=13, markeredgecolor="black")
     elif len(values) < SMOOTHED_FROM:
         axes.plot(steps, values, color=colour, label=name)
     else:

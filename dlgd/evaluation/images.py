@@ -1,12 +1,14 @@
-"""What evaluations of images share: predictions that can be read, figures printed elsewhere, and NetCDF."""
+"""What evaluations of images share: predictions that can be read, rows printed elsewhere, files, figures of codes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dlgd.contract import Coder
 from dlgd.settings import Refusal
 
 if TYPE_CHECKING:
@@ -37,6 +39,8 @@ def checked(samples: xr.Dataset, prediction: np.ndarray, variable: str = "intens
 
 def published_rows(rows: Sequence[Mapping[str, Any]], scores: Sequence[str]) -> list[dict[str, Any]]:
     """Rows of a table from rows {name, source, some of scores} of a YAML file; Refusal where one cannot be read."""
+    if isinstance(rows, str) or not all(isinstance(row, Mapping) for row in rows):
+        raise Refusal(f"evaluation.scores.published={rows} must be a list of rows with name and source")
     read = []
     for row in rows:
         if set(row) - {"name", "source", *scores} or not row.get("name") or not row.get("source"):
@@ -59,3 +63,43 @@ def image_variable(values: np.ndarray, long_name: str) -> xr.Variable:
 def file_name(text: str) -> str:
     """A method's or a class's name without what neither files nor trackers take."""
     return "".join(letter if letter.isalnum() or letter in "-." else "_" for letter in text)
+
+
+def two_decimals(value: float) -> str:
+    """Of per cents and nats."""
+    return f"{value:.2f}"
+
+
+def of_all_classes(samples: xr.Dataset, count: int) -> np.ndarray:
+    """Numbers of so many samples, in turn one of each class where there are classes."""
+    if "label" not in samples:
+        return np.arange(min(count, samples.sizes["sample"]))
+    labels = samples.label.values
+    turn = np.empty(len(labels), int)  # 0 for the first of its class, 1 for the second, ...
+    for label in np.unique(labels):
+        members = labels == label
+        turn[members] = np.arange(members.sum())
+    return np.lexsort((labels, turn))[:count]
+
+
+def draw_codes(folder: Path, samples: xr.Dataset, coders: Mapping[str, Coder]) -> None:
+    """codes.png of all methods; traversal_<method>.png and drawn_<method>.png of each, manifold_<method>.png where a
+    code has two numbers, eofs.png where the numbers explain known shares of the variance."""
+    from dlgd.evaluation import code_figures as draw
+    from dlgd.evaluation.image_figures import save
+
+    codes = {name: np.asarray(coder.encode(samples), np.float64) for name, coder in coders.items()}
+    for name, values in codes.items():
+        if not np.isfinite(values).all():
+            raise ValueError(f"The codes of {name} are not finite.")
+    labels = samples.label.values if "label" in samples else None
+    save(folder / "codes.png", draw.scatter(codes, labels, classes_of(samples) if labels is not None else []))
+    for name, coder in coders.items():
+        file, values = f"{file_name(name)}.png", codes[name]
+        save(folder / f"traversal_{file}", draw.traversal(coder, values, method=name))
+        save(folder / f"drawn_{file}", draw.drawn(coder, values, method=name))
+        if coder.size == 2:
+            save(folder / f"manifold_{file}", draw.manifold(coder, values, method=name))
+    shares = {name: coder.explained for name, coder in coders.items() if hasattr(coder, "explained")}
+    if shares:
+        save(folder / "eofs.png", draw.explained(shares))

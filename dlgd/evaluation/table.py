@@ -44,7 +44,7 @@ class Column:
     key: str
     title: str
     text: Callable[[float], str] = scientific
-    higher: bool = False
+    higher: bool | None = False  # None: neither is
 
 
 def print_table(rows: Sequence[Row], columns: Sequence[Column], title: str, console: Console | None = None) -> None:
@@ -105,7 +105,8 @@ def _apart(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
 
 def _best(measured: Sequence[Row], columns: Sequence[Column]) -> dict[str, float]:
     """The best measured value of each column in which two rows or more can be compared."""
-    values = {c: [row[c.key] for row in measured if row.get(c.key) is not None] for c in columns}
+    judged = [c for c in columns if c.higher is not None]
+    values = {c: [row[c.key] for row in measured if row.get(c.key) is not None] for c in judged}
     return {c.key: (max if c.higher else min)(numbers) for c, numbers in values.items() if len(numbers) > 1}
 
 

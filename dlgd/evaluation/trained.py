@@ -69,7 +69,11 @@ class PhysicalCoder(Coder):
         """(sample, size)."""
         self.method.network.to(self.method.device).eval()
         with torch.inference_mode():
-            codes = [self.inner.encode(batch.input).cpu() for batch in self.method._batches(samples)]
+            generated = self.method.data.spec.kind == "generated"  # whose input is no sample but a class
+            codes = [
+                self.inner.encode(batch.target if generated else batch.input).cpu()
+                for batch in self.method._batches(samples)
+            ]
         return torch.cat(codes).numpy()
 
     def decode(self, codes: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from dlgd.contract import Misfit, Spec
-from dlgd.losses.pointwise import masked_mean
+from dlgd.losses.pointwise import check_divisible, check_numbers, masked_mean
 
 FLOOR = 1e-6  # of |eps|, far below what a network reaches: a root has no gradient at zero
 
@@ -22,10 +22,8 @@ class RelativeNorms(Misfit):
 
     def __init__(self, *, spec: Spec, powers: Sequence[float]) -> None:
         super().__init__()
-        if spec.kind == "label":
-            raise ValueError(
-                f"loss=relative_norms compares numbers but data={spec.name} gives labels: try loss=cross_entropy"
-            )
+        check_numbers("relative_norms", spec)
+        check_divisible("relative_norms", spec)
         if not powers or min(powers) < 1 or max(powers) > 6:  # beyond, the floor is below the smallest float32
             raise ValueError(f"loss.powers={list(powers)}: give at least one number, each between 1 and 6")
         self.spec, self.powers = spec, tuple(powers)

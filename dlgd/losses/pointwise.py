@@ -23,6 +23,20 @@ def masked_mean(
     return torch.where(mask, function(*kept), 0.0).sum() / mask.sum().clamp(min=1)
 
 
+def check_numbers(name: str, spec: Spec) -> None:
+    """ValueError when loss=<name>, which compares numbers, meets labels."""
+    if spec.kind == "label":
+        raise ValueError(f"loss={name} compares numbers but data={spec.name} gives labels: try loss=cross_entropy")
+
+
+def check_divisible(name: str, spec: Spec) -> None:
+    """ValueError when loss=<name>, which divides by the physical target, meets one that may be zero."""
+    if spec.bounds is not None and not spec.scaling.log:
+        low, high = (spec.scaling.mean + spec.scaling.std * bound for bound in spec.bounds)
+        if low <= 0 <= high:
+            raise ValueError(f"loss={name} divides by the target, which may be 0 in data={spec.name}: try loss=mse")
+
+
 class _Pointwise(Misfit):
     """Mean of a function of scaled prediction and target."""
 
@@ -30,8 +44,7 @@ class _Pointwise(Misfit):
 
     def __init__(self, *, spec: Spec, name: str, function: Callable[[Tensor, Tensor], Tensor]) -> None:
         super().__init__()
-        if spec.kind == "label":
-            raise ValueError(f"loss={name} compares numbers but data={spec.name} gives labels: try loss=cross_entropy")
+        check_numbers(name, spec)
         self.name, self.function = name, function
 
     def forward(self, *, prediction: Tensor, target: Tensor, mask: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
@@ -64,6 +77,7 @@ def relative(*, spec: Spec, power: float) -> Misfit:
 
     With power 2 its square root is the score RMSE(eps).
     """
+    check_divisible("relative", spec)
     if power < 1:
         raise ValueError(f"loss.power={power} must be at least 1: below, a perfect prediction has no gradient")
 

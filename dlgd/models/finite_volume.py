@@ -68,7 +68,7 @@ class FiniteVolume(Network):
         self, *, spec: Spec, layers: int, width: int, messages: int, activation: str, normalization: str
     ) -> None:
         super().__init__()
-        blocks.check_field("finite_volume", spec.kind, spec.name, "mlp")
+        blocks.check_kind("finite_volume", spec, ["field"])
         if layers < 2 or layers % 2:
             raise ValueError(f"model.layers={layers}: a finite_volume needs an even number of layers, 2 or more")
         if messages < 1:
@@ -83,6 +83,7 @@ class FiniteVolume(Network):
         self.last = nn.Sequential(
             nn.Conv2d(width, width, 1), blocks.activation(activation), nn.Conv2d(width, len(spec.output_channels), 1)
         )
+        self.bounded = blocks.within_bounds(spec)
         self.halo = layers + 1
 
     def forward(self, input: Tensor) -> Output:
@@ -96,4 +97,4 @@ class FiniteVolume(Network):
                 before, state = state, self.activation(exchange(state, south, west))
             else:
                 state = self.activation(exchange(state, south, west) + blocks.crop(before, 2))
-        return Output(self.last(state))
+        return Output(self.bounded(self.last(state)))

@@ -1,76 +1,103 @@
-"""Convolutional network with skip connections over pairs of layers (Coulaud 2022, section 4; He et al. 2016)."""
+"""Convolutional network with skip connections over pairs of layers: of fields without padding (Coulaud 2022, section
+4), of labels in three resolutions (He et al. 2016)."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from dlgd.contract import Network, Output, Spec
+from dlgd.contract import Spec
 from dlgd.models import blocks
 
 
 class AdditiveBlock(nn.Module):
     """activation(conv, normalization, activation, conv, normalization + the cropped input)."""
 
-    def __init__(self, *, width: int, activation: str, normalization: str) -> None:
+    def __init__(self, *, width: int, activation: str, normalization: str, padding: int = 0) -> None:
         super().__init__()
-        self.first = blocks.conv(width, width, norm=normalization, act=activation)
-        self.second = blocks.conv(width, width, norm=normalization, act=None)
+        self.lost = 2 - 2 * padding
+        self.first = blocks.conv(width, width, norm=normalization, act=activation, padding=padding)
+        self.second = blocks.conv(width, width, norm=normalization, act=None, padding=padding)
         self.activation = blocks.activation(activation)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Two cells fewer on each side."""
-        return self.activation(self.second(self.first(x)) + blocks.crop(x, 2))
+        """Two cells fewer on each side, unless padded."""
+        return self.activation(self.second(self.first(x)) + blocks.crop(x, self.lost))
 
 
 class ConcatenationBlock(nn.Module):
     """Two layers; the output stands beside the `width` channels that were new in the input."""
 
-    def __init__(self, *, inputs: int, width: int, activation: str, normalization: str) -> None:
+    def __init__(self, *, inputs: int, width: int, activation: str, normalization: str, padding: int = 0) -> None:
         super().__init__()
-        self.width = width
+        self.width, self.lost = width, 2 - 2 * padding
         self.layers = nn.Sequential(
-            blocks.conv(inputs, width, norm=normalization, act=activation),
-            blocks.conv(width, width, norm=normalization, act=activation),
+            blocks.conv(inputs, width, norm=normalization, act=activation, padding=padding),
+            blocks.conv(width, width, norm=normalization, act=activation, padding=padding),
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, inputs, ...) -> (B, 2 width, ...), two cells fewer on each side."""
-        return torch.cat([self.layers(x), blocks.crop(x[:, : self.width], 2)], dim=1)
+        """(B, inputs, ...) -> (B, 2 width, ...), two cells fewer on each side, unless padded."""
+        return torch.cat([self.layers(x), blocks.crop(x[:, : self.width], self.lost)], dim=1)
 
 
 class PlainBlock(nn.Sequential):
     """Two layers without a skip, for comparison."""
 
-    def __init__(self, *, width: int, activation: str, normalization: str) -> None:
-        super().__init__(*(blocks.conv(width, width, norm=normalization, act=activation) for _ in range(2)))
+    def __init__(self, *, width: int, activation: str, normalization: str, padding: int = 0) -> None:
+        style = {"norm": normalization, "act": activation, "padding": padding}
+        super().__init__(*(blocks.conv(width, width, **style) for _ in range(2)))
 
 
-class ResNet(Network):
-    """A layer, (layers - 2) / 2 blocks of two layers, and a last convolution; 3 x 3, no padding.
+class ResNet(blocks.Stack):
+    """A layer, blocks of two layers with a skip over them, and a last layer; 3 x 3.
 
-    `skip` is "addition", "concatenation" or "none". Each layer consumes one cell on each side: halo = layers.
+    `skip` is "addition", "concatenation" or "none".
+
+    Of fields there are (layers - 2) / 2 blocks of `width` channels, without padding, and the last layer is a
+    convolution too. Each layer consumes one cell on each side: halo = layers.
+
+    Of labels there are (layers - 4) / 2 blocks, padded with zeros, shared among three resolutions of width / 4,
+    width / 2 and `width` channels: the largest of 2 x 2 cells and a layer lead from one to the next. The last layer is
+    dense, on the mean over the cells.
     """
 
     def __init__(self, *, spec: Spec, layers: int, width: int, skip: str, activation: str, normalization: str) -> None:
         super().__init__()
-        blocks.check_field("resnet", spec.kind, spec.name, "mlp")
+        blocks.check_kind("resnet", spec, ["field", "label"])
         if layers < 4 or layers % 2:
             raise ValueError(f"model.layers={layers}: a resnet needs an even number of layers, 4 or more")
         if skip not in ("addition", "concatenation", "none"):
             raise ValueError(f"model.skip={skip} is unknown: choose addition, concatenation or none")
-        style = {"width": width, "activation": activation, "normalization": normalization}
-        modules: list[nn.Module] = [blocks.conv(len(spec.input_channels), width, norm=normalization, act=activation)]
-        channels = width
-        for _ in range((layers - 2) // 2):
-            if skip == "concatenation":
-                modules.append(ConcatenationBlock(inputs=channels, **style))
-                channels = 2 * width
-            else:
-                modules.append((AdditiveBlock if skip == "addition" else PlainBlock)(**style))
-        self.layers = nn.Sequential(*modules, nn.Conv2d(channels, len(spec.output_channels), 3))
-        self.halo = layers
+        inputs, outputs = len(spec.input_channels), len(spec.output_channels)
+        style = {"activation": activation, "normalization": normalization}
+        if spec.kind == "label":
+            modules: list[nn.Module] = []
+            for stage, channels in enumerate(blocks.widths(width)):
+                modules += [blocks.pool()] if stage else []
+                modules.append(blocks.conv(inputs, channels, norm=normalization, act=activation, padding=1))
+                count = ((layers - 4) // 2 + stage) // 3  # what cannot be shared evenly goes to the coarser ones
+                inputs = _append_blocks(modules, count, skip, width=channels, padding=1, **style)
+            self.layers = blocks.label_layers(*modules)
+            self.last = nn.Linear(inputs, outputs)
+        else:
+            modules = [blocks.conv(inputs, width, norm=normalization, act=activation)]
+            inputs = _append_blocks(modules, (layers - 2) // 2, skip, width=width, padding=0, **style)
+            self.layers = nn.Sequential(*modules, nn.Conv2d(inputs, outputs, 3))
+            self.last = blocks.within_bounds(spec)
+            self.halo = layers
 
-    def forward(self, input: Tensor) -> Output:
-        """(B, C, Y + 2 halo, X + 2 halo) -> (B, C_out, Y, X)."""
-        return Output(self.layers(input))
+
+def _append_blocks(
+    modules: list[nn.Module], count: int, skip: str, *, width: int, padding: int, activation: str, normalization: str
+) -> int:
+    """Add `count` blocks behind a layer of `width` channels; returns the number of channels then."""
+    style = {"width": width, "padding": padding, "activation": activation, "normalization": normalization}
+    channels = width
+    for _ in range(count):
+        if skip == "concatenation":
+            modules.append(ConcatenationBlock(inputs=channels, **style))
+            channels = 2 * width
+        else:
+            modules.append((AdditiveBlock if skip == "addition" else PlainBlock)(**style))
+    return channels

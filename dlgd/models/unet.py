@@ -19,7 +19,7 @@ class UNet(Network):
 
     def __init__(self, *, spec: Spec, levels: int, width: int, activation: str, normalization: str, halo: int) -> None:
         super().__init__()
-        blocks.check_field("unet", spec.kind, spec.name, "mlp")
+        blocks.check_kind("unet", spec, ["field"])
         if levels < 1 or halo < 0:
             raise ValueError(f"model.levels={levels}, model.halo={halo}: at least one level, and no negative halo")
         self.halo, self.multiple = halo, 2**levels
@@ -41,6 +41,7 @@ class UNet(Network):
         )
         self.up = nn.ModuleList(double(2 * a, a) for a in sizes[:-1])
         self.last = nn.Conv2d(width, len(spec.output_channels), 1)
+        self.bounded = blocks.within_bounds(spec)
 
     def forward(self, input: Tensor) -> Output:
         """(B, C, Y + 2 halo, X + 2 halo) -> (B, C_out, Y, X)."""
@@ -54,4 +55,4 @@ class UNet(Network):
             x = down(functional.max_pool2d(x, 2))
         for raised, up, fine in zip(reversed(self.raised), reversed(self.up), reversed(finer), strict=True):
             x = up(torch.cat([raised(x), fine], dim=1))
-        return Output(blocks.crop(self.last(x)[..., :rows, :columns], self.halo))
+        return Output(self.bounded(blocks.crop(self.last(x)[..., :rows, :columns], self.halo)))

@@ -47,9 +47,7 @@ def take_over(network: nn.Module, file: Path) -> tuple[str, ...]:
     weights = [name for name, _ in network.named_parameters()]
     taken = tuple(name for name in weights if name in fits)
     if not taken:
-        raise Refusal(
-            f"init_from: nothing in {file} fits this network: give the model's options of that run"
-        )
+        raise Refusal(f"init_from: nothing in {file} fits this network: give the model's options of that run")
     network.load_state_dict(fits, strict=False)
     log.info("Taken over from %s: %s", file, in_short(taken))
     log.info("Left as drawn: %s", in_short([name for name in weights if name not in fits]) or "nothing")

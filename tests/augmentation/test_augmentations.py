@@ -9,32 +9,78 @@ import hydra
 import numpy as np
 import pytest
 import torch
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from dlgd.contract import Augmentation, Batch, Spec, Staggered
-from dlgd.settings import CONF
+from dlgd.settings import CONF, Refusal
 
 ALL = sorted(path.stem for path in (CONF / "augmentation").glob("*.yaml"))
-SPEC = Spec(
-    name="currents",
-    kind="field",
-    input_channels=("v", "u", "depth", "height"),
-    output_channels=("height",),
-    grid=(8, 8),
-    staggered=(Staggered("v", "u"),),
-)
+SPECS = {
+    "currents": Spec(
+        name="currents",
+        kind="field",
+        input_channels=("v", "u", "depth", "height"),
+        output_channels=("height",),
+        grid=(8, 8),
+        staggered=(Staggered("v", "u"),),
+    ),
+    "noisy pictures": Spec(
+        name="clothes",
+        kind="field",
+        input_channels=("given",),
+        output_channels=("intensity",),
+        grid=(8, 8),
+        whole=True,
+        bounds=(0.0, 1.0),
+    ),
+    "classes": Spec(
+        name="clothes",
+        kind="label",
+        input_channels=("intensity",),
+        output_channels=("shirt", "coat"),
+        grid=(8, 8),
+        whole=True,
+    ),
+}
 
 
-def make(name: str) -> Augmentation:
+def read(name: str) -> DictConfig:
+    """A choice with what it takes from others of its group."""
     config = OmegaConf.load(CONF / "augmentation" / f"{name}.yaml")
-    return hydra.utils.instantiate(config, _partial_=True, _convert_="all")(spec=SPEC)
+    others = [read(other) for other in config.pop("defaults", []) if other != "_self_"]
+    return OmegaConf.merge(*others, config)
+
+
+def make(name: str, data: str) -> Augmentation:
+    return hydra.utils.instantiate(read(name), _partial_=True, _convert_="all")(spec=SPECS[data])
+
+
+def fits(name: str, data: str) -> bool:
+    try:
+        make(name, data)
+    except Refusal:
+        return False
+    return True
+
+
+FITTING = [(name, data) for name in ALL for data in SPECS if fits(name, data)]
 
 
 @pytest.fixture
-def batch() -> Batch:
+def batches() -> dict[str, Batch]:
+    """Three samples for each of SPECS, with two cells of context."""
     generator = torch.Generator().manual_seed(0)
-    target = torch.randn(3, 1, 8, 8, generator=generator)
-    return Batch(input=torch.randn(3, 4, 12, 12, generator=generator), target=target, mask=target > 0)
+
+    def draw(channels: int, size: int) -> torch.Tensor:
+        return torch.rand(3, channels, size, size, generator=generator)
+
+    target = draw(1, 8)
+    labels = torch.tensor([0, 1, 1])
+    return {
+        "currents": Batch(input=draw(4, 12), target=target, mask=target > 0.5),
+        "noisy pictures": Batch(input=draw(1, 12), target=target, mask=target > 0.5),
+        "classes": Batch(input=draw(1, 12), target=labels, mask=labels >= 0),
+    }
 
 
 def tensors(batch: Batch) -> dict[str, torch.Tensor]:
@@ -43,23 +89,31 @@ def tensors(batch: Batch) -> dict[str, torch.Tensor]:
 
 def test_they_are_found():
     assert {"none", "horizontal_flips", "flips", "quarter_turns", "flips_and_turns"} <= set(ALL)
+    assert {"digits", "clothes", "erasing"} <= set(ALL)
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_shapes_and_seeds(name, batch):
+def test_each_is_for_some_data(name):
+    assert any(fits(name, data) for data in SPECS)
+
+
+@pytest.mark.parametrize(("name", "data"), FITTING)
+def test_shapes_and_seeds(name, data, batches):
+    batch, augmentation = batches[data], make(name, data)
     before = {key: tensor.clone() for key, tensor in tensors(batch).items()}
-    one, two = (tensors(make(name)(batch, np.random.default_rng(5))) for _ in range(2))
+    one, two = (tensors(augmentation(batch, np.random.default_rng(5))) for _ in range(2))
     assert one.keys() == before.keys()
     for key, tensor in one.items():
-        height, width = before[key].shape[-2:]
-        taken = 2 * make(name).halo if key == "input" else 0
-        assert tensor.shape == (*before[key].shape[:2], height - taken, width - taken)
+        taken = 2 * augmentation.halo if key == "input" else 0
+        cut = [size - taken for size in before[key].shape[2:]]
+        assert tensor.shape == (*before[key].shape[:2], *cut)
         assert tensor.dtype == before[key].dtype
         assert tensor.is_contiguous()
         assert torch.equal(tensor, two[key]), "the same generator, the same change"
         assert torch.equal(tensors(batch)[key], before[key]), "the batch given is left alone"
 
 
-def test_none_changes_nothing(batch):
-    for key, tensor in tensors(make("none")(batch, np.random.default_rng(0))).items():
-        assert torch.equal(tensor, tensors(batch)[key])
+@pytest.mark.parametrize("data", SPECS)
+def test_none_changes_nothing(data, batches):
+    for key, tensor in tensors(make("none", data)(batches[data], np.random.default_rng(0))).items():
+        assert torch.equal(tensor, tensors(batches[data])[key])

@@ -1,40 +1,29 @@
-"""Every network of conf/model: shapes, an honest halo, gradients, its choices and its refusals."""
+"""Every network of conf/model that predicts fields from patches: shapes, an honest halo, gradients, its choices and its
+refusals."""
 
 from __future__ import annotations
 
-import hydra
+from dataclasses import replace
+
+import made
 import pytest
 import torch
-from omegaconf import OmegaConf
+from made import PATCHES as SPEC
+from made import seeded
 from torch import nn
 
 from dlgd.contract import Network, Spec
 from dlgd.models import blocks
 from dlgd.models.resnet import AdditiveBlock, ConcatenationBlock
-from dlgd.settings import CONF
 
-SPEC = Spec(name="waves", kind="field", input_channels=("a", "b", "c", "d"), output_channels=("gamma",), grid=(40, 48))
-ALL = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
 PADDED = {"unet"}  # their halo is context that helps, not all that a prediction depends on
+FIELD = made.fitting(SPEC)
+EXACT = [name for name in FIELD if name not in PADDED]
 
 
 def make(name: str, spec: Spec = SPEC, **changes) -> Network:
-    """The network of conf/model/<name>.yaml with some options changed, weights from seed 0."""
-    torch.manual_seed(0)
-    config = OmegaConf.load(CONF / "model" / f"{name}.yaml")
-    return hydra.utils.instantiate(config, _partial_=True, _convert_="all")(spec=spec, **changes)
-
-
-def predicts_fields(name: str) -> bool:
-    try:
-        make(name)
-    except ValueError:
-        return False
-    return True
-
-
-FIELD = [name for name in ALL if predicts_fields(name)]
-EXACT = [name for name in FIELD if name not in PADDED]
+    """For fields, unless said otherwise."""
+    return made.make(name, spec, **changes)
 
 
 def noise(network: Network, rows: int, columns: int, batch: int = 1) -> torch.Tensor:
@@ -43,12 +32,8 @@ def noise(network: Network, rows: int, columns: int, batch: int = 1) -> torch.Te
     return torch.randn(batch, len(SPEC.input_channels), rows + halo, columns + halo, generator=seeded())
 
 
-def seeded() -> torch.Generator:
-    return torch.Generator().manual_seed(1)
-
-
 def test_the_field_networks_are_found():
-    assert {"cnn", "finite_volume", "resnet", "unet"} <= set(FIELD)
+    assert {"cnn", "finite_volume", "resnet", "unet", "vgg"} <= set(FIELD)
 
 
 # --- for every network of fields ---------------------------------------------------------------------------
@@ -99,6 +84,18 @@ def test_every_activation_and_normalization(name):
     for number, one in enumerate(answers):
         for other in answers[:number]:
             assert not torch.allclose(one, other)
+
+
+@pytest.mark.parametrize("name", FIELD)
+@pytest.mark.parametrize("bounds", [(0.0, 1.0), (-3.0, 2.0)])
+def test_predictions_keep_within_the_bounds_of_the_data(name, bounds):
+    free, bounded = (make(name, replace(SPEC, bounds=b), width=8).eval() for b in (None, bounds))
+    assert list(free.state_dict()) == list(bounded.state_dict())
+    input = 30 * noise(free, 9, 8)
+    with torch.no_grad():
+        inner = free(input).prediction
+        expected = bounds[0] + (bounds[1] - bounds[0]) / (1 + torch.exp(-inner))
+        torch.testing.assert_close(bounded(input).prediction, expected, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", FIELD)
@@ -213,15 +210,37 @@ def test_the_plain_network_of_the_report():
     assert sum(p.numel() for p in network.parameters()) == pytest.approx(2.99e5, rel=0.01)
 
 
+def test_dropout_is_before_the_last_layer():
+    """Of a cnn of fields: with its weights at 1 / cells and all else equal, what the last layer is given, dropped."""
+    plain, dropping = (make("cnn", layers=3, width=8, dropout=share) for share in (0.0, 0.25))
+    dropping.load_state_dict(plain.state_dict())
+    field = noise(plain, 40, 40)
+    with torch.no_grad():
+        expected = plain.eval()(field).prediction
+        torch.testing.assert_close(dropping.eval()(field).prediction, expected)
+        plain.train(), dropping.train()
+        before = torch.nn.Sequential(*dropping.layers[:-1])(field)
+    assert (before == 0).float().mean().item() == pytest.approx(0.25, abs=0.01)
+
+
 # --- refusals ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        (made.LABELS, "data=digits gives labels: try model=cnn"),
+        (made.SERIES, "data=lorenz gives sequences: try data="),
+        (made.NEW, "data=new_digits asks for new samples: try model=gan"),
+    ],
+)
 @pytest.mark.parametrize("name", FIELD)
-@pytest.mark.parametrize("kind", ["label", "sequence"])
-def test_data_of_another_kind(name, kind):
-    digits = Spec(name="digits", kind=kind, input_channels=("grey",), output_channels=("0", "1"), grid=(8, 8))
-    with pytest.raises(ValueError, match=f"model={name}.*data=digits.*{kind}s: try model="):
-        make(name, digits)
+def test_data_of_another_kind(name, spec, words):
+    if name in made.fitting(spec):
+        return
+    called = name.replace("vgg", "cnn")  # one class
+    with pytest.raises(ValueError, match=f"model={called} predicts fields( or predicts labels)? but {words}"):
+        make(name, spec)
 
 
 @pytest.mark.parametrize(
@@ -233,6 +252,7 @@ def test_data_of_another_kind(name, kind):
         ("cnn", {"layers": 1}, "model.layers=1.*at least 2"),
         ("unet", {"levels": 0}, "model.levels=0"),
         ("unet", {"halo": -1}, "model.halo=-1"),
+        ("cnn", {"dropout": 1.0}, "model.dropout=1.0 must be at least 0 and less than 1"),
     ],
 )
 def test_impossible_options(name, change, words):
@@ -246,7 +266,7 @@ def test_impossible_options(name, change, words):
     [
         ({"activation": "rely"}, "activation=rely.*relu.*elu"),
         ({"normalization": "batsh"}, "normalization=batsh.*batch, group, none"),
-        ({"normalization": "group", "width": 20}, "normalization=group wants a multiple of 8.*model.width=20"),
+        ({"normalization": "group", "width": 20}, "normalization=group wants a multiple of 8.*not 20.*model.width"),
         ({"width": 0}, "model.width=0: at least one"),
     ],
 )

@@ -1,0 +1,69 @@
+"""Negative logarithms of the likelihood of the target, given the prediction, in nats per cell.
+
+Only of these does a sum with other nats, such as those of a code, make sense: `likelihood` is true of them. `chances`
+is true where predictions must lie between 0 and 1.
+"""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor
+
+from dlgd.contract import Misfit, Spec
+from dlgd.losses.pointwise import check_numbers, masked_mean
+
+LEAST = 1e-7  # chance that a cell is given; 1 - LEAST still differs from 1 in float32
+
+
+class Bernoulli(Misfit):
+    """Each cell is 1 with the predicted chance, else 0, independently of the others.
+
+    Of a grey target between 0 and 1 it is the mean over the two (a cross-entropy, no likelihood any more): lowest where
+    the prediction is the target, but not zero there. Predictions are cut to [LEAST, 1 - LEAST].
+    """
+
+    likelihood, chances = True, True
+
+    def __init__(self, *, spec: Spec) -> None:
+        super().__init__()
+        check_numbers("bernoulli", spec)
+        if spec.bounds != (0.0, 1.0):
+            raise ValueError(
+                f"loss=bernoulli wants targets between 0 and 1, which those of data={spec.name} are not: "
+                "try loss=gaussian"
+            )
+
+    def forward(self, *, prediction: Tensor, target: Tensor, mask: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Any shape; prediction, target and mask alike."""
+
+        def nats(prediction: Tensor, target: Tensor) -> Tensor:
+            chance = prediction.clamp(LEAST, 1 - LEAST)
+            return -(target * chance.log() + (1 - target) * (-chance).log1p())
+
+        value = masked_mean(nats, prediction, target, mask)
+        return value, {"bernoulli": value.detach()}
+
+
+class Gaussian(Misfit):
+    """Each cell is the predicted number plus normal noise of standard deviation `std`, in units of the scaled target,
+    independently of the others."""
+
+    likelihood = True
+
+    def __init__(self, *, spec: Spec, std: float) -> None:
+        super().__init__()
+        check_numbers("gaussian", spec)
+        if std <= 0:
+            raise ValueError(f"loss.std={std} must be positive")
+        self.std = std
+
+    def forward(self, *, prediction: Tensor, target: Tensor, mask: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Any shape; prediction, target and mask alike."""
+        constant = math.log(self.std) + 0.5 * math.log(2 * math.pi)
+
+        def nats(prediction: Tensor, target: Tensor) -> Tensor:
+            return 0.5 * ((prediction - target) / self.std) ** 2 + constant
+
+        value = masked_mean(nats, prediction, target, mask)
+        return value, {"gaussian": value.detach()}

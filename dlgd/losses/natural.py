@@ -1,0 +1,17 @@
+"""The loss that goes with the kind of data, where one data set can be asked several questions."""
+
+from __future__ import annotations
+
+from dlgd.contract import Misfit, Spec
+from dlgd.losses.classification import CrossEntropy
+from dlgd.losses.likelihoods import Bernoulli
+from dlgd.losses.pointwise import mse
+
+
+def natural(*, spec: Spec) -> Misfit:
+    """Cross-entropy of labels; Bernoulli likelihood of new samples between 0 and 1; else the mean squared error."""
+    if spec.kind == "label":
+        return CrossEntropy(spec=spec, label_smoothing=0.0)
+    if spec.kind == "generated" and spec.bounds == (0.0, 1.0):
+        return Bernoulli(spec=spec)
+    return mse(spec=spec)

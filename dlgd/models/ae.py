@@ -1,0 +1,50 @@
+"""Auto-encoder: through a code of a few numbers and back (Hinton and Salakhutdinov 2006).
+
+Its linear form, trained with a squared error, spans the space of the first principal components (Baldi and Hornik
+1989). What it is asked for is up to the data: the sample itself, or the sample without noise or with no hole in it.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from dlgd.contract import Coder, Misfit, Network, Output, Spec
+from dlgd.models import blocks, coders
+
+
+class AE(Network, Coder):
+    """`latent` numbers in the middle; form and width as `dlgd.models.coders` says.
+
+    Predictions keep within the bounds of the data, but for those of the linear form.
+    """
+
+    def __init__(self, *, spec: Spec, form: str, latent: int, width: int, activation: str, normalization: str) -> None:
+        super().__init__()
+        blocks.check_kind("ae", spec, ["field"])
+        blocks.check_whole("ae", spec)
+        self.style = style = coders.Style(form=form, width=width, activation=activation, normalization=normalization)
+        if latent < 1:
+            raise ValueError(f"model.latent={latent}: a code needs at least one number")
+        self.size = latent
+        self.encoder = coders.Encoder(style=style, channels=len(spec.input_channels), grid=spec.grid, outputs=latent)
+        self.decoder = coders.Decoder(style=style, inputs=latent, spec=spec)
+
+    def check_misfit(self, misfit: Misfit) -> None:
+        """Refusal where the linear form meets a loss of chances."""
+        self.style.check_misfit(misfit)
+
+    def encode(self, samples: Tensor) -> Tensor:
+        """(B, C_in, Y, X) -> (B, latent)."""
+        return self.encoder(samples)
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """(B, latent) -> (B, C_out, Y, X)."""
+        return self.decoder(codes)
+
+    def forward(self, input: Tensor) -> Output:
+        """(B, C_in, Y, X) -> (B, C_out, Y, X)."""
+        return Output(self.decode(self.encode(input)))
+
+    def coder(self) -> Coder:
+        """Itself."""
+        return self

@@ -1,0 +1,158 @@
+"""From whole samples to a few numbers, and back: the halves of auto-encoders, and the generator of a GAN.
+
+A `form` is "dense" (each cell has weights of its own), "convolutional" (halved again and again until 4 cells or fewer
+are left on the shorter side) or "linear" (one matrix, and nothing that bends). Any of them can be told the class of
+the sample, one-hot, beside the sample or its code.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from dlgd.contract import Misfit, Spec
+from dlgd.models import blocks
+from dlgd.settings import Refusal
+
+FORMS = ("dense", "convolutional", "linear")
+SMALLEST = 4  # cells on the shorter side that are not halved any more
+
+
+@dataclass(frozen=True)
+class Style:
+    """What an encoder and its decoder have in common.
+
+    width: channels of the convolutional form after the first halving, twice as many after each of the others; the
+    dense form has hidden layers of 16 times as many numbers, the other one's dense layers 8 times.
+    """
+
+    form: str
+    width: int
+    activation: str
+    normalization: str
+
+    def __post_init__(self) -> None:
+        if self.form not in FORMS:
+            raise ValueError(f"model.form={self.form} is unknown: choose one of {', '.join(FORMS)}")
+        if self.width < 1:
+            raise ValueError(f"model.width={self.width}: at least one channel is needed")
+        # Here, because the linear form would not look at them.
+        blocks.activation(self.activation)
+        blocks.normalization(self.normalization, 8)
+
+    @property
+    def layer(self) -> dict[str, str]:
+        """As `blocks` wants them."""
+        return {"norm": self.normalization, "act": self.activation}
+
+    def check_misfit(self, misfit: Misfit) -> None:
+        """Refusal where the linear form meets a loss that wants chances, for which it has no bounds."""
+        if self.form == "linear" and getattr(misfit, "chances", False):
+            raise Refusal("model.form=linear predicts any number but the loss wants chances: try loss=gaussian")
+
+
+def halvings(grid: Sequence[int]) -> list[tuple[int, ...]]:
+    """The sizes from the grid on, each half of the former and rounded up: (28, 28), (14, 14), (7, 7), (4, 4)."""
+    sizes = [tuple(grid)]
+    while min(sizes[-1]) > SMALLEST:
+        sizes.append(tuple((size + 1) // 2 for size in sizes[-1]))
+    return sizes
+
+
+class Encoder(nn.Module):
+    """(B, channels, *grid) and, where there are classes, (B, classes) -> (B, outputs)."""
+
+    def __init__(self, *, style: Style, channels: int, grid: Sequence[int], outputs: int, classes: int = 0) -> None:
+        super().__init__()
+        cells = math.prod(grid)
+        if style.form == "linear":
+            self.samples = nn.Flatten()
+            self.head = nn.Linear(channels * cells + classes, outputs)
+        elif style.form == "dense":
+            hidden = 16 * style.width
+            self.samples = nn.Sequential(nn.Flatten(), blocks.dense(channels * cells, hidden, **style.layer))
+            self.head = _two_layers(hidden + classes, hidden, outputs, style)
+        else:
+            sizes = halvings(grid)
+            widths = [channels, *(style.width * 2**number for number in range(len(sizes) - 1))]
+            halving = [
+                blocks.conv(a, b, padding=1, stride=2, **style.layer)
+                for a, b in zip(widths[:-1], widths[1:], strict=True)
+            ]
+            self.samples = nn.Sequential(*halving, nn.Flatten())
+            self.head = _two_layers(widths[-1] * math.prod(sizes[-1]) + classes, 8 * style.width, outputs, style)
+
+    def forward(self, samples: Tensor, classes: Tensor | None = None) -> Tensor:
+        """In the units of the head: nothing bounds them."""
+        return self.head(_beside(self.samples(samples), classes))
+
+
+class Decoder(nn.Module):
+    """(B, inputs) and, where there are classes, (B, classes) -> (B, C_out, *grid), as the data's targets are.
+
+    What comes out keeps within the bounds of the data, but for the linear form.
+    """
+
+    def __init__(self, *, style: Style, inputs: int, spec: Spec, classes: int = 0) -> None:
+        super().__init__()
+        shape = (len(spec.output_channels), *spec.grid)
+        if style.form == "linear":
+            self.head = nn.Linear(inputs + classes, math.prod(shape))
+            self.samples = nn.Unflatten(1, shape)
+        elif style.form == "dense":
+            hidden = 16 * style.width
+            self.head = _two_layers(inputs + classes, hidden, hidden, style)
+            self.samples = nn.Sequential(
+                _follow(hidden, style), nn.Linear(hidden, math.prod(shape)), nn.Unflatten(1, shape)
+            )
+        else:
+            sizes = halvings(spec.grid)
+            widths = [shape[0], *(style.width * 2**number for number in range(len(sizes) - 1))]
+            smallest = (widths[-1], *sizes[-1])
+            self.head = _two_layers(inputs + classes, 8 * style.width, math.prod(smallest), style)
+            doubling: list[nn.Module] = []
+            for number in reversed(range(1, len(sizes))):
+                doubling += [
+                    blocks.normalization(style.normalization, widths[number]),
+                    blocks.activation(style.activation),
+                    Doubling(widths[number], widths[number - 1], sizes[number - 1]),
+                ]
+            self.samples = nn.Sequential(nn.Unflatten(1, smallest), *doubling)
+        self.bounded = nn.Identity() if style.form == "linear" else blocks.within_bounds(spec)
+
+    def forward(self, codes: Tensor, classes: Tensor | None = None) -> Tensor:
+        """One sample for each code."""
+        return self.bounded(self.samples(self.head(_beside(codes, classes))))
+
+
+class Doubling(nn.Module):
+    """Transposed convolution of stride 2 to the given size, odd or even. Its 4 x 4 cells overlap evenly, which leaves
+    no chequered pattern (Odena et al. 2016)."""
+
+    def __init__(self, inputs: int, outputs: int, size: Sequence[int]) -> None:
+        super().__init__()
+        self.size = tuple(size)
+        self.raised = nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Half the size, rounded up -> the size."""
+        return self.raised(x)[..., : self.size[0], : self.size[1]]
+
+
+def _two_layers(inputs: int, hidden: int, outputs: int, style: Style) -> nn.Sequential:
+    return nn.Sequential(blocks.dense(inputs, hidden, **style.layer), nn.Linear(hidden, outputs))
+
+
+def _follow(numbers: int, style: Style) -> nn.Sequential:
+    """Normalization and activation of what a dense layer gave."""
+    return nn.Sequential(
+        blocks.normalization(style.normalization, numbers, cells=False), blocks.activation(style.activation)
+    )
+
+
+def _beside(numbers: Tensor, classes: Tensor | None) -> Tensor:
+    return numbers if classes is None else torch.cat([numbers, classes.to(numbers.dtype)], dim=1)

@@ -1,0 +1,41 @@
+"""Multilayer perceptron: dense layers over all cells of a sample at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from torch import nn
+
+from dlgd.contract import Spec
+from dlgd.models import blocks
+
+
+class MLP(blocks.Stack):
+    """A dense layer of each size, with normalization, activation and dropout, and a last one of the answer's size.
+
+    Each cell of a sample has weights of its own: samples must come whole.
+    """
+
+    def __init__(
+        self, *, spec: Spec, sizes: Sequence[int], dropout: float, activation: str, normalization: str
+    ) -> None:
+        super().__init__()
+        blocks.check_kind("mlp", spec, ["label", "field"])
+        blocks.check_whole("mlp", spec)
+        blocks.check_share("dropout", dropout)
+        if isinstance(sizes, str) or not sizes or not all(isinstance(n, int) and n > 0 for n in sizes):
+            raise ValueError(f"model.sizes={sizes}: give whole numbers above 0, such as [512,256]")
+        numbers = [len(spec.input_channels) * math.prod(spec.grid), *sizes]
+        hidden = [
+            nn.Sequential(blocks.dense(a, b, norm=normalization, act=activation), nn.Dropout(dropout))
+            for a, b in zip(numbers[:-1], numbers[1:], strict=True)
+        ]
+        self.layers = nn.Sequential(nn.Flatten(), *hidden)
+        if spec.kind == "label":
+            self.last = nn.Linear(numbers[-1], len(spec.output_channels))
+        else:
+            shape = (len(spec.output_channels), *spec.grid)
+            self.last = nn.Sequential(
+                nn.Linear(numbers[-1], math.prod(shape)), nn.Unflatten(1, shape), blocks.within_bounds(spec)
+            )

@@ -1,0 +1,136 @@
+"""Variational auto-encoder (Kingma and Welling 2014): the code of a sample is a normal distribution, and codes drawn
+from the standard one decode to new samples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from dlgd.contract import Batch, Coder, Misfit, Network, Output, Spec
+from dlgd.models import blocks, coders
+from dlgd.settings import Refusal
+
+
+class VAE(Network, Coder):
+    """`latent` numbers in the middle; form and width as `dlgd.models.coders` says.
+
+    Asked for fields it encodes what it is given. Asked for new samples it learns by encoding those of the batch, and
+    decodes codes drawn from the prior; with `conditional`, encoder and decoder are told the class.
+
+    beta: weight of the term kl (Higgins et al. 2017). With 1, loss and kl are the negative evidence lower bound, in
+    nats per cell. samples: draws for the scores, which are those of beta = 1.
+    """
+
+    score_names = ("negative_elbo", "negative_iwae")
+
+    def __init__(
+        self,
+        *,
+        spec: Spec,
+        form: str,
+        latent: int,
+        width: int,
+        beta: float,
+        samples: int,
+        conditional: bool,
+        activation: str,
+        normalization: str,
+    ) -> None:
+        super().__init__()
+        blocks.check_kind("vae", spec, ["field", "generated"])
+        blocks.check_whole("vae", spec)
+        self.style = style = coders.Style(form=form, width=width, activation=activation, normalization=normalization)
+        if latent < 1 or samples < 1:
+            raise ValueError(f"model.latent={latent}, model.samples={samples}: at least one of each is needed")
+        if beta < 0:
+            raise ValueError(f"model.beta={beta} must be zero or more")
+        self.generates = spec.kind == "generated"
+        if conditional and not self.generates:
+            raise ValueError(f"model.conditional=true needs classes, which data={spec.name} does not give to fields")
+        self.size, self.beta, self.samples, self.conditional = latent, beta, samples, conditional
+        classes = len(spec.input_channels) if conditional else 0
+        channels = len(spec.output_channels if self.generates else spec.input_channels)
+        self.encoder = coders.Encoder(
+            style=style, channels=channels, grid=spec.grid, outputs=2 * latent, classes=classes
+        )
+        self.decoder = coders.Decoder(style=style, inputs=latent, spec=spec, classes=classes)
+
+    def check_misfit(self, misfit: Misfit) -> None:
+        """Refusal where the loss is no likelihood, or one that does not fit the linear form."""
+        if not getattr(misfit, "likelihood", False):
+            raise Refusal("model=vae needs a likelihood, which this loss is not: try loss=bernoulli or loss=gaussian")
+        self.style.check_misfit(misfit)
+
+    def posterior(self, samples: Tensor, classes: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Means and logarithms of the variances of the codes, each (B, latent)."""
+        mean, log_variance = blocks.at_least_float32(self.encoder(samples, classes)).chunk(2, dim=1)
+        return mean, log_variance
+
+    def encode(self, samples: Tensor) -> Tensor:
+        """(B, C, Y, X) -> the mean codes, (B, latent)."""
+        return self.posterior(samples)[0]
+
+    def decode(self, codes: Tensor, classes: Tensor | None = None) -> Tensor:
+        """(B, latent) -> (B, C_out, Y, X): the means of what the loss takes the cells to be drawn from."""
+        return self.decoder(codes, classes)
+
+    def coder(self) -> Coder | None:
+        """Itself, unless it must be told the class."""
+        return None if self.conditional else self
+
+    def forward(self, input: Tensor) -> Output:
+        """Of fields, (B, C_in, Y, X) -> (B, C_out, Y, X), from drawn codes in training and from mean ones afterwards.
+        One-hot classes (B, classes) -> new samples."""
+        if not self.generates:
+            return self._through(input, None)
+        codes = torch.randn(len(input), self.size, device=input.device, dtype=input.dtype)
+        return Output(self.decode(codes, input if self.conditional else None))
+
+    def objectives(self, batch: Batch, misfit: Misfit) -> Iterator[tuple[str, Tensor, dict[str, Tensor]]]:
+        """The negative evidence lower bound, in nats per cell."""
+        self.check_misfit(misfit)
+        output = self._through(*self._seen(batch))
+        value, parts = misfit(prediction=output.prediction, target=batch.target, mask=batch.mask)
+        kl = output.terms["kl"]
+        yield "network", value + kl, parts | {"kl": kl.detach()}
+
+    def scores(self, batch: Batch, misfit: Misfit) -> dict[str, Tensor]:
+        """Upper bounds of the negative log likelihood of a sample in nats: of the evidence lower bound, and of the
+        importance-weighted one (Burda et al. 2016, equation 8), which is tighter."""
+        self.check_misfit(misfit)
+        samples, classes = self._seen(batch)
+        mean, log_variance = self.posterior(samples, classes)
+        each = torch.vmap(lambda p, t, m: misfit(prediction=p, target=t, mask=m)[0])
+        cells = batch.mask.flatten(1).sum(dim=1)
+        likelihoods, weights = [], []
+        for _ in range(self.samples):
+            noise = torch.randn_like(mean)
+            codes = mean + torch.exp(0.5 * log_variance) * noise
+            likelihoods.append(-cells * each(self.decode(codes, classes), batch.target, batch.mask))
+            # log of prior over posterior; their factors 1 / sqrt(2 pi) cancel
+            weights.append(likelihoods[-1] + 0.5 * (noise**2 + log_variance - codes**2).sum(dim=1))
+        elbo = torch.stack(likelihoods).mean(dim=0) - kl_divergence(mean, log_variance)
+        iwae = torch.logsumexp(torch.stack(weights), dim=0) - math.log(self.samples)
+        return {"negative_elbo": -elbo.mean(), "negative_iwae": -iwae.mean()}
+
+    def _seen(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """What is encoded, and the classes where they count."""
+        if not self.generates:
+            return batch.input, None
+        return batch.target, batch.input if self.conditional else None
+
+    def _through(self, samples: Tensor, classes: Tensor | None) -> Output:
+        mean, log_variance = self.posterior(samples, classes)
+        codes = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean) if self.training else mean
+        prediction = self.decode(codes, classes)
+        kl = self.beta * kl_divergence(mean, log_variance).mean() / prediction[0].numel()
+        return Output(prediction, {"kl": kl})
+
+
+def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """Of the standard normal distribution from those of the codes, (B, latent) -> (B,), in nats (Kingma and Welling
+    2014, appendix B)."""
+    return 0.5 * (mean**2 + torch.exp(log_variance) - log_variance - 1).sum(dim=1)

@@ -1,0 +1,86 @@
+"""Networks of conf/model for small data of every kind, and batches for them."""
+
+from __future__ import annotations
+
+import functools
+
+import hydra
+import torch
+from omegaconf import OmegaConf
+from torch.nn import functional
+
+from dlgd.contract import Batch, Network, Spec
+from dlgd.settings import CONF
+
+ALL = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
+DIGITS = tuple("0123456789")
+PATCHES = Spec(
+    name="waves", kind="field", input_channels=("a", "b", "c", "d"), output_channels=("gamma",), grid=(40, 48)
+)
+LABELS = Spec(
+    name="digits", kind="label", input_channels=("grey",), output_channels=DIGITS, grid=(28, 28), whole=True
+)
+PICTURES = Spec(
+    name="pictures",
+    kind="field",
+    input_channels=("given", "observed"),
+    output_channels=("grey",),
+    grid=(11, 14),
+    whole=True,
+    bounds=(0.0, 1.0),
+)
+SERIES = Spec(name="lorenz", kind="sequence", input_channels=("x",), output_channels=("x",), grid=(30,), whole=True)
+NEW = Spec(
+    name="new_digits",
+    kind="generated",
+    input_channels=DIGITS,
+    output_channels=("grey",),
+    grid=(11, 14),
+    whole=True,
+    bounds=(0.0, 1.0),
+)
+
+
+def make(name: str, spec: Spec, **changes) -> Network:
+    """The network of conf/model/<name>.yaml with some options changed, weights from seed 0."""
+    torch.manual_seed(0)
+    config = OmegaConf.load(CONF / "model" / f"{name}.yaml")
+    return hydra.utils.instantiate(config, _partial_=True, _convert_="all")(spec=spec, **changes)
+
+
+def narrow(name: str, spec: Spec, **changes) -> Network:
+    """With a width of 8, where it has one."""
+    config = OmegaConf.load(CONF / "model" / f"{name}.yaml")
+    return make(name, spec, **({"width": 8} if "width" in config else {}) | changes)
+
+
+@functools.cache
+def fitting(spec: Spec) -> tuple[str, ...]:
+    """The networks that take data of this spec."""
+    found = []
+    for name in ALL:
+        try:
+            make(name, spec)
+        except ValueError:
+            continue
+        found.append(name)
+    return tuple(found)
+
+
+def seeded() -> torch.Generator:
+    return torch.Generator().manual_seed(1)
+
+
+def batch_of(spec: Spec, count: int = 6, halo: int = 0) -> Batch:
+    """Random numbers, pictures in black and white; targets all of which count."""
+    generator = seeded()
+    shape = (count, len(spec.input_channels), *(size + 2 * halo for size in spec.grid))
+    input = torch.rand(shape, generator=generator)
+    if spec.kind == "label":
+        target = torch.randint(len(spec.output_channels), (count,), generator=generator)
+    else:
+        target = (torch.rand(count, len(spec.output_channels), *spec.grid, generator=generator) > 0.7).float()
+    if spec.kind == "generated":
+        classes = torch.arange(count) % len(spec.input_channels)
+        input = functional.one_hot(classes, len(spec.input_channels)).float()
+    return Batch(input=input, target=target, mask=torch.ones_like(target, dtype=torch.bool))
