@@ -29,9 +29,9 @@ class AE(Network, Coder):
         self.encoder = coders.Encoder(style=style, channels=len(spec.input_channels), grid=spec.grid, outputs=latent)
         self.decoder = coders.Decoder(style=style, inputs=latent, spec=spec)
 
-    def check_misfit(self, misfit: Misfit) -> None:
+    def check(self, misfit: Misfit) -> None:
         """Refusal where the linear form meets a loss of chances."""
-        self.style.check_misfit(misfit)
+        self.style.check(misfit)
 
     def encode(self, samples: Tensor) -> Tensor:
         """(B, C_in, Y, X) -> (B, latent)."""

@@ -49,7 +49,7 @@ class Style:
         """As `blocks` wants them."""
         return {"norm": self.normalization, "act": self.activation}
 
-    def check_misfit(self, misfit: Misfit) -> None:
+    def check(self, misfit: Misfit) -> None:
         """Refusal where the linear form meets a loss that wants chances, for which it has no bounds."""
         if self.form == "linear" and getattr(misfit, "chances", False):
             raise Refusal("model.form=linear predicts any number but the loss wants chances: try loss=gaussian")

@@ -58,11 +58,11 @@ class VAE(Network, Coder):
         )
         self.decoder = coders.Decoder(style=style, inputs=latent, spec=spec, classes=classes)
 
-    def check_misfit(self, misfit: Misfit) -> None:
+    def check(self, misfit: Misfit) -> None:
         """Refusal where the loss is no likelihood, or one that does not fit the linear form."""
         if not getattr(misfit, "likelihood", False):
             raise Refusal("model=vae needs a likelihood, which this loss is not: try loss=bernoulli or loss=gaussian")
-        self.style.check_misfit(misfit)
+        self.style.check(misfit)
 
     def posterior(self, samples: Tensor, classes: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Means and logarithms of the variances of the codes, each (B, latent)."""
@@ -91,7 +91,7 @@ class VAE(Network, Coder):
 
     def objectives(self, batch: Batch, misfit: Misfit) -> Iterator[tuple[str, Tensor, dict[str, Tensor]]]:
         """The negative evidence lower bound, in nats per cell."""
-        self.check_misfit(misfit)
+        self.check(misfit)
         output = self._through(*self._seen(batch))
         value, parts = misfit(prediction=output.prediction, target=batch.target, mask=batch.mask)
         kl = output.terms["kl"]
@@ -100,7 +100,7 @@ class VAE(Network, Coder):
     def scores(self, batch: Batch, misfit: Misfit) -> dict[str, Tensor]:
         """Upper bounds of the negative log likelihood of a sample in nats: of the evidence lower bound, and of the
         importance-weighted one (Burda et al. 2016, equation 8), which is tighter."""
-        self.check_misfit(misfit)
+        self.check(misfit)
         samples, classes = self._seen(batch)
         mean, log_variance = self.posterior(samples, classes)
         each = torch.vmap(lambda p, t, m: misfit(prediction=p, target=t, mask=m)[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
 from collections.abc import Callable, Iterator
@@ -10,10 +11,11 @@ from typing import Any
 
 import hydra
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import InterpolationResolutionError
 
 from dlgd import build, door
-from dlgd.contract import Augmentation, DataSource, Evaluation, Method, Misfit, Network, Tracker
-from dlgd.settings import CONF
+from dlgd.contract import Augmentation, DataSource, Evaluation, Method, Misfit, Network, Spec, Tracker
+from dlgd.settings import CONF, Refusal
 from dlgd.training.options import Options
 from dlgd.training.schedulers import Scheduler
 
@@ -56,9 +58,14 @@ def _composed(door_name: str, overrides: tuple[str, ...]) -> DictConfig:
         return hydra.compose(door_name, overrides=list(overrides))
 
 
-def with_choice(group: str, choice: str) -> DictConfig:
-    """The configuration of a door that has the group."""
-    return compose(doors_with(group)[0], f"{group}={choice}")
+def with_choice(group: str, choice: str, door_name: str | None = None) -> DictConfig:
+    """The configuration of a door that has the group, with data for which its values mean something."""
+    for companions in ([], ["data=mnist_5k"]):
+        config = compose(door_name or doors_with(group)[0], f"{group}={choice}", *companions)
+        with contextlib.suppress(InterpolationResolutionError):
+            OmegaConf.to_container(config, resolve=True)
+            return door.settled(config) if "evaluation" in config else config
+    raise AssertionError(f"no data are known that go with {group}={choice}")
 
 
 def objects(node: Any, path: str = "") -> Iterator[tuple[str, DictConfig]]:
@@ -81,32 +88,82 @@ def scalars(node: DictConfig, path: str = "") -> Iterator[str]:
             yield inner
 
 
+# --- data and what they are asked ----------------------------------------------------------------------------
+
+
+def tasks_of(data: str) -> list[str | None]:
+    """What may be typed after data.task=; None alone where there is no such choice."""
+    return sorted(compose("config", f"data={data}").evaluation.get("of", {})) or [None]
+
+
+# every data set, asked everything it can be asked: ("nemovar", None), ("mnist", "classify"), ...
+SETUPS = [(data, task) for data in choices_of("data") for task in tasks_of(data)]
+
+
+def setup(data: str, task: str | None, **chosen: str) -> DictConfig:
+    """The configuration of a training on these data, with their own loss unless another is chosen: model="ae", ..."""
+    config = compose("config", f"data={data}")
+    if task is not None:
+        config.data.task = task
+    for group, choice in chosen.items():
+        config[group] = with_choice(group, choice)[group]
+    return door.settled(config)
+
+
+def tiny(config: DictConfig) -> DataSource:
+    """The small version of its data set, prepared."""
+    return _tiny(config.data.name, config.data.get("task"))
+
+
 @functools.cache
-def tiny(name: str) -> DataSource:
-    """The small version of a data set, prepared."""
-    source = build.data(with_choice("data", name)).tiny()
+def _tiny(name: str, task: str | None) -> DataSource:
+    source = build.data(setup(name, task)).tiny()
     source.prepare()
     return source
+
+
+def spec(config: DictConfig) -> Spec:
+    """Of its data set."""
+    return tiny(config).spec
+
+
+def at_home(group: str, choice: str) -> DictConfig:
+    """The configuration of a choice with data that it fits."""
+    if group not in FITTED:
+        return with_choice(group, choice)
+    return setup(*_home(group, choice), **{group: choice})
+
+
+@functools.cache
+def _home(group: str, choice: str) -> tuple[str, str | None]:
+    for data, task in SETUPS:
+        with contextlib.suppress(Refusal):
+            BUILDERS[group][0](setup(data, task, **{group: choice}), Path())
+            return data, task
+    raise AssertionError(f"{group}={choice} fits no data")
+
+
+FITTED = ("augmentation", "loss", "model")  # groups of which not every choice fits all data
 
 
 def network(config: DictConfig) -> Network:
     """That of the configuration for its own data set, narrow where it has a width."""
     if "width" in config.model:
         config = OmegaConf.merge(config, {"model": {"width": 8}})
-    return build.network(config, tiny(config.data.name).spec)
+    return build.network(config, spec(config))
 
 
 # How each group is built, and what must come out. A new group needs a line here.
 BUILDERS: dict[str, tuple[Callable[[DictConfig, Path], Any], type]] = {
-    "augmentation": (lambda config, _: build.augmentation(config, tiny(config.data.name).spec), Augmentation),
+    "augmentation": (lambda config, _: build.augmentation(config, spec(config)), Augmentation),
     "baseline": (lambda config, _: build.method(config.baseline), Method),
     "data": (lambda config, _: build.data(config), DataSource),
     "evaluation": (lambda config, _: (build.comparison(config), build.evaluation(config))[1], Evaluation),
-    "loss": (lambda config, _: build.misfit(config, tiny(config.data.name).spec), Misfit),
-    "model": (lambda config, _: build.network(config, tiny(config.data.name).spec), Network),
+    "loss": (lambda config, _: build.misfit(config, spec(config)), Misfit),
+    "model": (lambda config, _: build.network(config, spec(config)), Network),
     "optimizer": (lambda config, _: build.optimizers(config, network(config)), dict),
     "scheduler": (lambda config, _: build.scheduler(config), Scheduler),
     "tracking": (lambda config, folder: build.tracker(config, folder), Tracker),
-    "training": (lambda config, _: build.options(config, build.evaluation(config)), Options),
+    "training": (lambda config, _: build.options(config, build.evaluation(config), network(config)), Options),
 }
 PRESETS = ("experiment", "sweep")  # groups that build nothing of their own

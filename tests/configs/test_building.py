@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import replace
+import re
 from pathlib import Path
 
 import hydra
 import pytest
 import torch
-from config_files import BUILDERS, CHOICES, choices_of, compose, network, scalars, tiny, with_choice
+from config_files import (
+    BUILDERS,
+    CHOICES,
+    SETUPS,
+    at_home,
+    choices_of,
+    compose,
+    network,
+    scalars,
+    setup,
+    spec,
+    tiny,
+    with_choice,
+)
 from omegaconf import DictConfig, OmegaConf
 
 from dlgd import build
-from dlgd.contract import Network, Spec
+from dlgd.contract import Batch, Misfit, Network
 from dlgd.settings import Refusal
 
 MODELS, DATA, LOSSES = (choices_of(group) for group in ("model", "data", "loss"))
-FIELDS = [name for name in DATA if build.data(with_choice("data", name)).spec.kind == "field"]
+FIELDS = [name for name, task in SETUPS if task is None]
+NAMES = ["-".join(filter(None, one)) for one in SETUPS]
 BUILT = [(group, choice) for group, choice in CHOICES if group in BUILDERS]
 
 
@@ -52,7 +66,7 @@ def built(group: str, config: DictConfig, folder: Path) -> object:
 
 @pytest.mark.parametrize(("group", "choice"), BUILT)
 def test_every_choice_builds(group, choice, folder):
-    assert isinstance(built(group, with_choice(group, choice), folder), BUILDERS[group][1])
+    assert isinstance(built(group, at_home(group, choice), folder), BUILDERS[group][1])
 
 
 @pytest.mark.parametrize("experiment", choices_of("experiment"))
@@ -70,22 +84,31 @@ def test_a_data_set_brings_its_own_loss_and_scores(data):
     assert loss == compose("config", "loss=mae").loss, "a loss that is typed wins"
 
 
+def objectives(net: Network, batch: Batch, misfit: Misfit) -> list[tuple[str, torch.Tensor, dict[str, torch.Tensor]]]:
+    """With the same draws each time."""
+    torch.manual_seed(0)
+    return list(net.objectives(batch, misfit))
+
+
 def losses_of_two_steps(config: DictConfig) -> tuple[float, float]:
-    """The loss of a batch before and after one step of the optimizer on it."""
-    source, net = tiny(config.data.name), network(config)
+    """The first player's loss of a batch, before and after a step on it; then the others take theirs."""
+    source, net = tiny(config), network(config)
     misfit, optimizers = build.misfit(config, source.spec), build.optimizers(config, net)
-    batch = source.stream(halo=net.halo, batch_size=2, seed=0, device="cpu").batch(0)
+    net.check(misfit)
+    count = 8 if source.spec.whole else 2  # patches have cells enough for batch normalization
+    batch = source.stream(halo=net.halo, batch_size=count, seed=0, device="cpu").batch(0)
     kernels = [parameter for parameter in net.parameters() if parameter.ndim > 1]
     before = [kernel.detach().clone() for kernel in kernels]
     losses = []
-    for _ in range(2):
-        for player, total, parts in net.objectives(batch, misfit):
-            assert torch.isfinite(total)
-            assert all(torch.isfinite(part) and not part.requires_grad for part in parts.values())
-            optimizers[player].zero_grad(set_to_none=True)
-            total.backward()
-            optimizers[player].step()
-        losses.append(float(total.detach()))
+    torch.manual_seed(0)
+    for number, (player, total, parts) in enumerate(net.objectives(batch, misfit)):
+        assert torch.isfinite(total)
+        assert all(torch.isfinite(part) and not part.requires_grad for part in parts.values())
+        net.zero_grad(set_to_none=True)
+        total.backward()
+        optimizers[player].step()
+        if number == 0:
+            losses = [total.item(), objectives(net, batch, misfit)[0][1].item()]
     assert all((kernel != old).any() for kernel, old in zip(kernels, before, strict=True))
     return losses[0], losses[1]
 
@@ -94,9 +117,69 @@ def losses_of_two_steps(config: DictConfig) -> tuple[float, float]:
 @pytest.mark.parametrize("data", FIELDS)
 @pytest.mark.parametrize("model", MODELS)
 def test_one_step_of_every_model_on_every_field_with_every_loss(model, data, loss):
-    config = compose("config", f"model={model}", f"data={data}", f"loss={loss}", "optimizer.lr=1e-5")
-    first, second = losses_of_two_steps(config)
-    assert second < first, "a small step on the same batch helps"
+    step_or_refusal(setup(data, None, model=model, loss=loss))
+
+
+@pytest.mark.parametrize("setting", SETUPS, ids=NAMES)
+@pytest.mark.parametrize("model", MODELS)
+def test_one_step_of_every_model_on_all_data(model, setting):
+    """With the loss of the data, or one that a refusal names."""
+    fits = step_or_refusal(setup(*setting, model=model))
+    if not fits:
+        step_or_refusal(setup(*setting, model=model, loss="bernoulli"))
+
+
+@pytest.mark.parametrize("setting", SETUPS, ids=NAMES)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_one_step_of_every_loss_on_all_data(loss, setting):
+    label, generated = (spec(setup(*setting)).kind == kind for kind in ("label", "generated"))
+    model = "cnn" if label else "vae" if generated else "resnet"
+    step_or_refusal(setup(*setting, model=model, loss=loss))
+
+
+def step_or_refusal(config: DictConfig) -> bool:
+    """What fits takes a step that helps; what does not is refused in a sentence that says what to type instead."""
+    config.optimizer.lr = 1e-5
+    refused, losses = "", (0.0, 0.0)
+    try:
+        losses = losses_of_two_steps(config)
+    except Refusal as refusal:
+        refused = str(refusal)
+    if refused:
+        assert re.search(r"try (model|loss|data|model\.\w+)=\w+", refused), refused
+        return False
+    assert losses[1] < losses[0], "a small step on the same batch helps"
+    return True
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "task", "fits"),
+    [
+        ("resnet", "nemovar", None, True),
+        ("resnet", "mnist_5k", "classify", True),
+        ("resnet", "mnist_5k", "inpaint", True),
+        ("unet", "mnist_5k", "classify", False),
+        ("unet", "mnist_5k", "denoise", True),
+        ("ae", "nemovar", None, False),
+        ("ae", "fashion_mnist", "inpaint", True),
+        ("mlp", "mnist_5k", "classify", True),
+        ("mlp", "mnist_5k", "reconstruct", True),
+        ("vae", "mnist_5k", "generate", True),
+        ("gan", "mnist", "generate", True),
+        ("gan", "mnist_5k", "reconstruct", False),
+        ("cnn", "mnist_5k", "generate", False),
+    ],
+)
+def test_what_fits(model, data, task, fits):
+    """The test above would pass if all were refused."""
+    assert step_or_refusal(setup(data, task, model=model)) == fits
+
+
+def test_a_network_that_needs_a_likelihood():
+    """Of which the loss of data to be reconstructed is none."""
+    with pytest.raises(Refusal, match=r"model=vae needs a likelihood.*try loss=bernoulli"):
+        losses_of_two_steps(setup("mnist_5k", "reconstruct", model="vae"))
+    assert step_or_refusal(setup("mnist_5k", "reconstruct", model="vae", loss="bernoulli"))
 
 
 @pytest.mark.parametrize("optimizer", choices_of("optimizer"))
@@ -113,7 +196,9 @@ def test_weights_come_from_the_seed(model):
     """Seed 0 counts as any other."""
 
     def weights(seed: int) -> torch.Tensor:
-        net = network(compose("config", f"model={model}", f"seed={seed}"))
+        config = at_home("model", model)
+        config.seed = seed
+        net = network(config)
         return torch.cat([parameter.detach().flatten() for parameter in net.parameters()])
 
     first = weights(0)
@@ -127,60 +212,85 @@ def test_samples_come_from_the_seed_of_the_data(data):
     def checksum(seed: int) -> str:
         return build.data(compose("config", f"data={data}", f"data.seed={seed}")).tiny().checksum()
 
-    assert checksum(0) == tiny(data).checksum() != checksum(1)
+    assert checksum(0) == tiny(setup(data, None)).checksum() != checksum(1)
 
 
 # --- every value counts ------------------------------------------------------------------------------------
 
 
-def fingerprint(net: Network, spec: Spec) -> list[object]:
-    """What two networks of other options differ in: halo, shapes of weights, or what comes out."""
-    torch.manual_seed(0)
-    size, channels = 8 + 2 * net.halo, len(spec.input_channels)
-    with torch.no_grad():
-        answer = net.eval()(torch.rand(1, channels, size, size)).prediction
-    return [net.halo, [parameter.shape for parameter in net.parameters()], answer.sum().item()]
+def fingerprint(config: DictConfig) -> list[object]:
+    """What two networks of other options differ in: halo, shapes of weights, what is minimized, or scores."""
+    source = tiny(config)
+    net, misfit = build.network(config, source.spec), build.misfit(config, source.spec)
+    batch = source.stream(halo=net.halo, batch_size=2, seed=0, device="cpu").batch(0)
+    players = [(player, total.item(), sorted(parts)) for player, total, parts in objectives(net, batch, misfit)]
+    scores = {name: value.item() for name, value in net.scores(batch, misfit).items()}
+    return [net.halo, [parameter.shape for parameter in net.parameters()], players, scores]
 
 
-OTHERWISE = {"activation": "relu", "normalization": "group", "skip": "concatenation"}
+OTHERWISE = {
+    "activation": "elu",
+    "normalization": "group",
+    "skip": "concatenation",
+    "form": "linear",
+    "objective": "wasserstein",
+    "dropout": 0.7,
+    "label_smoothing": 0.3,
+}
+
+
+def other(key: str, value: object) -> object:
+    """A value that means something else."""
+    if key in OTHERWISE:
+        assert OTHERWISE[key] != value
+        return OTHERWISE[key]
+    return not value if isinstance(value, bool) else 2 * value
 
 
 @pytest.mark.parametrize(
     ("model", "key"), [(model, key) for model in MODELS for key in scalars(with_choice("model", model).model)]
 )
 def test_every_value_of_a_model_changes_the_network(model, key):
-    config = compose("config", f"model={model}")
+    config = at_home("model", model)
+    if model == "vae":
+        config = setup("mnist_5k", "generate", model=model, loss="gaussian")  # where all its options may be used
     if "width" in config.model:
         config.model.width = 8
-    spec = tiny(FIELDS[0]).spec
-    usual = fingerprint(build.network(config, spec), spec)
-    config.model[key] = OTHERWISE[key] if isinstance(config.model[key], str) else 2 * config.model[key]
-    assert fingerprint(build.network(config, spec), spec) != usual
+    if config.model.get("activation") == "elu" and key == "activation":
+        config.model.activation = "relu"
+    usual = fingerprint(config)
+    config.model[key] = other(key, config.model[key])
+    assert fingerprint(config) != usual
 
 
 @pytest.mark.parametrize(
     ("loss", "key"), [(loss, key) for loss in LOSSES for key in scalars(with_choice("loss", loss).loss)]
 )
 def test_every_value_of_a_loss_changes_it(loss, key):
-    config, spec = compose("config", f"loss={loss}"), tiny(FIELDS[0]).spec
-    given = {"prediction": torch.rand(1, 1, 4, 4), "target": torch.rand(1, 1, 4, 4), "mask": torch.ones(1, 1, 4, 4) > 0}
-    usual, _ = build.misfit(config, spec)(**given)
-    config.loss[key] = 2 * config.loss[key]
-    assert build.misfit(config, spec)(**given)[0] != usual
+    config = at_home("loss", loss)
+    label = spec(config).kind == "label"
+    shape = (6,) if label else (1, 1, 4, 4)
+    target = torch.arange(6) if label else torch.rand(shape)
+    given = {"prediction": torch.rand(6, 10) if label else torch.rand(shape), "target": target}
+    given["mask"] = torch.ones_like(target, dtype=torch.bool)
+    usual, _ = build.misfit(config, spec(config))(**given)
+    config.loss[key] = other(key, config.loss[key])
+    assert build.misfit(config, spec(config))(**given)[0] != usual
 
 
-FREE = {"data.name", "data.path", "tracking.uri"}  # any text will do, or is looked at when the run starts
+# any text will do, or is looked at when the run starts
+FREE = {"data.name", "data.path", "tracking.uri", "baseline.variable"}
 SCALARS = [
     (group, choice, key)
     for group, choice in BUILT
     for key in scalars(with_choice(group, choice)[group], group)
-    if key not in FREE
+    if key not in FREE and not (group == "evaluation" and key.endswith(".variable"))
 ]
 
 
 @pytest.mark.parametrize(("group", "choice", "key"), SCALARS)
 def test_nonsense_is_refused(group, choice, key, folder):
-    config = with_choice(group, choice)
+    config = at_home(group, choice)
     OmegaConf.update(config, key, "nonsense")
     with pytest.raises(Refusal) as caught:
         built(group, config, folder)
@@ -192,7 +302,7 @@ def test_nonsense_is_refused(group, choice, key, folder):
 
 @pytest.mark.parametrize(("group", "choice"), BUILT)
 def test_a_misspelt_key(group, choice, folder):
-    config = with_choice(group, choice)
+    config = at_home(group, choice)
     OmegaConf.update(config, f"{constructor_of(group)}.misspelt_key", 1)
     with pytest.raises(Refusal, match=f"{group}.*misspelt_key"):
         built(group, config, folder)
@@ -204,7 +314,7 @@ def test_a_key_left_out(group, choice, folder):
     parameters = inspect.signature(hydra.utils.get_object(node._target_)).parameters
     for key in parameters.keys() & set(node) - {"name"}:  # the name of the data set is needed before
         if parameters[key].default is inspect.Parameter.empty:
-            fewer = with_choice(group, choice)
+            fewer = at_home(group, choice)
             del OmegaConf.select(fewer, constructor_of(group))[key]
             with pytest.raises(Refusal, match=key):
                 built(group, fewer, folder)
@@ -219,12 +329,14 @@ def test_an_unknown_target(group, target, folder):
         built(group, config, folder)
 
 
-def test_a_network_that_does_not_fit_the_data():
-    labels = replace(tiny(FIELDS[0]).spec, kind="label", name="digits")
-    with pytest.raises(Refusal, match="model=resnet predicts fields but data=digits gives labels: try model="):
-        build.network(compose("config"), labels)
-    with pytest.raises(Refusal, match="loss=relative compares numbers but data=digits gives labels: try loss="):
+def test_what_does_not_fit_the_data():
+    labels = spec(setup("mnist_5k", "classify"))
+    with pytest.raises(Refusal, match="model=unet predicts fields but data=mnist_5k gives labels: try model=cnn"):
+        build.network(compose("config", "model=unet"), labels)
+    with pytest.raises(Refusal, match="loss=relative compares numbers but data=mnist_5k gives labels: try loss="):
         build.misfit(compose("config"), labels)
+    with pytest.raises(Refusal, match="model=ae needs whole samples but data=nemovar trains on patches: try model=re"):
+        build.network(compose("config", "model=ae"), spec(setup("nemovar", None)))
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32, "many", 1.5, None])
@@ -232,4 +344,4 @@ def test_an_impossible_seed(seed):
     config = compose("config")
     config.seed = seed
     with pytest.raises(Refusal, match="seed"):
-        build.network(config, tiny(FIELDS[0]).spec)
+        build.network(config, spec(config))

@@ -17,9 +17,7 @@ DIGITS = tuple("0123456789")
 PATCHES = Spec(
     name="waves", kind="field", input_channels=("a", "b", "c", "d"), output_channels=("gamma",), grid=(40, 48)
 )
-LABELS = Spec(
-    name="digits", kind="label", input_channels=("grey",), output_channels=DIGITS, grid=(28, 28), whole=True
-)
+LABELS = Spec(name="digits", kind="label", input_channels=("grey",), output_channels=DIGITS, grid=(28, 28), whole=True)
 PICTURES = Spec(
     name="pictures",
     kind="field",

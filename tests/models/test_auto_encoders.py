@@ -128,6 +128,6 @@ def test_refusals(spec, change, words):
 def test_the_linear_form_gives_no_chances():
     linear, dense = (make("ae", PICTURES, form=form) for form in ("linear", "dense"))
     with pytest.raises(Refusal, match=r"model.form=linear.*try loss=gaussian"):
-        linear.check_misfit(Bernoulli(spec=PICTURES))
-    linear.check_misfit(Gaussian(spec=PICTURES, std=1.0))
-    dense.check_misfit(Bernoulli(spec=PICTURES))
+        linear.check(Bernoulli(spec=PICTURES))
+    linear.check(Gaussian(spec=PICTURES, std=1.0))
+    dense.check(Bernoulli(spec=PICTURES))

@@ -184,7 +184,8 @@ def test_spectral_norms_against_singular_values():
     for _ in range(200):  # each one is a step of the power iteration
         network(batch.target, batch.input)
     network.eval()
-    matrices = [module.weight.detach() for module in network.modules() if hasattr(module, "weight")]
+    layers = [module for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+    matrices = [layer.weight.detach() for layer in layers]
     assert len(matrices) == 4
     for matrix in matrices:
         largest = torch.linalg.svdvals(matrix.flatten(1))[0].item()
@@ -249,7 +250,11 @@ def test_the_class_is_projected_on_the_features():
     [
         (LABELS, {}, "model=gan makes new samples but data=digits gives labels: try model=cnn"),
         (PICTURES, {}, "model=gan makes new samples but data=pictures gives fields: try model=resnet"),
-        (NEW, {"objective": "polite"}, "model.objective=polite is unknown: choose one of non_saturating, wasserstein, "),
+        (
+            NEW,
+            {"objective": "polite"},
+            "model.objective=polite is unknown: choose one of non_saturating, wasserstein, ",
+        ),
         (NEW, {"gradient_penalty": -1.0}, "model.gradient_penalty=-1.0"),
         (NEW, {"objective": "wasserstein", "gradient_penalty": 0.0}, "try model.gradient_penalty=10 or model.spectral"),
         (NEW, {"latent": 0}, "model.latent=0"),
