@@ -18,7 +18,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 install: $(VENV)/.installed ## make the virtual environment .venv with the pinned versions
 
-demo: install ## train a residual network on normalization coefficients, with table and figures (16 minutes on 2 cores)
+demo: install ## train a residual network on normalization coefficients, with table and figures (18 minutes on a core)
 	$(BIN)/python -m dlgd.train model=resnet data=nemovar
 
 test: install ## the fast tests

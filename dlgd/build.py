@@ -118,6 +118,8 @@ def optimizers(config: DictConfig, net: Network) -> dict[str, torch.optim.Optimi
     for name, player in net.players().items():
         if not _fits(config.optimizer.lr, float) or not _fits(config.init_rate, float):
             raise Refusal(f"optimizer.lr={config.optimizer.lr} and init_rate={config.init_rate} must be finite numbers")
+        if not isinstance(config.optimizer.get("fused", False), bool):
+            raise Refusal(f"optimizer.fused={config.optimizer.fused} must be true or false")
         groups = fine_tuning.groups(
             player, network=net, given=config.taken_over, lr=config.optimizer.lr, rate=config.init_rate
         )

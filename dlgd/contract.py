@@ -1,7 +1,9 @@
 """The contracts between the rooms: read this file first.
 
-Shape letters: B batch, C channels, Y south-north, X west-east, T time. In names they stand last:
-`input_BCYX`. Samples in physical units travel as xarray Datasets with a leading dimension `sample`;
+Shape letters: B batch, C channels, Y south-north, X west-east, T time. Sequences are (B, C, T, X): X is the ring of a
+system whose variables stand on a circle (Lorenz-96: C = 1, X = 40); elsewhere the variables are channels and X = 1
+(Lorenz-63: C = 3). Either way `permute(0, 2, 1, 3).flatten(2)` are its states (B, T, size). In names letters stand
+last: `input_BCYX`. Samples in physical units travel as xarray Datasets with a leading dimension `sample`;
 tensors hold what a network sees, scaled and without units. A data set is the only one that knows both.
 """
 
@@ -19,6 +21,8 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     import numpy as np
     import xarray as xr
+
+    from dlgd.physics.integrators import Dynamics
 
 PARTS = ("train", "valid", "test")
 # What a network is asked for: fields from fields, series from series, the class of a sample, or, from the class
@@ -95,6 +99,9 @@ class Spec:
     bounds: tuple[float, float] | None = None  # within which every scaled target lies
     units: str = "1"  # of the physical target
     scaling: Scaling = field(default_factory=Scaling)
+    given: int = 0  # of sequences: leading steps of the input that are known; the others are 0, and are the target
+    dt: float = 0.0  # of sequences: time between two steps, in the units of `dynamics`
+    dynamics: Dynamics | None = None  # of sequences: the equations behind them, in physical units
     staggered: tuple[Staggered, ...] = ()  # every other channel stands at the centre of its cell
     directional: tuple[tuple[str, str], ...] = ()  # (south-north, west-east) of these, say: a turned grid swaps them
     # input channels that are set to 0 on land after scaling; a cell is land where all of them are 0, and a
@@ -127,7 +134,8 @@ class Network(ABC, nn.Module):
     @abstractmethod
     def forward(self, input: Tensor) -> Output:
         """(B, C_in, Y + 2 halo, X + 2 halo) -> prediction (B, C_out, Y, X), for fields; (B, classes), the
-        logarithms of their chances up to a constant, for labels."""
+        logarithms of their chances up to a constant, for labels; (B, C_in, T, X) -> (B, C_out, T - given, X), for
+        sequences, any T."""
 
     def check(self, misfit: Misfit) -> None:
         """Refuse, before any long work, a misfit that the network cannot be trained with."""

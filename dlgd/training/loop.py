@@ -146,10 +146,11 @@ def one_step(
         for number, (player, total, parts) in enumerate(turns, first):
             losses.add(player=player, total=total, parts=parts, batch=number)
             (total / len(batches)).backward()
-        weights = [weight for weight in network.players()[player].parameters() if weight.grad is not None]
-        add_l1_gradient(weights, options.l1)
-        if options.clip_norm is not None:
-            nn.utils.clip_grad_norm_(weights, options.clip_norm)
+        if options.l1 > 0 or options.clip_norm is not None:  # else not even the list is made: it takes time
+            weights = [weight for weight in network.players()[player].parameters() if weight.grad is not None]
+            add_l1_gradient(weights, options.l1)
+            if options.clip_norm is not None:
+                nn.utils.clip_grad_norm_(weights, options.clip_norm)
         optimizers[player].step()
 
 
