@@ -69,7 +69,13 @@ def _panels(history: Sequence[Mapping[str, float]]) -> dict[str, list[str]]:
     panels = {
         "loss": [name for name in (*LOSSES, *players) if name in names and name.endswith("/loss")],
         "players": [name for name in players if not name.endswith("/loss")],
-        "validation score": [name for name in names if name.startswith("valid/") and name not in LOSSES],
+        "validation score": [
+            name
+            for name in names
+            if name.startswith("valid/")
+            and name not in LOSSES
+            and name.partition("_of_")[0] not in (set(names) - {name})  # not a score of each class or variable too
+        ],
     }
     return {label: keys for label, keys in panels.items() if keys}
 

@@ -38,6 +38,12 @@ def test_of_many_scores_the_first_are_drawn():
     assert "12 more scores are not drawn" in axes.get_legend().get_title().get_text()
 
 
+def test_scores_of_each_class_are_left_out():
+    row = {"step": 1, "valid/accuracy": 90.0, "valid/accuracy_of_7": 80.0, "valid/mean_of_all": 1.0}
+    (axes,) = draw_learning_curves([row]).axes
+    assert [text.split(":")[0] for text in texts(axes)] == ["valid/accuracy", "valid/mean_of_all"]
+
+
 def test_a_star_stands_where_a_score_was_best():
     rows = [
         {"step": n, "valid/accuracy": value, "valid/error": 100 - value} for n, value in ((1, 70), (2, 90), (3, 80))
