@@ -21,8 +21,8 @@ install: $(VENV)/.installed ## make the virtual environment .venv with the pinne
 demo: install ## train a residual network on normalization coefficients, with table and figures (18 minutes on a core)
 	$(BIN)/python -m dlgd.train model=resnet data=nemovar
 
-test: install ## the fast tests
-	$(BIN)/python -m pytest
+test: install ## the fast tests, two at a time
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 test-slow: install ## the tests that take minutes, and those that need a GPU where there is one
 	$(BIN)/python -m pytest -m "slow or gpu"

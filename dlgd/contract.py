@@ -137,6 +137,9 @@ class Network(ABC, nn.Module):
         logarithms of their chances up to a constant, for labels; (B, C_in, T, X) -> (B, C_out, T - given, X), for
         sequences, any T."""
 
+    def use_scaling(self, scaling: Scaling) -> None:
+        """Take note of the scaling of what it predicts, once the data are ready; it goes into the checkpoints."""
+
     def check(self, misfit: Misfit) -> None:
         """Refuse, before any long work, a misfit that the network cannot be trained with."""
 
@@ -303,6 +306,13 @@ class Evaluation(ABC):
     @abstractmethod
     def figures(self, folder: Path, samples: xr.Dataset, predictions: Mapping[str, np.ndarray]) -> None:
         """PNG figures of the predictions, by method; the first one is the one to look at closely."""
+
+    def further(self, samples: xr.Dataset) -> tuple[Evaluation, xr.Dataset] | None:
+        """Another evaluation of the same methods on other samples, when they are compared; None for most problems.
+
+        Its scores join those of the first, or replace those of the same name; its figures join the figures.
+        """
+        return None
 
     def coder_figures(self, folder: Path, samples: xr.Dataset, coders: Mapping[str, Coder]) -> None:  # noqa: B027
         """PNG figures of the codes that methods go through; none for most problems."""

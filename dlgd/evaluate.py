@@ -40,7 +40,7 @@ def main(config: DictConfig) -> None:
         samples = data.samples(config.part)
     else:
         samples, where = data.read(Path(config.input)), Path(config.input).stem
-        wanted = ("label",) if data.spec.kind == "label" else data.spec.output_channels
+        wanted = {"label": ("label",), "sequence": ("state",)}.get(data.spec.kind, data.spec.output_channels)
         if not set(wanted) <= set(samples):
             raise Refusal(f"{config.input} has no {', '.join(wanted)} to compare with: use dlgd.predict")
     folder = (run if run.is_dir() else Path("outputs") / run.stem) / "evaluation" / where

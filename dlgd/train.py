@@ -59,6 +59,7 @@ def train(config: DictConfig, folder: Path, *, resumed: bool) -> str:
 
     data.prepare()
     # again: the scalings are known only now
+    network.use_scaling(data.spec.scaling)
     misfit, augmentation = build.misfit(config, data.spec), build.augmentation(config, data.spec)
     halo = network.halo + augmentation.halo
     params, tags = build.record(config, config.choices, str(device), data.checksum())

@@ -10,6 +10,8 @@ import xarray as xr
 from dlgd.contract import Evaluation, Method, Tracker
 from dlgd.evaluation import cost, score, table
 
+KEPT = ("method", "seconds_per_sample")  # of a row, whatever a further evaluation says
+
 
 def report(
     *,
@@ -27,6 +29,11 @@ def report(
     Writes scores.json, scores.md, predictions.nc and figures/ in the folder.
     """
     rows, predictions = score.score(methods, samples, evaluation)
+    further = evaluation.further(samples)
+    if further is not None:
+        second, others = further
+        more, answers = score.score(methods, others, second)
+        rows = [row | {k: v for k, v in extra.items() if k not in KEPT} for row, extra in zip(rows, more, strict=True)]
     score.write_scores(folder / "scores.json", rows)
     everything = [*rows, *evaluation.published]
     (folder / "scores.md").write_text(f"{title}\n\n{table.markdown(everything, evaluation.columns)}")
@@ -37,6 +44,8 @@ def report(
     evaluation.dataset(samples, predictions[first]).to_netcdf(folder / "predictions.nc")
     (folder / "figures").mkdir(exist_ok=True)
     evaluation.figures(folder / "figures", samples, predictions)
+    if further is not None:
+        second.figures(folder / "figures", others, answers)
     coders = {method.name: coder for method in methods if (coder := method.coder()) is not None}
     if coders:
         evaluation.coder_figures(folder / "figures", samples, coders)

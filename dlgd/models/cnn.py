@@ -1,4 +1,5 @@
-"""Plain convolutional network, 3 x 3: of fields without padding (Coulaud 2022, section 3), of labels with pooling."""
+"""Plain convolutional network: of fields without padding (Coulaud 2022, section 3), of labels with pooling, of
+sequences with padding in time."""
 
 from __future__ import annotations
 
@@ -9,29 +10,46 @@ from dlgd.models import blocks
 
 
 class CNN(blocks.Stack):
-    """`layers` layers; all but the last are convolutions with normalization and activation, dropout after them.
+    """`layers` layers; all but the last are convolutions of `kernel` cells each way, with normalization and activation,
+    dropout after them.
 
-    Of fields they have `width` channels, and the last is a convolution too. Each layer consumes one cell on each
-    side: halo = layers.
+    Of fields they have `width` channels, and the last is a convolution too. Each layer consumes kernel // 2 cells on
+    each side: halo = layers * (kernel // 2).
 
     Of labels they are padded with zeros. After the second and the fourth, the largest of 2 x 2 cells is taken; there
     are width / 4, width / 2 and `width` channels at the three resolutions. The last layer is dense, on the mean over
     the cells.
+
+    Of sequences a third each of them have width / 4, width / 2 and `width` channels, and the last layer is a
+    convolution of 1 x 1.
     """
 
     def __init__(
-        self, *, spec: Spec, layers: int, width: int, dropout: float, activation: str, normalization: str
+        self,
+        *,
+        spec: Spec,
+        layers: int,
+        width: int,
+        dropout: float,
+        activation: str,
+        normalization: str,
+        kernel: int = 3,  # has a default for checkpoints from before it was an option; so has predict_std
+        predict_std: bool = False,
     ) -> None:
         super().__init__()
-        blocks.check_kind("cnn", spec, ["field", "label"])
+        blocks.check_kind("cnn", spec, ["field", "label", "assimilation"])
         blocks.check_share("dropout", dropout)
         if layers < 2:
             raise ValueError(f"model.layers={layers}: a cnn needs at least 2 layers")
-        labels, outputs = spec.kind == "label", len(spec.output_channels)
-        each = blocks.widths(width) if labels else (width,)
-        sizes = [len(spec.input_channels)] + [each[min(number // 2, len(each) - 1)] for number in range(layers - 1)]
+        outputs = self.channels(spec, predict_std=predict_std)
+        frame = blocks.frame_of(spec, kernel)
+        labels, series = spec.kind == "label", spec.kind == "sequence"
+        sizes = [len(spec.input_channels)]
+        for number in range(layers - 1):
+            third = min(number // 2, 2) if labels else 3 * number // (layers - 1)
+            sizes.append(blocks.widths(width)[third] if labels or series else width)
         hidden = [
-            blocks.conv(a, b, norm=normalization, act=activation, padding=int(labels))
+            blocks.conv(a, b, norm=normalization, act=activation, frame=frame)
             for a, b in zip(sizes[:-1], sizes[1:], strict=True)
         ]
         if labels:
@@ -41,6 +59,6 @@ class CNN(blocks.Stack):
             self.last = nn.Linear(sizes[-1], outputs)
         else:
             hidden[-1].append(nn.Dropout(dropout))
-            self.layers = nn.Sequential(*hidden, nn.Conv2d(width, outputs, 3))
+            self.layers = nn.Sequential(*hidden, nn.Conv2d(sizes[-1], outputs, 1 if series else kernel))
             self.last = blocks.within_bounds(spec)
-            self.halo = layers
+            self.halo = layers * frame.lost

@@ -80,7 +80,7 @@ class Encoder(nn.Module):
             sizes = halvings(grid)
             widths = [channels, *(style.width * 2**number for number in range(len(sizes) - 1))]
             halving = [
-                blocks.conv(a, b, padding=1, stride=2, **style.layer)
+                blocks.conv(a, b, frame=blocks.Frame(padding=1), stride=2, **style.layer)
                 for a, b in zip(widths[:-1], widths[1:], strict=True)
             ]
             self.samples = nn.Sequential(*halving, nn.Flatten())

@@ -41,7 +41,7 @@ class Exchange(nn.Module):
         super().__init__()
         self.messages = messages
         self.send = nn.Conv2d(width, 4 * messages, 1)
-        self.take = blocks.conv(width + 4 * messages, width, norm=normalization, act=None, kernel=1)
+        self.take = blocks.conv(width + 4 * messages, width, norm=normalization, act=None, frame=blocks.Frame(1))
 
     def forward(self, state: Tensor, south: Tensor | None, west: Tensor | None) -> Tensor:
         """south, west: transmissivities of the same size as the state; None where all faces are open."""

@@ -1,5 +1,5 @@
 """Convolutional network with skip connections over pairs of layers: of fields without padding (Coulaud 2022, section
-4), of labels in three resolutions (He et al. 2016)."""
+4), of labels in three resolutions (He et al. 2016), of sequences with padding in time."""
 
 from __future__ import annotations
 
@@ -8,91 +8,105 @@ from torch import Tensor, nn
 
 from dlgd.contract import Spec
 from dlgd.models import blocks
+from dlgd.models.blocks import VALID, Frame
 
 
 class AdditiveBlock(nn.Module):
     """activation(conv, normalization, activation, conv, normalization + the cropped input)."""
 
-    def __init__(self, *, width: int, activation: str, normalization: str, padding: int = 0) -> None:
+    def __init__(self, *, width: int, activation: str, normalization: str, frame: Frame = VALID) -> None:
         super().__init__()
-        self.lost = 2 - 2 * padding
-        self.first = blocks.conv(width, width, norm=normalization, act=activation, padding=padding)
-        self.second = blocks.conv(width, width, norm=normalization, act=None, padding=padding)
+        self.lost = 2 * frame.lost
+        self.first = blocks.conv(width, width, norm=normalization, act=activation, frame=frame)
+        self.second = blocks.conv(width, width, norm=normalization, act=None, frame=frame)
         self.activation = blocks.activation(activation)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Two cells fewer on each side, unless padded."""
+        """Smaller by what two layers consume on each side."""
         return self.activation(self.second(self.first(x)) + blocks.crop(x, self.lost))
 
 
 class ConcatenationBlock(nn.Module):
     """Two layers; the output stands beside the `width` channels that were new in the input."""
 
-    def __init__(self, *, inputs: int, width: int, activation: str, normalization: str, padding: int = 0) -> None:
+    def __init__(self, *, inputs: int, width: int, activation: str, normalization: str, frame: Frame = VALID) -> None:
         super().__init__()
-        self.width, self.lost = width, 2 - 2 * padding
+        self.width, self.lost = width, 2 * frame.lost
         self.layers = nn.Sequential(
-            blocks.conv(inputs, width, norm=normalization, act=activation, padding=padding),
-            blocks.conv(width, width, norm=normalization, act=activation, padding=padding),
+            blocks.conv(inputs, width, norm=normalization, act=activation, frame=frame),
+            blocks.conv(width, width, norm=normalization, act=activation, frame=frame),
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, inputs, ...) -> (B, 2 width, ...), two cells fewer on each side, unless padded."""
+        """(B, inputs, ...) -> (B, 2 width, ...), smaller by what two layers consume on each side."""
         return torch.cat([self.layers(x), blocks.crop(x[:, : self.width], self.lost)], dim=1)
 
 
 class PlainBlock(nn.Sequential):
     """Two layers without a skip, for comparison."""
 
-    def __init__(self, *, width: int, activation: str, normalization: str, padding: int = 0) -> None:
-        style = {"norm": normalization, "act": activation, "padding": padding}
+    def __init__(self, *, width: int, activation: str, normalization: str, frame: Frame = VALID) -> None:
+        style = {"norm": normalization, "act": activation, "frame": frame}
         super().__init__(*(blocks.conv(width, width, **style) for _ in range(2)))
 
 
 class ResNet(blocks.Stack):
-    """A layer, blocks of two layers with a skip over them, and a last layer; 3 x 3.
+    """A layer, blocks of two layers with a skip over them, and a last layer; of `kernel` cells each way.
 
     `skip` is "addition", "concatenation" or "none".
 
     Of fields there are (layers - 2) / 2 blocks of `width` channels, without padding, and the last layer is a
-    convolution too. Each layer consumes one cell on each side: halo = layers.
+    convolution too. Each layer consumes kernel // 2 cells on each side: halo = layers * (kernel // 2). The same of
+    sequences, but that they keep their size.
 
     Of labels there are (layers - 4) / 2 blocks, padded with zeros, shared among three resolutions of width / 4,
     width / 2 and `width` channels: the largest of 2 x 2 cells and a layer lead from one to the next. The last layer is
     dense, on the mean over the cells.
     """
 
-    def __init__(self, *, spec: Spec, layers: int, width: int, skip: str, activation: str, normalization: str) -> None:
+    def __init__(
+        self,
+        *,
+        spec: Spec,
+        layers: int,
+        width: int,
+        skip: str,
+        activation: str,
+        normalization: str,
+        kernel: int = 3,  # has a default for checkpoints from before it was an option; so has predict_std
+        predict_std: bool = False,
+    ) -> None:
         super().__init__()
-        blocks.check_kind("resnet", spec, ["field", "label"])
+        blocks.check_kind("resnet", spec, ["field", "label", "assimilation"])
         if layers < 4 or layers % 2:
             raise ValueError(f"model.layers={layers}: a resnet needs an even number of layers, 4 or more")
         if skip not in ("addition", "concatenation", "none"):
             raise ValueError(f"model.skip={skip} is unknown: choose addition, concatenation or none")
-        inputs, outputs = len(spec.input_channels), len(spec.output_channels)
-        style = {"activation": activation, "normalization": normalization}
+        inputs, outputs = len(spec.input_channels), self.channels(spec, predict_std=predict_std)
+        frame = blocks.frame_of(spec, kernel)
+        style = {"activation": activation, "normalization": normalization, "frame": frame}
         if spec.kind == "label":
             modules: list[nn.Module] = []
             for stage, channels in enumerate(blocks.widths(width)):
                 modules += [blocks.pool()] if stage else []
-                modules.append(blocks.conv(inputs, channels, norm=normalization, act=activation, padding=1))
+                modules.append(blocks.conv(inputs, channels, norm=normalization, act=activation, frame=frame))
                 count = ((layers - 4) // 2 + stage) // 3  # what cannot be shared evenly goes to the coarser ones
-                inputs = _append_blocks(modules, count, skip, width=channels, padding=1, **style)
+                inputs = _append_blocks(modules, count, skip, width=channels, **style)
             self.layers = blocks.label_layers(*modules)
             self.last = nn.Linear(inputs, outputs)
         else:
-            modules = [blocks.conv(inputs, width, norm=normalization, act=activation)]
-            inputs = _append_blocks(modules, (layers - 2) // 2, skip, width=width, padding=0, **style)
-            self.layers = nn.Sequential(*modules, nn.Conv2d(inputs, outputs, 3))
+            modules = [blocks.conv(inputs, width, norm=normalization, act=activation, frame=frame)]
+            inputs = _append_blocks(modules, (layers - 2) // 2, skip, width=width, **style)
+            self.layers = nn.Sequential(*modules, blocks.conv(inputs, outputs, norm="none", act=None, frame=frame)[0])
             self.last = blocks.within_bounds(spec)
-            self.halo = layers
+            self.halo = layers * frame.lost
 
 
 def _append_blocks(
-    modules: list[nn.Module], count: int, skip: str, *, width: int, padding: int, activation: str, normalization: str
+    modules: list[nn.Module], count: int, skip: str, *, width: int, frame: Frame, activation: str, normalization: str
 ) -> int:
     """Add `count` blocks behind a layer of `width` channels; returns the number of channels then."""
-    style = {"width": width, "padding": padding, "activation": activation, "normalization": normalization}
+    style = {"width": width, "frame": frame, "activation": activation, "normalization": normalization}
     channels = width
     for _ in range(count):
         if skip == "concatenation":

@@ -1,4 +1,4 @@
-"""U-Net (Ronneberger et al. 2015) that takes fields of any size: the data's halo gives it context."""
+"""U-Net (Ronneberger et al. 2015) of fields of any size, to which the data's halo gives context, and of sequences."""
 
 from __future__ import annotations
 
@@ -6,53 +6,71 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dlgd.contract import Network, Output, Spec
+from dlgd.contract import Spec
 from dlgd.models import blocks
 
 
-class UNet(Network):
+class UNet(blocks.Estimator):
     """`levels` halvings; `width` channels at full resolution, doubled at each level; two convolutions each.
 
-    Convolutions repeat the outermost cells at the rim of what they are given, which is `halo` cells away from
-    what is predicted; sizes are completed in the same way to a multiple of 2^levels.
+    Of fields, convolutions repeat the outermost cells at the rim of what they are given, which is `halo` cells away
+    from what is predicted; sizes are completed in the same way to a multiple of 2^levels.
+
+    Of sequences, time alone is halved, so that all variables on the ring are alike; beyond the window stand zeros,
+    and there is no halo.
     """
 
-    def __init__(self, *, spec: Spec, levels: int, width: int, activation: str, normalization: str, halo: int) -> None:
+    def __init__(
+        self,
+        *,
+        spec: Spec,
+        levels: int,
+        width: int,
+        activation: str,
+        normalization: str,
+        halo: int,
+        predict_std: bool = False,  # has a default for checkpoints from before it was an option
+    ) -> None:
         super().__init__()
-        blocks.check_kind("unet", spec, ["field"])
+        blocks.check_kind("unet", spec, ["field", "assimilation"])
         if levels < 1 or halo < 0:
             raise ValueError(f"model.levels={levels}, model.halo={halo}: at least one level, and no negative halo")
-        self.halo, self.multiple = halo, 2**levels
+        outputs, frame, series = (
+            self.channels(spec, predict_std=predict_std),
+            blocks.frame_of(spec),
+            spec.kind != "field",
+        )
+        self.beyond = "constant" if series else "replicate"
+        self.halved = (2, 1) if series else (2, 2)
+        self.halo, self.multiple = 0 if series else halo, 2**levels
 
         def double(inputs: int, outputs: int) -> nn.Sequential:
-            rim = nn.ReplicationPad2d(1)
-            return nn.Sequential(
-                rim,
-                blocks.conv(inputs, outputs, norm=normalization, act=activation),
-                rim,
-                blocks.conv(outputs, outputs, norm=normalization, act=activation),
+            rim: list[nn.Module] = [] if series else [nn.ReplicationPad2d(1)]
+            first, second = (
+                blocks.conv(size, outputs, norm=normalization, act=activation, frame=frame)
+                for size in (inputs, outputs)
             )
+            return nn.Sequential(*rim, first, *rim, second)
 
         sizes = [width * 2**level for level in range(levels + 1)]
         self.first = double(len(spec.input_channels), width)
         self.down = nn.ModuleList(double(a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True))
         self.raised = nn.ModuleList(
-            nn.ConvTranspose2d(b, a, 2, stride=2) for a, b in zip(sizes, sizes[1:], strict=False)
+            nn.ConvTranspose2d(b, a, self.halved, stride=self.halved) for a, b in zip(sizes, sizes[1:], strict=False)
         )
         self.up = nn.ModuleList(double(2 * a, a) for a in sizes[:-1])
-        self.last = nn.Conv2d(width, len(spec.output_channels), 1)
+        self.last = nn.Conv2d(width, outputs, 1)
         self.bounded = blocks.within_bounds(spec)
 
-    def forward(self, input: Tensor) -> Output:
-        """(B, C, Y + 2 halo, X + 2 halo) -> (B, C_out, Y, X)."""
-        rows, columns = input.shape[-2:]
-        beyond = (-columns % self.multiple, -rows % self.multiple)
-        x = functional.pad(input, (0, beyond[0], 0, beyond[1]), mode="replicate")
-        x = self.first(x)
+    def body(self, input: Tensor) -> Tensor:
+        """(B, C, Y + 2 halo, X + 2 halo) -> (B, C_out, Y, X) of fields; (B, C, T, X) -> (B, C_out, T, X)."""
+        sizes = input.shape[-2:]
+        rows, columns = (-size % self.multiple if by > 1 else 0 for size, by in zip(sizes, self.halved, strict=True))
+        x = self.first(functional.pad(input, (0, columns, 0, rows), mode=self.beyond))
         finer = []
         for down in self.down:
             finer.append(x)
-            x = down(functional.max_pool2d(x, 2))
+            x = down(functional.max_pool2d(x, self.halved))
         for raised, up, fine in zip(reversed(self.raised), reversed(self.up), reversed(finer), strict=True):
             x = up(torch.cat([raised(x), fine], dim=1))
-        return Output(self.bounded(blocks.crop(self.last(x)[..., :rows, :columns], self.halo)))
+        return self.bounded(blocks.crop(self.last(x)[..., : sizes[0], : sizes[1]], self.halo))

@@ -60,7 +60,7 @@ def _composed(door_name: str, overrides: tuple[str, ...]) -> DictConfig:
 
 def with_choice(group: str, choice: str, door_name: str | None = None) -> DictConfig:
     """The configuration of a door that has the group, with data for which its values mean something."""
-    for companions in ([], ["data=mnist_5k"]):
+    for companions in ([], ["data=mnist_5k"], ["data=lorenz63"]):
         config = compose(door_name or doors_with(group)[0], f"{group}={choice}", *companions)
         with contextlib.suppress(InterpolationResolutionError):
             OmegaConf.to_container(config, resolve=True)
@@ -127,16 +127,18 @@ def spec(config: DictConfig) -> Spec:
     return tiny(config).spec
 
 
-def at_home(group: str, choice: str) -> DictConfig:
-    """The configuration of a choice with data that it fits."""
+def at_home(group: str, choice: str, only: str | None = None) -> DictConfig:
+    """The configuration of a choice with data that it fits, of one data set if `only` says which."""
     if group not in FITTED:
         return with_choice(group, choice)
-    return setup(*_home(group, choice), **{group: choice})
+    return setup(*_home(group, choice, only), **{group: choice})
 
 
 @functools.cache
-def _home(group: str, choice: str) -> tuple[str, str | None]:
+def _home(group: str, choice: str, only: str | None) -> tuple[str, str | None]:
     for data, task in SETUPS:
+        if only not in (None, data):
+            continue
         with contextlib.suppress(Refusal):
             BUILDERS[group][0](setup(data, task, **{group: choice}), Path())
             return data, task

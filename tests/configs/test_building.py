@@ -113,13 +113,6 @@ def losses_of_two_steps(config: DictConfig) -> tuple[float, float]:
     return losses[0], losses[1]
 
 
-@pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize("data", FIELDS)
-@pytest.mark.parametrize("model", MODELS)
-def test_one_step_of_every_model_on_every_field_with_every_loss(model, data, loss):
-    step_or_refusal(setup(data, None, model=model, loss=loss))
-
-
 @pytest.mark.parametrize("setting", SETUPS, ids=NAMES)
 @pytest.mark.parametrize("model", MODELS)
 def test_one_step_of_every_model_on_all_data(model, setting):
@@ -132,8 +125,8 @@ def test_one_step_of_every_model_on_all_data(model, setting):
 @pytest.mark.parametrize("setting", SETUPS, ids=NAMES)
 @pytest.mark.parametrize("loss", LOSSES)
 def test_one_step_of_every_loss_on_all_data(loss, setting):
-    label, generated = (spec(setup(*setting)).kind == kind for kind in ("label", "generated"))
-    model = "cnn" if label else "vae" if generated else "resnet"
+    described = spec(setup(*setting))
+    model = {"label": "cnn", "generated": "vae"}.get(described.kind, "gru" if described.given else "resnet")
     step_or_refusal(setup(*setting, model=model, loss=loss))
 
 
@@ -168,6 +161,12 @@ def step_or_refusal(config: DictConfig) -> bool:
         ("gan", "mnist", "generate", True),
         ("gan", "mnist_5k", "reconstruct", False),
         ("cnn", "mnist_5k", "generate", False),
+        ("bilinear_ode", "lorenz63", "forecast", True),
+        ("gru", "lorenz96", "identify", True),
+        ("tcn", "lorenz96", "assimilate", False),
+        ("fourdvarnet", "lorenz63", "assimilate", True),
+        ("resnet", "lorenz96", "assimilate", True),
+        ("unet", "lorenz63", "forecast", False),
     ],
 )
 def test_what_fits(model, data, task, fits):
@@ -193,7 +192,7 @@ def test_one_step_of_every_optimizer(optimizer):
 
 @pytest.mark.parametrize("model", MODELS)
 def test_weights_come_from_the_seed(model):
-    """Seed 0 counts as any other."""
+    """Seed 0 counts as any other. The three weights of lorenz_ode start where its factor says."""
 
     def weights(seed: int) -> torch.Tensor:
         config = at_home("model", model)
@@ -204,7 +203,7 @@ def test_weights_come_from_the_seed(model):
     first = weights(0)
     torch.rand(7)
     assert torch.equal(weights(0), first)
-    assert not torch.equal(weights(1), first)
+    assert torch.equal(weights(1), first) == (model == "lorenz_ode")
 
 
 @pytest.mark.parametrize("data", FIELDS)
@@ -236,7 +235,13 @@ OTHERWISE = {
     "objective": "wasserstein",
     "dropout": 0.7,
     "label_smoothing": 0.3,
+    "iterations": 1,  # a new prior is near its fixed point after five
+    "kernel": 7,
+    "scheme": "euler",
+    "prior": "cnn",
 }
+# data for which a model's option means something, where those that it fits first may pass over it
+WHERE_READ = {"kernel": "lorenz96", "predict_std": "lorenz96"}
 
 
 def other(key: str, value: object) -> object:
@@ -251,7 +256,7 @@ def other(key: str, value: object) -> object:
     ("model", "key"), [(model, key) for model in MODELS for key in scalars(with_choice("model", model).model)]
 )
 def test_every_value_of_a_model_changes_the_network(model, key):
-    config = at_home("model", model)
+    config = at_home("model", model, WHERE_READ.get(key))
     if model == "vae":
         config = setup("mnist_5k", "generate", model=model, loss="gaussian")  # where all its options may be used
     if "width" in config.model:
@@ -284,7 +289,8 @@ SCALARS = [
     (group, choice, key)
     for group, choice in BUILT
     for key in scalars(with_choice(group, choice)[group], group)
-    if key not in FREE and not (group == "evaluation" and key.endswith(".variable"))
+    # the methods of an evaluation are choices of baseline, whose values have their own turn
+    if key not in FREE and not (group == "evaluation" and re.search(r"\.(by|methods)\.", key))
 ]
 
 
@@ -331,7 +337,7 @@ def test_an_unknown_target(group, target, folder):
 
 def test_what_does_not_fit_the_data():
     labels = spec(setup("mnist_5k", "classify"))
-    with pytest.raises(Refusal, match="model=unet predicts fields but data=mnist_5k gives labels: try model=cnn"):
+    with pytest.raises(Refusal, match=r"model=unet predicts fields or .* data=mnist_5k gives labels: try model=cnn"):
         build.network(compose("config", "model=unet"), labels)
     with pytest.raises(Refusal, match="loss=relative compares numbers but data=mnist_5k gives labels: try loss="):
         build.misfit(compose("config"), labels)

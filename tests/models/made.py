@@ -9,7 +9,8 @@ import torch
 from omegaconf import OmegaConf
 from torch.nn import functional
 
-from dlgd.contract import Batch, Network, Spec
+from dlgd.contract import Batch, Network, Scaling, Spec
+from dlgd.physics.lorenz import Lorenz63, Lorenz96
 from dlgd.settings import CONF
 
 ALL = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
@@ -27,7 +28,6 @@ PICTURES = Spec(
     whole=True,
     bounds=(0.0, 1.0),
 )
-SERIES = Spec(name="lorenz", kind="sequence", input_channels=("x",), output_channels=("x",), grid=(30,), whole=True)
 NEW = Spec(
     name="new_digits",
     kind="generated",
@@ -37,6 +37,31 @@ NEW = Spec(
     whole=True,
     bounds=(0.0, 1.0),
 )
+
+GIVEN, WINDOW = ("guess", "observation", "flag"), 37
+
+
+def series(system: str, given: int) -> Spec:
+    """Of lorenz63, variables are channels; of lorenz96 they stand on a ring of 8. To be continued after `given` steps,
+    or, where none are, to be assimilated."""
+    ring = system == "lorenz96"
+    outputs = ("x",) if ring else ("x", "y", "z")
+    return Spec(
+        name=system,
+        kind="sequence",
+        input_channels=outputs if given else tuple(f"{kind}_{output}" for kind in GIVEN for output in outputs),
+        output_channels=outputs,
+        grid=(given + 6 if given else WINDOW, 8 if ring else 1),
+        whole=True,
+        scaling=Scaling(mean=2.25, std=3.75) if ring else Scaling(mean=8.5, std=13.75),  # exact in binary
+        given=given,
+        dt=0.05 if ring else 0.01,
+        dynamics=Lorenz96(size=8) if ring else Lorenz63(),
+    )
+
+
+FORECAST = {system: series(system, 1) for system in ("lorenz63", "lorenz96")}
+ASSIMILATION = {system: series(system, 0) for system in ("lorenz63", "lorenz96")}
 
 
 def make(name: str, spec: Spec, **changes) -> Network:
@@ -72,6 +97,8 @@ def seeded() -> torch.Generator:
 def batch_of(spec: Spec, count: int = 6, halo: int = 0) -> Batch:
     """Random numbers, pictures in black and white; targets all of which count."""
     generator = seeded()
+    if spec.kind == "sequence":
+        return _sequences(spec, count, generator)
     shape = (count, len(spec.input_channels), *(size + 2 * halo for size in spec.grid))
     input = torch.rand(shape, generator=generator)
     if spec.kind == "label":
@@ -81,4 +108,18 @@ def batch_of(spec: Spec, count: int = 6, halo: int = 0) -> Batch:
     if spec.kind == "generated":
         classes = torch.arange(count) % len(spec.input_channels)
         input = functional.one_hot(classes, len(spec.input_channels)).float()
+    return Batch(input=input, target=target, mask=torch.ones_like(target, dtype=torch.bool))
+
+
+def _sequences(spec: Spec, count: int, generator: torch.Generator) -> Batch:
+    """Smooth in time: known steps and zeros; or first guesses, observations of a third of all values, and flags."""
+    steps, ring = spec.grid
+    truth = torch.randn(count, len(spec.output_channels), steps, ring, generator=generator).cumsum(dim=2) / steps**0.5
+    if spec.given:
+        input, target = truth.clone(), truth[:, :, spec.given :]
+        input[:, :, spec.given :] = 0.0
+    else:
+        noisy = truth + 0.1 * torch.randn(truth.shape, generator=generator)
+        flags = (torch.rand(truth.shape, generator=generator) < 1 / 3).float()
+        input, target = torch.cat([flags * noisy, flags * noisy, flags], dim=1), truth
     return Batch(input=input, target=target, mask=torch.ones_like(target, dtype=torch.bool))

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from made import LABELS, NEW, PATCHES, PICTURES, SERIES, batch_of, make, narrow, seeded
+from made import FORECAST, LABELS, NEW, PATCHES, PICTURES, batch_of, make, narrow, seeded
 from sklearn.decomposition import PCA
 
 from dlgd.losses.likelihoods import Bernoulli, Gaussian
@@ -111,7 +111,7 @@ def test_the_linear_form_learns_the_error_of_the_pca():
     [
         (replace(PATCHES, name="nemovar"), {}, "model=ae needs whole samples but data=nemovar trains on patches: "),
         (LABELS, {}, "model=ae predicts fields but data=digits gives labels: try model=cnn"),
-        (SERIES, {}, "model=ae predicts fields but data=lorenz gives sequences: try data="),
+        (FORECAST["lorenz63"], {}, "model=ae predicts fields but data=lorenz63 asks for forecasts: try model=neural_o"),
         (NEW, {}, "model=ae predicts fields but data=new_digits asks for new samples: try model=gan"),
         (PICTURES, {"form": "round"}, "model.form=round is unknown: choose one of dense, convolutional, linear"),
         (PICTURES, {"latent": 0}, "model.latent=0: a code needs at least one number"),

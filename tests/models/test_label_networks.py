@@ -138,6 +138,13 @@ def test_skips_of_a_resnet(skip):
     assert network.features(batch_of(LABELS).input).shape == (6, 32 if skip == "concatenation" else 16)
 
 
+@pytest.mark.parametrize("name", ["cnn", "resnet"])
+def test_a_larger_kernel_keeps_the_sizes(name):
+    one, five = (make(name, LABELS, width=16, kernel=kernel) for kernel in (1, 5))
+    assert five.features(batch_of(LABELS).input).shape == one.features(batch_of(LABELS).input).shape
+    assert weights(five) > 5 * weights(one)
+
+
 @pytest.mark.parametrize("name", ["cnn", "mlp"])
 def test_dropout_in_training_alone(name):
     network, input = narrow(name, LABELS, dropout=0.5), batch_of(LABELS).input
@@ -175,6 +182,7 @@ def test_a_perceptron_of_fields():
         ("cnn", LABELS, {"width": 48, "normalization": "group"}, "multiple of 8 channels in each layer, not 12"),
         ("resnet", LABELS, {"layers": 5}, "model.layers=5.*even"),
         ("resnet", LABELS, {"skip": "jump"}, "model.skip=jump"),
+        ("resnet", LABELS, {"predict_std": True}, "predict_std=true is for the assimilation.*data=digits does not"),
     ],
 )
 def test_impossible_options(name, spec, change, words):

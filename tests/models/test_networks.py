@@ -116,6 +116,14 @@ def test_a_cropped_input_gives_the_cropped_prediction(name):
         torch.testing.assert_close(network(part).prediction, expected, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("name", ["cnn", "resnet"])
+@pytest.mark.parametrize(("kernel", "halo"), [(1, 0), (5, 8), (7, 12)])
+def test_a_larger_kernel_has_a_larger_halo(name, kernel, halo):
+    network = make(name, width=8, layers=4, kernel=kernel)
+    assert network.halo == halo
+    assert network(noise(network, 5, 7)).prediction.shape == (1, 1, 5, 7)
+
+
 @pytest.mark.parametrize("name", EXACT)
 @pytest.mark.parametrize("layers", [4, 10])
 def test_a_prediction_sees_all_of_its_halo_and_nothing_beyond(name, layers):
@@ -230,7 +238,8 @@ def test_dropout_is_before_the_last_layer():
     ("spec", "words"),
     [
         (made.LABELS, "data=digits gives labels: try model=cnn"),
-        (made.SERIES, "data=lorenz gives sequences: try data="),
+        (made.FORECAST["lorenz96"], "data=lorenz96 asks for forecasts: try model=neural_ode"),
+        (made.ASSIMILATION["lorenz63"], "data=lorenz63 asks for the assimilation of observations: try model=unet"),
         (made.NEW, "data=new_digits asks for new samples: try model=gan"),
     ],
 )
@@ -239,7 +248,7 @@ def test_data_of_another_kind(name, spec, words):
     if name in made.fitting(spec):
         return
     called = name.replace("vgg", "cnn")  # one class
-    with pytest.raises(ValueError, match=f"model={called} predicts fields( or predicts labels)? but {words}"):
+    with pytest.raises(ValueError, match=f"model={called} predicts fields( or [a-z ]*)? but {words}"):
         make(name, spec)
 
 
@@ -253,6 +262,9 @@ def test_data_of_another_kind(name, spec, words):
         ("unet", {"levels": 0}, "model.levels=0"),
         ("unet", {"halo": -1}, "model.halo=-1"),
         ("cnn", {"dropout": 1.0}, "model.dropout=1.0 must be at least 0 and less than 1"),
+        ("cnn", {"kernel": 4}, "model.kernel=4 must be odd"),
+        ("resnet", {"kernel": 0}, "model.kernel=0 must be odd and at least 1"),
+        ("unet", {"predict_std": True}, "predict_std=true.*data=waves does not ask for: try model.predict_std=false"),
     ],
 )
 def test_impossible_options(name, change, words):

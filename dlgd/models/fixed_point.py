@@ -1,0 +1,45 @@
+"""Interpolation by a prior: a fixed point of "what is observed, and elsewhere Phi of it", a few iterations of which are
+trained as one network (Fablet et al. 2020)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torch import Tensor
+
+from dlgd.contract import Batch, Misfit, Network, Output, Spec
+from dlgd.models import blocks, priors
+
+
+class FixedPoint(Network):
+    """From the first guess x, `iterations` times x <- m y + (1 - m) Phi(x), with observations y where m = 1; the answer
+    is Phi(x).
+
+    prior: Phi, "unet" (`priors.TwoScale`) or "cnn", with `width` and `kernel`. prior_weight: of what Phi changes in the
+    answer and in the truth, added to the loss in training.
+    """
+
+    def __init__(
+        self, *, spec: Spec, prior: str, width: int, kernel: int, iterations: int, prior_weight: float
+    ) -> None:
+        super().__init__()
+        blocks.check_kind("fixed_point", spec, ["assimilation"])
+        if iterations < 1 or prior_weight < 0:
+            raise ValueError(
+                f"model.iterations={iterations}, model.prior_weight={prior_weight}: at least one iteration, and no "
+                "negative weight"
+            )
+        self.prior = priors.prior(prior, spec=spec, width=width, kernel=kernel, choices=("unet", "cnn"))
+        self.iterations, self.prior_weight = iterations, prior_weight
+
+    def forward(self, input: Tensor) -> Output:
+        """First guesses, observations and flags (B, 3 C, T, X) -> (B, C, T, X), any T."""
+        x, observations, flags = input.chunk(3, dim=1)
+        for _ in range(self.iterations):
+            x = flags * observations + (1 - flags) * self.prior(x)
+        return Output(self.prior(x))
+
+    def objectives(self, batch: Batch, misfit: Misfit) -> Iterator[tuple[str, Tensor, dict[str, Tensor]]]:
+        """The misfit and the cost of the prior."""
+        answer = self(batch.input).prediction
+        yield "network", *priors.objective(self.prior, [answer], batch, misfit, self.prior_weight)

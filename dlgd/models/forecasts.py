@@ -1,0 +1,59 @@
+"""What networks that forecast have in common: states, what stands around a variable, and the way from step to step.
+
+States here are (B, C, X) or (B, T, C, X), X the ring. On a ring all variables are alike and see the `kernel` nearest of
+them, which is a convolution; where X = 1, a network sees all C variables at once.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+from dlgd.contract import Network, Output, Spec
+from dlgd.models import blocks
+
+# The change of a scaled state in one step of the data is of this size: networks give it in this unit, so that what they
+# give is near 1, and a new network starts near persistence.
+CHANGE = 0.1
+
+
+class Forecaster(Network):
+    """A network that continues sequences: `continued` says how."""
+
+    def __init__(self, *, name: str, spec: Spec) -> None:
+        super().__init__()
+        blocks.check_kind(name, spec, ["forecast"])
+        self.given, self.variables, self.ring = spec.given, len(spec.output_channels), spec.grid[-1]
+
+    @abstractmethod
+    def continued(self, known: Tensor, steps: int) -> Tensor:
+        """The known states (B, given, C, X), all scaled -> the following (B, steps, C, X)."""
+
+    def forward(self, input: Tensor) -> Output:
+        """(B, C, given + n, X), of which the given steps are looked at -> (B, C, n, X), any n."""
+        steps = input.shape[2] - self.given
+        # A step changes a state by little, which bfloat16 would lose.
+        with torch.autocast(input.device.type, enabled=False):
+            known = blocks.at_least_float32(input[:, :, : self.given]).transpose(1, 2)
+            return Output(self.continued(known, steps).transpose(1, 2))
+
+
+def around(states: Tensor, width: int) -> Tensor:
+    """(..., C, X) -> (..., X, C width): of each place on the ring, the variables of the `width` nearest places.
+
+    A dense layer after it is a convolution over the ring.
+    """
+    return blocks.close_ring(states, width).unfold(-1, width, 1).transpose(-3, -2).flatten(-2)
+
+
+def dense_layers(inputs: int, hidden: int, layers: int, outputs: int, *, activation: str) -> nn.Sequential:
+    """`layers` hidden ones of `hidden` numbers, each with the activation behind it, and a last one."""
+    if hidden < 1 or layers < 1:
+        raise ValueError(f"model.hidden={hidden}, model.layers={layers}: at least one of each is needed")
+    sizes = [inputs, *[hidden] * layers]
+    made: list[nn.Module] = []
+    for a, b in zip(sizes[:-1], sizes[1:], strict=True):
+        made += [nn.Linear(a, b), blocks.activation(activation)]
+    return nn.Sequential(*made, nn.Linear(hidden, outputs))

@@ -1,0 +1,153 @@
+"""Networks that are the right-hand side of a differential equation, which an integrator steps forward (Chen et al.
+2018; for Lorenz's systems Fablet et al. 2018).
+
+Time is that of the data, states are scaled. An integrator of order 4 finds equations where one of order 1 finds what
+makes up for its own error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+import torch
+from torch import Tensor, nn
+
+from dlgd.contract import Scaling, Spec
+from dlgd.models import blocks
+from dlgd.models.forecasts import CHANGE, Forecaster, around, dense_layers
+from dlgd.physics.integrators import SCHEMES, Dynamics, trajectory
+
+
+class ODENetwork(Forecaster):
+    """Steps `dynamics`, in scaled units, forward from the last known state: `substeps` steps of a scheme, "euler" or
+    "rk4", for each step of the data."""
+
+    dynamics: Dynamics
+
+    def __init__(self, *, name: str, spec: Spec, scheme: str, substeps: int) -> None:
+        super().__init__(name=name, spec=spec)
+        if scheme not in SCHEMES:
+            raise ValueError(f"model.scheme={scheme} is unknown: choose one of {', '.join(SCHEMES)}")
+        if substeps < 1:
+            raise ValueError(f"model.substeps={substeps}: at least one is needed")
+        if spec.dt <= 0:
+            raise ValueError(f"model={name} needs a time step, which data={spec.name} does not tell: try model=gru")
+        self.scheme, self.substeps, self.dt = SCHEMES[scheme], substeps, spec.dt
+
+    def continued(self, known: Tensor, steps: int) -> Tensor:
+        """See `Forecaster`."""
+        states = trajectory(
+            self.dynamics,
+            known[:, -1].flatten(1),
+            self.dt / self.substeps,
+            steps * self.substeps,
+            every=self.substeps,
+            scheme=self.scheme,
+        )
+        return states[1:].unflatten(-1, (self.variables, self.ring)).transpose(0, 1)
+
+
+class Learned(nn.Module, Dynamics):
+    """A right-hand side (..., size) of states (..., size), size = C X.
+
+    `cells` makes of what stands around each place on the ring, (..., X, C kernel), its tendencies (..., X, C), in
+    `CHANGE` per step of the data.
+    """
+
+    def __init__(self, cells: nn.Module, *, spec: Spec, kernel: int) -> None:
+        super().__init__()
+        self.cells, self.shape, self.kernel = cells, (len(spec.output_channels), spec.grid[-1]), kernel
+        self.size, self.rate = self.shape[0] * self.shape[1], CHANGE / spec.dt
+
+    def tendency(self, state: Tensor) -> Tensor:
+        """Per unit of time."""
+        given = around(state.unflatten(-1, self.shape), self.kernel)
+        return self.rate * self.cells(given).transpose(-2, -1).flatten(-2)
+
+
+class NeuralODE(ODENetwork):
+    """The right-hand side is a perceptron with `layers` hidden layers of `hidden` numbers."""
+
+    def __init__(
+        self, *, spec: Spec, hidden: int, layers: int, kernel: int, activation: str, scheme: str, substeps: int
+    ) -> None:
+        super().__init__(name="neural_ode", spec=spec, scheme=scheme, substeps=substeps)
+        width = min(blocks.odd(kernel), self.ring)
+        cells = dense_layers(width * self.variables, hidden, layers, self.variables, activation=activation)
+        self.dynamics = Learned(cells, spec=spec, kernel=width)
+
+
+class BilinearODE(ODENetwork):
+    """The right-hand side is D (A x + a + B x * C x), with `hidden` products (the bilinear network of Fablet et al.
+    2018): polynomials of degree two, to which those of Lorenz's systems belong."""
+
+    def __init__(self, *, spec: Spec, hidden: int, kernel: int, scheme: str, substeps: int) -> None:
+        super().__init__(name="bilinear_ode", spec=spec, scheme=scheme, substeps=substeps)
+        width = min(blocks.odd(kernel), self.ring)
+        self.dynamics = Learned(Bilinear(width * self.variables, hidden, self.variables), spec=spec, kernel=width)
+
+
+class Bilinear(nn.Module):
+    """D (A x + a + B x * C x) of the last axis."""
+
+    def __init__(self, inputs: int, hidden: int, outputs: int) -> None:
+        super().__init__()
+        if hidden < 1:
+            raise ValueError(f"model.hidden={hidden}: at least one is needed")
+        self.linear = nn.Linear(inputs, hidden)
+        self.left, self.right = (nn.Linear(inputs, hidden, bias=False) for _ in range(2))
+        self.last = nn.Linear(hidden, outputs, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., inputs) -> (..., outputs)."""
+        return self.last(self.linear(x) + self.left(x) * self.right(x))
+
+
+class LorenzODE(ODENetwork):
+    """The right-hand side is the true one; its parameters are learned, and start at `factor` times the truth."""
+
+    def __init__(self, *, spec: Spec, factor: float, scheme: str, substeps: int) -> None:
+        super().__init__(name="lorenz_ode", spec=spec, scheme=scheme, substeps=substeps)
+        self.dynamics = Scaled(known_dynamics("model=lorenz_ode", spec, "model=neural_ode"), spec.scaling, factor)
+
+    def use_scaling(self, scaling: Scaling) -> None:
+        """That of the data, which they know once they are prepared."""
+        self.dynamics.use_scaling(scaling)
+
+
+def known_dynamics(who: str, spec: Spec, instead: str) -> Dynamics:
+    """The equations behind the data; ValueError where they have none."""
+    if spec.dynamics is None or spec.dt <= 0:
+        raise ValueError(f"{who} needs equations and a time step, which data={spec.name} does not tell: try {instead}")
+    return spec.dynamics
+
+
+class Scaled(nn.Module, Dynamics):
+    """Equations for physical states x as those of scaled states u: du/dt = f(mean + std u) / std.
+
+    With a `factor`, each parameter (a field of the dataclass) is multiplied by a number to be learned, which starts
+    there.
+    """
+
+    def __init__(self, dynamics: Dynamics, scaling: Scaling, factor: float | None = None) -> None:
+        super().__init__()
+        self.physical, self.size = dynamics, dynamics.size
+        # in the checkpoint: the network may be made before the data are
+        self.register_buffer("mean", torch.tensor(scaling.mean))
+        self.register_buffer("std", torch.tensor(scaling.std))
+        names = () if factor is None else [field.name for field in fields(dynamics) if field.name != "size"]
+        self.factors = nn.ParameterDict({name: nn.Parameter(torch.tensor(float(factor))) for name in names})
+
+    def use_scaling(self, scaling: Scaling) -> None:
+        """Take another mean and standard deviation."""
+        self.mean.fill_(scaling.mean)
+        self.std.fill_(scaling.std)
+
+    def equations(self) -> Dynamics:
+        """With the parameters as they are now."""
+        learned = {name: factor * getattr(self.physical, name) for name, factor in self.factors.items()}
+        return replace(self.physical, **learned) if learned else self.physical
+
+    def tendency(self, state: Tensor) -> Tensor:
+        """(..., size), per unit of time."""
+        return self.equations().tendency(self.mean + self.std * state) / self.std

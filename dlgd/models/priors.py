@@ -1,0 +1,119 @@
+"""Priors of states over a window: Phi leaves what is likely as it is, so that |x - Phi(x)|^2 says how unlikely x is.
+
+Windows are (B, C, T, X), scaled (Fablet et al. 2021).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from dlgd.contract import Batch, Misfit, Scaling, Spec
+from dlgd.models import blocks
+from dlgd.models.neural_ode import Scaled, known_dynamics
+from dlgd.physics.integrators import advance
+
+COARSE = 4  # steps averaged at the coarse scale
+
+
+class TwoScale(nn.Module):
+    """Bilinear auto-encoder at two scales: of the window, and of means over 4 steps. No layer has a bias.
+
+    Each scale: a convolution of `kernel` to 2 width channels, rectified, 1 x 1 to width, and then, side by side, a
+    linear map and the product of two.
+    """
+
+    def __init__(self, *, channels: int, ring: int, width: int, kernel: int) -> None:
+        super().__init__()
+        self.coarse, self.fine = (BilinearScale(channels, ring, width, kernel) for _ in range(2))
+        self.narrowed = nn.Conv2d(2 * width, width, 1, bias=False)
+        self.raised = nn.ConvTranspose2d(width, channels, (COARSE, 1), stride=(COARSE, 1), bias=False)
+        self.last = nn.Conv2d(2 * width, channels, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, T, X), any T."""
+        means = functional.avg_pool2d(x, (COARSE, 1), ceil_mode=True)  # the last of fewer steps where they end
+        coarse = self.raised(self.narrowed(self.coarse(means)))
+        return self.last(self.fine(x)) + coarse[:, :, : x.shape[2]]
+
+
+class BilinearScale(nn.Module):
+    """(B, C, T, X) -> (B, 2 width, T, X)."""
+
+    def __init__(self, channels: int, ring: int, width: int, kernel: int) -> None:
+        super().__init__()
+        self.first = nn.Sequential(
+            blocks.SequenceConv(channels, 2 * width, kernel, ring, bias=False),
+            nn.ReLU(),
+            nn.Conv2d(2 * width, width, 1, bias=False),
+        )
+        self.linear, self.left, self.right = (nn.Conv2d(width, width, 1, bias=False) for _ in range(3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any T."""
+        x = self.first(x)
+        return torch.cat([self.linear(x), self.left(x) * self.right(x)], dim=1)
+
+
+def convolutions(*, channels: int, ring: int, width: int, kernel: int) -> nn.Module:
+    """Three convolutions to width, 2 width and 4 width channels, rectified, and one of 1 x 1 back to the channels."""
+    sizes = [channels, width, 2 * width, 4 * width]
+    layers: list[nn.Module] = []
+    for a, b in zip(sizes[:-1], sizes[1:], strict=True):
+        layers += [blocks.SequenceConv(a, b, kernel, ring), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Conv2d(sizes[-1], channels, 1))
+
+
+class Equations(nn.Module):
+    """Each state is what the true equations make of the one before it, by one step of RK4; the first is itself."""
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__()
+        self.dynamics = Scaled(known_dynamics("model.prior=ode", spec, "model.prior=unet"), spec.scaling)
+        self.dt = spec.dt
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, T, X), any T."""
+        with torch.autocast(x.device.type, enabled=False):  # which would lose how little a step changes a state
+            states = blocks.at_least_float32(x).transpose(1, 2)
+            advanced = advance(self.dynamics, states[:, :-1].flatten(2), self.dt).unflatten(2, states.shape[2:])
+            return torch.cat([states[:, :1], advanced], dim=1).transpose(1, 2)
+
+    def use_scaling(self, scaling: Scaling) -> None:
+        """That of the data, which they know once they are prepared."""
+        self.dynamics.use_scaling(scaling)
+
+
+PRIORS = {"unet": TwoScale, "cnn": convolutions}
+
+
+def prior(name: str, *, spec: Spec, width: int, kernel: int, choices: Sequence[str]) -> nn.Module:
+    """By name: "unet", "cnn" or "ode", if it is among the choices."""
+    if name not in choices:
+        raise ValueError(f"model.prior={name} is unknown: choose one of {', '.join(choices)}")
+    if width < 1:
+        raise ValueError(f"model.width={width}: at least one channel is needed")
+    blocks.odd(kernel)
+    if name == "ode":
+        return Equations(spec)
+    return PRIORS[name](channels=len(spec.output_channels), ring=spec.grid[-1], width=width, kernel=kernel)
+
+
+def objective(
+    prior: nn.Module, estimates: Sequence[Tensor], batch: Batch, misfit: Misfit, weight: float
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """What to minimize: of each estimate the misfit and weight / 2 (E |x - Phi(x)|^2 + that of the truth), summed.
+
+    The parts are those of the last estimate.
+    """
+    truth = torch.where(batch.mask, batch.target, 0.0)
+    cost_of_truth = (prior(truth) - truth).square().mean()
+    total, parts = 0.0, {}
+    for estimate in estimates:
+        value, parts = misfit(prediction=estimate, target=batch.target, mask=batch.mask)
+        cost = 0.5 * weight * ((prior(estimate) - estimate).square().mean() + cost_of_truth)
+        total, parts = total + value + cost, parts | {"prior": cost.detach()}
+    return total, parts

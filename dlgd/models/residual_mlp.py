@@ -1,0 +1,32 @@
+"""Residual perceptron: each state is the one before it plus what dense layers make of the known states before it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from dlgd.contract import Spec
+from dlgd.models import blocks
+from dlgd.models.forecasts import CHANGE, Forecaster, around, dense_layers
+
+
+class ResidualMLP(Forecaster):
+    """x_(t+1) = x_t + f(x_t, x_(t-1), ...), again and again, of as many states as the data give.
+
+    f has `layers` hidden layers of `hidden` numbers, and on a ring sees the `kernel` nearest variables.
+    """
+
+    def __init__(self, *, spec: Spec, hidden: int, layers: int, kernel: int, activation: str) -> None:
+        super().__init__(name="residual_mlp", spec=spec)
+        self.kernel = min(blocks.odd(kernel), self.ring)
+        inputs = self.kernel * self.variables * self.given
+        self.layers = dense_layers(inputs, hidden, layers, self.variables, activation=activation)
+
+    def continued(self, known: Tensor, steps: int) -> Tensor:
+        """See `Forecaster`."""
+        states = list(known.unbind(1))
+        for _ in range(steps):
+            recent = torch.cat(states[-self.given :], dim=1)  # (B, given C, X)
+            change = self.layers(around(recent, self.kernel)).transpose(1, 2)
+            states.append(states[-1] + CHANGE * change)
+        return torch.stack(states[self.given :], dim=1)

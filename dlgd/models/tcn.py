@@ -1,0 +1,47 @@
+"""Temporal convolutional network (Bai et al. 2018): a forecast from dilated convolutions over the last steps."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from dlgd.contract import Spec
+from dlgd.models import blocks
+from dlgd.models.forecasts import CHANGE, Forecaster
+
+
+class TCN(Forecaster):
+    """`layers` convolutions of `width` channels and `kernel` steps, 1, 2, 4, ... steps apart, and a last one of 1 x 1
+    that makes the change to the next state of the 1 + (kernel - 1) (2^layers - 1) last ones.
+
+    Where fewer are known, the first of them stands for those before it. On a ring the convolutions go over the `kernel`
+    nearest variables too.
+    """
+
+    def __init__(self, *, spec: Spec, layers: int, width: int, kernel: int, activation: str) -> None:
+        super().__init__(name="tcn", spec=spec)
+        if layers < 1 or width < 1:
+            raise ValueError(f"model.layers={layers}, model.width={width}: at least one of each is needed")
+        self.kernel = min(blocks.odd(kernel), self.ring)
+        self.reach = 1 + (kernel - 1) * (2**layers - 1)
+        sizes = [self.variables, *[width] * layers]
+        self.layers = nn.ModuleList(
+            nn.Conv2d(a, b, (kernel, self.kernel), dilation=(2**number, 1))
+            for number, (a, b) in enumerate(zip(sizes[:-1], sizes[1:], strict=True))
+        )
+        self.activation = blocks.activation(activation)
+        self.last = nn.Conv2d(width, self.variables, 1)
+
+    def continued(self, known: Tensor, steps: int) -> Tensor:
+        """See `Forecaster`."""
+        before = max(self.reach - self.given, 0)
+        states = [known[:, 0]] * before + list(known.unbind(1))
+        for _ in range(steps):
+            states.append(states[-1] + CHANGE * self._change(torch.stack(states[-self.reach :], dim=2)))
+        return torch.stack(states[before + self.given :], dim=1)
+
+    def _change(self, x: Tensor) -> Tensor:
+        """(B, C, reach, X) -> (B, C, X)."""
+        for convolution in self.layers:
+            x = self.activation(convolution(blocks.close_ring(x, self.kernel)))
+        return self.last(x)[:, :, 0]

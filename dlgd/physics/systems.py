@@ -1,0 +1,35 @@
+"""Systems by name: from the attributes of samples to the equations behind them, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dlgd.physics.integrators import Dynamics
+from dlgd.physics.lorenz import Lorenz63, Lorenz96
+
+# by name: the class, and its parameters with their types
+SYSTEMS: dict[str, tuple[type[Dynamics], dict[str, type]]] = {
+    "lorenz63": (Lorenz63, {"sigma": float, "rho": float, "beta": float}),
+    "lorenz96": (Lorenz96, {"size": int, "forcing": float}),
+}
+
+
+def dynamics_of(attrs: Mapping[str, Any]) -> Dynamics:
+    """The equations that attributes name: `system`, and its parameters; ValueError where they do not."""
+    name = attrs.get("system")
+    if name not in SYSTEMS:
+        raise ValueError(f"system={name} is unknown: the attribute must be one of {', '.join(SYSTEMS)}")
+    kind, parameters = SYSTEMS[name]
+    missing = [key for key in parameters if key not in attrs]
+    if missing:
+        raise ValueError(f"samples of system={name} lack the attribute {', '.join(missing)}")
+    return kind(**{key: number(attrs[key]) for key, number in parameters.items()})
+
+
+def attributes_of(dynamics: Dynamics) -> dict[str, Any]:
+    """What `dynamics_of` reads, as plain numbers; ValueError for equations that have no name."""
+    for name, (kind, parameters) in SYSTEMS.items():
+        if isinstance(dynamics, kind):
+            return {"system": name} | {key: number(getattr(dynamics, key)) for key, number in parameters.items()}
+    raise ValueError(f"{type(dynamics).__name__} is none of the systems {', '.join(SYSTEMS)}")
