@@ -11,7 +11,19 @@ from typing import Any
 
 import hydra
 import pytest
-from config_files import BUILDERS, CHOICES, DOORS, GROUPS, PRESETS, compose, doors_with, groups_of, objects, with_choice
+from config_files import (
+    BUILDERS,
+    CHOICES,
+    DOORS,
+    GROUPS,
+    PRESETS,
+    choices_of,
+    compose,
+    doors_with,
+    groups_of,
+    objects,
+    with_choice,
+)
 from omegaconf import OmegaConf
 
 from dlgd.settings import CONF, ROOT
@@ -162,3 +174,9 @@ def test_every_value_of_a_door_is_read(door_name):
     assert {str(key) for key in given} - {"defaults", "hydra"} <= read
     assert {"seed", "device"} == {str(key) for key in OmegaConf.load(CONF / "base.yaml")} - {"defaults", "hydra"}
     assert {"seed", "device"} <= READ_SOMEWHERE
+
+
+@pytest.mark.parametrize("data", choices_of("data"))
+def test_a_configuration_can_be_printed_with_its_references_resolved(data):
+    """--cfg job --resolve: a reference may not become a bare list."""
+    OmegaConf.resolve(compose("config", f"data={data}"))
