@@ -177,7 +177,9 @@ def method(config: DictConfig, group: str = "baseline") -> Method:
 
 def comparison(config: DictConfig) -> list[Method]:
     """The methods that each network is compared with."""
-    methods = config.evaluation.get("methods") or {}
+    methods = config.evaluation.get("methods")
+    if methods is None:
+        return []
     if not OmegaConf.is_dict(methods):
         raise Refusal(f"evaluation.methods={methods} must name methods, each with its options")
     return [method(one, f"evaluation.methods.{name}") for name, one in methods.items() if one is not None]

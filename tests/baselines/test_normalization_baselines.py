@@ -16,7 +16,9 @@ from dlgd import build
 from dlgd.contract import DataSource, Method
 from dlgd.settings import CONF, Refusal
 
-ALL = sorted(path.stem for path in (CONF / "baseline").glob("*.yaml"))
+ALL = sorted(
+    path.stem for path in (CONF / "baseline").glob("*.yaml") if "dlgd.baselines.normalization." in path.read_text()
+)
 
 
 @functools.cache
