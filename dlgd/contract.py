@@ -88,7 +88,13 @@ class Staggered:
 
 @dataclass(frozen=True)
 class Spec:
-    """What a data set tells a network and a loss before a single sample exists."""
+    """What a data set tells a network and a loss before a single sample exists.
+
+    Where `days` is not 0, fields are maps to be interpolated. The input channels are `days` first guesses (0 where
+    there is none), `days` maps of observations (0 where unobserved), `days` maps of flags (1 where observed, else 0),
+    and then maps that say where the cell is: "sea" (1, and 0 on land and beyond the rim) and perhaps coordinates. The
+    output channels are all days, or the one in the middle.
+    """
 
     name: str  # as typed in data=...
     kind: str  # one of KINDS
@@ -99,6 +105,7 @@ class Spec:
     bounds: tuple[float, float] | None = None  # within which every scaled target lies
     units: str = "1"  # of the physical target
     scaling: Scaling = field(default_factory=Scaling)
+    days: int = 0  # of maps to be interpolated from observations: how many a network sees, an odd number; see below
     given: int = 0  # of sequences: leading steps of the input that are known; the others are 0, and are the target
     dt: float = 0.0  # of sequences: time between two steps, in the units of `dynamics`
     dynamics: Dynamics | None = None  # of sequences: the equations behind them, in physical units
@@ -148,9 +155,14 @@ class Network(ABC, nn.Module):
         raise NotImplementedError(f"{type(self).__name__} has no features")
 
     def scores(self, batch: Batch, misfit: Misfit) -> dict[str, Tensor]:
-        """Scores that only this network understands (a VAE's bounds of the likelihood): means over the batch,
-        lower is better. None for most networks."""
+        """Scores that only this network understands (a VAE's bounds of the likelihood), means over the batch; none for
+        most networks."""
         return {}
+
+    def error_std(self, input: Tensor) -> Tensor | None:
+        """The standard deviations that it expects its errors to have, scaled, of the shape of its prediction; None for
+        most networks."""
+        return None
 
     def coder(self) -> Coder | None:
         """Itself, where it goes through a code of a few numbers that one may look at."""
@@ -284,8 +296,13 @@ class Method(ABC):
         """The physical target of each sample, shape (sample, ...); of labels, the chances (sample, class)."""
 
     def scores(self, samples: xr.Dataset) -> dict[str, float]:
-        """Scores that only this method understands, lower is better; none for most."""
+        """Scores that only this method understands; none for most."""
         return {}
+
+    def error_std(self, samples: xr.Dataset) -> np.ndarray | None:
+        """The standard deviations that it expects its errors to have, of the shape and in the units of what it
+        predicts; None for most."""
+        return None
 
     def coder(self) -> Coder | None:
         """Between samples and codes, where the method goes through such."""
@@ -313,6 +330,11 @@ class Evaluation(ABC):
         Its scores join those of the first, or replace those of the same name; its figures join the figures.
         """
         return None
+
+    def error_std_figures(  # noqa: B027
+        self, folder: Path, samples: xr.Dataset, predictions: Mapping[str, np.ndarray], stds: Mapping[str, np.ndarray]
+    ) -> None:
+        """PNG figures of the standard deviations that methods expect their errors to have; none for most problems."""
 
     def coder_figures(self, folder: Path, samples: xr.Dataset, coders: Mapping[str, Coder]) -> None:  # noqa: B027
         """PNG figures of the codes that methods go through; none for most problems."""

@@ -46,6 +46,9 @@ def report(
     evaluation.figures(folder / "figures", samples, predictions)
     if further is not None:
         second.figures(folder / "figures", others, answers)
+    stds = {method.name: std for method in methods if (std := method.error_std(samples)) is not None}
+    if stds:
+        evaluation.error_std_figures(folder / "figures", samples, predictions, stds)
     coders = {method.name: coder for method in methods if (coder := method.coder()) is not None}
     if coders:
         evaluation.coder_figures(folder / "figures", samples, coders)

@@ -43,6 +43,8 @@ def score(
         elapsed = time.perf_counter() - start
         try:
             scores = evaluation.scores(samples, prediction) | method.scores(samples)
+        except Refusal:
+            raise
         except ValueError as error:
             raise ValueError(f"{method.name} cannot be scored. {error}") from error
         earlier = method.seconds_per_sample

@@ -50,6 +50,18 @@ class Trained(Method):
         with torch.no_grad():
             return own_scores(self.network, self.misfit, list(self._batches(samples)))
 
+    def error_std(self, samples: xr.Dataset) -> np.ndarray | None:
+        """What the network expects, in physical units: those of a target that is scaled by a factor and a mean."""
+        self.network.to(self.device).eval()
+        found = []
+        with torch.inference_mode():
+            for batch in self._batches(samples):
+                if (std := self.network.error_std(batch.input)) is None:
+                    return None
+                found.append(std.cpu())
+        scaled = torch.cat(found)
+        return self.data.to_physical(scaled, samples) - self.data.to_physical(torch.zeros_like(scaled), samples)
+
     def coder(self) -> Coder | None:
         """The network's, between samples and codes in physical units."""
         inner = self.network.coder()

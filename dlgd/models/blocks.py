@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -28,11 +28,14 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 }
 NORMALIZATIONS = ("batch", "group", "none")
 LARGEST_LOG_STD = 8.0  # of scaled numbers, either way: from 1/3000 of the data's standard deviation to 3000 times it
+CALIBRATION = ("share_within_std", "miscalibration")  # scores; of the first, neither lower nor higher is better
+WITHIN_STD = math.erf(math.sqrt(0.5))  # 0.683: share of normal errors within one standard deviation
 
-# For each kind of data (of sequences there are two): what a network that fits it does, what the data do, and a choice
-# that fits them.
+# For each kind of data (of sequences there are two, and of fields): what a network that fits it does, what the data do,
+# and a choice that fits them.
 KINDS = {
     "field": ("predicts fields", "gives fields", "model=resnet"),
+    "interpolation": ("interpolates maps", "asks for the interpolation of maps", "model=unet"),
     "label": ("predicts labels", "gives labels", "model=cnn"),
     "forecast": ("makes forecasts", "asks for forecasts", "model=neural_ode"),
     "assimilation": ("assimilates observations", "asks for the assimilation of observations", "model=unet"),
@@ -44,9 +47,12 @@ KINDS = {
 
 
 def kind_of(spec: Spec) -> str:
-    """One of KINDS: sequences are to be continued where leading steps are given, and to be assimilated elsewhere."""
+    """One of KINDS: sequences are to be continued where leading steps are given, and to be assimilated elsewhere; maps
+    of days are to be interpolated."""
     if spec.kind == "sequence":
         return "forecast" if spec.given > 0 else "assimilation"
+    if spec.kind == "field" and spec.days > 0:
+        return "interpolation"
     return spec.kind
 
 
@@ -167,6 +173,13 @@ class SequenceConv(nn.Conv2d):
         return lying.mT
 
 
+def kept_conv(inputs: int, outputs: int, kernel: int, ring: int, *, bias: bool = True) -> nn.Conv2d:
+    """One that keeps the size: of sequences (ring > 0) a `SequenceConv`, of maps (ring 0) with zeros beyond the rim."""
+    if ring > 0:
+        return SequenceConv(inputs, outputs, kernel, ring, bias=bias)
+    return nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=bias)
+
+
 def dense(inputs: int, outputs: int, *, norm: str, act: str) -> nn.Sequential:
     """Dense layer, normalization, activation."""
     return nn.Sequential(nn.Linear(inputs, outputs), normalization(norm, outputs, cells=False), activation(act))
@@ -203,41 +216,51 @@ def within_bounds(spec: Spec) -> nn.Module:
 
 
 class Estimator(Network):
-    """A network whose answer is that of its `body`; of sequences, what the body adds to the first guess.
+    """A network whose answer is that of its `body`; where there are observations, of sequences or maps, what the body
+    adds to the first guess.
 
-    Of sequences it may be asked for the standard deviations of its errors too: then the body gives their logarithms
-    behind the estimates, and both are learned by the likelihood of normal errors, which takes the place of the loss.
+    There it may be asked for the standard deviations of its errors too: then the body gives their logarithms behind
+    the estimates, and both are learned by the likelihood of normal errors, which takes the place of the loss.
     """
 
-    guesses = 0  # leading channels of the input that are first guesses
+    guess: slice | None = None  # channels of the input to which the body's answer is added
+    scored = slice(None)  # channels of the answer that the network's own scores are about
     tells_std = False
 
     @abstractmethod
     def body(self, input: Tensor) -> Tensor:
-        """The answer, or, of sequences, what `channels` says."""
+        """The answer, or, where there are observations, what `channels` says."""
 
     def channels(self, spec: Spec, *, predict_std: bool) -> int:
         """How many the body must give. ValueError where standard deviations make no sense."""
-        count = len(spec.output_channels)
-        if kind_of(spec) == "assimilation":
-            self.guesses, self.tells_std = count, predict_std
-        elif predict_std:
+        count, kind = len(spec.output_channels), kind_of(spec)
+        if predict_std and kind not in ("assimilation", "interpolation"):
             raise ValueError(
-                f"model.predict_std=true is for the assimilation of observations, which data={spec.name} does not ask "
-                "for: try model.predict_std=false"
+                "model.predict_std=true is for the assimilation or interpolation of observations, which "
+                f"data={spec.name} does not ask for: try model.predict_std=false"
             )
-        if self.tells_std:
-            self.score_names = ("negative_log_likelihood",)
-        return 2 * count if self.tells_std else count
+        if kind == "assimilation":
+            self.guess = slice(count)
+        elif kind == "interpolation":
+            first = (spec.days - count) // 2  # 0, or the day in the middle
+            self.guess, self.scored = slice(first, first + count), slice(count // 2, count // 2 + 1)
+        self.tells_std = predict_std
+        if predict_std:
+            self.score_names = ("negative_log_likelihood", *CALIBRATION)
+        return 2 * count if predict_std else count
 
     def forward(self, input: Tensor) -> Output:
         """As the body's; without standard deviations."""
         return Output(self.with_std(input)[0] if self.tells_std else self._guessed(input, self.body(input)))
 
     def with_std(self, input: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, C_in, T, X) -> estimates and the logarithms of their standard deviations, (B, C, T, X) each, scaled."""
+        """The input -> estimates and the logarithms of their standard deviations, (B, C_out, ...) each, scaled."""
         change, log_std = at_least_float32(self.body(input)).chunk(2, dim=1)
         return self._guessed(input, change), LARGEST_LOG_STD * torch.tanh(log_std / LARGEST_LOG_STD)
+
+    def error_std(self, input: Tensor) -> Tensor | None:
+        """Where it predicts them."""
+        return self.with_std(input)[1].exp() if self.tells_std else None
 
     def objectives(self, batch: Batch, misfit: Misfit) -> Iterator[tuple[str, Tensor, dict[str, Tensor]]]:
         """The misfit, or the likelihood of the target; then the misfit is but one of the parts."""
@@ -250,13 +273,17 @@ class Estimator(Network):
         yield "network", value, parts | {"negative_log_likelihood": value.detach()}
 
     def scores(self, batch: Batch, misfit: Misfit) -> dict[str, Tensor]:
-        """negative_log_likelihood, where it predicts standard deviations."""
+        """Where it predicts standard deviations, negative_log_likelihood and those of `calibration`; of maps, of the
+        day in the middle."""
         if not self.tells_std:
             return {}
-        return {"negative_log_likelihood": negative_log_likelihood(*self.with_std(batch.input), batch)}
+        mean, log_std = (part[:, self.scored] for part in self.with_std(batch.input))
+        batch = replace(batch, target=batch.target[:, self.scored], mask=batch.mask[:, self.scored])
+        likelihood = {"negative_log_likelihood": negative_log_likelihood(mean, log_std, batch)}
+        return likelihood | calibration(mean, log_std, batch)
 
     def _guessed(self, input: Tensor, change: Tensor) -> Tensor:
-        return change + input[:, : self.guesses] if self.guesses else change
+        return change if self.guess is None else change + crop(input[:, self.guess], self.halo)
 
 
 def negative_log_likelihood(mean: Tensor, log_std: Tensor, batch: Batch) -> Tensor:
@@ -264,6 +291,20 @@ def negative_log_likelihood(mean: Tensor, log_std: Tensor, batch: Batch) -> Tens
     error = torch.where(batch.mask, batch.target - mean, 0.0)
     nats = 0.5 * (error * torch.exp(-log_std)) ** 2 + log_std + 0.5 * math.log(2 * math.pi)
     return torch.where(batch.mask, nats, 0.0).sum() / batch.mask.sum().clamp(min=1)
+
+
+def calibration(mean: Tensor, log_std: Tensor, batch: Batch) -> dict[str, Tensor]:
+    """share_within_std: the share of the target within one standard deviation of the estimate, of each sample; that of
+    normal errors is WITHIN_STD, neither more nor less. miscalibration: how far from that it is.
+
+    Means over the samples of which something counts.
+    """
+    within = batch.mask & ((batch.target - mean).abs() <= torch.exp(log_std))
+    counts = batch.mask.flatten(1).sum(dim=1)
+    shares = within.flatten(1).sum(dim=1) / counts.clamp(min=1)
+    values = dict(zip(CALIBRATION, (shares, (shares - WITHIN_STD).abs()), strict=True))
+    some = (counts > 0).sum().clamp(min=1)
+    return {name: torch.where(counts > 0, value, 0.0).sum() / some for name, value in values.items()}
 
 
 # --- labels ------------------------------------------------------------------------------------------------

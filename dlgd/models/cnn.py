@@ -37,7 +37,7 @@ class CNN(blocks.Stack):
         predict_std: bool = False,
     ) -> None:
         super().__init__()
-        blocks.check_kind("cnn", spec, ["field", "label", "assimilation"])
+        blocks.check_kind("cnn", spec, ["field", "interpolation", "label", "assimilation"])
         blocks.check_share("dropout", dropout)
         if layers < 2:
             raise ValueError(f"model.layers={layers}: a cnn needs at least 2 layers")

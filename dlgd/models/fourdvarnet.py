@@ -1,14 +1,17 @@
 """4DVarNet (Fablet et al. 2021): a variational cost of which the prior, and the way down, are learned.
 
-Written for (B, C, Y or T, X): C are variables of a sequence, or days of a field.
+Of sequences the state is (B, C, T, X), C the variables; of maps (B, days, Y, X).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from dlgd.contract import Batch, Misfit, Network, Output, Scaling, Spec
 from dlgd.models import blocks, priors
@@ -18,19 +21,25 @@ Memory = tuple[Tensor, Tensor] | None
 
 class Solver(nn.Module):
     """A convolutional LSTM (Shi et al. 2015), 3 x 3, that reads gradients and remembers `hidden` numbers, from which a
-    convolution of 1 x 1 makes the change of the state. dropout: of the gradient."""
+    convolution of 1 x 1 makes the change of the state. dropout: of the gradient.
 
-    def __init__(self, *, channels: int, ring: int, hidden: int, dropout: float) -> None:
+    cells: of maps, those each way of which it sees means; its change is then interpolated between them.
+    """
+
+    def __init__(self, *, channels: int, ring: int, hidden: int, dropout: float, cells: int) -> None:
         super().__init__()
         blocks.check_share("dropout", dropout)
         if hidden < 1:
             raise ValueError(f"model.hidden={hidden}: at least one is needed")
-        self.hidden, self.dropout = hidden, nn.Dropout(dropout)
-        self.gates = blocks.SequenceConv(channels + hidden, 4 * hidden, 3, ring)
+        self.hidden, self.dropout, self.cells = hidden, nn.Dropout(dropout), cells
+        self.gates = blocks.kept_conv(channels + hidden, 4 * hidden, 3, ring)
         self.last = nn.Conv2d(hidden, channels, 1, bias=False)
 
     def forward(self, gradient: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
-        """(B, C, T, X) and what was remembered (B, hidden, T, X), None at first -> the same."""
+        """(B, C, T, X) and what was remembered (B, hidden, T, X), None at first -> the same; of maps, of means."""
+        rows, columns = gradient.shape[2:]
+        if self.cells > 1:
+            gradient = functional.avg_pool2d(gradient, self.cells, ceil_mode=True)
         if memory is None:
             nothing = gradient.new_zeros(len(gradient), self.hidden, *gradient.shape[2:])
             memory = nothing, nothing
@@ -39,7 +48,10 @@ class Solver(nn.Module):
         enter, forget, leave, new = gates.chunk(4, dim=1)
         cell = torch.sigmoid(forget) * cell + torch.sigmoid(enter) * torch.tanh(new)
         output = torch.sigmoid(leave) * torch.tanh(cell)
-        return self.last(output), (output, cell)
+        change = self.last(output)
+        if self.cells > 1:
+            change = functional.interpolate(change, scale_factor=self.cells, mode="bilinear")[..., :rows, :columns]
+        return change, (output, cell)
 
 
 class FourDVarNet(Network):
@@ -48,10 +60,20 @@ class FourDVarNet(Network):
     The cost is sum_c a_c^2 |m (x - y)|^2 + b_c^2 |x - Phi(x)|^2 over the channels c, a and b learned. The size is the
     root mean square, of each sample.
 
+    descent: rate of a plain descent beside that, descent k / steps times the gradient in step k. prior_cells,
+    solver_cells: of maps, those each way of whose means prior and solver make what they make; the answer still has all
+    cells.
+
     prior: Phi, "unet" (`priors.TwoScale`) or "cnn", with `width` and `kernel`, or "ode", the true equations.
     repeats: of all steps; each starts where the one before it ended, and has a loss of its own, but they are trained
     as if they knew nothing of one another. prior_weight: of what Phi changes in the answer and in the truth, added to
-    the loss in training.
+    the loss in training. recompute: keep no more than the state between steps for the way back, and compute the rest
+    again: the same weights from less memory and more time.
+
+    Maps keep their size with zeros beyond the rim of what is given, which is `halo` cells away from what is predicted.
+    The state is all days of the window; what the data say of the place (sea, coordinates) is not looked at. The
+    authors' code for sea surface height (4dvarnet-starter) divides the solver's change in step k by k instead, and
+    passes the answer through Phi once more when it is not trained.
     """
 
     def __init__(
@@ -66,19 +88,39 @@ class FourDVarNet(Network):
         steps: int,
         repeats: int,
         prior_weight: float,
+        halo: int = 0,  # it and what follows have defaults for checkpoints from before they were options
+        descent: float = 0.0,
+        prior_cells: int = 1,
+        solver_cells: int = 1,
+        recompute: bool = False,
     ) -> None:
         super().__init__()
-        blocks.check_kind("fourdvarnet", spec, ["assimilation"])
+        blocks.check_kind("fourdvarnet", spec, ["interpolation", "assimilation"])
         if steps < 1 or repeats < 1 or prior_weight < 0:
             raise ValueError(
                 f"model.steps={steps}, model.repeats={repeats}, model.prior_weight={prior_weight}: at least one step "
                 "and one repeat, and no negative weight"
             )
-        channels = len(spec.output_channels)
+        if halo < 0 or descent < 0:
+            raise ValueError(f"model.halo={halo}, model.descent={descent}: neither may be negative")
+        if prior_cells < 1 or solver_cells < 1:
+            raise ValueError(
+                f"model.prior_cells={prior_cells}, model.solver_cells={solver_cells}: means are over at least one cell"
+            )
+        channels, maps = len(spec.output_channels), spec.kind == "field"
+        if maps and channels != spec.days:
+            raise ValueError(
+                f"model=fourdvarnet estimates all days of the window but data={spec.name} asks for the one in the "
+                "middle: try model=unet, or data.predict=all"
+            )
         self.prior = priors.prior(prior, spec=spec, width=width, kernel=kernel, choices=("unet", "cnn", "ode"))
+        if maps and prior_cells > 1:
+            self.prior = priors.OfMeans(self.prior, prior_cells)
         self.observation_weight, self.prior_weights = (nn.Parameter(torch.ones(channels, 1, 1)) for _ in range(2))
-        self.solver = Solver(channels=channels, ring=spec.grid[-1], hidden=hidden, dropout=dropout)
+        ring, cells = (0, solver_cells) if maps else (spec.grid[-1], 1)
+        self.solver = Solver(channels=channels, ring=ring, hidden=hidden, dropout=dropout, cells=cells)
         self.steps, self.repeats, self.prior_weight = steps, repeats, prior_weight
+        self.halo, self.descent, self.recompute = halo if maps else 0, descent, recompute
 
     def use_scaling(self, scaling: Scaling) -> None:
         """That of the data, which they know once they are prepared."""
@@ -86,7 +128,8 @@ class FourDVarNet(Network):
             self.prior.use_scaling(scaling)
 
     def forward(self, input: Tensor) -> Output:
-        """First guesses, observations and flags (B, 3 C, T, X) -> (B, C, T, X), any T."""
+        """First guesses, observations and flags (B, 3 C, T, X) -> (B, C, T, X), any T; of maps (B, 3 days + others,
+        Y + 2 halo, X + 2 halo) -> (B, days, Y, X)."""
         return Output(self.estimates(input)[-1])
 
     def objectives(self, batch: Batch, misfit: Misfit) -> Iterator[tuple[str, Tensor, dict[str, Tensor]]]:
@@ -94,40 +137,58 @@ class FourDVarNet(Network):
         yield "network", *priors.objective(self.prior, self.estimates(batch.input), batch, misfit, self.prior_weight)
 
     def cost(self, x: Tensor, observations: Tensor, flags: Tensor) -> Tensor:
-        """The variational cost of each sample, (B,); all arguments (B, C, T, X)."""
+        """The variational cost of each sample, (B,); all arguments have the shape of the state."""
         departure = self.observation_weight * flags * (x - observations)
         residual = self.prior_weights * (x - self.prior(x))
         return (departure.square() + residual.square()).sum(dim=(1, 2, 3))
 
     def gradient(self, x: Tensor, observations: Tensor, flags: Tensor, *, differentiable: bool) -> Tensor:
-        """Of the cost with respect to x, (B, C, T, X). Wants autograd to be on; differentiable: itself by autograd."""
+        """Of the cost with respect to x, in its shape. Wants autograd to be on; differentiable: itself by autograd."""
         x = x if x.requires_grad else x.detach().requires_grad_()
         (gradient,) = torch.autograd.grad(self.cost(x, observations, flags).sum(), x, create_graph=differentiable)
         return gradient
 
     @torch.compiler.disable
     def estimates(self, input: Tensor) -> list[Tensor]:
-        """(B, 3 C, T, X) -> (B, C, T, X) after each of the repeats."""
+        """What `forward` is given -> what it gives, after each of the repeats."""
         learning = torch.is_grad_enabled()
+        step = partial(checkpoint, self.step, use_reentrant=False) if self.recompute and learning else self.step
         # The cost's gradient is needed even where nobody asks for that of the answer; then no graph is kept.
         with torch.inference_mode(False), torch.enable_grad():
-            x, observations, flags = input.clone().chunk(3, dim=1)
+            states = 3 * self.observation_weight.shape[0]
+            x, observations, flags = input[:, :states].clone().chunk(3, dim=1)
             memory: Memory = None
             size: Tensor | None = None
             found = []
             for repeat in range(self.repeats):
                 if repeat > 0:
                     x, size, memory = x.detach(), size.detach(), tuple(part.detach() for part in memory)
-                for _ in range(self.steps):
-                    gradient = self.gradient(x, observations, flags, differentiable=learning)
-                    with torch.set_grad_enabled(learning):
-                        size = root_mean_square(gradient) if size is None else size
-                        change, memory = self.solver(gradient / size, memory)
-                        x = x - change / self.steps
-                found.append(x)
+                for number in range(1, self.steps + 1):
+                    x, size, memory = step(number, x, size, memory, observations, flags, learning)
+                found.append(blocks.crop(x, self.halo))
         return found
+
+    def step(
+        self,
+        number: int,
+        x: Tensor,
+        size: Tensor | None,
+        memory: Memory,
+        observations: Tensor,
+        flags: Tensor,
+        learning: bool,
+    ) -> tuple[Tensor, Tensor, Memory]:
+        """The state after step `number`, the first gradient's size, and what the solver remembers."""
+        gradient = self.gradient(x, observations, flags, differentiable=learning)
+        with torch.set_grad_enabled(learning):
+            size = root_mean_square(gradient) if size is None else size
+            change, memory = self.solver(gradient / size, memory)
+            x = x - change / self.steps
+            if self.descent > 0:
+                x = x - self.descent * number / self.steps * gradient
+        return x, size, memory
 
 
 def root_mean_square(x: Tensor) -> Tensor:
-    """Of each sample, (B, C, T, X) -> (B, 1, 1, 1); never zero."""
+    """Of each sample, (B, ...) of four dimensions -> (B, 1, 1, 1); never zero."""
     return (x.square().mean(dim=(1, 2, 3), keepdim=True) + 1e-20).sqrt()

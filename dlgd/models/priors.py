@@ -1,6 +1,7 @@
 """Priors of states over a window: Phi leaves what is likely as it is, so that |x - Phi(x)|^2 says how unlikely x is.
 
-Windows are (B, C, T, X), scaled (Fablet et al. 2021).
+Windows of sequences are (B, C, T, X) on a `ring` of X variables, those of maps (B, days, Y, X) with ring 0; all are
+scaled (Fablet et al. 2021).
 """
 
 from __future__ import annotations
@@ -16,28 +17,39 @@ from dlgd.models import blocks
 from dlgd.models.neural_ode import Scaled, known_dynamics
 from dlgd.physics.integrators import advance
 
-COARSE = 4  # steps averaged at the coarse scale
+COARSE = 4  # steps averaged at the coarse scale; of maps, cells each way
+MAP_KERNEL = 3  # cells each way, of the convolutions of maps
 
 
 class TwoScale(nn.Module):
-    """Bilinear auto-encoder at two scales: of the window, and of means over 4 steps. No layer has a bias.
+    """Bilinear auto-encoder at two scales: of the window, and of means over 4 steps, or 4 x 4 cells. No layer has a
+    bias.
 
     Each scale: a convolution of `kernel` to 2 width channels, rectified, 1 x 1 to width, and then, side by side, a
-    linear map and the product of two.
+    linear map and the product of two. Coarse maps return by bilinear interpolation, which leaves no steps that a
+    gradient of the sea surface would show.
     """
 
     def __init__(self, *, channels: int, ring: int, width: int, kernel: int) -> None:
         super().__init__()
+        self.averaged = (COARSE, 1) if ring > 0 else (COARSE, COARSE)
         self.coarse, self.fine = (BilinearScale(channels, ring, width, kernel) for _ in range(2))
         self.narrowed = nn.Conv2d(2 * width, width, 1, bias=False)
-        self.raised = nn.ConvTranspose2d(width, channels, (COARSE, 1), stride=(COARSE, 1), bias=False)
+        self.raised = raised(width, channels, self.averaged)
         self.last = nn.Conv2d(2 * width, channels, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, T, X), any T."""
-        means = functional.avg_pool2d(x, (COARSE, 1), ceil_mode=True)  # the last of fewer steps where they end
+        """(B, C, T, X), any T; of maps (B, days, Y, X), of any size."""
+        means = functional.avg_pool2d(x, self.averaged, ceil_mode=True)  # the last of fewer where they end
         coarse = self.raised(self.narrowed(self.coarse(means)))
-        return self.last(self.fine(x)) + coarse[:, :, : x.shape[2]]
+        return self.last(self.fine(x)) + coarse[:, :, : x.shape[2], : x.shape[3]]
+
+
+def raised(inputs: int, outputs: int, times: tuple[int, int]) -> nn.Module:
+    """From coarse steps, or maps, to fine ones."""
+    if times[1] == 1:
+        return nn.ConvTranspose2d(inputs, outputs, times, stride=times, bias=False)
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 1, bias=False), nn.Upsample(scale_factor=times, mode="bilinear"))
 
 
 class BilinearScale(nn.Module):
@@ -46,7 +58,7 @@ class BilinearScale(nn.Module):
     def __init__(self, channels: int, ring: int, width: int, kernel: int) -> None:
         super().__init__()
         self.first = nn.Sequential(
-            blocks.SequenceConv(channels, 2 * width, kernel, ring, bias=False),
+            blocks.kept_conv(channels, 2 * width, kernel, ring, bias=False),
             nn.ReLU(),
             nn.Conv2d(2 * width, width, 1, bias=False),
         )
@@ -58,12 +70,26 @@ class BilinearScale(nn.Module):
         return torch.cat([self.linear(x), self.left(x) * self.right(x)], dim=1)
 
 
+class OfMeans(nn.Module):
+    """What `inner` says of means over `cells` x `cells` cells of maps, interpolated between them."""
+
+    def __init__(self, inner: nn.Module, cells: int) -> None:
+        super().__init__()
+        self.inner, self.cells = inner, cells
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, days, Y, X), of any size."""
+        means = functional.avg_pool2d(x, self.cells, ceil_mode=True)
+        between = functional.interpolate(self.inner(means), scale_factor=self.cells, mode="bilinear")
+        return between[:, :, : x.shape[2], : x.shape[3]]
+
+
 def convolutions(*, channels: int, ring: int, width: int, kernel: int) -> nn.Module:
     """Three convolutions to width, 2 width and 4 width channels, rectified, and one of 1 x 1 back to the channels."""
     sizes = [channels, width, 2 * width, 4 * width]
     layers: list[nn.Module] = []
     for a, b in zip(sizes[:-1], sizes[1:], strict=True):
-        layers += [blocks.SequenceConv(a, b, kernel, ring), nn.ReLU()]
+        layers += [blocks.kept_conv(a, b, kernel, ring), nn.ReLU()]
     return nn.Sequential(*layers, nn.Conv2d(sizes[-1], channels, 1))
 
 
@@ -91,7 +117,7 @@ PRIORS = {"unet": TwoScale, "cnn": convolutions}
 
 
 def prior(name: str, *, spec: Spec, width: int, kernel: int, choices: Sequence[str]) -> nn.Module:
-    """By name: "unet", "cnn" or "ode", if it is among the choices."""
+    """By name: "unet", "cnn" or "ode", if it is among the choices. kernel: of sequences; that of maps is MAP_KERNEL."""
     if name not in choices:
         raise ValueError(f"model.prior={name} is unknown: choose one of {', '.join(choices)}")
     if width < 1:
@@ -99,7 +125,8 @@ def prior(name: str, *, spec: Spec, width: int, kernel: int, choices: Sequence[s
     blocks.odd(kernel)
     if name == "ode":
         return Equations(spec)
-    return PRIORS[name](channels=len(spec.output_channels), ring=spec.grid[-1], width=width, kernel=kernel)
+    size = {"ring": spec.grid[-1], "kernel": kernel} if spec.kind == "sequence" else {"ring": 0, "kernel": MAP_KERNEL}
+    return PRIORS[name](channels=len(spec.output_channels), width=width, **size)
 
 
 def objective(

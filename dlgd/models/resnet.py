@@ -77,7 +77,7 @@ class ResNet(blocks.Stack):
         predict_std: bool = False,
     ) -> None:
         super().__init__()
-        blocks.check_kind("resnet", spec, ["field", "label", "assimilation"])
+        blocks.check_kind("resnet", spec, ["field", "interpolation", "label", "assimilation"])
         if layers < 4 or layers % 2:
             raise ValueError(f"model.layers={layers}: a resnet needs an even number of layers, 4 or more")
         if skip not in ("addition", "concatenation", "none"):

@@ -32,7 +32,7 @@ class UNet(blocks.Estimator):
         predict_std: bool = False,  # has a default for checkpoints from before it was an option
     ) -> None:
         super().__init__()
-        blocks.check_kind("unet", spec, ["field", "assimilation"])
+        blocks.check_kind("unet", spec, ["field", "interpolation", "assimilation"])
         if levels < 1 or halo < 0:
             raise ValueError(f"model.levels={levels}, model.halo={halo}: at least one level, and no negative halo")
         outputs, frame, series = (

@@ -167,6 +167,11 @@ def step_or_refusal(config: DictConfig) -> bool:
         ("fourdvarnet", "lorenz63", "assimilate", True),
         ("resnet", "lorenz96", "assimilate", True),
         ("unet", "lorenz63", "forecast", False),
+        ("segments", "lorenz63", "assimilate", True),
+        ("unet", "ssh", None, True),
+        ("dincae", "ssh", None, True),
+        ("fourdvarnet", "ssh", None, True),
+        ("dincae", "nemovar", None, False),
     ],
 )
 def test_what_fits(model, data, task, fits):
@@ -239,9 +244,15 @@ OTHERWISE = {
     "kernel": 7,
     "scheme": "euler",
     "prior": "cnn",
+    "descent": 0.5,
+    "upsampling": "bilinear",
+    "laplacian": 5.0,
+    "day_weights": "equal",
 }
 # data for which a model's option means something, where those that it fits first may pass over it
 WHERE_READ = {"kernel": "lorenz96", "predict_std": "lorenz96"}
+WHERE_READ |= dict.fromkeys(("halo", "prior_cells", "solver_cells", "day_weights"), "ssh")
+MEMORY_ONLY = {"recompute"}  # the same network, and the same gradients, in less memory
 
 
 def other(key: str, value: object) -> object:
@@ -253,7 +264,8 @@ def other(key: str, value: object) -> object:
 
 
 @pytest.mark.parametrize(
-    ("model", "key"), [(model, key) for model in MODELS for key in scalars(with_choice("model", model).model)]
+    ("model", "key"),
+    [(model, key) for model in MODELS for key in scalars(with_choice("model", model).model) if key not in MEMORY_ONLY],
 )
 def test_every_value_of_a_model_changes_the_network(model, key):
     config = at_home("model", model, WHERE_READ.get(key))
@@ -272,9 +284,9 @@ def test_every_value_of_a_model_changes_the_network(model, key):
     ("loss", "key"), [(loss, key) for loss in LOSSES for key in scalars(with_choice("loss", loss).loss)]
 )
 def test_every_value_of_a_loss_changes_it(loss, key):
-    config = at_home("loss", loss)
+    config = at_home("loss", loss, WHERE_READ.get(key))
     label = spec(config).kind == "label"
-    shape = (6,) if label else (1, 1, 4, 4)
+    shape = (6,) if label else (1, len(spec(config).output_channels), 4, 4)
     target = torch.arange(6) if label else torch.rand(shape)
     given = {"prediction": torch.rand(6, 10) if label else torch.rand(shape), "target": target}
     given["mask"] = torch.ones_like(target, dtype=torch.bool)
@@ -284,7 +296,8 @@ def test_every_value_of_a_loss_changes_it(loss, key):
 
 
 # any text will do, or is looked at when the run starts
-FREE = {"data.name", "data.path", "tracking.uri", "baseline.variable"}
+FREE = {"data.name", "data.path", "tracking.uri", "baseline.variable", "data.target", "data.observations"}
+FREE |= {f"data.names.{name}" for name in ("lat", "lon", "time", "observations")}
 SCALARS = [
     (group, choice, key)
     for group, choice in BUILT

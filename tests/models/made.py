@@ -39,6 +39,22 @@ NEW = Spec(
 )
 
 GIVEN, WINDOW = ("guess", "observation", "flag"), 37
+DAYS = ("before", "today", "after")
+
+
+def maps(*outputs: str) -> Spec:
+    """To be interpolated: three days, and beside them where the sea is."""
+    return Spec(
+        name="sea",
+        kind="field",
+        input_channels=(*(f"{kind}_{day}" for kind in GIVEN for day in DAYS), "sea"),
+        output_channels=outputs,
+        grid=(11, 14),
+        days=len(DAYS),
+    )
+
+
+MAPS = {"all": maps(*DAYS), "centre": maps("today")}
 
 
 def series(system: str, given: int) -> Spec:
@@ -99,6 +115,8 @@ def batch_of(spec: Spec, count: int = 6, halo: int = 0) -> Batch:
     generator = seeded()
     if spec.kind == "sequence":
         return _sequences(spec, count, generator)
+    if spec.days > 0:
+        return _maps(spec, count, halo, generator)
     shape = (count, len(spec.input_channels), *(size + 2 * halo for size in spec.grid))
     input = torch.rand(shape, generator=generator)
     if spec.kind == "label":
@@ -109,6 +127,20 @@ def batch_of(spec: Spec, count: int = 6, halo: int = 0) -> Batch:
         classes = torch.arange(count) % len(spec.input_channels)
         input = functional.one_hot(classes, len(spec.input_channels)).float()
     return Batch(input=input, target=target, mask=torch.ones_like(target, dtype=torch.bool))
+
+
+def _maps(spec: Spec, count: int, halo: int, generator: torch.Generator) -> Batch:
+    """White noise, of which a third is observed, and noise for first guesses; a tenth of the cells is land."""
+    shape = (count, spec.days, *(size + 2 * halo for size in spec.grid))
+    truth, guess = (torch.randn(shape, generator=generator) for _ in range(2))
+    sea = (torch.rand(count, 1, *shape[2:], generator=generator) > 0.1).float()
+    flags = sea * (torch.rand(shape, generator=generator) < 1 / 3)
+    input = torch.cat([sea * guess, flags * truth, flags, sea], dim=1)
+    first = (spec.days - len(spec.output_channels)) // 2
+    inner = slice(halo, halo + spec.grid[0]), slice(halo, halo + spec.grid[1])
+    target = truth[(slice(None), slice(first, spec.days - first), *inner)]
+    mask = (sea[(..., *inner)] > 0).expand(target.shape)
+    return Batch(input=input, target=torch.where(mask, target, torch.nan), mask=mask)
 
 
 def _sequences(spec: Spec, count: int, generator: torch.Generator) -> Batch:

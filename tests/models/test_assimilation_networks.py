@@ -18,7 +18,8 @@ from dlgd.models import blocks, priors
 
 L63, L96 = ASSIMILATION["lorenz63"], ASSIMILATION["lorenz96"]
 NAMES = fitting(L63)
-GUESSING = ["bilstm", "cnn", "resnet", "unet", "vgg"]  # from the first guess on, with standard deviations if asked for
+# from the first guess on, with standard deviations if asked for
+GUESSING = ["bilstm", "cnn", "resnet", "segments", "unet", "vgg"]
 SYSTEMS = pytest.mark.parametrize("system", ASSIMILATION)
 EACH = pytest.mark.parametrize("name", NAMES)
 GUESSERS = pytest.mark.parametrize("name", GUESSING)
@@ -147,7 +148,7 @@ def test_the_likelihood_of_the_target(name, system):
     assert total.item() == pytest.approx(-exact, rel=1e-5)
     assert set(parts) == {"mse", "negative_log_likelihood"}
     assert not any(part.requires_grad for part in parts.values())
-    assert network.score_names == ("negative_log_likelihood",)
+    assert network.score_names == ("negative_log_likelihood", "share_within_std", "miscalibration")
     assert network.scores(batch, mse(spec=spec))["negative_log_likelihood"].item() == pytest.approx(-exact, rel=1e-5)
     total.backward()
     for parameter_name, parameter in network.named_parameters():

@@ -1,0 +1,26 @@
+"""A search for a few positive parameters whose cost is dear and has no derivative."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+
+def search(
+    cost: Callable[[Sequence[float]], float], start: Sequence[float], factors: Sequence[float] = (1.5, 1.2)
+) -> tuple[list[float], float]:
+    """Parameters and cost such that no parameter times or over the last of the factors costs less.
+
+    One parameter at a time is multiplied or divided by the first factor for as long as that helps; then by the next.
+    """
+    best, least = list(start), cost(start)
+    for factor in factors:
+        failed = 0  # moves that did not help, one after the other
+        moves = [(number, step) for number in range(len(best)) for step in (factor, 1 / factor)]
+        while failed < len(moves):
+            number, step = moves[0]
+            trial = [value * step if n == number else value for n, value in enumerate(best)]
+            if (value := cost(trial)) < least:
+                best, least, failed = trial, value, 0
+            else:
+                moves, failed = [*moves[1:], moves[0]], failed + 1
+    return best, least

@@ -1,0 +1,118 @@
+"""DINCAE (Barth et al. 2020, 2022): a U-Net that gives estimates and the standard deviations of their errors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from dlgd.contract import Batch, Misfit, Spec
+from dlgd.models import blocks
+
+# logarithm of 1 / variance: variances lie between exp(-10), a standard deviation of exp(-5), and 1000
+LOWEST, HIGHEST = math.log(1e-3), 10.0
+REFINED = (0.3, 0.7)  # weights of the likelihoods of the two networks (DINCAE's tutorial)
+
+
+class Halved(nn.Module):
+    """A convolution of 3 x 3 to the first of `filters`, rectified; means of 2 x 2 cells; the same with the other
+    filters; and the way back by a convolution to `outputs` channels.
+
+    Below full resolution (`skip`) that is rectified too, and the input is added to it.
+    """
+
+    def __init__(self, inputs: int, filters: Sequence[int], outputs: int, *, upsampling: str, skip: bool) -> None:
+        super().__init__()
+        first, *others = filters
+        self.skip, self.upsampling = skip, upsampling
+        self.down = blocks.kept_conv(inputs, first, 3, 0)
+        inner = Halved(first, others, first, upsampling=upsampling, skip=True) if others else nn.Identity()
+        self.inner: nn.Module = inner
+        self.up = blocks.kept_conv(first, outputs, 3, 0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, inputs, Y, X) -> (B, outputs, Y, X); Y and X can be halved as often as there are filters."""
+        coarse = self.inner(functional.avg_pool2d(torch.relu(self.down(x)), 2))
+        answer = self.up(functional.interpolate(coarse, scale_factor=2, mode=self.upsampling))
+        return torch.relu(answer) + x if self.skip else answer
+
+
+class DINCAE(blocks.Estimator):
+    """Of each observation y it sees y / r and 1 / r, r = observation_std^2, zeros where there is none, and beside them
+    what the data say of the place (sea, coordinates); of the first guess nothing, unless `first_guess` says so.
+
+    Of two channels a and b for each day, 1 / variance = exp(b), b held between LOWEST and HIGHEST, and the estimate is
+    a variance: what many uncertain observations say is weighed as the best linear estimate weighs it.
+
+    refinement: a second network sees the first one's two channels too; both learn, with the weights REFINED, and the
+    second one answers. Zeros stand beyond the rim of what is given, which is `halo` cells away from what is predicted.
+    """
+
+    def __init__(
+        self,
+        *,
+        spec: Spec,
+        filters: Sequence[int],
+        observation_std: float,
+        first_guess: bool,
+        refinement: bool,
+        upsampling: str,
+        halo: int,
+    ) -> None:
+        super().__init__()
+        blocks.check_kind("dincae", spec, ["interpolation"])
+        if isinstance(filters, str) or not filters or not all(isinstance(n, int) and n > 0 for n in filters):
+            raise ValueError(f"model.filters={filters}: give whole numbers above 0, such as [16,24,36,54]")
+        if observation_std <= 0 or halo < 0:
+            raise ValueError(
+                f"model.observation_std={observation_std}, model.halo={halo}: the first must be positive, and the halo "
+                "not negative"
+            )
+        if upsampling not in ("nearest", "bilinear"):
+            raise ValueError(f"model.upsampling={upsampling} is unknown: choose nearest or bilinear")
+        outputs = self.channels(spec, predict_std=True)
+        inputs = len(spec.input_channels) - (0 if first_guess else spec.days)
+        networks = [Halved(inputs, filters, outputs, upsampling=upsampling, skip=False)]
+        if refinement:
+            networks.append(Halved(inputs + outputs, filters, outputs, upsampling=upsampling, skip=False))
+        self.networks = nn.ModuleList(networks)
+        self.days, self.first_guess, self.variance = spec.days, first_guess, observation_std**2
+        self.halo, self.multiple = halo, 2 ** len(filters)
+
+    def answers(self, input: Tensor) -> list[Tensor]:
+        """(B, C_in, Y + 2 halo, X + 2 halo) -> channels a, then b, of each day, (B, 2 C_out, Y, X), of each network."""
+        guesses, seen, others = input.split([self.days, 2 * self.days, input.shape[1] - 3 * self.days], dim=1)
+        x = torch.cat([seen / self.variance, others, *([guesses] if self.first_guess else [])], dim=1)
+        rows, columns = x.shape[-2:]
+        x = functional.pad(x, (0, -columns % self.multiple, 0, -rows % self.multiple))
+        found: list[Tensor] = []
+        for network in self.networks:
+            found.append(network(torch.cat([x, *found], dim=1)))
+        return [blocks.crop(answer[..., :rows, :columns], self.halo) for answer in found]
+
+    def body(self, input: Tensor) -> Tensor:
+        """Those of the last network."""
+        return self.answers(input)[-1]
+
+    def with_std(self, input: Tensor) -> tuple[Tensor, Tensor]:
+        """Estimates and the logarithms of their standard deviations, (B, C_out, Y, X) each, scaled."""
+        return moments(self.body(input))
+
+    def objectives(self, batch: Batch, misfit: Misfit) -> Iterator[tuple[str, Tensor, dict[str, Tensor]]]:
+        """The likelihood of the target; the misfit is but one of the parts."""
+        found = [moments(answer) for answer in self.answers(batch.input)]
+        values = [blocks.negative_log_likelihood(*each, batch) for each in found]
+        weights = REFINED if len(values) > 1 else (1.0,)
+        total = torch.stack([weight * value for weight, value in zip(weights, values, strict=True)]).sum()
+        _, parts = misfit(prediction=found[-1][0].detach(), target=batch.target, mask=batch.mask)
+        yield "network", total, parts | {"negative_log_likelihood": values[-1].detach()}
+
+
+def moments(answer: Tensor) -> tuple[Tensor, Tensor]:
+    """Channels a and b, (B, 2 C, Y, X) -> a variance and the logarithm of the standard deviation, (B, C, Y, X) each."""
+    weighted, log_precision = blocks.at_least_float32(answer).chunk(2, dim=1)
+    log_precision = log_precision.clamp(LOWEST, HIGHEST)
+    return weighted * torch.exp(-log_precision), -0.5 * log_precision

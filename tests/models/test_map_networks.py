@@ -1,0 +1,287 @@
+"""Every network of conf/model that interpolates maps: shapes, first guesses, predicted standard deviations and their
+calibration, refusals; DINCAE. See test_maps_fourdvarnet.py for that one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from made import ALL, MAPS, batch_of, fitting, make, narrow, seeded
+from torch import nn
+from torch.distributions import Normal
+
+from dlgd.contract import Batch, Spec
+from dlgd.losses.pointwise import mse
+from dlgd.models import blocks, dincae
+
+DAYS, CENTRE = MAPS["all"], MAPS["centre"]
+NAMES = fitting(CENTRE)
+GUESSING = ["cnn", "resnet", "unet", "vgg"]  # from the first guess on, with standard deviations if asked for
+WHICH = pytest.mark.parametrize("which", MAPS)
+EACH = pytest.mark.parametrize("name", NAMES)
+GUESSERS = pytest.mark.parametrize("name", GUESSING)
+
+
+def sized(spec: Spec, rows: int, columns: int) -> Spec:
+    return replace(spec, grid=(rows, columns))
+
+
+# --- for all -----------------------------------------------------------------------------------------------
+
+
+def test_they_are_found():
+    assert set(NAMES) == {*GUESSING, "dincae"}
+    assert set(fitting(DAYS)) == {*NAMES, "fourdvarnet"}
+
+
+@WHICH
+@pytest.mark.parametrize(("rows", "columns"), [(11, 14), (1, 1), (17, 8)])
+def test_shapes(which, rows, columns):
+    spec = sized(MAPS[which], rows, columns)
+    for name in fitting(MAPS[which]):
+        network = narrow(name, spec).eval()
+        batch = batch_of(spec, count=2, halo=network.halo)
+        prediction = network(batch.input).prediction
+        assert prediction.shape == batch.target.shape == (2, len(spec.output_channels), rows, columns), name
+        assert prediction.dtype == torch.float32
+        assert torch.isfinite(prediction).all()
+
+
+@WHICH
+def test_every_parameter_gets_a_gradient(which):
+    spec = MAPS[which]
+    for name in fitting(spec):
+        network = narrow(name, spec).eval()  # in training, normalization takes the biases away
+        ((player, total, parts),) = network.objectives(batch_of(spec, halo=network.halo), mse(spec=spec))
+        assert player == "network"
+        assert "mse" in parts
+        total.backward()
+        for parameter_name, parameter in network.named_parameters():
+            assert torch.isfinite(parameter.grad).all(), (name, parameter_name)
+            assert parameter.grad.abs().sum() > 0, (name, parameter_name)
+
+
+@pytest.mark.parametrize("name", fitting(DAYS))
+def test_the_same_answer_whoever_asks(name):
+    """With gradients, without, and in PyTorch's inference mode; and alone as in a batch."""
+    network = narrow(name, DAYS).eval()
+    input = batch_of(DAYS, count=3, halo=network.halo).input
+    expected = network(input).prediction
+    with torch.no_grad():
+        torch.testing.assert_close(network(input).prediction, expected)
+    with torch.inference_mode():
+        torch.testing.assert_close(network(input * 1.0).prediction, expected)
+    torch.testing.assert_close(network(input[:1]).prediction, expected[:1], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", sorted(set(ALL) - set(fitting(DAYS))))
+def test_the_others_say_what_to_type(name):
+    with pytest.raises(ValueError, match="data=sea asks for the interpolation of maps: try model=unet"):
+        make(name, DAYS)
+
+
+# --- first guesses -----------------------------------------------------------------------------------------
+
+
+def silence(network: nn.Module) -> None:
+    """The body gives zeros."""
+    last = network.layers[-1] if hasattr(network, "layers") else network.last
+    nn.init.zeros_(last.weight)
+    nn.init.zeros_(last.bias)
+
+
+@GUESSERS
+@WHICH
+@pytest.mark.parametrize("predict_std", [False, True])
+def test_they_correct_the_first_guess(name, which, predict_std):
+    """Of their own days: all, or the one in the middle."""
+    spec = MAPS[which]
+    network = narrow(name, spec, predict_std=predict_std).eval()
+    input = batch_of(spec, halo=network.halo).input
+    h = network.halo
+    guess = input[:, :3, h : h + 11, h : h + 14]
+    guess = guess if which == "all" else guess[:, 1:2]
+    assert not torch.allclose(network(input).prediction, guess)
+    silence(network)
+    assert torch.equal(network(input).prediction, guess)
+
+
+@pytest.mark.parametrize("name", ["cnn", "resnet"])
+@WHICH
+def test_the_halo_is_all_that_a_prediction_sees(name, which):
+    network = narrow(name, MAPS[which]).double().eval()
+    whole = batch_of(sized(MAPS[which], 14, 17), count=1, halo=network.halo).input.double()
+    with torch.no_grad():
+        expected = network(whole).prediction[..., 2:11, 3:13]
+        part = whole[..., 2 : 11 + 2 * network.halo, 3 : 13 + 2 * network.halo]
+        torch.testing.assert_close(network(part).prediction, expected, rtol=0, atol=1e-12)
+
+
+# --- standard deviations -----------------------------------------------------------------------------------
+
+
+def with_std(name: str, spec: Spec, **changes):
+    return narrow(name, spec, **changes | ({} if name == "dincae" else {"predict_std": True})).eval()
+
+
+@EACH
+@WHICH
+def test_the_likelihood_of_the_target(name, which):
+    """Of what the mask says. The score is that of the day in the middle."""
+    spec = MAPS[which]
+    network = with_std(name, spec)
+    batch = batch_of(spec, halo=network.halo)
+    mean, log_std = (part.detach() for part in network.with_std(batch.input))
+    assert torch.equal(mean, network(batch.input).prediction.detach())
+    nats = -Normal(mean, log_std.exp()).log_prob(batch.target.nan_to_num())
+    ((_, total, parts),) = network.objectives(batch, mse(spec=spec))
+    torch.testing.assert_close(total.detach(), nats[batch.mask].mean())
+    assert set(parts) == {"mse", "negative_log_likelihood"}
+    assert not any(part.requires_grad for part in parts.values())
+    torch.testing.assert_close(parts["mse"], (mean - batch.target)[batch.mask].square().mean())
+    middle = len(spec.output_channels) // 2
+    found = network.scores(batch, mse(spec=spec))
+    assert set(found) == set(network.score_names)
+    torch.testing.assert_close(found["negative_log_likelihood"], nats[:, middle][batch.mask[:, middle]].mean())
+
+
+@EACH
+@WHICH
+def test_the_share_within_one_standard_deviation(name, which):
+    """Counted cell by cell, in each sample; one of them has no sea."""
+    spec = MAPS[which]
+    network = with_std(name, spec)
+    batch = batch_of(spec, count=3, halo=network.halo)
+    batch = replace(batch, mask=batch.mask & torch.tensor([True, False, True])[:, None, None, None])
+    mean, log_std = (part.detach() for part in network.with_std(batch.input))
+    middle, shares = len(spec.output_channels) // 2, []
+    for n in (0, 2):
+        within = [
+            abs(float(batch.target[n, middle, y, x] - mean[n, middle, y, x])) <= float(log_std[n, middle, y, x].exp())
+            for y, x in batch.mask[n, middle].nonzero()
+        ]
+        shares.append(sum(within) / len(within))
+    found = network.scores(batch, mse(spec=spec))
+    assert found["share_within_std"].item() == pytest.approx(sum(shares) / 2)
+    assert found["miscalibration"].item() == pytest.approx(
+        sum(abs(share - 0.6826895) for share in shares) / 2, abs=1e-6
+    )
+
+
+@pytest.mark.parametrize(("told", "expected"), [(1.0, 0.6827), (2.0, 0.9545), (0.5, 0.3829)])
+def test_the_calibration_of_normal_errors(told, expected):
+    """Errors of standard deviation 1, of which `told` is said."""
+    target = torch.randn(4, 1, 200, 200, generator=seeded())
+    batch = Batch(input=target, target=target, mask=torch.ones_like(target, dtype=torch.bool))
+    found = blocks.calibration(torch.zeros_like(target), torch.full_like(target, told).log(), batch)
+    assert found["share_within_std"].item() == pytest.approx(expected, abs=0.005)
+    assert found["miscalibration"].item() == pytest.approx(abs(expected - 0.6827), abs=0.005)
+    nothing = blocks.calibration(target, target, replace(batch, mask=torch.zeros_like(batch.mask)))
+    assert all(value == 0 for value in nothing.values())
+
+
+@GUESSERS
+def test_no_standard_deviation_unless_asked_for(name):
+    network = narrow(name, DAYS).eval()
+    assert network.score_names == ()
+    assert network.scores(batch_of(DAYS, halo=network.halo), mse(spec=DAYS)) == {}
+
+
+# --- DINCAE ------------------------------------------------------------------------------------------------
+
+
+def test_what_dincae_sees():
+    """Pairs y / r and 1 / r, and the sea; first guesses only if it is told so."""
+    network = make("dincae", DAYS, observation_std=0.5, halo=0, filters=[4])
+    seen = []
+    network.networks[0].register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    batch = batch_of(sized(DAYS, 12, 14))
+    network(batch.input)
+    torch.testing.assert_close(seen[0][:, :3], batch.input[:, 3:6] / 0.25)
+    torch.testing.assert_close(seen[0][:, 3:6], batch.input[:, 6:9] / 0.25)
+    assert torch.equal(seen[0][:, 6], batch.input[:, 9])
+    assert seen[0].shape[1] == 7
+    told = make("dincae", DAYS, first_guess=True, halo=0, filters=[4])
+    told.networks[0].register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    told(batch.input)
+    assert torch.equal(seen[1][:, 7:], batch.input[:, :3])
+
+
+def test_estimates_from_two_channels():
+    """Variances are held between exp(-10) and 1000."""
+    a, b = torch.tensor([2.0, 2.0, 2.0, -3.0]), torch.tensor([0.0, 20.0, -20.0, 1.0])
+    mean, log_std = dincae.moments(torch.stack([a, b])[None, :, :, None])
+    variance = torch.tensor([1.0, torch.e**-10, 1000.0, torch.e**-1])
+    torch.testing.assert_close(mean.flatten(), a * variance)
+    torch.testing.assert_close(log_std.flatten(), 0.5 * variance.log())
+
+
+def test_the_second_network_corrects_the_first():
+    network, batch = make("dincae", DAYS, refinement=True, halo=2, filters=[4, 6]), batch_of(DAYS, halo=2)
+    first, second = (dincae.moments(answer) for answer in network.answers(batch.input))
+    ((_, total, parts),) = network.objectives(batch, mse(spec=DAYS))
+    values = [blocks.negative_log_likelihood(*each, batch) for each in (first, second)]
+    torch.testing.assert_close(total, 0.3 * values[0] + 0.7 * values[1])
+    torch.testing.assert_close(parts["negative_log_likelihood"], values[1].detach())
+    assert torch.equal(network(batch.input).prediction, second[0])
+    (through,) = torch.autograd.grad(second[0].sum(), network.networks[0].down.weight)
+    assert through.abs().sum() > 0, "the second sees the first"
+
+
+@pytest.mark.parametrize("upsampling", ["nearest", "bilinear"])
+def test_the_way_down_and_up(upsampling):
+    """One level by hand, and a level below full resolution adds its input."""
+    level = dincae.Halved(3, [4], 3, upsampling=upsampling, skip=False)
+    inner = dincae.Halved(3, [4], 3, upsampling=upsampling, skip=True)
+    inner.load_state_dict(level.state_dict())
+    x = torch.randn(2, 3, 6, 8, generator=seeded())
+    down = nn.functional.conv2d(x, level.down.weight, level.down.bias, padding=1).relu()
+    means = down.unflatten(3, (4, 2)).unflatten(2, (3, 2)).mean(dim=(3, 5))
+    if upsampling == "nearest":
+        raised = means.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+    else:
+        raised = nn.Upsample(scale_factor=2, mode="bilinear")(means)
+    expected = nn.functional.conv2d(raised, level.up.weight, level.up.bias, padding=1)
+    torch.testing.assert_close(level(x), expected)
+    torch.testing.assert_close(inner(x), expected.relu() + x)
+
+
+def test_dincae_learns_how_uncertain_it_is():
+    """White noise, of which nothing is observed: the estimate is its mean, the standard deviation its own."""
+    network, generator = make("dincae", CENTRE, filters=[8], halo=0), seeded()
+    optimizer = torch.optim.Adam(network.parameters(), lr=2e-2)
+    for step in range(300):
+        optimizer.param_groups[0]["lr"] = 2e-2 * (1 - step / 300)
+        target = 0.7 + 0.2 * torch.randn(8, 1, 8, 8, generator=generator)
+        input = torch.zeros(8, 10, 8, 8)
+        input[:, 9] = 1.0
+        batch = Batch(input=input, target=target, mask=torch.ones_like(target, dtype=torch.bool))
+        optimizer.zero_grad()
+        next(network.objectives(batch, mse(spec=CENTRE)))[1].backward()
+        optimizer.step()
+    mean, log_std = network.with_std(batch.input)
+    assert mean.mean().item() == pytest.approx(0.7, abs=0.05)
+    assert log_std.exp().mean().item() == pytest.approx(0.2, rel=0.15)
+    assert network.scores(batch, mse(spec=CENTRE))["miscalibration"].item() < 0.15
+
+
+def test_the_number_of_weights_of_dincae():
+    nine = replace(DAYS, days=9, input_channels=tuple(map(str, range(28))), output_channels=tuple(map(str, range(9))))
+    assert sum(parameter.numel() for parameter in make("dincae", nine).parameters()) == 63_008
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"filters": []}, r"model.filters=\[\]: give whole numbers"),
+        ({"filters": [16, 0]}, r"model.filters=\[16, 0\]"),
+        ({"filters": "nonsense"}, "model.filters=nonsense"),
+        ({"observation_std": 0.0}, "model.observation_std=0.0"),
+        ({"halo": -1}, "model.halo=-1"),
+        ({"upsampling": "cubic"}, "model.upsampling=cubic is unknown: choose nearest or bilinear"),
+    ],
+)
+def test_impossible_options(change, words):
+    with pytest.raises(ValueError, match=words):
+        make("dincae", DAYS, **change)
