@@ -8,6 +8,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 CONF = ROOT / "conf"
 
+# numba sets the threads of all that stands on OpenMP, torch's too, to its own number, which is that of the cores unless
+# it is told: where fewer are asked for, a run that computes its data would train with more threads than one that finds
+# them in the cache, and sums of floating-point numbers depend on that. Every door imports this before numba.
+if "OMP_NUM_THREADS" in os.environ:
+    os.environ.setdefault("NUMBA_NUM_THREADS", os.environ["OMP_NUM_THREADS"])
+
 
 def cache_folder() -> Path:
     """The folder of the data made once and kept: $DLGD_CACHE, else cache/ in the working folder."""
