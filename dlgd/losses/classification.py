@@ -8,6 +8,8 @@ from torch.nn import functional
 
 from dlgd.contract import Misfit, Spec
 
+IGNORED = -100  # no class
+
 
 class CrossEntropy(Misfit):
     """Mean of -log(chance of the true class), in nats.
@@ -26,9 +28,13 @@ class CrossEntropy(Misfit):
 
     def forward(self, *, prediction: Tensor, target: Tensor, mask: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """prediction (B, classes), the logarithms of chances up to a constant; target (B,) int64; mask (B,)."""
-        logits = torch.where(mask[:, None], prediction, 0.0)
-        each = functional.cross_entropy(
-            logits, torch.where(mask, target, 0), reduction="none", label_smoothing=self.label_smoothing
+        # ignore_index rather than a masked sum of each one's loss: that cost a fifth of a small network's step
+        total = functional.cross_entropy(
+            torch.where(mask[:, None], prediction, 0.0),  # NaN times no weight would be NaN
+            torch.where(mask, target, IGNORED),
+            ignore_index=IGNORED,
+            reduction="sum",
+            label_smoothing=self.label_smoothing,
         )
-        value = torch.where(mask, each, 0.0).sum() / mask.sum().clamp(min=1)
+        value = total / mask.sum().clamp(min=1)
         return value, {"cross_entropy": value.detach()}

@@ -23,7 +23,7 @@ from dlgd.training.progress import Display, duration
 from dlgd.training.run import Run
 from dlgd.training.running_loss import RunningLoss
 from dlgd.training.schedulers import Scheduler
-from dlgd.training.seeding import seed_step
+from dlgd.training.seeding import seed_step, step_rng
 
 log = logging.getLogger(__name__)
 
@@ -99,10 +99,11 @@ def fit(
             if over or run.out_of_patience():
                 break
 
-            rng = seed_step(seed, moment.step)
+            seed_step(seed, moment.step)
             first = moment.step * options.accumulate
             batches = [stream.batch(number) for number in range(first, first + options.accumulate)]
             if augmentation is not None:
+                rng = step_rng(seed, moment.step)
                 batches = [augmentation(batch, rng) for batch in batches]
             set_learning_rates(optimizers, scheduler.factor(moment))
             one_step(

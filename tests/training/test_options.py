@@ -10,7 +10,7 @@ from tiny_training import OPTIONS
 from dlgd.settings import CONF, Refusal
 from dlgd.training import device as devices
 from dlgd.training.options import Options
-from dlgd.training.seeding import seed_everything, seed_step
+from dlgd.training.seeding import mixed, seed_everything, seed_step, step_rng
 
 
 def composed(group: str, name: str):
@@ -88,10 +88,20 @@ def test_impossible_seeds_are_refused(seed):
 
 def test_a_step_draws_the_same_numbers_whatever_was_drawn_before():
     def numbers(seed, step):
-        rng = seed_step(seed, step)
-        return [*torch.rand(2).tolist(), *rng.random(2)]
+        seed_step(seed, step)
+        return [*torch.rand(2).tolist(), *step_rng(seed, step).random(2)]
 
     first = numbers(0, 5)
     torch.rand(7)
     assert numbers(0, 5) == first
     assert len({x for seed in (0, 1) for step in (0, 1, 2) for x in numbers(seed, step)}) == 24
+
+
+def test_numbers_are_mixed_as_published():
+    # The first outputs of SplitMix64 from 1234567, as in its authors' test vectors, without the last bit.
+    golden = 0x9E3779B97F4A7C15
+    assert [mixed(1234567 + k * golden) for k in range(3)] == [
+        6457827717110365317 >> 1,
+        3203168211198807973 >> 1,
+        9817491932198370423 >> 1,
+    ]
