@@ -161,8 +161,8 @@ def judge_of(file: Path) -> Judge:
 
 
 def tracker(config: DictConfig, folder: Path) -> Tracker:
-    """Where the run is recorded: in the experiment named after the data set."""
-    return _make(config.tracking, "tracking", experiment=config.data.name, folder=folder)
+    """Where the run is recorded: in the experiment named after the data set and its task."""
+    return _make(config.tracking, "tracking", experiment=provenance.experiment_name(config.data), folder=folder)
 
 
 def run_device(config: DictConfig) -> torch.device:

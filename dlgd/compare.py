@@ -2,6 +2,9 @@
 
 The rows are what `python -m dlgd.train -m experiment=...` goes through. A run belongs to a row when it has the row's
 settings, all that can change a score: a table never mixes budgets, and tables share the runs they have in common.
+
+With runs.experiment=, runs.tag=, runs.filter=, runs.ids= or runs.parent= the table is of those runs, whatever they are,
+networks and classical methods: python -m dlgd.compare runs.experiment=nemovar.
 """
 
 from __future__ import annotations
@@ -9,9 +12,8 @@ from __future__ import annotations
 import itertools
 import re
 import shlex
-import statistics
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,15 +21,17 @@ from hydra import compose
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from dlgd import door
+from dlgd import door, tables
 from dlgd.settings import CONF, Refusal
+from dlgd.tracking.provenance import experiment_name
 
 if TYPE_CHECKING:
-    from dlgd.evaluation.comparison import Row
-    from dlgd.tracking.finished import Finished, FinishedRun
+    from dlgd.tracking.finished import Finished, FinishedRun, Selection
 
-PART = "test"  # of the data set, on which runs are compared
-BUDGET = ("training.steps", "training.epochs", "training.minutes", "training.batch_size", "data.patch")
+# What is typed for the table itself; whatever else is typed is what was typed to train.
+OPTIONS = ("runs", "part", "scores", "methods", "against", "any_data", "higher", "neither")
+PARTS = ("train", "valid", "test")
+PRINTED = ", other data and another budget; only the order can be compared."
 
 
 @dataclass(frozen=True)
@@ -40,29 +44,67 @@ class Wanted:
     runs: dict[str, FinishedRun] = field(default_factory=dict)  # likewise, where there is one
 
 
+def folder_name(experiment: str | None, runs: Mapping[str, Any]) -> str:
+    """Of the table, in outputs/comparison/; `${compared:...}` in YAML."""
+    return "runs" if experiment is None or any_given(runs) else experiment
+
+
+OmegaConf.register_new_resolver("compared", folder_name, replace=True)
+
+
 @door.door("compare")
 def main(config: DictConfig) -> None:
-    """Find the run of every row and seed; print the table, and write it with its figures."""
-    experiment, typed = door.choices()["experiment"], list(HydraConfig.get().overrides.task)
-    if config.get("table") is None:
-        raise Refusal(f"experiment={experiment} has no `table` to fill: type an experiment=... whose file has one")
+    """Find the runs of the table; print it, and write it with its figures."""
+    if config.part not in PARTS:
+        raise Refusal(f"part={config.part} is unknown: choose one of {', '.join(PARTS)}")
     if "uri" not in config.tracking:
         raise Refusal("runs are found in MLflow, where tracking=off leaves none: type another tracking")
-    rows = wanted_rows(config, typed)
+    if any_given(config.runs):
+        compare_runs(config)
+    else:
+        compare_experiment(config)
 
+
+def any_given(runs: Mapping[str, Any]) -> bool:
+    """Whether something is typed after `runs`."""
+    return any(value not in (None, "", []) for value in runs.values())
+
+
+def listed(value: Any) -> list[str] | None:
+    """The names of an option that takes several, [a, b], or one; None where it is null."""
+    if value is None:
+        return None
+    return [str(value)] if isinstance(value, str | int) else [str(one) for one in value]
+
+
+def typed(*, options: bool) -> list[str]:
+    """What was typed for the table itself, or all else."""
+    words = HydraConfig.get().overrides.task
+    return [word for word in words if (word.lstrip("+~").partition("=")[0].split(".")[0] in OPTIONS) == options]
+
+
+# --- the table of an experiment --------------------------------------------------------------------------------
+
+
+def compare_experiment(config: DictConfig) -> None:
+    """Rows and seeds are those of the experiment's file, whether they were run or not."""
     from dlgd.tracking.finished import Finished
 
-    finished = Finished(config.tracking.uri)
-    others = assign(rows, finished, experiment, metric=f"{PART}/{config.table.scores[0]}")
+    experiment, words = door.choices()["experiment"], typed(options=False)
+    if config.get("table") is None:
+        raise Refusal(
+            f"experiment={experiment} has no `table` to fill: type an experiment=... whose file has one, or say which "
+            "runs of MLflow to compare, for instance runs.experiment=nemovar"
+        )
+    scores = listed(config.scores) or list(config.table.scores)
+    rows, finished = wanted_rows(config, words), Finished(config.tracking.uri)
+    others = assign(rows, finished, experiment, part=config.part, scores=scores)
     if not any(row.runs for row in rows):
         raise Refusal(
             f"MLflow has no finished run with the settings of experiment={experiment}"
-            f"{f' ({others})' if others else ''}: make them with {command('-m', *typed)}"
+            f"{f' ({others})' if others else ''}: make them with {command('-m', *words)}"
         )
-    report(config, rows, finished, typed, others)
-
-
-# --- which runs ------------------------------------------------------------------------------------------------
+    report_experiment(config, rows, finished, scores, words, others)
 
 
 def wanted_rows(config: DictConfig, typed: Sequence[str]) -> list[Wanted]:
@@ -89,12 +131,14 @@ def swept(params: Mapping[str, str], typed: Sequence[str]) -> dict[str, list[str
     return {key: values[key] for key in params}
 
 
-def assign(rows: Sequence[Wanted], finished: Finished, experiment: str, *, metric: str) -> str:
-    """Give every row its newest runs, those that have the metric. Returns a few words on runs of the experiment that
-    fit no row, or nothing."""
+def assign(rows: Sequence[Wanted], finished: Finished, experiment: str, *, part: str, scores: Sequence[str]) -> str:
+    """Give every row its newest runs, those that have the first score. Returns a few words on runs of the experiment
+    that fit no row, or nothing."""
     configs = [one for row in rows for one in row.configs.values()]
-    names = sorted({one["data"]["name"] for one in configs})
-    runs = [run for name in names for run in finished.runs(name) if run.metric(metric) is not None]
+    names = sorted({experiment_name(one["data"]) for one in configs})
+    found = [run for name in names for run in finished.runs(name)]
+    # without the methods of dlgd.baseline, which have few settings and would fit every row
+    runs = [run for run in found if "model" in run.params and run.metric(f"{part}/{scores[0]}") is not None]
     for row in rows:
         for seed, config in row.configs.items():
             fitting = next((run for run in runs if not run.differences(config)), None)  # the newest comes first
@@ -111,67 +155,6 @@ def assign(rows: Sequence[Wanted], finished: Finished, experiment: str, *, metri
     return "; ".join(f"{count} with {words}" for words, count in odd.most_common(3))
 
 
-# --- what is said of them --------------------------------------------------------------------------------------
-
-
-def table_rows(table: DictConfig, rows: Sequence[Wanted]) -> list[Row]:
-    """The rows with their scores and printed figures; then the methods that stand in the table beside networks."""
-    from dlgd.evaluation.comparison import Row
-
-    printed = {
-        one.row: {score: float(one[score]) for score in table.scores if score in one}
-        for one in table.get("published", ())
-    }
-
-    def values(runs: Iterable[FinishedRun], prefix: str) -> dict[str, list[float]]:
-        found = {score: [run.metric(f"{prefix}/{score}") for run in runs] for score in table.scores}
-        return {score: [value for value in each if value is not None] for score, each in found.items()}
-
-    filled = [Row(row.name, values(row.runs.values(), PART), printed.get(row.name, {})) for row in rows]
-    runs = [run for row in rows for run in row.runs.values()]
-    for name in table.get("methods", ()):
-        found = values(runs, f"comparison/{name}")
-        once = {score: each[:1] for score, each in found.items()}  # each run has the same answer of the method
-        filled.append(Row(name, once, printed.get(name, {}), seeded=False))
-    return filled
-
-
-def budget(rows: Sequence[Wanted]) -> str:
-    """What all rows were given and where: settings, machines, and minutes of a run."""
-    configs = [one for row in rows for one in row.configs.values()]
-    given = [{key: OmegaConf.select(OmegaConf.create(one), key) for key in BUDGET} for one in configs]
-    alike = [
-        f"{key}={value}"
-        for key, value in given[0].items()
-        if value is not None and all(one[key] == value for one in given)
-    ]
-    runs = [run for row in rows for run in row.runs.values()]
-    machines = Counter(f"{run.tags.get('device')} ({run.tags.get('machine', run.tags.get('host'))})" for run in runs)
-    where = ", ".join(f"{count} on {name}" for name, count in machines.most_common())
-    minutes = statistics.median(run.minutes for run in runs)
-    return f"Budget: {', '.join(alike)}. Runs: {where}; {minutes:.1f} min each in the median, data and scores included."
-
-
-def warnings(rows: Sequence[Wanted], finished: Finished, score: str) -> list[str]:
-    """Sentences on what is not alike although the settings are."""
-    runs = {f"{row.name} {seed}": run for row in rows for seed, run in row.runs.items()}
-    found = []
-    steps = {name: finished.history(run, f"{PART}/{score}")[-1][0] for name, run in runs.items()}
-    if len(set(steps.values())) > 1:
-        found.append(f"Beware: not all took as many steps: {', '.join(f'{name}: {n}' for name, n in steps.items())}.")
-    for tag, what in (("device", "kinds of device"), ("machine", "machines"), ("git_hash", "versions of the program")):
-        values = sorted({run.tags.get(tag, "unknown") for run in runs.values()})
-        if len(values) > 1:
-            found.append(f"Beware: {len(values)} {what}: {', '.join(values)}.")
-    data: dict[str, set[str]] = {}
-    for row in rows:  # rows of the same settings of the data must have had the same data
-        for seed, run in row.runs.items():
-            data.setdefault(str(row.configs[seed]["data"]), set()).add(run.tags.get("data_checksum", "unknown"))
-    if any(len(checksums) > 1 for checksums in data.values()):
-        found.append("Beware: the data have changed between the runs, though their settings have not.")
-    return found
-
-
 def missing(rows: Sequence[Wanted], typed: Sequence[str]) -> list[str]:
     """The commands that make the runs which are not there."""
     commands = []
@@ -184,15 +167,23 @@ def missing(rows: Sequence[Wanted], typed: Sequence[str]) -> list[str]:
     return commands
 
 
-def command(*words: str) -> str:
-    """What to type to train."""
-    return shlex.join(["python", "-m", "dlgd.train", *words])
+def command(*words: str, door: str = "train") -> str:
+    """What to type."""
+    return shlex.join(["python", "-m", f"dlgd.{door}", *words])
 
 
 def question(experiment: str) -> str:
     """The one that the experiment's file asks in its head."""
     head = re.match(r".*?# Question: (.*?\?)", (CONF / "experiment" / f"{experiment}.yaml").read_text(), re.DOTALL)
     return experiment if head is None else re.sub(r"\s*\n# *", " ", head[1][0].upper() + head[1][1:])
+
+
+def steps_differ(runs: Mapping[str, FinishedRun], finished: Finished, metric: str) -> list[str]:
+    """A sentence where runs of one budget did not take as many steps."""
+    steps = {name: finished.history(run, metric)[-1][0] for name, run in runs.items()}
+    if len(set(steps.values())) == 1:
+        return []
+    return [f"Beware: not all took as many steps: {', '.join(f'{name}: {n}' for name, n in steps.items())}."]
 
 
 def curves(rows: Sequence[Wanted], finished: Finished, scores: Sequence[str]) -> dict[str, dict[str, list[Any]]]:
@@ -205,31 +196,90 @@ def curves(rows: Sequence[Wanted], finished: Finished, scores: Sequence[str]) ->
     return found
 
 
-def report(config: DictConfig, wanted: Sequence[Wanted], finished: Finished, typed: Sequence[str], others: str) -> None:
-    """Print the table; write comparison.md, comparison.png and convergence.png into the door's folder."""
-    from dlgd.evaluation import comparison
+def report_experiment(
+    config: DictConfig, wanted: Sequence[Wanted], finished: Finished, scores: list[str], words: list[str], others: str
+) -> None:
+    """Print the table; write it with its figures, the rows' scores and how they converged."""
     from dlgd.evaluation import comparison_figures as draw
+    from dlgd.evaluation.comparison import in_words
+    from dlgd.tracking import alike
 
-    folder, table = door.output_folder(), config.table
-    title, scores = question(door.choices()["experiment"]), list(table.scores)
-    rows, commands = table_rows(table, wanted), missing(wanted, typed)
-    notes = [budget(wanted), *warnings(wanted, finished, scores[0]), *comparison.in_words(rows, scores)]
-    if table.get("source"):
-        notes.append(f"Printed: {table.source}, other data and another budget; only the order can be compared.")
+    asked = config.table
+    runs_of, methods = {row.name: row.runs for row in wanted}, listed(config.methods)
+    beside = asked.get("methods", ()) if methods is None else methods
+    rows = tables.rows_asked(runs_of, scores, part=config.part, methods=beside, experiment=asked)
+    comparison = tables.compared(rows, scores, higher=config.higher, neither=config.neither, against=config.against)
+    runs = {f"{row.name} {seed}": run for row in wanted for seed, run in row.runs.items()}
+    notes = [alike.budget(list(runs.values())), *steps_differ(runs, finished, f"{config.part}/{scores[0]}")]
+    notes += [*alike.warnings(runs.values()), *in_words(comparison)]
+    if alike.data_changed(runs.values()):
+        notes.append("Beware: the data have changed between the runs, though their settings have not.")
+    if asked.get("source"):
+        notes.append(f"Printed: {asked.source}{PRINTED}")
     if others:
         notes.append(f"Left out, for other settings: {others}.")
-    if commands:
-        notes.append("Not run yet:")
-    todo = "".join(f"    {one}\n" for one in commands)
-    text = "\n\n".join([f"# {title}", f"    {command('-m', *typed)}", comparison.markdown(rows, scores), *notes, todo])
-    (folder / "comparison.md").write_text(text)
-    draw.save(folder / "comparison.png", draw.scores(rows, scores, source=table.get("source")))
+    folder = door.output_folder()
+    draw.save(folder / "comparison.png", draw.scores(rows, scores, source=asked.get("source")))
     converged = curves(wanted, finished, scores)
     if converged:
         draw.save(folder / "convergence.png", draw.convergence(converged))
-    comparison.print_table(rows, scores, title)
-    print("\n".join([*notes, *commands]))
-    print(f"everything is in {folder}")
+    title, todo = question(door.choices()["experiment"]), missing(wanted, words)
+    tables.write(folder, comparison, title, command("-m", *words), notes, runs_of, part=config.part, todo=todo)
+
+
+# --- a table of any runs ---------------------------------------------------------------------------------------
+
+
+def compare_runs(config: DictConfig) -> None:
+    """Rows are what the runs make of themselves: those that differ in their seed alone are one."""
+    from dlgd.evaluation.comparison import in_words
+    from dlgd.evaluation.comparison_figures import save
+    from dlgd.evaluation.ranking_figure import ranking
+    from dlgd.tracking import alike
+    from dlgd.tracking.chosen import choose
+    from dlgd.tracking.finished import Finished
+    from dlgd.tracking.grouping import groups
+
+    wanted, part, header = selection(config.runs), config.part, config.get("table")
+    scores = listed(config.scores) or listed((header or {}).get("scores"))
+    chosen = choose(Finished(config.tracking.uri), wanted, part=part, scores=scores, any_data=config.any_data)
+    found, left_out = groups(chosen.runs)
+    methods, scores = listed(config.methods), chosen.scores
+    rows, sources = tables.rows_of(found, scores, part=part, methods=methods, experiment=header)
+    directions = {"higher": config.higher, "neither": config.neither}
+    comparison = tables.compared(rows, scores, **directions, against=config.against, best_first=True)
+    notes = [alike.budget(chosen.runs), *alike.warnings(chosen.runs), *chosen.notes, *in_words(comparison)]
+    if left_out:
+        notes.insert(0, f"Where a row does not say otherwise: {left_out}.")
+    replaced = sum(group.replaced for group in found)
+    if replaced:
+        notes.append(f"Left out: {replaced} repeated later with the same settings and seed.")
+    if sources:
+        notes.append(f"Printed: {'; '.join(sources)}{PRINTED}")
+    folder, words = door.output_folder(), HydraConfig.get().overrides.task
+    save(folder / "comparison.png", ranking(comparison, source=sources[0] if len(sources) == 1 else None))
+    title = f"Runs with {' '.join(words)}" if header is None else question(door.choices()["experiment"])
+    runs = {group.name: group.runs for group in found}
+    tables.write(folder, comparison, title, command(*words, door="compare"), notes, runs, part=part)
+
+
+def selection(runs: DictConfig) -> Selection:
+    """What is typed after `runs`; Refusal where something beside it is no option of the table."""
+    from dlgd.tracking.finished import PARENT_TAG, Selection
+
+    for word in typed(options=False):
+        if word.partition("=")[0].split(".")[0] not in ("experiment", "tracking"):
+            raise Refusal(
+                f"{word} says how to train and chooses no run: type it as a filter, such as "
+                '"runs.filter=\'params.model = \\"unet\\"\'", or leave it out'
+            )
+    tags = {} if runs.parent is None else {PARENT_TAG: str(runs.parent)}
+    if runs.tag is not None:
+        key, colon, value = str(runs.tag).partition(":")
+        if not colon:
+            raise Refusal(f"runs.tag={runs.tag} must be a tag and its value, such as runs.tag=campaign:winter")
+        tags[key.strip()] = value.strip()
+    return Selection(runs.experiment, tags, tuple(listed(runs.ids) or ()), runs.filter)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import logging
 import os
 import sys
@@ -17,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from dlgd import multirun
 from dlgd.settings import CONF, Refusal
 
 log = logging.getLogger(__name__)
@@ -28,13 +30,19 @@ def door(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callable[
     """Make a command of a function of the configuration conf/<config_name>.yaml."""
 
     def decorate(function: Callable[[DictConfig], None]) -> Callable[[], None]:
+        name = Path(inspect.getfile(function)).stem
+
         @functools.wraps(function)
         def told(config: DictConfig) -> None:
+            if multirun.is_one():
+                multirun.run(config, name)
+                return
             try:
-                missing = sorted(OmegaConf.missing_keys(config))
-                if missing:
-                    raise Refusal(f"{', '.join(missing)} must be given: type {missing[0]}=... after the command")
-                function(config)
+                with multirun.error_kept():
+                    missing = sorted(OmegaConf.missing_keys(config))
+                    if missing:
+                        raise Refusal(f"{', '.join(missing)} must be given: type {missing[0]}=... after the command")
+                    function(config)
             except Refusal as refusal:
                 leave(refusal)
             except KeyboardInterrupt:
@@ -48,9 +56,12 @@ def door(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callable[
             os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra raises what it would print; told below
             try:
                 refuse_lost_run(sys.argv[1:])
-                main()
+                with multirun.summed_up():
+                    main()
             except Refusal as refusal:
                 leave(refusal)
+            except KeyboardInterrupt:
+                sys.exit(multirun.STOPPED)
             except (HydraException, OmegaConfBaseException, YAMLError) as error:
                 leave(Refusal(str(error).strip()))
             except OSError as error:
@@ -94,24 +105,25 @@ def output_folder() -> Path:
 # --- runs that exist ---------------------------------------------------------------------------------------
 
 
-def find_trained(text: str) -> tuple[Path, DictConfig | None]:
-    """A run folder and its configuration, from its path or its MLflow id; or a checkpoint file, which has its own."""
+def find_trained(text: str, config: DictConfig) -> tuple[Path, DictConfig | None]:
+    """A run folder and its configuration, from its path or its id in the MLflow of `config`; or a checkpoint file,
+    which has its own."""
     file = Path(text).expanduser()
     if file.is_file():
         return file, None
-    folder = find_run(text)
+    folder = find_run(text, OmegaConf.select(config, "tracking.uri"))
     return folder, read_config(folder)
 
 
-def find_run(text: str) -> Path:
-    """A run's folder, from its path or its MLflow id; Refusal where there is none."""
+def find_run(text: str, uri: str | None = None) -> Path:
+    """A run's folder, from its path or its id in the MLflow at `uri`; Refusal where there is none."""
     folder = Path(text).expanduser()
     if not folder.is_dir():
         from dlgd.tracking.store import find_run_folder
 
         if len(text) != 32 or not text.isalnum():  # not an MLflow id: spare its start
             raise Refusal(f"there is no run folder {text}: give one such as outputs/2026-01-31/12-00-00-000000")
-        folder = find_run_folder(text)
+        folder = find_run_folder(text, uri=uri)
     if not (folder / CONFIG).is_file():
         raise Refusal(f"{folder} is not a run folder: it has no {CONFIG}")
     return folder
@@ -119,15 +131,15 @@ def find_run(text: str) -> Path:
 
 def refuse_lost_run(arguments: list[str]) -> None:
     """Look for the run of `resume=` before Hydra makes a folder for the command."""
-    for argument in arguments:
-        key, _, value = argument.partition("=")
-        if key == "resume" and value not in ("", "null"):
-            find_run(value)
+    typed = {key: value for key, _, value in (argument.partition("=") for argument in arguments)}
+    if typed.get("resume", "null") not in ("", "null"):
+        uri = typed.get("tracking.uri", "null")
+        find_run(typed["resume"], None if uri in ("", "null") else uri.strip("'\""))
 
 
-def run_folder(resume: str | None, new: str) -> str:
+def run_folder(resume: str | None, uri: str | None, new: str) -> str:
     """The folder of the run that is resumed, else a new one; `${run_folder:...}` in YAML."""
-    return new if resume is None else str(find_run(resume))
+    return new if resume is None else str(find_run(resume, uri))
 
 
 def run_id(folder: Path) -> str | None:

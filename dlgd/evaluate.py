@@ -26,7 +26,7 @@ def main(config: DictConfig) -> None:
 
     if config.part not in PARTS:
         raise Refusal(f"part={config.part} is unknown: choose one of {', '.join(PARTS)}")
-    run, former = door.find_trained(config.run)
+    run, former = door.find_trained(config.run, config)
     former, data, network, kept = build.trained(run, former, config.criterion)
     where = config.part
     if config.get("data") is not None:

@@ -17,7 +17,7 @@ def main(config: DictConfig) -> None:
     from dlgd import build
     from dlgd.evaluation.trained import Trained
 
-    (run, former), output = door.find_trained(config.run), Path(config.output)
+    (run, former), output = door.find_trained(config.run, config), Path(config.output)
     if not output.parent.is_dir() or not os.access(output.parent, os.W_OK):
         raise Refusal(f"output={output} cannot be written: {output.parent} is not a folder that one may write in")
     former, data, network, _ = build.trained(run, former, config.criterion)

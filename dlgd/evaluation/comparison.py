@@ -1,6 +1,6 @@
-"""Rows of an experiment, over several seeds, beside figures printed elsewhere: is the order of the rows the same?
+"""Rows of a table, over several seeds, beside figures printed elsewhere: which is best, and is the order the same?
 
-Lower scores are better. What was printed has no spread; what was run here has one over seeds.
+What was printed has no spread; what was run here has one over seeds.
 """
 
 from __future__ import annotations
@@ -11,14 +11,10 @@ import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from dlgd.evaluation.table import MISSING, PIPED_WIDTH, scientific
+from dlgd.evaluation.significance import FEWEST, LEVELS, Difference, differences
+from dlgd.evaluation.table import MISSING
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-NOT_RUN = "not run"
 CONFIRMED, REVERSED, WITHIN, ONE_SEED = "confirmed", "not confirmed", "within spread", "one seed"
 VERDICTS = (CONFIRMED, WITHIN, ONE_SEED, REVERSED)
 
@@ -28,18 +24,22 @@ class Row:
     """A row: its scores, a number per seed, and those printed elsewhere, one number each."""
 
     name: str
-    scores: Mapping[str, Sequence[float]]  # no number where it was not run
+    scores: Mapping[str, Mapping[str, float]]  # {score: {seed: number}}, no number where it was not run
     published: Mapping[str, float] = field(default_factory=dict)
     seeded: bool = True  # False: a method that gives the same answer each time
 
+    def values(self, score: str) -> list[float]:
+        """A number per seed."""
+        return list(self.scores.get(score, {}).values())
+
     def mean(self, score: str) -> float | None:
         """Over seeds; None where it was not run."""
-        values = self.scores.get(score)
+        values = self.values(score)
         return statistics.fmean(values) if values else None
 
     def spread(self, score: str) -> float | None:
         """Standard deviation over seeds; None where fewer than two were run."""
-        values = self.scores.get(score, ())
+        values = self.values(score)
         if len(values) > 1:
             return statistics.stdev(values)
         return 0.0 if values and not self.seeded else None
@@ -51,6 +51,50 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Comparison:
+    """A table: rows that differ in name, their scores from left to right, and with which row others are compared."""
+
+    rows: Sequence[Row]
+    scores: Sequence[str]
+    higher: Mapping[str, bool | None] = field(default_factory=dict)  # is more better? None: neither. Not there: no
+    against: str | None = None  # the name of a row; None: the best of each score
+
+    def best(self, score: str) -> Row | None:
+        """The row of the best mean; None where there are not two to choose from."""
+        run = [row for row in self.rows if row.mean(score) is not None]
+        higher = self.higher.get(score, False)
+        if len(run) < 2 or higher is None:
+            return None
+        return (max if higher else min)(run, key=lambda row: row.mean(score))
+
+    def reference(self, score: str) -> Row | None:
+        """With which row the others are compared."""
+        if self.against is None:
+            return self.best(score)
+        return next(row for row in self.rows if row.name == self.against)
+
+    def differences(self, score: str) -> dict[str, Difference]:
+        """Of each row from the reference, by name."""
+        reference = self.reference(score)
+        if reference is None:
+            return {}
+        values = {row.name: row.scores.get(score, {}) for row in self.rows}
+        return differences(values, reference.name, unseeded=frozenset(row.name for row in self.rows if not row.seeded))
+
+    def legend(self) -> str:
+        """What the marks of the table mean, and why there are none."""
+        found = [one for score in self.scores for one in self.differences(score).values()]
+        if not any(one.p is not None for one in found):
+            return f"No significance is marked: no row has {FEWEST} seeds in common with the one it is compared with."
+        marks = ", ".join(f"{mark} p < {level}" for level, mark in reversed(LEVELS))
+        other = "the best of its column" if self.against is None else self.against
+        return (
+            f"{marks}: differs from {other} over the seeds that both have; two-sided paired t-test, p raised for the "
+            f"number of rows (Holm); rows with fewer than {FEWEST} such seeds are not tested."
+        )
+
+
+@dataclass(frozen=True)
 class Pair:
     """Two rows in the order in which they were printed, and what became of it here."""
 
@@ -59,7 +103,7 @@ class Pair:
     verdict: str
 
 
-def pairs(rows: Sequence[Row], score: str) -> list[Pair]:
+def pairs(rows: Sequence[Row], score: str, *, higher: bool = False) -> list[Pair]:
     """All pairs of rows that were run here and have different figures in print.
 
     A difference of our means counts when it exceeds the root of the sum of squares of the two spreads.
@@ -67,33 +111,33 @@ def pairs(rows: Sequence[Row], score: str) -> list[Pair]:
     comparable = [row for row in rows if score in row.published and row.mean(score) is not None]
     found = []
     for pair in itertools.combinations(comparable, 2):
-        better, worse = sorted(pair, key=lambda row: row.published[score])
-        if better.published[score] < worse.published[score]:
-            found.append(Pair(better.name, worse.name, _verdict(better, worse, score)))
+        better, worse = sorted(pair, key=lambda row: row.published[score], reverse=higher)
+        if better.published[score] != worse.published[score]:
+            found.append(Pair(better.name, worse.name, _verdict(better, worse, score, -1 if higher else 1)))
     return found
 
 
-def _verdict(better: Row, worse: Row, score: str) -> str:
+def _verdict(better: Row, worse: Row, score: str, sign: int) -> str:
     spreads = better.spread(score), worse.spread(score)
     if None in spreads:
         return ONE_SEED
-    difference = worse.mean(score) - better.mean(score)
+    difference = sign * (worse.mean(score) - better.mean(score))
     if abs(difference) <= math.hypot(*spreads):
         return WITHIN
     return CONFIRMED if difference > 0 else REVERSED
 
 
-def verdict(rows: Sequence[Row], score: str) -> str:
+def verdict(rows: Sequence[Row], score: str, *, higher: bool = False) -> str:
     """On the printed order of all rows; one reversed pair is enough for "not confirmed"."""
-    verdicts = {pair.verdict for pair in pairs(rows, score)}
+    verdicts = {pair.verdict for pair in pairs(rows, score, higher=higher)}
     return next((word for word in (REVERSED, ONE_SEED, WITHIN, CONFIRMED) if word in verdicts), MISSING)
 
 
-def in_words(rows: Sequence[Row], scores: Sequence[str]) -> list[str]:
+def in_words(table: Comparison) -> list[str]:
     """A sentence for each score that has a printed order: how many pairs have which verdict, and which are reversed."""
     sentences = []
-    for score in scores:
-        found = pairs(rows, score)
+    for score in table.scores:
+        found = pairs(table.rows, score, higher=bool(table.higher.get(score)))
         if found:
             numbers = Counter(pair.verdict for pair in found)
             counted = ", ".join(f"{numbers[word]} {word}" for word in VERDICTS if word in numbers)
@@ -102,77 +146,9 @@ def in_words(rows: Sequence[Row], scores: Sequence[str]) -> list[str]:
     return sentences
 
 
-# --- the table -------------------------------------------------------------------------------------------------
-
-
-def cells(rows: Sequence[Row], scores: Sequence[str]) -> tuple[list[str], list[list[str]]]:
-    """Heading and lines; the column "printed" stands beside the scores that have printed figures, and the last
-    line then says what became of their order."""
-    printed = {score for score in scores if any(score in row.published for row in rows)}
-    key, names = short_names([row.name for row in rows])
-    heading = [key or "row", "seeds"]
-    lines = [[name, str(row.seeds) if row.seeded else MISSING] for name, row in zip(names, rows, strict=True)]
-    order = ["printed order", ""]
-    for score in scores:
-        heading += [score, "printed"] if score in printed else [score]
-        for row, line in zip(rows, lines, strict=True):
-            line.append(_number(row, score))
-            if score in printed:
-                line.append(scientific(row.published[score]) if score in row.published else MISSING)
-        order += [verdict(rows, score), ""] if score in printed else [MISSING]
-    return heading, [*lines, order] if printed else lines
-
-
 def short_names(names: Sequence[str]) -> tuple[str, list[str]]:
     """("model.skip", ["none", "addition"]) of rows that differ in one setting; else ("", the names)."""
     keys = {name.partition("=")[0] for name in names}
     if len(keys) > 1 or any(name.count("=") != 1 for name in names):
         return "", list(names)
     return keys.pop(), [name.partition("=")[2] for name in names]
-
-
-def _number(row: Row, score: str) -> str:
-    mean, spread = row.mean(score), row.spread(score)
-    if mean is None:
-        return NOT_RUN
-    if not spread:
-        return scientific(mean)
-    digit, exponent = f"{spread:.0e}".split("e")
-    return f"{scientific(mean)} ± {digit}" + (f"e{int(exponent)}" if int(exponent) else "")
-
-
-def markdown(rows: Sequence[Row], scores: Sequence[str]) -> str:
-    """The table in Markdown."""
-    heading, lines = cells(rows, scores)
-    table = [[cell.replace("|", r"\|") for cell in line] for line in [heading, *lines]]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    table.insert(1, ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])])
-    padded = [
-        [line[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))]
-        for line in table
-    ]
-    return "".join(f"| {' | '.join(line)} |\n" for line in padded)
-
-
-def print_table(rows: Sequence[Row], scores: Sequence[str], title: str, console: Console | None = None) -> None:
-    """The table on the terminal."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    if console is None:
-        console = Console()
-        if not console.is_terminal:
-            console = Console(width=PIPED_WIDTH)
-    heading, lines = cells(rows, scores)
-    table = Table(
-        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
-    )
-    for number, name in enumerate(heading):
-        table.add_column(name, justify="left" if number == 0 else "right", overflow="fold")
-    for line in lines:
-        if len(lines) > len(rows) and line is lines[-1]:
-            table.add_section()
-        table.add_row(*(Text(cell) for cell in line))
-    console.print(table)

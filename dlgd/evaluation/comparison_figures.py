@@ -69,7 +69,7 @@ def _panel(axes: Axes, rows: Sequence[Row], name: str, places: np.ndarray, *, jo
             label="here: mean and spread over seeds",
         )
     for place, row in run:
-        axes.plot([place] * row.seeds, row.scores[name], ".", color="black", markersize=4)
+        axes.plot([place] * len(row.values(name)), row.values(name), ".", color="black", markersize=4)
     printed = [(place, row.published[name]) for place, row in zip(places, rows, strict=True) if name in row.published]
     if printed:
         axes.plot(*np.transpose(printed), "s", linestyle=line, color="C1", fillstyle="none", ms=9, label="printed")

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlgd.tracking import store
+from dlgd.tracking import parents, store
 from dlgd.tracking.journal import Journal, Record
 
 if TYPE_CHECKING:
@@ -134,7 +134,8 @@ class Courier:
 
     def _create(self) -> str:
         experiment_id = store.experiment_id(self._client, self._uri, self._experiment)
-        return self._client.create_run(experiment_id, run_name=self._name).info.run_id
+        tags = parents.parent_tags(self._client, experiment_id, self._folder)
+        return self._client.create_run(experiment_id, run_name=self._name, tags=tags).info.run_id
 
     def _send_tags(self, tags: Mapping[str, str]) -> None:
         from mlflow.entities import RunTag

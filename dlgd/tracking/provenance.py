@@ -49,6 +49,11 @@ def machine(device: str) -> str:
     return f"{graphics}{cores()} {'core' if cores() == 1 else 'cores'} of {processor}"
 
 
+def experiment_name(data: Mapping[str, Any]) -> str:
+    """MLflow's experiment of runs with these settings of the data: "nemovar", or with its task "mnist_5k-denoise"."""
+    return "-".join(data[key] for key in ("name", "task") if data.get(key))
+
+
 def flatten(config: Mapping[str, Any]) -> dict[str, Any]:
     """{"training": {"minutes": 5}} -> {"training.minutes": 5}. Lists are written whole, as text."""
     flat: dict[str, Any] = {}

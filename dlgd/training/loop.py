@@ -57,10 +57,12 @@ def fit(
     seed: int,
     config: Mapping[str, Any],
     resume: Checkpoint | None = None,
+    enough: Callable[[Mapping[str, float], int], bool] | None = None,
 ) -> Result:
     """Train a network until its budget is spent, its patience is out, or a signal asks to stop.
 
     optimizers: one for each of `network.players()`, by name. config: plain values, kept in the checkpoints.
+    enough: asked after each validation, with its scores and step, whether to stop there; the status is then "KILLED".
     Writes checkpoints/last.pt and, for each criterion, checkpoints/best_<criterion>.pt in the folder. On a
     CPU, a resumed training gives bit for bit the weights of an uninterrupted one, unless the learning rate
     follows a budget in minutes.
@@ -88,6 +90,7 @@ def fit(
             player.compile()  # in place: the names of the weights stay as they are
     log.info("Training from step %d on %s", run.state.step, describe(device))
 
+    stopped = False
     with Interruption() as interruption, Display() as display:
         while not interruption.requested:
             moment = run.moment()
@@ -95,8 +98,9 @@ def fit(
             if moment.step > run.state.validated and (over or moment.step % options.validate_every == 0):
                 seed_step(seed, moment.step)  # should the validation draw numbers, then the same ones always
                 with display.aside():
-                    run.validate(validate, moment=moment)
-            if over or run.out_of_patience():
+                    scores = run.validate(validate, moment=moment)
+                    stopped = enough is not None and enough(scores, moment.step)
+            if stopped or over or run.out_of_patience():
                 break
 
             seed_step(seed, moment.step)
@@ -123,7 +127,7 @@ def fit(
         run.report(display)
         run.save_last()
 
-    status = "KILLED" if interruption.requested else "FINISHED"
+    status = "KILLED" if interruption.requested or stopped else "FINISHED"
     state = run.state
     log.info("Training %s after %d steps, %s", status.lower(), state.step, duration(state.seconds))
     return Result(status=status, step=state.step, seconds=state.seconds, best=state.best, history=state.history)

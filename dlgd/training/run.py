@@ -90,7 +90,7 @@ class Run:
             self.state.stale = 0
         self._begin()
 
-    def validate(self, scores_of: Validate, *, moment: Moment) -> None:
+    def validate(self, scores_of: Validate, *, moment: Moment) -> dict[str, float]:
         """Score the weights (their moving average where there is one), and keep them if they are best."""
         self.losses.check()  # a loss that went wrong has its own message
         judged = self.network if self.average is None else self.average.network
@@ -105,6 +105,7 @@ class Run:
         log.info("Step %d, validation: %s%s", moment.step, in_words(scores), best)
         # The best first: should the program die between two files, the last one leads back here.
         self._save(*[best_path(self.folder, name) for name in improved], last_path(self.folder))
+        return scores
 
     def _compare(self, scores: Mapping[str, float]) -> list[str]:
         """Update the state; the criteria that were never lower."""

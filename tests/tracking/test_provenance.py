@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 
 import dlgd
 from dlgd.settings import CONF
-from dlgd.tracking.provenance import flatten, tags
+from dlgd.tracking.provenance import experiment_name, flatten, tags
 
 
 def git(folder, *command):
@@ -68,6 +68,12 @@ def test_without_a_repository_a_commit_or_git(tmp_path, monkeypatch):
 def test_flatten():
     config = OmegaConf.create({"seed": 0, "model": {"widths": [8, 16], "norm": None}, "name": "${seed}", "empty": {}})
     assert flatten(config) == {"seed": 0, "model.widths": "[8, 16]", "model.norm": None, "name": 0}
+
+
+def test_an_experiment_for_each_data_set_and_task():
+    assert experiment_name(OmegaConf.create({"name": "nemovar", "seed": 0})) == "nemovar"
+    assert experiment_name({"name": "mnist_5k", "task": "denoise"}) == "mnist_5k-denoise"
+    assert experiment_name({"name": "mine", "task": None}) == "mine"
 
 
 @pytest.mark.parametrize("choice", ["mlflow", "off"])

@@ -2,26 +2,16 @@
 
 import json
 import logging
-import os
-import signal
 import socket
-import subprocess
-import sys
 import time
-import urllib.request
 
 import pytest
 from mlflow import MlflowClient
+from mlflow_server import Server, free_port
 
 from dlgd.tracking import store
 
 START = {"name": "a run", "params": {"seed": 0}, "tags": {}}
-
-
-def free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 def kept_steps(folder):
@@ -99,49 +89,6 @@ def test_a_database_that_cannot_be_made_does_not_stop_a_run(tmp_path, tracker, c
     mlflow.finish("FINISHED")
     assert len(warnings_in(caplog)) == 1
     assert kept_steps(tmp_path / "run") == [0]
-
-
-class Server:
-    """`mlflow server` as `make ui` starts it, on a free port of 127.0.0.1."""
-
-    def __init__(self, folder):
-        self.folder, self.port = folder, free_port()
-        self.uri = f"http://127.0.0.1:{self.port}"
-        self.process = None
-
-    def start(self):
-        command = [
-            sys.executable,
-            "-m",
-            "mlflow",
-            "server",
-            "--backend-store-uri",
-            f"sqlite:///{self.folder}/mlflow.db",
-        ]
-        command += ["--artifacts-destination", str(self.folder / "served")]
-        command += ["--workers", "1", "--host", "127.0.0.1", "--port", str(self.port)]
-        environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-        with (self.folder / "server.log").open("w") as output:
-            self.process = subprocess.Popen(
-                command, stdout=output, stderr=output, env=environment, cwd=self.folder, start_new_session=True
-            )
-        end = time.monotonic() + 120
-        while not self._is_up():
-            assert time.monotonic() < end, (self.folder / "server.log").read_text()
-            time.sleep(0.3)
-
-    def kill(self):
-        if self.process is not None:
-            os.killpg(self.process.pid, signal.SIGKILL)  # the group is of our own making: the server and its worker
-            self.process.wait()
-            self.process = None
-
-    def _is_up(self):
-        try:
-            with urllib.request.urlopen(f"{self.uri}/health", timeout=2) as answer:
-                return answer.status == 200
-        except OSError:
-            return False
 
 
 @pytest.fixture

@@ -7,9 +7,12 @@ import sys
 
 import psutil
 import pytest
+from hydra import compose, initialize_config_dir
 from mlflow import MlflowClient
+from omegaconf import OmegaConf
 
-from dlgd.settings import Refusal
+from dlgd import door
+from dlgd.settings import CONF, Refusal
 from dlgd.tracking import store
 
 START = {"name": "a run", "params": {}, "tags": {}}
@@ -59,6 +62,26 @@ def test_the_environment_names_the_place(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://somewhere:5000")
     assert store.locate(None) == "http://somewhere:5000"
     assert store.locate("sqlite:///other.db") == f"sqlite:///{tmp_path}/other.db"
+
+
+def test_the_address_typed_beside_an_id_is_where_it_is_looked_up(place, tracker):
+    there = f"sqlite:///{place}/elsewhere/mlflow.db"
+    mlflow = tracker(uri=there)
+    mlflow.start(**START)
+    mlflow.finish("FINISHED")
+    (place / "run" / door.CONFIG).write_text("seed: 3\n")
+    typed = [f"resume={mlflow.run_id}", f"tracking.uri={there}"]
+    with pytest.raises(Refusal, match="neither a run folder nor a run"):
+        door.refuse_lost_run(typed[:1])
+    door.refuse_lost_run(typed)
+    OmegaConf.register_new_resolver("run_folder", door.run_folder, replace=True)
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("config", overrides=typed, return_hydra_config=True)
+    assert config.hydra.run.dir == str(place / "run")
+    for other in ("evaluate", "predict"):
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            config = compose(other, overrides=[f"run={mlflow.run_id}", typed[1]])
+        assert door.find_trained(config.run, config) == (place / "run", {"seed": 3})
 
 
 KILLED = """

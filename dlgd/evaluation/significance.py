@@ -1,0 +1,82 @@
+"""Is a difference between two rows more than the luck of their seeds?
+
+Two rows are compared over the seeds that both have, seed by seed: runs of one seed share the order of the batches and
+perhaps more, and what they share falls out of the difference. The test is Student's paired t-test, two-sided; it takes
+the differences as normal. Wilcoxon's signed-rank test would not, but needs six seeds to find anything below 0.05.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+FEWEST = 3  # pairs: below, a spread says nothing
+LEVELS = ((0.01, "**"), (0.05, "*"))
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Of a row from the reference."""
+
+    pairs: int
+    mean: float  # over the pairs, in the units of the score
+    p: float | None  # chance of such a mean without a difference; None where nothing can be said
+
+    @property
+    def mark(self) -> str:
+        """A star for p < 0.05, two for p < 0.01."""
+        return next((mark for level, mark in LEVELS if self.p is not None and self.p < level), "")
+
+
+def differences(
+    values: Mapping[str, Mapping[str, float]], reference: str, *, unseeded: frozenset[str] = frozenset()
+) -> dict[str, Difference]:
+    """Of every row {seed: value} from the reference row, which is left out; rows without a common seed too.
+
+    A row among `unseeded` gives the same answer for every seed. Where several rows are tested some differ by luck:
+    each p is raised for their number after Holm (1979, Scandinavian Journal of Statistics 6, 65-70).
+    """
+    found = {}
+    for name, row in values.items():
+        apart = [] if name == reference else _apart(row, values[reference], name in unseeded, reference in unseeded)
+        if apart:
+            found[name] = Difference(len(apart), statistics.fmean(apart), paired_p(apart))
+    corrected = holm({name: one.p for name, one in found.items() if one.p is not None})
+    return {name: Difference(one.pairs, one.mean, corrected.get(name)) for name, one in found.items()}
+
+
+def _apart(row: Mapping[str, float], other: Mapping[str, float], row_once: bool, other_once: bool) -> list[float]:
+    if not row or not other:
+        return []
+    if row_once and other_once:
+        return [next(iter(row.values())) - next(iter(other.values()))]
+    if row_once:
+        row = dict.fromkeys(other, next(iter(row.values())))
+    if other_once:
+        other = dict.fromkeys(row, next(iter(other.values())))
+    return [row[seed] - other[seed] for seed in row if seed in other]
+
+
+def paired_p(apart: Sequence[float]) -> float | None:
+    """Of the differences of pairs; None for fewer than FEWEST, and where all are equal, which shows no spread."""
+    if len(apart) < FEWEST or not all(map(math.isfinite, apart)):
+        return None
+    spread = statistics.stdev(apart)
+    if spread == 0:
+        return None
+    # scipy.stats.ttest_rel does the same, but takes a second to import.
+    from scipy.special import stdtr
+
+    t = statistics.fmean(apart) / (spread / math.sqrt(len(apart)))
+    return float(2 * stdtr(len(apart) - 1, -abs(t)))
+
+
+def holm(chances: Mapping[str, float]) -> dict[str, float]:
+    """The least times their number, the next times one less, and so on; never below the one before, at most 1."""
+    corrected, largest = {}, 0.0
+    for rank, (name, chance) in enumerate(sorted(chances.items(), key=lambda pair: (pair[1], pair[0]))):
+        largest = max(largest, min(1.0, (len(chances) - rank) * chance))
+        corrected[name] = largest
+    return corrected

@@ -1,0 +1,173 @@
+"""What came out of a study: the best trials, the table of all of them, and Optuna's figures."""
+
+from __future__ import annotations
+
+import csv
+import io
+import logging
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.trial import FrozenTrial
+
+log = logging.getLogger(__name__)
+
+
+def best_trials(study: Study, metrics: Mapping[str, str]) -> list[FrozenTrial]:
+    """Complete trials, the best first; of several metrics those that no other one beats in all, in order of the first
+    metric. Of equals the earlier one is better."""
+    from optuna.trial import TrialState
+
+    if len(metrics) > 1:
+        found = study.best_trials
+    else:
+        found = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    sign = 1 if next(iter(metrics.values())) == "minimize" else -1
+    return sorted(found, key=lambda one: (sign * one.values[0], one.number))
+
+
+def best_in_words(study: Study, metrics: Mapping[str, str]) -> str:
+    """One line."""
+    found = best_trials(study, metrics)
+    if not found:
+        return "none is complete yet"
+    if len(metrics) > 1:
+        return f"on the Pareto front: trials {', '.join(str(one.number) for one in found)}"
+    return f"best: {next(iter(metrics))} {found[0].values[0]:.4g} of trial {found[0].number}"
+
+
+def outcome_in_words(trial: FrozenTrial, metrics: Mapping[str, str]) -> str:
+    """Such as "complete: loss 0.0123 in 12 s"."""
+    from optuna.trial import TrialState
+
+    attributes = trial.user_attrs
+    if "lost" in attributes:
+        return f"was lost ({attributes['lost']})"
+    if "error" in attributes:
+        return f"{trial.state.name.lower()}: {attributes['error'].splitlines()[0][:200]}"
+    values = ""
+    if trial.state == TrialState.COMPLETE:
+        values = ": " + ", ".join(f"{name} {value:.4g}" for name, value in zip(metrics, trial.values, strict=True))
+    return f"{trial.state.name.lower()}{values} in {attributes.get('seconds', 0.0):.0f} s"
+
+
+# --- the table ---------------------------------------------------------------------------------------------------
+
+
+def rows(study: Study, metrics: Mapping[str, str]) -> list[dict[str, str]]:
+    """One row per trial, the best first, then those that were stopped, then those that failed."""
+    from optuna.trial import TrialState
+
+    best = [one.number for one in best_trials(study, metrics)]
+    order = {TrialState.COMPLETE: 1, TrialState.PRUNED: 2}
+    finished = [one for one in study.get_trials(deepcopy=False) if one.state.is_finished()]
+    sign = 1 if next(iter(metrics.values())) == "minimize" else -1
+
+    def key(one: FrozenTrial) -> tuple[float, ...]:
+        value = sign * one.values[0] if one.values else 0.0
+        rank = (0.0, best.index(one.number)) if one.number in best else (order.get(one.state, 3), value)
+        return (*rank, one.number)
+
+    names = list(dict.fromkeys(name for one in finished for name in one.params))
+    return [
+        {
+            "trial": str(one.number),
+            "state": one.state.name.lower(),
+            **_values(one, metrics),
+            **{name: _written(one.params.get(name, "")) for name in names},
+            "seconds": _written(one.user_attrs.get("seconds", "")),
+            "remark": _remark(one),
+        }
+        for one in sorted(finished, key=key)
+    ]
+
+
+def _values(trial: FrozenTrial, metrics: Mapping[str, str]) -> dict[str, str]:
+    values = trial.values if trial.state.name == "COMPLETE" else [""] * len(metrics)
+    return {name: _written(value) for name, value in zip(metrics, values, strict=True)}
+
+
+def _written(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _remark(trial: FrozenTrial) -> str:
+    attributes = trial.user_attrs
+    again = [f"tries trial {attributes['again']} again"] if "again" in attributes else []
+    why = [str(attributes[key]).replace("\n", " ") for key in ("lost", "error") if key in attributes]
+    double = ["asked for twice, not run"] if attributes.get("double") else []
+    return "; ".join([*again, *why, *double])
+
+
+def write_table(folder: Path, table: Sequence[Mapping[str, str]], title: str) -> list[Path]:
+    """trials.md and trials.csv."""
+    if not table:
+        return []
+    header = list(table[0])
+    lines = [header, ["---"] * len(header), *([row[name].replace("|", "/") for name in header] for row in table)]
+    markdown = folder / "trials.md"
+    markdown.write_text(f"{title}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, header)
+    writer.writeheader()
+    writer.writerows(table)
+    comma_separated = folder / "trials.csv"
+    comma_separated.write_text(text.getvalue())
+    return [markdown, comma_separated]
+
+
+# --- figures -----------------------------------------------------------------------------------------------------
+
+
+def draw(study: Study, metrics: Mapping[str, str], folder: Path) -> list[Path]:
+    """Optuna's figures as PNG: history, importances, slice and parallel coordinates of each metric; of several, the
+    Pareto front. Those that need more trials than there are are left out."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+    from optuna.trial import TrialState
+    from optuna.visualization import matplotlib as figures
+
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    if not complete:
+        return []
+    varied = [name for name in complete[0].params if len({one.params.get(name) for one in complete}) > 1]
+    kinds = {"history": figures.plot_optimization_history}
+    if varied:
+        kinds |= {"slice": figures.plot_slice, "parallel": figures.plot_parallel_coordinate}
+    if varied and len({tuple(one.values) for one in complete}) > 1:
+        kinds["importances"] = figures.plot_param_importances
+    folder.mkdir(parents=True, exist_ok=True)
+    made = []
+
+    def save(name: str, plot: object, **options: object) -> None:
+        try:
+            plot(study, **options)
+        except (ValueError, RuntimeError, ZeroDivisionError) as error:
+            log.info("no figure %s: %s", name, error)
+            return
+        path = folder / f"{name}.png"
+        plt.gcf().set_size_inches(max(8.0, 3.0 * len(varied) if name.startswith("slice") else 8.0), 5.0)
+        plt.gcf().savefig(path, dpi=120, bbox_inches="tight")
+        plt.close("all")
+        made.append(path)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # experimental, says Optuna of all of them; and what seaborn styles warn of
+        for number, metric in enumerate(metrics):
+            suffix = "" if len(metrics) == 1 else f"_{metric}"
+            target = None if len(metrics) == 1 else _target(number)
+            for name, plot in kinds.items():
+                save(f"{name}{suffix}", plot, target=target, target_name=metric)
+        if len(metrics) in (2, 3):
+            save("pareto_front", figures.plot_pareto_front, target_names=list(metrics))
+    return made
+
+
+def _target(number: int) -> object:
+    return lambda trial: trial.values[number]

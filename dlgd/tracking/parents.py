@@ -1,0 +1,52 @@
+"""The run in MLflow under which all runs of a multirun lie: its folder is the multirun's, which holds theirs.
+
+The first of them to reach MLflow makes it, whichever process or machine that is in.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dlgd.tracking import store
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+RECORD = "multirun.json"  # in the folder of a multirun
+PARENT_TAG = "mlflow.parentRunId"  # as MLflow's pages know it
+ERROR_TAG = "dlgd.error"  # of a run that failed: why, in one sentence
+NOTE_TAG = "mlflow.note.content"  # what MLflow's page of a run shows as its description, in Markdown
+LONGEST_NOTE = 8000  # characters of a tag; MLflow's limit
+
+
+def begin(folder: Path, name: str) -> None:
+    """Make `folder` that of a multirun of this process."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / RECORD).write_text(json.dumps({"name": name, "owner": store.owner()}))
+
+
+def folder_of(run_folder: Path) -> Path | None:
+    """The folder of the multirun that a run belongs to; None for a run of its own."""
+    return next((folder for folder in run_folder.absolute().parents if (folder / RECORD).is_file()), None)
+
+
+def parent_tags(client: MlflowClient, experiment_id: str, run_folder: Path) -> dict[str, str]:
+    """The tag by which a new run lies under that of its multirun, which is made where there is none; else nothing.
+
+    A multirun over several data sets has its run in the experiment of the first one.
+    """
+    from filelock import FileLock
+
+    folder = folder_of(run_folder)
+    if folder is None:
+        return {}
+    with FileLock(folder / f"{RECORD}.lock", timeout=120):  # runs that begin together make one parent
+        parent = store.read_run_id(folder)
+        if parent is None:
+            record = json.loads((folder / RECORD).read_text())
+            tags = {store.FOLDER_TAG: str(folder), store.OWNER_TAG: record["owner"]}
+            parent = client.create_run(experiment_id, run_name=record["name"], tags=tags).info.run_id
+            (folder / store.RUN_ID_FILE).write_text(f"{parent}\n")
+    return {PARENT_TAG: parent}
