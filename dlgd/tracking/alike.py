@@ -22,7 +22,8 @@ def budget(runs: Sequence[FinishedRun]) -> str:
     """What all networks were given and where: settings, machines, and minutes of a run."""
     trained = [run for run in runs if "model" in run.params]
     given = [{key: run.params[key] for key in BUDGET if run.params.get(key, "None") != "None"} for run in trained]
-    alike = [f"{key}={value}" for key, value in given[0].items() if all(one.get(key) == value for one in given)]
+    first = given[0] if given else {}  # of networks; classical methods have no budget
+    alike = [f"{key}={value}" for key, value in first.items() if all(one.get(key) == value for one in given)]
     machines = Counter(f"{run.tags.get('device')} ({run.tags.get('machine', run.tags.get('host'))})" for run in runs)
     where = ", ".join(f"{count} on {name}" for name, count in sorted(machines.items(), key=lambda one: (-one[1], one)))
     minutes = statistics.median(run.minutes for run in runs)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from dlgd.tracking.finished import FREE, FREE_GROUPS, FinishedRun
 
@@ -37,11 +38,12 @@ def groups(runs: Sequence[FinishedRun]) -> tuple[list[Group], str]:
     """The rows of the runs, which come newest first, in alphabetical order; and what their names leave out."""
     settings = [_settings(run) for run in runs]
     values = _values(settings)
-    found: dict[tuple[tuple[str, str], ...], Group] = {}
+    found: dict[tuple[Any, ...], Group] = {}
     for run, own in zip(runs, settings, strict=True):
         telling = {key: own[key] for key in sorted(own, key=_rank) if len(values[_place(key, own)]) > 1}
         kind = _kind(own)
-        group = found.setdefault(tuple(telling.items()), Group(telling, kind, own.get(kind, "")))
+        choice = own.get(kind, "")
+        group = found.setdefault((kind, choice, *telling.items()), Group(telling, kind, choice))
         seed = run.params.get("seed", NO_SEED)
         group.replaced += seed in group.runs
         group.runs.setdefault(seed, run)
