@@ -77,7 +77,13 @@ def _fits(value: object, kind: type) -> bool:
 
 def data(config: DictConfig) -> DataSource:
     """The data set, checked, not prepared."""
-    source = _make(config.data, "data")
+    given, chosen = config.data.get("first_guess"), config.data
+    extra: dict[str, Any] = {}
+    if OmegaConf.is_dict(given) and OmegaConf.is_dict(given.get("method")):  # a classical method's maps
+        guesser = method(given.method, "data.first_guess.method")
+        extra["first_guess"] = {**given, "method": guesser}
+        chosen = {key: value for key, value in config.data.items() if key != "first_guess"}
+    source = _make(chosen, "data", **extra)
     source.check()
     return source
 

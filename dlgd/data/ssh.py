@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -43,7 +44,7 @@ class SSH(SSHSource):
         predict: str,
         patch: int | None,
         coordinates: bool,
-        first_guess: Mapping[str, float],
+        first_guess: Mapping[str, Any],
         observe_again: bool,
         dropped: float,
         margin: int,

@@ -60,7 +60,7 @@ class SSHNetCDF(SSHSource):
         predict: str,
         patch: int | None,
         coordinates: bool,
-        first_guess: Mapping[str, float],
+        first_guess: Mapping[str, Any],
         observe_again: bool,
         dropped: float,
         margin: int,

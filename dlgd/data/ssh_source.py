@@ -11,15 +11,16 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import xarray as xr
 from torch import Tensor
 
-from dlgd.contract import PARTS, Batch, DataSource, Scaling, Spec, Stream
-from dlgd.data import cache, ssh_samples
-from dlgd.data.ssh_stream import Lengths, Maps, MapStream, Windows
+from dlgd.contract import PARTS, Batch, DataSource, Method, Scaling, Spec, Stream
+from dlgd.data import cache, ssh_guess, ssh_samples
+from dlgd.data.ssh_stream import Lengths, Maps, MapStream, Windows, joined
 from dlgd.data.tiles import Tiles
 from dlgd.settings import Refusal
 
@@ -34,7 +35,8 @@ class SSHSource(DataSource):
 
     days: of a window, an odd number. predict: all of its days, or the one at the centre. patch: cells of a training
     patch on each side, None for whole maps. first_guess: km and days, standard deviations of the Gaussian weights with
-    which observations are smoothed to be a network's first guess. observe_again: whether a training window's truth is
+    which observations are smoothed to be a network's first guess; or a method whose maps are (`dlgd.data.ssh_guess`),
+    and how often training days are observed for it. observe_again: whether a training window's truth is
     observed where and with the errors of another one; dropped: chance of a training window's day to be hidden.
     margin: days before and after a part of which samples have the observations. noise_std: m, of one observation.
     tile: cells on each side of the overlapping tiles in which maps are predicted, None for whole maps.
@@ -48,7 +50,7 @@ class SSHSource(DataSource):
         predict: str,
         patch: int | None,
         coordinates: bool,
-        first_guess: Mapping[str, float],
+        first_guess: Mapping[str, Any],
         observe_again: bool,
         dropped: float,
         margin: int,
@@ -102,13 +104,9 @@ class SSHSource(DataSource):
             raise Refusal(f"data.days={self.days} must be an odd number, such as 9")
         if self.predict not in PREDICT:
             raise Refusal(f"data.predict={self.predict} is unknown: choose one of {', '.join(PREDICT)}")
-        if set(self.first_guess) != {"km", "days"}:
-            raise Refusal("data.first_guess must give km and days, such as data.first_guess={km: 25, days: 3}")
-        for key, value in self.first_guess.items():
-            if not value > 0:
-                raise Refusal(f"data.first_guess.{key}={value} must be positive")
         if not 0 <= self.dropped < 1:
             raise Refusal(f"data.dropped={self.dropped} is a chance: choose 0 or more, and less than 1")
+        ssh_guess.check(self.first_guess, dropped=self.dropped)
         if self.margin < self.days // 2:
             raise Refusal(f"data.margin={self.margin} must be at least {self.days // 2}, half of data.days={self.days}")
         if not self.noise_std >= 0:
@@ -205,7 +203,7 @@ class SSHSource(DataSource):
         windows = self._windows(samples, self._maps(samples, days, device), tiles.sizes, halo)
         area = (tiles.sizes[0] + 2 * halo) * (tiles.sizes[1] + 2 * halo)
         together = max(1, TOGETHER // (area * len(self.spec.input_channels)))
-        day = torch.from_numpy(_places(samples.time, days)).to(device).repeat_interleave(len(tiles))
+        day = torch.from_numpy(_places(samples.time.values, days)).to(device).repeat_interleave(len(tiles))
         top, left = tiles.corners.to(device).repeat(samples.sizes["sample"], 1).T
         for some in zip(day.split(together), top.split(together), left.split(together), strict=True):
             yield windows.batch(*some)
@@ -220,22 +218,29 @@ class SSHSource(DataSource):
         train = self.samples("train")
         self._check_patch()  # now that the grid is known
         days = _axis(train)
+        again = self.observe_again and self._method is None  # else a few times, before the training
         maps = self._maps(train, days, device)
-        if self.observe_again:
+        if again:
             maps = replace(maps, given=maps.given - maps.truth)
-        first, last = _places(train.time, days)[[0, -1]]
+        first, last = _places(train.time.values, days)[[0, -1]]
         half = self.days // 2
         known = np.isfinite(train.ssh.values).any(axis=(1, 2))
         centres = np.arange(first + half, last + 1 - half)
         centres = centres[known[half : len(known) - half]]
         if len(centres) == 0:
             raise Refusal(f"data={self.name}: no day of the training part is known; choose a larger one")
+        if self.observe_again and not again:
+            count = self.first_guess.get("observings", 1)
+            others = ssh_guess.shifts(train.sizes["sample"], count)[1:]
+            seen = [self._maps(ssh_guess.observed_by_others(train, shift), days, device) for shift in others]
+            maps, length = joined([maps, *seen]), len(days) + 1
+            centres = np.concatenate([centres + number * length for number in range(count)])
         size = train.sea.shape if self.patch is None else (self.patch, self.patch)
         return MapStream(
             self._windows(train, maps, size, halo),
             centres=torch.from_numpy(centres).to(device),
             batch_size=batch_size,
-            observe_again=self.observe_again,
+            observe_again=again,
             dropped=self.dropped,
             seed=seed,
         )
@@ -267,7 +272,7 @@ class SSHSource(DataSource):
             maps = torch.full((len(days), *samples.sea.shape), torch.nan, device=device)
             if name in samples:
                 values = torch.from_numpy(samples[name].values.astype(np.float32)).to(device)
-                maps[torch.from_numpy(_places(time, days)).to(device)] = (values - mean) / std
+                maps[torch.from_numpy(_places(time.values, days)).to(device)] = (values - mean) / std
             return maps
 
         year = 2 * np.pi * (days - days.astype("datetime64[Y]").astype(days.dtype)).astype(float) / YEAR_DAYS
@@ -276,7 +281,22 @@ class SSHSource(DataSource):
             given=scaled("observations", samples.day),
             sea=torch.from_numpy(samples.sea.values).to(device),
             year=torch.from_numpy(year.astype(np.float32)).to(device),
+            guess=None if self._method is None else self._guess(samples, days).to(device),
         )
+
+    @property
+    def _method(self) -> Method | None:
+        """Whose maps networks start from."""
+        return self.first_guess.get("method")
+
+    def _guess(self, samples: xr.Dataset, days: np.ndarray) -> Tensor:
+        """Its maps, scaled; NaN on days of the axis that no window around a sample has."""
+        if self._method.learns:
+            self._method.fit(self.samples("train"))
+        known, answer = ssh_guess.maps(self._method, samples, half=self.days // 2)
+        scaled = np.full((len(days), *samples.sea.shape), np.nan, dtype=np.float32)
+        scaled[_places(known, days)] = (answer - self._statistics["mean"]) / self._statistics["std"]
+        return torch.from_numpy(scaled)
 
     def to_physical(self, prediction: Tensor, samples: xr.Dataset | None) -> np.ndarray:
         """(sample, C, y, x), or tiles of them, -> the day in the middle, (sample, lat, lon) float64 m, NaN on land."""
@@ -293,6 +313,6 @@ def _axis(samples: xr.Dataset) -> np.ndarray:
     return np.arange(known.min(), known.max() + 1)
 
 
-def _places(time: xr.DataArray, days: np.ndarray) -> np.ndarray:
+def _places(time: np.ndarray, days: np.ndarray) -> np.ndarray:
     """Of each moment, the place of its day in the axis: (n,) int64."""
-    return (time.values.astype("datetime64[D]") - days[0]).astype(np.int64)
+    return (time.astype("datetime64[D]") - days[0]).astype(np.int64)

@@ -7,7 +7,8 @@ tensor: whatever lies beyond the record or the rim of the grid is looked up ther
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -41,23 +42,29 @@ class Maps:
     """All days of a record, scaled: each tensor (day, y, x) with the NaN at the end of its axes that is told above.
 
     given: observations; or their errors, observation less truth, where windows are observed anew.
-    sea: (y, x), 1 or 0. year: (day,), angle of the day of the year in rad.
+    sea: (y, x), 1 or 0. year: (day,), angle of the day of the year in rad. guess: a method's maps, NaN where it has
+    none; None where first guesses are made of the observations shown.
     """
 
     truth: Tensor
     given: Tensor
     sea: Tensor
     year: Tensor
+    guess: Tensor | None = None
 
     @staticmethod
-    def of(*, truth: Tensor, given: Tensor, sea: Tensor, year: Tensor) -> Maps:
+    def of(*, truth: Tensor, given: Tensor, sea: Tensor, year: Tensor, guess: Tensor | None = None) -> Maps:
         """Of tensors (day, y, x), NaN where unknown, sea (y, x) and year (day,)."""
-        truth, given = (functional.pad(field, (0, 1, 0, 1, 0, 1), value=torch.nan) for field in (truth, given))
+
+        def ended(field: Tensor) -> Tensor:
+            return functional.pad(field, (0, 1, 0, 1, 0, 1), value=torch.nan)
+
         return Maps(
-            truth=truth,
-            given=given,
+            truth=ended(truth),
+            given=ended(given),
             sea=functional.pad(sea.to(truth.dtype), (0, 1, 0, 1)),
             year=functional.pad(year, (0, 1)),
+            guess=None if guess is None else ended(guess),
         )
 
     @property
@@ -65,6 +72,12 @@ class Maps:
         """Days, rows, columns, without those at the end."""
         days, ny, nx = self.truth.shape
         return days - 1, ny - 1, nx - 1
+
+
+def joined(several: Sequence[Maps]) -> Maps:
+    """One record behind the other, each with its day of NaN at the end; of the same sea, all with guesses or none."""
+    fields = ("truth", "given", "year", *(() if several[0].guess is None else ("guess",)))
+    return replace(several[0], **{name: torch.cat([getattr(maps, name) for maps in several]) for name in fields})
 
 
 class Windows:
@@ -87,7 +100,7 @@ class Windows:
     ) -> None:
         self.maps, self.days, self.size, self.halo = maps, days, size, halo
         self.coordinates, self.centre = coordinates, centre
-        self.reach = lengths.reach
+        self.reach = lengths.reach if maps.guess is None else (0, 0)
         device, (height, width) = maps.truth.device, size
         self._offsets = torch.arange(days, device=device) - days // 2
         self._rows = torch.arange(-halo - self.reach[0], height + halo + self.reach[0], device=device)
@@ -121,7 +134,10 @@ class Windows:
             columns[..., reach_x : columns.shape[3] - reach_x],
         )
         sea = self.maps.sea[rows[:, 0], columns[:, 0]][:, None]
-        guess = self._first_guess(given, seen) * sea
+        if self.maps.guess is None:
+            guess = self._first_guess(given, seen) * sea
+        else:
+            guess = self.maps.guess[days, rows, columns].nan_to_num(0.0)
         seen, given, truth = (_crop(field, reach_y, reach_x) for field in (seen, given, truth))
         target = _crop(truth, self.halo, self.halo)
         if self.centre:

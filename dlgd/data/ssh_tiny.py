@@ -43,7 +43,7 @@ class TinySSH(SSHSource):
             predict=like.predict,
             patch=None if like.patch is None else min(like.patch, 16),
             coordinates=like.coordinates,
-            first_guess=like.first_guess,
+            first_guess=like.first_guess | {"method": None},  # the same channels
             observe_again=like.observe_again,
             dropped=like.dropped,
             margin=like.margin,

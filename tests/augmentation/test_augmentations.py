@@ -41,6 +41,14 @@ SPECS = {
         grid=(8, 8),
         whole=True,
     ),
+    "seas": Spec(
+        name="sea",
+        kind="field",
+        input_channels=("guess", "observation", "observed", "sea"),
+        output_channels=("ssh",),
+        grid=(8, 8),
+        days=1,
+    ),
 }
 
 
@@ -80,6 +88,7 @@ def batches() -> dict[str, Batch]:
         "currents": Batch(input=draw(4, 12), target=target, mask=target > 0.5),
         "noisy pictures": Batch(input=draw(1, 12), target=target, mask=target > 0.5),
         "classes": Batch(input=draw(1, 12), target=labels, mask=labels >= 0),
+        "seas": Batch(input=draw(4, 12), target=target, mask=target > 0.5, observed=target > 0.7),
     }
 
 

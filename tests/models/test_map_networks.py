@@ -17,7 +17,7 @@ from dlgd.models import blocks, dincae
 
 DAYS, CENTRE = MAPS["all"], MAPS["centre"]
 NAMES = fitting(CENTRE)
-GUESSING = ["cnn", "resnet", "unet", "vgg"]  # from the first guess on, with standard deviations if asked for
+GUESSING = ["cnn", "corrector", "resnet", "unet", "vgg"]  # from the first guess on
 WHICH = pytest.mark.parametrize("which", MAPS)
 EACH = pytest.mark.parametrize("name", NAMES)
 GUESSERS = pytest.mark.parametrize("name", GUESSING)
