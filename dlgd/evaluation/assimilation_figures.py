@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib
 import numpy as np
+from matplotlib import ticker
 from matplotlib.figure import Figure
 
 from dlgd.evaluation.image_figures import STYLE
@@ -74,6 +75,9 @@ def across_window(
     ticks = "; ticks: times of observations" if len(observed_at) <= BLOCKS else ""
     grey = "; grey: left out of scores" if burn_in > 0 else ""
     axes.set(xlabel=f"time (time units{ticks}{grey})", ylabel=f"RMSE{mean}", xlim=(time[0], time[-1]), yscale="log")
+    axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_minor_formatter(ticker.NullFormatter())
     figure.legend(loc="outside upper center", ncols=4, frameon=False)
     return figure
 
