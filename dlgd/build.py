@@ -220,6 +220,10 @@ class Kept(Method):
         """Of the method."""
         return self.inner.coder()
 
+    def ranks(self, samples: xr.Dataset) -> np.ndarray | None:
+        """Of the method; not kept."""
+        return self.inner.ranks(samples)
+
     def error_std(self, samples: xr.Dataset) -> np.ndarray | None:
         """Of the method; not kept."""
         return self.inner.error_std(samples)

@@ -304,6 +304,10 @@ class Method(ABC):
         predicts; None for most."""
         return None
 
+    def ranks(self, samples: xr.Dataset) -> np.ndarray | None:
+        """(N + 1,), of ensembles of N: how often so many members lay below the truth; None for most."""
+        return None
+
     def coder(self) -> Coder | None:
         """Between samples and codes, where the method goes through such."""
         return None

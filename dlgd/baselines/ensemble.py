@@ -65,13 +65,11 @@ class Filter(Method):
         """rmse_f, rmse_a, spread_f, spread_a and, of a smoother, rmse_s: see `Record.scores`."""
         return self.record(samples).scores(float(samples.attrs.get("burn_in", 0.0)), smoothed=self.lag > 0)
 
-    @property
-    def ranks(self) -> np.ndarray:
-        """(N + 1,): how often so many members lay below the truth after an analysis, in the latest samples."""
-        if self._latest is None:
-            raise ValueError(f"{self.name} has ranks only after predict")
-        samples, record = self._latest
-        return record.ranks(float(samples.attrs.get("burn_in", 0.0))).cpu().numpy()
+    def ranks(self, samples: xr.Dataset) -> np.ndarray | None:
+        """(N + 1,): how often so many members lay below the truth after an analysis; None where there is no truth."""
+        if "state" not in samples:
+            return None
+        return self.record(samples).ranks(float(samples.attrs.get("burn_in", 0.0))).cpu().numpy()
 
     def record(self, samples: xr.Dataset) -> Record:
         """All experiments; once for the same samples."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import xarray as xr
 
 from dlgd.contract import Evaluation, Method, Tracker
-from dlgd.evaluation import cost, score, table
+from dlgd.evaluation import cost, rank_histogram, score, table
 
 KEPT = ("method", "seconds_per_sample")  # of a row, whatever a further evaluation says
 
@@ -49,6 +49,9 @@ def report(
     stds = {method.name: std for method in methods if (std := method.error_std(samples)) is not None}
     if stds:
         evaluation.error_std_figures(folder / "figures", samples, predictions, stds)
+    ranks = {method.name: counts for method in methods if (counts := method.ranks(samples)) is not None}
+    if ranks:
+        rank_histogram.draw(folder / "figures" / "ranks.png", ranks)
     coders = {method.name: coder for method in methods if (coder := method.coder()) is not None}
     if coders:
         evaluation.coder_figures(folder / "figures", samples, coders)
