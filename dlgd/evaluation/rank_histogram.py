@@ -1,7 +1,7 @@
 """Where the truth lies among the members of an ensemble: as often between any two, if they are drawn from one law.
 
-A histogram that is high at both ends tells of too small a spread, one that is high in the middle of too large a one, and
-a slope of a bias (Hamill 2001, Mon. Weather Rev. 129, 550-560).
+A histogram that is high at both ends tells of too small a spread, one that is high in the middle of too large a one,
+and a slope of a bias (Hamill 2001, Mon. Weather Rev. 129, 550-560).
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def draw(path: Path, ranks: Mapping[str, np.ndarray]) -> None:
 
 
 def relative(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Frequencies over those of equal chances, and the edges of their bars in 0 .. 1: neighbours are put together, about
-    equally many, where there are more than MOST."""
+    """Frequencies over those of equal chances, and the edges of their bars in 0 .. 1: neighbours are put together,
+    about equally many, where there are more than MOST."""
     groups = np.array_split(counts, min(MOST, len(counts)))
     sizes = np.array([len(group) for group in groups])
     heights = np.array([group.sum() for group in groups]) / sizes * len(counts) / max(counts.sum(), 1.0)

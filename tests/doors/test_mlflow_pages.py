@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -30,7 +31,7 @@ def page(tmp_path):
         pytest.skip("there is no Chromium on this machine: Debian's package is chromium")
     with playwright.sync_playwright() as started:
         browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1400, "height": 850})
+        page = browser.new_page(viewport={"width": 1900, "height": 1000})
         page.set_default_timeout(PATIENCE_MS)
         yield page
         page.screenshot(path=tmp_path / "last_page.png")
@@ -85,7 +86,7 @@ def test_the_pages_of_a_multirun(dlgd, tmp_path, page, request):
     # charts of both
     page.goto(f"{place}/runs?compareRunsMode=CHART&searchFilter=")
     page.get_by_text("3 matching runs").wait_for()
-    page.get_by_text("train/loss").first.wait_for()
+    page.get_by_text(re.compile(r"^test \(\d+\)$")).first.wait_for()  # charts of the metrics test/...
     page.locator(".js-plotly-plot").first.wait_for()
     page.screenshot(path=tmp_path / "charts.png")
 
