@@ -107,3 +107,19 @@ def test_fit_is_passed_on(samples):
     inner = Slow()
     Kept(inner, {}).fit(samples)
     assert inner.fitted == 1
+
+
+def test_expected_errors_are_kept_apart_from_answers(samples):
+    class Doubting(Slow):
+        def error_std(self, samples: xr.Dataset) -> np.ndarray | None:
+            self.asked += 100
+            return None if "alpha_i" in samples else np.abs(samples.alpha_j.values)
+
+    inner = Doubting()
+    answer = Kept(inner, {}).predict(samples)
+    for _ in range(2):
+        np.testing.assert_array_equal(Kept(inner, {}).error_std(samples), np.abs(samples.alpha_j.values))
+    assert inner.asked == 101
+    np.testing.assert_array_equal(Kept(inner, {}).predict(samples), answer)
+    assert Kept(inner, {}).error_std(samples.assign(alpha_i=samples.alpha_j)) is None
+    assert Kept(Slow(), {}).error_std(samples) is None
