@@ -285,3 +285,33 @@ def test_the_number_of_weights_of_dincae():
 def test_impossible_options(change, words):
     with pytest.raises(ValueError, match=words):
         make("dincae", DAYS, **change)
+
+
+# --- mirrored seas -----------------------------------------------------------------------------------------
+
+
+@WHICH
+@pytest.mark.parametrize("predict_std", [False, True])
+def test_a_mirrored_corrector_answers_a_mirrored_sea_with_a_mirrored_map(which, predict_std):
+    spec = sized(MAPS[which], 16, 32)  # nothing to complete on one side only
+    network = narrow("corrector", spec, mirrored=True, predict_std=predict_std).eval().double()
+    input = batch_of(spec, count=2).input.double()
+    signs = torch.cat([-torch.ones(6), torch.ones(4)]).double()[:, None, None]
+    backward = [2, 1, 0, 5, 4, 3, 8, 7, 6, 9]  # days of guesses, observations and flags; the sea
+    with torch.no_grad():
+        answer, std = network(input).prediction, network.error_std(input)
+        north = (signs * input).flip(-2)
+        torch.testing.assert_close(network(north).prediction, -answer.flip(-2))
+        west = input[:, backward].flip(-1)
+        torch.testing.assert_close(network(west).prediction, answer.flip(1, -1))
+        assert (std is None) != predict_std
+        if predict_std:
+            torch.testing.assert_close(network.error_std(north), std.flip(-2))
+        plain = narrow("corrector", spec, predict_std=predict_std).eval().double()
+        assert not torch.allclose(plain(north).prediction, -plain(input).prediction.flip(-2))
+
+
+def test_a_corrector_with_coordinates_is_not_mirrored():
+    spec = replace(DAYS, input_channels=(*DAYS.input_channels, "x"))
+    with pytest.raises(ValueError, match=r"type data\.coordinates=false"):
+        make("corrector", spec, mirrored=True)

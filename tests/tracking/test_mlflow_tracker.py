@@ -184,5 +184,5 @@ def test_off_does_nothing(tmp_path):
 def test_an_address_that_cannot_record_is_refused(tmp_path, tracker):
     with pytest.raises(Refusal, match="not an address"):
         tracker(uri="mlruns")
-    with pytest.raises(Refusal, match=r"postgresql://host/db needs .* pip install psycopg"):
-        tracker(uri="postgresql://me:secret@host/db").start(**START)
+    with pytest.raises(Refusal, match=r"mysql\+pymysql://host/db needs .* pip install pymysql"):
+        tracker(uri="mysql+pymysql://me:secret@host/db").start(**START)
