@@ -252,7 +252,7 @@ OTHERWISE = {
 # data for which a model's option means something, where those that it fits first may pass over it
 WHERE_READ = {"kernel": "lorenz96", "predict_std": "lorenz96"}
 WHERE_READ |= dict.fromkeys(("halo", "prior_cells", "solver_cells", "day_weights"), "ssh")
-MEMORY_ONLY = {"recompute"}  # the same network, and the same gradients, in less memory
+IN_TRAINING_THE_SAME = {"recompute", "mirrored"}  # tested with their networks
 
 
 def other(key: str, value: object) -> object:
@@ -265,16 +265,23 @@ def other(key: str, value: object) -> object:
 
 @pytest.mark.parametrize(
     ("model", "key"),
-    [(model, key) for model in MODELS for key in scalars(with_choice("model", model).model) if key not in MEMORY_ONLY],
+    [
+        (model, key)
+        for model in MODELS
+        for key in scalars(with_choice("model", model).model)
+        if key not in IN_TRAINING_THE_SAME
+    ],
 )
 def test_every_value_of_a_model_changes_the_network(model, key):
-    config = at_home("model", model, WHERE_READ.get(key))
+    config = at_home("model", model, "ssh" if model == "corrector" else WHERE_READ.get(key))
     if model == "vae":
         config = setup("mnist_5k", "generate", model=model, loss="gaussian")  # where all its options may be used
     if "width" in config.model:
         config.model.width = 8
     if config.model.get("activation") == "elu" and key == "activation":
         config.model.activation = "relu"
+    if config.model.get("normalization") == "group" and key == "normalization":
+        config.model.normalization = "batch"
     usual = fingerprint(config)
     config.model[key] = other(key, config.model[key])
     assert fingerprint(config) != usual
