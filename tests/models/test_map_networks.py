@@ -294,7 +294,7 @@ def test_impossible_options(change, words):
 @pytest.mark.parametrize("predict_std", [False, True])
 def test_a_mirrored_corrector_answers_a_mirrored_sea_with_a_mirrored_map(which, predict_std):
     spec = sized(MAPS[which], 16, 32)  # nothing to complete on one side only
-    network = narrow("corrector", spec, mirrored=True, predict_std=predict_std).eval().double()
+    network = narrow("corrector", spec, mirrored=True, predict_std=predict_std, halo=0).eval().double()
     input = batch_of(spec, count=2).input.double()
     signs = torch.cat([-torch.ones(6), torch.ones(4)]).double()[:, None, None]
     backward = [2, 1, 0, 5, 4, 3, 8, 7, 6, 9]  # days of guesses, observations and flags; the sea
@@ -307,7 +307,7 @@ def test_a_mirrored_corrector_answers_a_mirrored_sea_with_a_mirrored_map(which, 
         assert (std is None) != predict_std
         if predict_std:
             torch.testing.assert_close(network.error_std(north), std.flip(-2))
-        plain = narrow("corrector", spec, predict_std=predict_std).eval().double()
+        plain = narrow("corrector", spec, predict_std=predict_std, halo=0).eval().double()
         assert not torch.allclose(plain(north).prediction, -plain(input).prediction.flip(-2))
 
 
