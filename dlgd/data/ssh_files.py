@@ -144,13 +144,14 @@ def reference(paths: Sequence[Path], *, target: str | None, reading: Reading) ->
     missing = int((~np.isfinite(values).any(axis=(1, 2))).sum())
     if missing:
         log.info("%s: %d of %d days are missing", where, missing, len(days))
-    lat, lon = opened[0].lat, opened[0].lon
+    heights = (("time", "lat", "lon"), values, {"units": "m", "standard_name": ssh_names.HEIGHTS[0]})
+    return xr.Dataset({"ssh": heights}, coordinates(days, opened[0].lat, opened[0].lon), _attributes(opened[0]))
+
+
+def _attributes(file: Opened) -> dict[str, float | str]:
+    lat, lon = file.lat, file.lon
     cell = KM_PER_DEGREE * np.sqrt((lat[1] - lat[0]) * (lon[1] - lon[0]) * np.cos(np.deg2rad(lat.mean())))
-    return xr.Dataset(
-        {"ssh": (("time", "lat", "lon"), values, {"units": "m", "standard_name": ssh_names.HEIGHTS[0]})},
-        coordinates(days, lat, lon),
-        {"grid_km": float(cell), "title": f"{opened[0].variable} of {where.name}"},
-    )
+    return {"grid_km": float(cell), "title": f"{file.variable} of {file.path.name}"}
 
 
 def coordinates(days: np.ndarray, lat: np.ndarray, lon: np.ndarray) -> dict[str, tuple[str, np.ndarray, dict]]:
@@ -233,3 +234,13 @@ def gridded(paths: Sequence[Path], *, variable: str | None, sea: xr.Dataset, rea
             f"{opened[0].variable} in {paths[0]} has no finite value at sea: choose another data.observations"
         )
     return values
+
+
+def unreferenced(path: Path, *, variable: str | None, reading: Reading) -> xr.Dataset:
+    """`observations` alone and their coordinates, of a file that knows no truth."""
+    file = look(path, "observations", variable, reading)
+    if not len(file.days):
+        raise Refusal(f"{path} has no day of observations")
+    days = np.arange(file.days.min(), file.days.max() + 1)
+    field = (("time", "lat", "lon"), maps([file], days), {"units": "m"})
+    return xr.Dataset({"observations": field}, coordinates(days, file.lat, file.lon), _attributes(file))

@@ -90,7 +90,12 @@ def find(dataset: xr.Dataset, role: str, given: str | None, where: Path) -> str:
 
 def recognized(dataset: xr.Dataset, role: str) -> str | None:
     """The likeliest name in common use that the file has."""
-    return next((n for n in COMMON[role] if all(part in dataset.variables for _, part in summands(dataset, n))), None)
+    return next((name for name in COMMON[role] if has(dataset, name)), None)
+
+
+def has(dataset: xr.Dataset, name: str) -> bool:
+    """Whether it has the variable, or all of a sum."""
+    return all(part in dataset.variables for _, part in summands(dataset, name))
 
 
 def listed(dataset: xr.Dataset) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from dlgd.contract import PARTS
-from dlgd.data import ssh_axes, ssh_files, ssh_names, ssh_track_files
+from dlgd.data import ssh_axes, ssh_files, ssh_names, ssh_samples, ssh_track_files
 from dlgd.data.observing import Observing, cell_means
 from dlgd.data.ssh_axes import Box
 from dlgd.data.ssh_files import Reading
@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 NAMES = ("lat", "lon", "time", "observations")
 SIMULATED = "simulated"
+SAMPLED = "ssh_mod"  # of the data challenges: truth where it was observed, and nowhere else
 
 
 class SSHNetCDF(SSHSource):
@@ -225,6 +226,26 @@ class SSHNetCDF(SSHSource):
         if not np.isfinite(maps).any():
             raise Refusal(f"{places[0]} has no observation at sea, as the reference has it: choose another data.box")
         return sea.assign({**table.data_vars, "observations": (("time", "lat", "lon"), maps, OBSERVATIONS)})
+
+    def read(self, path: Path) -> xr.Dataset:
+        """A file with maps of observations as it was trained with, or under other names in common use, with heights to
+        be scored with or without; or samples or a record, see `dlgd.data.ssh_samples`. Box and period are not applied.
+        """
+        with ssh_names.opened(path) as dataset:
+            own = isinstance(self.given, str) and self.given in dataset.variables
+            variable = self.given if own else ssh_names.recognized(dataset, "observations")
+            target = self.target or ssh_names.recognized(dataset, "target")
+            scored = target not in (None, SAMPLED) and ssh_names.has(dataset, target)
+        if variable in (None, "observations"):
+            return super().read(path)
+        reading = Reading(self.names, self.time_units, Box.of(None), ssh_axes.period(None))
+        if scored:
+            sea = ssh_files.reference([path], target=target, reading=reading)
+            maps = ssh_files.gridded([path], variable=variable, sea=sea, reading=reading)
+            record = sea.assign(observations=(("time", "lat", "lon"), maps, OBSERVATIONS))
+        else:
+            record = ssh_files.unreferenced(path, variable=variable, reading=reading)
+        return self._with_attributes(ssh_samples.complete(ssh_samples.of_record(record), path))
 
     def _compare(self, record: xr.Dataset) -> None:
         """Warn where observations and reference seem to be different things."""

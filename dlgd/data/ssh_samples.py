@@ -90,7 +90,7 @@ def read(path: Path) -> xr.Dataset:
         has = ", ".join(map(str, found.data_vars)) or "no variable"
         raise Refusal(f"{path} lacks observations: it has {has}")
     if "day" not in found.dims:
-        found = _of_record(found)
+        found = of_record(found)
     for name, dims in (
         ("observations", ("day", "lat", "lon")),
         ("ssh", ("sample", "lat", "lon")),
@@ -99,12 +99,11 @@ def read(path: Path) -> xr.Dataset:
         if name in found and (found[name].dims != dims or found[name].dtype.kind not in "biuf"):
             has = f"{found[name].dtype} of {', '.join(map(str, found[name].dims)) or 'no dimension'}"
             raise Refusal(f"{name} in {path} is {has}: numbers of the dimensions {', '.join(dims)} are needed")
-    _check_axes(found, path)
-    return _complete(found, path)
+    return complete(found, path)
 
 
-def _of_record(record: xr.Dataset) -> xr.Dataset:
-    """A record as samples: each of its days is one."""
+def of_record(record: xr.Dataset) -> xr.Dataset:
+    """A record, perhaps without ssh, as samples: each of its days is one."""
     if "time" not in record.observations.dims:
         return record  # refused later
     rest = record.drop_vars("observations").rename_dims(time="sample")
@@ -128,8 +127,9 @@ def _check_axes(found: xr.Dataset, path: Path) -> None:
             raise Refusal(f"{name} in {path} must be evenly spaced, for it was so in training")
 
 
-def _complete(found: xr.Dataset, path: Path) -> xr.Dataset:
-    """With `sea`, float32 and checked values."""
+def complete(found: xr.Dataset, path: Path) -> xr.Dataset:
+    """Samples of a file with `sea` and float32; Refusal of axes and values that cannot be used."""
+    _check_axes(found, path)
     for name in ("observations", "ssh"):
         if name in found:
             values = found[name].values.astype(np.float32)

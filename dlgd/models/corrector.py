@@ -7,7 +7,6 @@ side by side in the channels, at the entry and at the exit (Shi et al. 2016, arX
 
 from __future__ import annotations
 
-import functools
 import itertools
 
 import torch
@@ -16,6 +15,7 @@ from torch.nn import functional
 
 from dlgd.contract import Spec
 from dlgd.models import blocks
+from dlgd.physics.mirrors import mirror, mirror_maps
 
 START = 0.1  # of the usual size of the last weights: a network that has learnt nothing answers about as it was told
 
@@ -90,19 +90,12 @@ class Corrector(blocks.Estimator):
             return self._answer(input)
         total = torch.zeros(())
         for north, west in itertools.product((False, True), repeat=2):
-            mirror = functools.partial(self._mirror, north=north, west=west)
-            *days, sea = input.split([self.days, self.days, self.days, 1], dim=1)
-            image = [mirror(field, signed=place < 2) for place, field in enumerate(days)]
-            answer = self._answer(torch.cat([*image, mirror(sea, signed=False)], dim=1)).split(self.estimates, dim=1)
-            total = total + torch.cat([mirror(part, signed=place == 0) for place, part in enumerate(answer)], dim=1)
+            mirrored = mirror_maps(input, self.days, north=north, west=west)
+            heights, *std = self._answer(mirrored).split(self.estimates, dim=1)
+            back = [mirror(heights, north=north, west=west, signed=True)]
+            back += [mirror(part, north=north, west=west, signed=False) for part in std]
+            total = total + torch.cat(back, dim=1)
         return total / 4
-
-    @staticmethod
-    def _mirror(field: Tensor, *, north: bool, west: bool, signed: bool) -> Tensor:
-        """South-north, heights with their sign; west-east, days in reverse order. Twice, it is the field again."""
-        if north:
-            field = -field.flip(-2) if signed else field.flip(-2)
-        return field.flip(1, -1) if west else field
 
     def _answer(self, input: Tensor) -> Tensor:
         guess, seen, observed, statics = input.split([*(3 * [self.days]), input.shape[1] - 3 * self.days], dim=1)

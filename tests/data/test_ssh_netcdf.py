@@ -109,6 +109,23 @@ def test_a_warning_where_observations_are_something_else(tmp_path, caplog):
     assert "are both the same height in the same units?" in caplog.text
 
 
+def test_files_to_predict_from_may_have_the_names_of_others(tmp_path):
+    """With truth and without, in both of the formats with gridded observations."""
+    data = source(None)
+    data.use_statistics({"mean": 0.1, "std": 0.2})
+    both, (_, alone) = starter(tmp_path / "a.nc"), registry(tmp_path)
+    for path in (both, alone):
+        samples = data.read(path)
+        np.testing.assert_allclose(samples.observations.values, seen(), atol=1e-7)
+        assert samples.sizes["sample"] == 20
+        assert (samples.time.values.astype("datetime64[D]") == DAYS).all()
+        batches = list(data.encode(samples, halo=0, device="cpu"))
+        assert sum(len(batch) for batch in batches) == 20
+        assert batches[0].mask.any() == ("ssh" in samples) == (path == both)
+    np.testing.assert_allclose(data.read(both).ssh.values, truth(), atol=1e-7)
+    np.testing.assert_array_equal(data.read(both).sea.values, np.isfinite(truth()[0]))
+
+
 # --- parts -------------------------------------------------------------------------------------------------------
 
 

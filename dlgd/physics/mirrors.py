@@ -1,0 +1,33 @@
+"""Seas that quasi-geostrophic dynamics cannot tell from the one that they are mirror images of.
+
+With streamfunction psi and potential vorticity q on a beta plane, q_t + J(psi, q) + beta psi_x = 0 stays true when
+
+    y -> -y and psi -> -psi    mirrored south-north, highs become lows (the mean flow stays eastward)
+    x -> -x and t -> -t        mirrored west-east, the film runs backward (bottom drag alone breaks this)
+
+(Vallis 2017, Atmospheric and Oceanic Fluid Dynamics, section 5.3, for the equations.) A real sea obeys as far as it is
+quasi-geostrophic. Tracks that rise become tracks that sink, and altimeters have as many of either.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def mirror(field: Tensor, *, north: bool, west: bool, signed: bool) -> Tensor:
+    """A field (B, days, Y, X) south-north, west-east, or both: on the other sea. Twice, it is the field again.
+
+    signed: heights and what else changes its sign with psi; a flag or a standard deviation does not.
+    """
+    if north:
+        field = -field.flip(-2) if signed else field.flip(-2)
+    return field.flip(1, -1) if west else field
+
+
+def mirror_maps(maps: Tensor, days: int, *, north: bool, west: bool) -> Tensor:
+    """Maps (B, 3 days + 1, Y, X): first guesses, observations and where they are of `days` days; where the sea is."""
+    heights, flags, sea = maps.split([2 * days, days, 1], dim=1)
+    guess, seen = (mirror(part, north=north, west=west, signed=True) for part in heights.split(days, dim=1))
+    flags, sea = (mirror(part, north=north, west=west, signed=False) for part in (flags, sea))
+    return torch.cat([guess, seen, flags, sea], dim=1)
