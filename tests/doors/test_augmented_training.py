@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 
+import pytest
 import torch
 from tiny_run import TINY
 
 QUICK = [*TINY, "model.width=8", "model.layers=4", "training=debug", "evaluation.methods=null", "tracking=off"]
 
 
+@pytest.mark.slow
 def test_trains_and_resumes_exactly(dlgd, tmp_path):
     """On standardized features, whose scalings are known only after the data are made."""
     options = [*QUICK, "scheduler=none", "data.features=standardized"]

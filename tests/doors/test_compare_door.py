@@ -20,6 +20,7 @@ BUDGET = "training.steps=2"
 FILES = {"comparison.md", "comparison.csv", "comparison.tex", "runs.csv"}
 
 
+@pytest.mark.slow
 def test_a_table_from_training_to_paper(dlgd, tmp_path):
     done = dlgd("train", "-m", TABLE, *SMALL, BUDGET, "model.skip=addition,none")
     assert done.returncode == 0, done.stderr

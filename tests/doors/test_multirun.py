@@ -87,6 +87,7 @@ def recorded(where):
     return parent, {Path(run.data.tags["dlgd.folder"]).name: run for run in children}, client
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*loader strategy is deprecated")  # MLflow's use of SQLAlchemy
 def test_a_refused_and_a_killed_run_take_no_other_with_them(begin, tmp_path):
     process = begin("hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "model.layers=7,4", f"{FOREVER},20")

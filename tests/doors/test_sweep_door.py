@@ -97,6 +97,7 @@ def test_a_search_and_what_it_leaves(dlgd, tmp_path, arguments):
         assert "checkpoints" in {item.path for item in client.list_artifacts(child.info.run_id)}
 
 
+@pytest.mark.slow
 def test_the_experiment_that_is_written_repeats_the_best_trial(dlgd, tmp_path, arguments):
     done = dlgd("sweep", *arguments, "tracking=off", "test=false")
     assert done.returncode == 0, done.stderr + done.stdout
@@ -115,6 +116,7 @@ def test_the_experiment_that_is_written_repeats_the_best_trial(dlgd, tmp_path, a
     assert ours == theirs
 
 
+@pytest.mark.slow
 def test_goes_on_and_refuses_another_question(dlgd, tmp_path, arguments):
     quick = [*arguments, "tracking=off", "test=false"]
     assert dlgd("sweep", *quick, "trials=2").returncode == 0
@@ -155,6 +157,7 @@ def test_interrupted_then_gone_on_with(dlgd, cache, tmp_path, arguments):
     assert "was lost" not in done.stderr
 
 
+@pytest.mark.slow
 def test_best_with_other_seeds(dlgd, tmp_path, arguments):
     done = dlgd("sweep", *arguments, "tracking=off", "trials=2", "reruns=2")
     assert done.returncode == 0, done.stderr + done.stdout

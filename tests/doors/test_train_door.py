@@ -75,7 +75,7 @@ def test_leaves_everything_in_the_run_folder_and_in_mlflow(dlgd, tmp_path):
     }
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_interrupted_then_resumed_equals_uninterrupted(dlgd, cache, tmp_path, number):
     folder = tmp_path / "interrupted"
     command = [sys.executable, "-m", "dlgd.train", *QUICK, f"hydra.run.dir={folder}", "training.steps=3000"]

@@ -83,7 +83,10 @@ def test_grid(tmp_path):
     assert results.best_trials(study, job.metrics)[0].params["x"] == -0.1
 
 
-@pytest.mark.parametrize("pruner", studies.PRUNERS)
+@pytest.mark.parametrize(
+    "pruner",
+    ["median", *(pytest.param(name, marks=pytest.mark.slow) for name in sorted({*studies.PRUNERS} - {"median"}))],
+)
 def test_pruners(tmp_path, pruner):
     study = in_turn(toy.job(tmp_path, pruner=pruner, trials=20))
     pruned = [one for one in study.trials if one.state.name == "PRUNED"]
