@@ -170,6 +170,7 @@ def judge(
     from dlgd.evaluation.report import report
     from dlgd.evaluation.trained import Trained, kept_snapshots
     from dlgd.training import checkpoint
+    from dlgd.training.progress import duration
 
     data, network, evaluation = parts.data, parts.network, parts.evaluation
     (folder / "figures").mkdir(exist_ok=True)
@@ -187,7 +188,7 @@ def judge(
         evaluation=evaluation,
         folder=folder,
         tracker=tracker,
-        title=f"{config.data.name}, test part: {result.step} steps, {result.seconds / 60:.0f} min, {parts.device}",
+        title=f"{config.data.name}, test part: {result.step} steps, {duration(result.seconds)}, {parts.device}",
         part="test",
         step=result.step,
     )

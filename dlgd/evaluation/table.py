@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 MISSING = "-"
 PIPED_WIDTH = 100  # columns, where the output is no terminal; rich would take 80
+NAME_WIDTH = 16  # columns that a method's name has at least, if it is not shorter
 
 Row = Mapping[str, Any]
 
@@ -64,9 +65,14 @@ def print_table(rows: Sequence[Row], columns: Sequence[Column], title: str, cons
     measured, published = _apart(rows)
     columns = _filled(rows, columns)
     best = _best(measured, columns)
-    table.add_column("method", overflow="fold")
-    for column in columns:
-        table.add_column(column.title, justify="right", no_wrap=True)
+    names = [row["method"] for row in measured] + [_published_name(row) for row in published]
+    table.add_column("method", overflow="fold", min_width=min(NAME_WIDTH, max(map(len, names), default=0)))
+    for column in columns:  # a heading may be broken between words, a number never
+        width = max(map(len, [*column.title.split(), *(_cell(row, column) for row in rows)]))
+        table.add_column(column.title, justify="right", min_width=width)
+    least = sum(column.min_width + 1 for column in table.columns) + 1
+    if least > console.width:  # rather lines that the terminal breaks than numbers that are missing
+        table.width = least
     for row in measured:
         cells = [Text(_cell(row, c), style="bold" if _is_best(row, c, best) else "") for c in columns]
         table.add_row(Text(row["method"]), *cells)
@@ -74,7 +80,7 @@ def print_table(rows: Sequence[Row], columns: Sequence[Column], title: str, cons
         table.add_section()
     for row in published:
         table.add_row(Text(_published_name(row)), *(Text(_cell(row, c)) for c in columns), style="dim")
-    console.print(table)
+    console.print(table, crop=False)
 
 
 def markdown(rows: Sequence[Row], columns: Sequence[Column]) -> str:

@@ -68,9 +68,10 @@ def test_best_measured_value_is_bold_and_published_rows_are_dim():
 
 
 def test_a_narrow_terminal_folds_names_and_keeps_numbers():
-    text = printed(width=72)
-    for cell in ("3.50e-3", "4.80e-2", "1.87e-2", "0.02"):
-        assert cell in text
+    for width in (72, 30):
+        text = printed(width=width)
+        for cell in ("3.50e-3", "4.80e-2", "1.87e-2", "0.02", "resnet", "homog|eneous"):
+            assert cell in text
 
 
 def test_piped_table_takes_a_hundred_columns_and_no_colour(capsys):

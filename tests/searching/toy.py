@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import time
+from collections import Counter
 from pathlib import Path
 
 from dlgd.searching import pool, queue
 from dlgd.searching import study as studies
 from dlgd.searching.space import parse
-from dlgd.searching.worker import Diverged, Job
+from dlgd.searching.worker import Diverged, Job, run
 from dlgd.tracking.store import is_alive, owner
 
 SEARCH = {"x": {"low": -1.0, "high": 1.0}, "kind": ["round", "square"]}
@@ -81,3 +82,20 @@ def search(job: Job, *, workers: int = 1, values=None) -> bool:
     study, storage = opened(job)
     queue.ask(study, job.trials, values)
     return pool.search(job, study, storage, workers=workers, is_alive=is_alive)
+
+
+def slots(study):
+    """How many results stand for each slot."""
+    done = [one for one in study.get_trials(deepcopy=False) if one.state.is_finished() and queue.is_result(one)]
+    return Counter(one.user_attrs["slot"] for one in done)
+
+
+def in_turn(job, *, worker=0):
+    """What a worker does, without a process of its own."""
+    study, storage = opened(job)
+    queue.ask(study, job.trials)
+    loaded = studies.load(storage, job.study, sampler=job.sampler, pruner=job.pruner, seed=job.seed, worker=worker)
+    objective = job.make_objective()
+    while (trial := queue.take(loaded, storage, job.trials, owner())) is not None:
+        run(loaded, trial, job, objective)
+    return study
