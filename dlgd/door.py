@@ -91,6 +91,11 @@ def choices() -> dict[str, str]:
 def settled(config: DictConfig) -> DictConfig:
     """The configuration with the scores and methods that fit its data, and not those among which they were chosen."""
     if "of" in config.evaluation:
+        task = config.data.get("task")
+        if task is None:
+            raise Refusal(f"data={config.data.name} has no task to be scored by: leave evaluation= away")
+        if task not in config.evaluation.of:
+            raise Refusal(f"data.task={task} is unknown: choose one of {', '.join(config.evaluation.of)}")
         chosen = OmegaConf.to_container(config.evaluation, resolve=True)
         with open_dict(config):
             config.evaluation = {key: value for key, value in chosen.items() if key != "of"}

@@ -85,6 +85,21 @@ def test_before_any_work(tmp_path, monkeypatch, arguments, words):
     assert not (tmp_path / "untouched").exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["data=mnist_5k", "data.task=inpant"], r"data\.task=inpant.*inpaint"),
+        (["data=lorenz63", "data.task=forcast"], r"data\.task=forcast.*forecast"),
+        (["data=nemovar", "evaluation=lorenz"], "data=nemovar has no task"),
+    ],
+)
+def test_tasks_that_nothing_is_known_of(arguments, words):
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        config = hydra.compose("config", overrides=arguments)
+    with pytest.raises(Refusal, match=words):
+        door.settled(config)
+
+
 def test_folders_that_are_no_runs(tmp_path):
     with pytest.raises(Refusal, match=r"config\.yaml"):
         door.find_run(str(tmp_path))
