@@ -104,6 +104,7 @@ class OptimalInterpolation(Method):
     def posterior_std(self, samples: xr.Dataset) -> np.ndarray:
         """That of `error_std`, whatever the standard deviation of the sea."""
         prior = self.prior(samples)
+        log.info("%s: expected errors of %d maps, which takes minutes", self.name, samples.sizes["sample"])
         maps = self._posterior(prior, points_of(samples, self.averaged), _grid_of(samples), with_variance=True)
         return np.sqrt(maps[1])
 

@@ -37,6 +37,7 @@ def report(
     score.write_scores(folder / "scores.json", rows)
     everything = [*rows, *evaluation.published]
     (folder / "scores.md").write_text(f"{title}\n\n{table.markdown(everything, evaluation.columns)}")
+    table.print_table(everything, evaluation.columns, title)  # before the figures, some of which take minutes
     for number, row in enumerate(rows):
         prefix = part if number == 0 else f"comparison/{row['method']}"
         tracker.log({f"{prefix}/{name}": value for name, value in row.items() if name != "method"}, step)
@@ -60,5 +61,4 @@ def report(
     for name in ("scores.json", "scores.md", "predictions.nc"):
         tracker.artifact(folder / name)
     tracker.artifact(folder / "figures")
-    table.print_table(everything, evaluation.columns, title)
     return rows
