@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import mlflow_server
@@ -121,8 +122,12 @@ def workers_of(process: subprocess.Popen) -> list[int]:
     """Their process ids."""
     import psutil
 
-    children = psutil.Process(process.pid).children()
-    return [one.pid for one in children if "spawn_main" in " ".join(one.cmdline())]
+    found = []
+    for child in psutil.Process(process.pid).children():
+        with suppress(psutil.NoSuchProcess):  # killed, and not yet buried
+            if "spawn_main" in " ".join(child.cmdline()):
+                found.append(child.pid)
+    return found
 
 
 def test_a_killed_search_goes_on_where_it_stopped(parent, tmp_path):
