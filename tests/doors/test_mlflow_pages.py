@@ -86,7 +86,9 @@ def test_the_pages_of_a_multirun(dlgd, tmp_path, page, request):
     # charts of both
     page.goto(f"{place}/runs?compareRunsMode=CHART&searchFilter=")
     page.get_by_text("3 matching runs").wait_for()
-    page.get_by_text(re.compile(r"^test \(\d+\)$")).first.wait_for()  # charts of the metrics test/...
+    page.locator(".js-plotly-plot").first.wait_for()
+    page.get_by_placeholder("Search metric charts").fill("^test/accuracy$")
+    page.get_by_text(re.compile("^(test/)?accuracy$")).first.wait_for()
     page.locator(".js-plotly-plot").first.wait_for()
     page.screenshot(path=tmp_path / "charts.png")
 
