@@ -114,8 +114,9 @@ def train(config: DictConfig, folder: Path, *, resumed: bool, trial: Trial | Non
     halo = network.halo + augmentation.halo
     params, tags = build.record(config, config.choices, str(parts.device), data.checksum())
     tags |= {} if trial is None else trial.tags
+    named = [config.choices[group] for group in ("model", "data", "augmentation")]
     tracker.start(
-        name=f"{config.choices.model}-{config.choices.data}", params=params, tags=tags, run_id=door.run_id(folder)
+        name="-".join(one for one in named if one != "none"), params=params, tags=tags, run_id=door.run_id(folder)
     )
     tracker.artifact(folder / door.CONFIG)
     status, snapshots = "FAILED", folder / "snapshots"

@@ -27,7 +27,8 @@ class SSH(SSHSource):
     """See conf/data/ssh.yaml for the options: `sea` are those of `simulated_sea.simulate`, satellites, noise_std,
     swath_errors, held_out and seed those of `observing.Observing`, the others those of `SSHSource`.
 
-    parts: days of train, valid and test, which follow one another, and of the gap between each two.
+    parts: days of train, valid and test, which follow one another, of the gap between each two, and of those skipped
+    at the beginning.
     """
 
     def __init__(
@@ -81,11 +82,14 @@ class SSH(SSHSource):
                 raise Refusal(f"data.sea.{key}={self.sea.get(key)} must be a whole number, zero or more")
         if "years" not in self.sea:
             raise Refusal("data.sea must say how many years to simulate, such as data.sea.years=3")
-        if set(self.parts) != {*PARTS, "gap"}:
-            raise Refusal(f"data.parts must give the days of {', '.join(PARTS)} and of the gap between them")
+        if set(self.parts) != {*PARTS, "gap", "skipped"}:
+            raise Refusal(
+                f"data.parts must give the days of {', '.join(PARTS)}, of the gap between them, and skipped before them"
+            )
         for part, count in self.parts.items():
-            if count < 1:
-                raise Refusal(f"data.parts.{part}={count} must be at least 1")
+            least = 0 if part == "skipped" else 1
+            if count < least:
+                raise Refusal(f"data.parts.{part}={count} must be at least {least}")
         needed, there = self._consecutive()["test"].stop, round(self.sea["years"] * DAYS_OF_A_YEAR)
         if needed > there:
             raise Refusal(f"data.parts need {needed} days, but data.sea.years={self.sea['years']} are {there}")
@@ -94,7 +98,7 @@ class SSH(SSHSource):
         self._check_parts(self._consecutive())
 
     def _consecutive(self) -> dict[str, slice]:
-        return consecutive(self.parts, gap=self.parts["gap"])
+        return consecutive(self.parts, gap=self.parts["gap"], first=self.parts["skipped"])
 
     def _parts(self, time: np.ndarray) -> dict[str, slice]:
         return self._consecutive()

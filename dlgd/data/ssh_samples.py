@@ -44,9 +44,9 @@ def day_numbers(time: np.ndarray, days: np.ndarray) -> np.ndarray:
     return np.rint((time - days[0]) / DAY).astype(np.int64)
 
 
-def consecutive(counts: Mapping[str, int], *, gap: int) -> dict[str, slice]:
-    """The days of each part, one behind the other from day 0 on, with `gap` days between them."""
-    first, parts = 0, {}
+def consecutive(counts: Mapping[str, int], *, gap: int, first: int = 0) -> dict[str, slice]:
+    """The days of each part, one behind the other from day `first` on, with `gap` days between them."""
+    parts = {}
     for part in PARTS:
         parts[part] = slice(first, first + counts[part])
         first = parts[part].stop + gap

@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.context import SpawnProcess
 from typing import TYPE_CHECKING
 
@@ -51,7 +51,8 @@ def search(job: Job, study: Study, storage: BaseStorage, *, workers: int, is_ali
     except KeyboardInterrupt:
         log.info("stopping after this step of each worker; Ctrl-C once more to stop at once")
         pool.stop()
-        queue.recover(study, storage, is_alive, interrupted=True)
+        with suppress(KeyboardInterrupt):  # what is left undone the next search does
+            queue.recover_interrupted(study, storage, is_alive)
         return "interrupted"
     finally:
         pool.stop()

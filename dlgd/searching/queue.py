@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -96,6 +97,15 @@ def recover(
             kept = {key: value for key, value in trial.user_attrs.items() if key in ("slot", "values", "of")}
             study.enqueue_trial(trial.params, user_attrs=kept | {"again": trial.number, "attempt": attempt})
     return lost
+
+
+def recover_interrupted(study: Study, storage: BaseStorage, is_alive: Callable[[str], bool]) -> None:
+    """Ask again for what a person has interrupted, also for a trial whose worker ended before it put a name to it:
+    that one is lost after UNOWNED_S, as another machine may be about to begin it."""
+    recover(study, storage, is_alive, interrupted=True)
+    while has_unowned(study):
+        time.sleep(0.1)
+        recover(study, storage, is_alive, interrupted=True)
 
 
 def _is_lost(trial: FrozenTrial, is_alive: Callable[[str], bool]) -> bool:

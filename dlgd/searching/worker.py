@@ -121,7 +121,9 @@ def run(study: Study, trial: Trial, job: Job, objective: Objective) -> None:
         log.exception("trial %d", trial.number)
     seconds = time.perf_counter() - begun
     _tell(study, trial, outcome, values if outcome == TrialState.COMPLETE else None, error, seconds)
-    gc.collect()  # what a failed trial held on the device
+    gc.collect()  # what the trial held on the device
+    if not gc.get_freeze_count():
+        gc.freeze()  # the libraries, imported by now: looking through them took 0.4 s after each trial
 
 
 def _tell(study: Study, trial: Trial, state: Any, values: list[float] | None, error: str, seconds: float) -> None:

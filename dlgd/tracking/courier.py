@@ -61,11 +61,16 @@ class Courier:
         if self._open:
             return
         self._client = self._client or store.connect(self._uri)
+        tags = {**self._tags, store.OWNER_TAG: store.owner()}
+        new = False
         if self.run_id is None:
-            self.run_id = self._find_wanted() or self._create()
+            self.run_id = self._find_wanted()
+            if self.run_id is None:
+                self.run_id, new = self._create(tags), True
             (self._folder / store.RUN_ID_FILE).write_text(f"{self.run_id}\n")
-        self._send_tags({**self._tags, store.OWNER_TAG: store.owner()})
-        self._send_params()
+        if not new:
+            self._send_tags(tags)
+        self._send_params({} if new else self._client.get_run(self.run_id).data.params)
         if store.database(self._uri) is not None:
             for stale in store.close_stale(self._client):
                 logger.info("MLflow run %s was never finished and its process has ended: marked as KILLED", stale)
@@ -132,10 +137,11 @@ class Courier:
         self._sent = 0
         return None
 
-    def _create(self) -> str:
+    def _create(self, tags: Mapping[str, str]) -> str:
         experiment_id = store.experiment_id(self._client, self._uri, self._experiment)
-        tags = parents.parent_tags(self._client, experiment_id, self._folder)
-        return self._client.create_run(experiment_id, run_name=self._name, tags=tags).info.run_id
+        given = {safe_name(key): str(value) for key, value in tags.items()}
+        given |= parents.parent_tags(self._client, experiment_id, self._folder)
+        return self._client.create_run(experiment_id, run_name=self._name, tags=given).info.run_id
 
     def _send_tags(self, tags: Mapping[str, str]) -> None:
         from mlflow.entities import RunTag
@@ -144,11 +150,10 @@ class Courier:
         for first in range(0, len(rows), BATCH):
             self._client.log_batch(self.run_id, tags=rows[first : first + BATCH])
 
-    def _send_params(self) -> None:
+    def _send_params(self, known: Mapping[str, str]) -> None:
         """The params that the run lacks. MLflow never changes a param: a resumed run keeps its first values."""
         from mlflow.entities import Param
 
-        known = self._client.get_run(self.run_id).data.params
         for key in sorted(self._params.keys() & known.keys()):
             if known[key] != self._params[key]:
                 logger.info("%s is now %s; MLflow keeps the run's first value, %s", key, self._params[key], known[key])

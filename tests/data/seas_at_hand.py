@@ -1,12 +1,14 @@
-"""Small records of sea surface height, and data sets of them."""
+"""Small records of sea surface height, data sets of them, and their tensors."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+import torch
 import xarray as xr
 
+from dlgd.contract import Batch
 from dlgd.data.observing import Observing
 from dlgd.data.ssh_samples import consecutive
 from dlgd.data.ssh_source import SSHSource
@@ -64,3 +66,29 @@ class Small(SSHSource):
 
     def tiny(self) -> Small:
         return self
+
+
+HALF = DAYS // 2
+SEA = record()
+
+
+def small(**changes) -> Small:
+    source = Small(SEA, **changes)
+    source.prepare()
+    return source
+
+
+def encoded(source: Small, samples: xr.Dataset, halo: int = 0) -> Batch:
+    batches = list(source.encode(samples, halo=halo, device="cpu"))
+    return Batch(
+        *(torch.cat([getattr(batch, key) for batch in batches]) for key in ("input", "target", "mask", "observed"))
+    )
+
+
+def channels(batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """First guesses, observations, flags (B, T, Y, X) and the others."""
+    return batch.input.split([DAYS, DAYS, DAYS, batch.input.shape[1] - 3 * DAYS], dim=1)
+
+
+def scaled(values: np.ndarray, source: Small) -> np.ndarray:
+    return (values - source.statistics["mean"]) / source.statistics["std"]

@@ -79,6 +79,12 @@ def test_the_shipped_options_fit():
     assert margins[1][1] <= margins[2][0]
 
 
+def test_less_training_can_be_scored_on_the_same_days():
+    usual, short = make()._consecutive(), make(parts={"train": 182, "skipped": 548})._consecutive()
+    assert short["train"] == slice(548, 730)
+    assert [short[part] for part in ("valid", "test")] == [usual[part] for part in ("valid", "test")]
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -86,6 +92,7 @@ def test_the_shipped_options_fit():
         ({"sea": {"seed": -1}}, "data.sea.seed=-1"),
         ({"parts": {"other": 3}}, "data.parts must give"),
         ({"parts": {"test": 0}}, "data.parts.test=0"),
+        ({"parts": {"skipped": -1}}, "data.parts.skipped=-1"),
         ({"parts": {"train": 2000}}, "data.parts need 2360 days, but data.sea.years=3.0 are 1096"),
         ({"parts": {"gap": 18}}, "the valid part begins 18 days after.*19 days around"),
         ({"patch": 129}, "data.patch=129"),

@@ -71,6 +71,20 @@ def test_a_trial_without_owner_is_given_up_and_its_taker_finds_out(tmp_path, mon
     assert toy.slots(toy.in_turn(job)) == {0: 1}
 
 
+def test_an_interruption_leaves_no_trial_without_owner(tmp_path, monkeypatch):
+    """The worker was ended between the two moments of taking it."""
+    from optuna.trial import TrialState
+
+    job = toy.job(tmp_path, trials=1)
+    study, storage = toy.opened(job)
+    queue.ask(study, 1)
+    storage.set_trial_state_values(study.trials[0]._trial_id, state=TrialState.RUNNING)
+    monkeypatch.setattr(queue, "UNOWNED_S", 0.3)
+    queue.recover_interrupted(study, storage, is_alive)
+    standing = queue.standing(study, 1)
+    assert (standing.running, standing.waiting, standing.failed) == ((), 1, 0)
+
+
 @pytest.fixture
 def parent(tmp_path):
     """Starts searches with two workers as processes of their own, which may be killed; none survives the test."""
