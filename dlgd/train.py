@@ -171,7 +171,7 @@ def judge(
     from dlgd.evaluation.report import report
     from dlgd.evaluation.trained import Trained, kept_snapshots
     from dlgd.training import checkpoint
-    from dlgd.training.progress import duration
+    from dlgd.waiting import duration
 
     data, network, evaluation = parts.data, parts.network, parts.evaluation
     (folder / "figures").mkdir(exist_ok=True)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 
 import numpy as np
 import torch
 import xarray as xr
-from rich.console import Console
-from rich.progress import track
 
+from dlgd import waiting
 from dlgd.contract import Method
 from dlgd.physics import normalization
 from dlgd.physics.diffusion import Diffusion
@@ -37,10 +35,9 @@ class _EachSample(Method):
         topology = Topology(samples.attrs["west_east"], samples.attrs["south_north"])
         w, sea = samples.w.values, samples.mask.values
         pairs = list(zip(samples.alpha_i.values, samples.alpha_j.values, strict=True))
-        bar = track(pairs, self.name, transient=True, console=Console(stderr=True), disable=not sys.stderr.isatty())
         answers, seconds = [], []
         try:
-            for number, (alpha_i, alpha_j) in enumerate(bar):
+            for number, (alpha_i, alpha_j) in enumerate(waiting.progress(pairs, self.name)):
                 start = time.perf_counter()
                 answers.append(self._solve(number, Diffusion(alpha_i, alpha_j, w, sea, topology)))
                 seconds.append(time.perf_counter() - start)

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from dlgd import waiting
 from dlgd.baselines.covariances import correlation, in_space, in_time
 from dlgd.baselines.oi_tiles import Tile, cut, tiles_of
 from dlgd.baselines.sea_points import Points
@@ -66,8 +67,12 @@ def posterior(
     precision: torch.dtype = torch.float64,
     device: str = "cpu",
     with_variance: bool = False,
+    title: str | None = None,
 ) -> np.ndarray:
-    """(1, sample, lat, lon): the mean, m; with the variance, m2, in a second row if wanted. NaN on land."""
+    """(1, sample, lat, lon): the mean, m; with the variance, m2, in a second row if wanted. NaN on land.
+
+    With a title, a person sees how far it is.
+    """
     origin, lengths = np.array([grid.days.mean(), grid.lat.mean(), grid.lon.mean()]), np.array(prior.lengths)
     span = selection.reach * prior.lengths[0]
     (near,) = np.nonzero((points.days >= grid.days.min() - span) & (points.days <= grid.days.max() + span))
@@ -85,7 +90,8 @@ def posterior(
         torch.from_numpy(np.stack(np.meshgrid(y, x, indexing="ij"), -1).reshape(-1, 2)).to(device),
     )
     total = torch.zeros((1 + with_variance, len(t), grid.sea.size), dtype=torch.float64, device=device)
-    for stretch in cut(t, TILE_DAYS):
+    stretches = cut(t, TILE_DAYS)
+    for stretch in stretches if title is None else waiting.progress(stretches, title):
         tiles = tiles_of(rows, columns, grid.sea, observations, stretch, selection.reach, selection.most)
         members = torch.from_numpy(stretch.members).to(device)
         days, of_days = torch.from_numpy(t[stretch.members]).to(device), torch.from_numpy(stretch.weights).to(device)

@@ -92,7 +92,8 @@ class OptimalInterpolation(Method):
         """(sample, lat, lon), m, float64, NaN on land."""
         prior = self.prior(samples)
         start = time.perf_counter()
-        maps = self._posterior(prior, points_of(samples, self.averaged), _grid_of(samples))
+        title = f"{self.name}: groups of the {samples.sizes['sample']} maps"
+        maps = self._posterior(prior, points_of(samples, self.averaged), _grid_of(samples), title=title)
         self.seconds_per_sample = (time.perf_counter() - start) / samples.sizes["sample"]  # without the choosing
         return maps[0]
 
@@ -104,8 +105,9 @@ class OptimalInterpolation(Method):
     def posterior_std(self, samples: xr.Dataset) -> np.ndarray:
         """That of `error_std`, whatever the standard deviation of the sea."""
         prior = self.prior(samples)
-        log.info("%s: expected errors of %d maps, which takes minutes", self.name, samples.sizes["sample"])
-        maps = self._posterior(prior, points_of(samples, self.averaged), _grid_of(samples), with_variance=True)
+        title = f"{self.name}: expected errors, groups of the {samples.sizes['sample']} maps"
+        points = points_of(samples, self.averaged)
+        maps = self._posterior(prior, points, _grid_of(samples), with_variance=True, title=title)
         return np.sqrt(maps[1])
 
     def prior(self, samples: xr.Dataset) -> Prior:
@@ -139,6 +141,7 @@ class OptimalInterpolation(Method):
                 return math.inf
             return self._rmse(prior, points, stretches)
 
+        log.info("OI: choosing lengths and noise on %d training days, which takes minutes", STRETCHES * DAYS)
         before = cost((1.0, Lt, noise))
         (factor, lt, amplitude), after = search(cost, (1.0, Lt, noise))
         log.info(

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import xarray as xr
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from dlgd.data.closed_forms import GUESS, ClosedForm
 from dlgd.physics import coastline
@@ -20,15 +16,6 @@ from dlgd.physics.halo import Topology
 from dlgd.settings import Refusal
 
 LARGEST_SCALE = 100  # cells, of a user's fields: what is longer is more likely a mistake of units
-
-T = TypeVar("T")
-
-
-def progress(items: Sequence[T], title: str) -> Iterator[T]:
-    """A progress bar on the terminal's error stream; nothing where that is not a terminal."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
-        yield from bar.track(items, description=title)
 
 
 def base(lat: np.ndarray, lon: np.ndarray, w: np.ndarray, sea: np.ndarray, topology: Topology) -> xr.Dataset:

@@ -21,6 +21,7 @@ from typing import Protocol
 import numpy as np
 import xarray as xr
 
+from dlgd import waiting
 from dlgd.contract import PARTS
 from dlgd.data import fields
 from dlgd.data.nemo_netcdf import NemoFolder
@@ -111,7 +112,7 @@ def open_folder(path: Path, layout: Layout) -> Folder:
 def read(path: Path, layout: Layout) -> xr.Dataset:
     """All samples of a folder, with gamma where every one has it."""
     folder = open_folder(path, layout)
-    samples = assemble([folder.read(name) for name in fields.progress(folder.names, f"reading {path}")], layout)
+    samples = assemble([folder.read(name) for name in waiting.progress(folder.names, f"reading {path}")], layout)
     known = "gamma" in samples and bool(samples.gamma.notnull().any(("y", "x")).all())
     return samples if known else samples.drop_vars("gamma", errors="ignore")
 

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 import xarray as xr
 
+from dlgd import waiting
 from dlgd.contract import PARTS, Stream
 from dlgd.data import cache, fields
 from dlgd.data.folders import Folder, Layout, assemble, open_folder
@@ -120,7 +121,7 @@ class NemovarFiles(OperatorSource):
         parts = self._parts()
         places = list(dict.fromkeys(place for part in PARTS for place in parts[part]))
         title = f"data={self.name}: reading"
-        whole = assemble([folder.read(name) for folder, name in fields.progress(places, title)], self.layout)
+        whole = assemble([folder.read(name) for folder, name in waiting.progress(places, title)], self.layout)
         whole = self._with_exact(whole)
         number = {place: n for n, place in enumerate(places)}
         self._keep_samples({part: whole.isel(sample=[number[place] for place in parts[part]]) for part in PARTS})
@@ -189,7 +190,7 @@ class NemovarFiles(OperatorSource):
         gamma = samples.gamma.values.copy()
         guard = cache.lock(folder)
         try:
-            for number in fields.progress(missing, f"data={self.name}: exact coefficients"):
+            for number in waiting.progress(missing, f"data={self.name}: exact coefficients"):
                 one = samples.isel(sample=[number]).drop_vars(["gamma", "sample", "file"])
                 kept = folder / f"{samples.file.values[number]}-{cache.digest(one)[:12]}.nc"
                 gamma[number] = cache.get(kept, lambda one=one: self._exact(one)).gamma.values[0]

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from dlgd import waiting
 from dlgd.contract import PARTS
 from dlgd.data import cache, fields
 from dlgd.data.folders import Layout
@@ -158,7 +159,7 @@ class NormalizationCoefficients(OperatorSource):
         try:
             base = self._keep("grid.nc", self._make_base)
             made = {part: [] for part in PARTS}
-            for part, number in fields.progress(self._pairs(), f"data={self.name}"):
+            for part, number in waiting.progress(self._pairs(), f"data={self.name}"):
                 file = f"{part}-{number:03d}.nc"
                 made[part].append(self._keep(file, lambda p=part, n=number: self._make_sample(base, p, n)))
         finally:

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 import xarray as xr
 
-from dlgd.data import fields
+from dlgd import waiting
 from dlgd.physics.geostrophy import EARTH_RATE, GRAVITY
 from dlgd.physics.grids import EARTH_RADIUS_M
 from dlgd.physics.qg import TwoLayerFlow
@@ -84,7 +84,7 @@ def simulate(
     kept = max(1, round(years * DAYS_OF_A_YEAR))
     ssh = np.empty((kept, cells, cells), np.float32)
     days = range(days_of_spinup + kept)
-    for day in fields.progress(days, "simulating the sea, days") if progress else days:
+    for day in waiting.progress(days, "simulating the sea, days") if progress else days:
         if day >= days_of_spinup:
             psi = flow.maps(flow.streamfunction(state)[0])
             ssh[day - days_of_spinup] = (f / GRAVITY * psi).cpu().numpy()

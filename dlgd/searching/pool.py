@@ -15,6 +15,7 @@ from dlgd.searching import queue
 from dlgd.searching.results import best_in_words, outcome_in_words
 from dlgd.searching.worker import Job, serve
 from dlgd.settings import Refusal, cores
+from dlgd.waiting import duration
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -139,7 +140,7 @@ class _Pool:
             self.said.add(trial.number)
             log.info("trial %d %s", trial.number, outcome_in_words(trial, self.job.metrics))
         if news:
-            left = "" if pace is None else f", about {_duration(pace * (self.job.trials - now.finished))} left"
+            left = "" if pace is None else f", about {duration(pace * (self.job.trials - now.finished))} left"
             log.info(
                 "%d of %d trials, %d pruned, %d failed%s; %s",
                 now.finished, self.job.trials, now.pruned, now.failed, left,
@@ -150,10 +151,6 @@ class _Pool:
         else:
             return
         self.spoke = time.monotonic()
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 @contextmanager

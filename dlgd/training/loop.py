@@ -19,11 +19,12 @@ from dlgd.training.checkpoint import Checkpoint
 from dlgd.training.device import describe
 from dlgd.training.interruption import Interruption
 from dlgd.training.options import Options
-from dlgd.training.progress import Display, duration
+from dlgd.training.progress import Display
 from dlgd.training.run import Run
 from dlgd.training.running_loss import RunningLoss
 from dlgd.training.schedulers import Scheduler
 from dlgd.training.seeding import seed_step, step_rng
+from dlgd.waiting import duration
 
 log = logging.getLogger(__name__)
 

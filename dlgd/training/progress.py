@@ -12,18 +12,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from dlgd.training.budget import Moment
+from dlgd.waiting import SECONDS_BETWEEN_LINES, duration
 
 log = logging.getLogger(__name__)
-
-SECONDS_BETWEEN_LINES = 30.0
-
-
-def duration(seconds: float) -> str:
-    """Such as 9 s, 2 min 05 s or 3 h 20 min."""
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes == 0:
-        return f"{rest} s"
-    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def in_words(scores: Mapping[str, float]) -> str:

@@ -1,20 +1,11 @@
 import logging
 import re
 
-import pytest
 from tiny_training import train
 
 from dlgd.training import progress
 from dlgd.training.budget import Moment
-from dlgd.training.progress import Display, duration
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(0.4, "0 s"), (59.6, "1 min 00 s"), (125, "2 min 05 s"), (3 * 3600 + 1200, "3 h 20 min"), (86400, "24 h 00 min")],
-)
-def test_durations(seconds, words):
-    assert duration(seconds) == words
+from dlgd.training.progress import Display
 
 
 def shown(display: Display, step: int) -> None:

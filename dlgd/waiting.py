@@ -1,0 +1,48 @@
+"""What a person sees of work that takes a while: a bar on a terminal, elsewhere a line in the log now and then."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+log = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_LINES = 30.0
+
+T = TypeVar("T")
+
+
+def duration(seconds: float) -> str:
+    """Such as 9 s, 2 min 05 s or 3 h 20 min."""
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes == 0:
+        return f"{rest} s"
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def progress(items: Sequence[T], title: str) -> Iterator[T]:
+    """The items, one after the other, while a person sees how many are done. Not inside another one of these."""
+    if not sys.stderr.isatty():
+        yield from _with_lines(items, title)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    text = TextColumn("{task.description}", markup=False)
+    columns = (text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        yield from bar.track(items, description=title)
+
+
+def _with_lines(items: Sequence[T], title: str) -> Iterator[T]:
+    begun = spoke = time.monotonic()
+    for done, item in enumerate(items):
+        now = time.monotonic()
+        if done > 0 and now - spoke >= SECONDS_BETWEEN_LINES:
+            spoke = now
+            left = (now - begun) / done * (len(items) - done)
+            log.info("%s: %d of %d, about %s left", title, done, len(items), duration(left))
+        yield item
