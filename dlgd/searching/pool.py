@@ -135,12 +135,13 @@ class _Pool:
             if one.state.is_finished() and one.number not in self.said
         ]
         done = now.finished - self.finished_before
-        pace = (time.monotonic() - self.begun) / done if done > 0 else None
+        missing = self.job.trials - now.finished
+        pace = (time.monotonic() - self.begun) / done if done > 0 and missing > 0 else None
         for trial in news:
             self.said.add(trial.number)
             log.info("trial %d %s", trial.number, outcome_in_words(trial, self.job.metrics))
         if news:
-            left = "" if pace is None else f", about {duration(pace * (self.job.trials - now.finished))} left"
+            left = "" if pace is None else f", about {duration(pace * missing)} left"
             log.info(
                 "%d of %d trials, %d pruned, %d failed%s; %s",
                 now.finished, self.job.trials, now.pruned, now.failed, left,

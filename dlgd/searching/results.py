@@ -5,16 +5,20 @@ from __future__ import annotations
 import csv
 import io
 import logging
+import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from optuna import Study
     from optuna.trial import FrozenTrial
 
 log = logging.getLogger(__name__)
+
+DECADE = 10.0  # values that differ by more are drawn on a logarithmic scale
 
 
 def best_trials(study: Study, metrics: Mapping[str, str]) -> list[FrozenTrial]:
@@ -145,14 +149,15 @@ def draw(study: Study, metrics: Mapping[str, str], folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     made = []
 
-    def save(name: str, plot: object, **options: object) -> None:
+    def save(name: str, plot: object, *, logarithmic: bool = False, **options: object) -> None:
         try:
             plot(study, **options)
         except (ValueError, RuntimeError, ZeroDivisionError) as error:
             log.info("no figure %s: %s", name, error)
             return
-        path = folder / f"{name}.png"
-        plt.gcf().set_size_inches(max(8.0, 3.0 * len(varied) if name.startswith("slice") else 8.0), 5.0)
+        path, wide = folder / f"{name}.png", name.startswith(("slice", "parallel"))
+        plt.gcf().set_size_inches(max(8.0, 3.0 * len(varied)) if wide else 8.0, 5.0)
+        _mend(plt.gcf(), slices=name.startswith("slice"), logarithmic=logarithmic)
         plt.gcf().savefig(path, dpi=120, bbox_inches="tight")
         plt.close("all")
         made.append(path)
@@ -161,13 +166,30 @@ def draw(study: Study, metrics: Mapping[str, str], folder: Path) -> list[Path]:
         warnings.simplefilter("ignore")  # experimental, says Optuna of all of them; and what seaborn styles warn of
         for number, metric in enumerate(metrics):
             suffix = "" if len(metrics) == 1 else f"_{metric}"
-            target = None if len(metrics) == 1 else _target(number)
+            values = [one.values[number] for one in complete]
+            spread = min(values) > 0 and max(values) > DECADE * min(values)
+            own = None if len(metrics) == 1 else _target(number)
             for name, plot in kinds.items():
-                save(f"{name}{suffix}", plot, target=target, target_name=metric)
+                by_axis = name in ("history", "slice")  # the others have no axis to be made logarithmic
+                target = _target(number, math.log10) if spread and not by_axis else own
+                shown = f"log10 of {metric}" if spread and not by_axis else metric
+                save(f"{name}{suffix}", plot, logarithmic=spread and by_axis, target=target, target_name=shown)
         if len(metrics) in (2, 3):
             save("pareto_front", figures.plot_pareto_front, target_names=list(metrics))
     return made
 
 
-def _target(number: int) -> object:
-    return lambda trial: trial.values[number]
+def _mend(figure: Figure, *, slices: bool, logarithmic: bool) -> None:
+    """What Optuna leaves unreadable: names of choices over one another, and values of several orders of magnitude."""
+    panels = [axis for axis in figure.axes if axis.get_label() != "<colorbar>"]
+    for axis in panels:
+        if logarithmic:
+            axis.set_yscale("log")
+        if slices and any(label.get_text().strip("'").isidentifier() for label in axis.get_xticklabels()):
+            axis.tick_params(axis="x", rotation=30)
+            for label in axis.get_xticklabels():
+                label.set_horizontalalignment("right")
+
+
+def _target(number: int, scale: Callable[[float], float] = float) -> Callable[[FrozenTrial], float]:
+    return lambda trial: scale(trial.values[number])
