@@ -27,7 +27,7 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"
 POLL_S = 0.5
 SILENCE_S = 60.0  # after which the running trials are named
 PATIENCE_S = 60.0  # of an interruption, with workers that finish their step
-MOST_USELESS = 3  # workers in a row that end with an error before they take a trial
+MOST_USELESS = 3  # workers in a row that end with an error before they or others take a trial
 MOST_FAILED = 5  # trials that fail before any succeeds: something is wrong with all of them
 
 
@@ -70,6 +70,7 @@ class _Pool:
         self.alive: dict[int, SpawnProcess] = {}  # by the number of the worker
         self.started = self.useless = 0
         self.said = {one.number for one in study.get_trials(deepcopy=False) if one.state.is_finished()}
+        self.begun_before = queue.begun(study)
         self.finished_before = queue.standing(study, job.trials).finished
         self.begun = self.spoke = time.monotonic()
 
@@ -105,7 +106,9 @@ class _Pool:
             return
         for trial in lost:
             log.info("trial %d was lost with its process (worker %d, exit code %s)", trial, number, exit_code)
-        self.useless = 0 if lost else self.useless + 1
+        begun = queue.begun(self.study)
+        in_a_row = self.useless + 1 if begun == self.begun_before else 1  # others begin trials: the search works
+        self.useless, self.begun_before = (0 if lost else in_a_row), begun
         if self.useless >= MOST_USELESS:
             path = self.job.folder / f"worker_{number}.log"
             lines = path.read_text(errors="replace").splitlines() if path.exists() else []

@@ -159,6 +159,13 @@ def standing(study: Study, count: int) -> Standing:
     )
 
 
+def begun(study: Study) -> int:
+    """How many trials were ever taken, whatever became of them."""
+    from optuna.trial import TrialState
+
+    return sum(one.state != TrialState.WAITING for one in study.get_trials(deepcopy=False))
+
+
 def is_result(trial: FrozenTrial) -> bool:
     """Whether a finished trial stands for its slot: it is neither tried again nor a double."""
     return not is_to_be_repeated(trial) and not trial.user_attrs.get("double", False)
