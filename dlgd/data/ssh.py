@@ -65,7 +65,7 @@ class SSH(SSHSource):
             noise_std=noise_std,
             tile=tile,
         )
-        self.sea, self.parts = dict(sea), dict(parts)
+        self.sea, self.parts = dict(sea), {"skipped": 0} | dict(parts)  # which runs of before do not give
         self.observing = Observing(
             satellites=satellites, noise_std=noise_std, swath_errors=swath_errors, held_out=held_out, seed=seed
         )

@@ -20,13 +20,18 @@ SMALL_SEA = {"years": 0.3, "days_of_spinup": 5, "cells": 32}
 SMALL = {"parts": {"train": 20, "valid": 5, "test": 5, "gap": 19}, "patch": 16}
 
 
-def make(**changes: Any) -> SSH:
-    """That of conf/data/ssh.yaml; of mappings, what is not changed stays."""
+def options() -> dict[str, Any]:
+    """Those of conf/data/ssh.yaml."""
     config = OmegaConf.to_container(OmegaConf.load(CONF / "data" / "ssh.yaml"))
-    options = {key: value for key, value in config.items() if key not in ("defaults", "_target_")}
+    return {key: value for key, value in config.items() if key not in ("defaults", "_target_")}
+
+
+def make(**changes: Any) -> SSH:
+    """With the shipped options; of mappings, what is not changed stays."""
+    chosen = options()
     for key, value in changes.items():
-        options[key] = options[key] | value if isinstance(value, dict) else value
-    return SSH(**options)
+        chosen[key] = chosen[key] | value if isinstance(value, dict) else value
+    return SSH(**chosen)
 
 
 @pytest.fixture
@@ -82,6 +87,7 @@ def test_the_shipped_options_fit():
 def test_less_training_can_be_scored_on_the_same_days():
     usual, short = make()._consecutive(), make(parts={"train": 182, "skipped": 548})._consecutive()
     assert short["train"] == slice(548, 730)
+    assert SSH(**(options() | {"parts": {"train": 730, "valid": 120, "test": 180, "gap": 30}}))._consecutive() == usual
     assert [short[part] for part in ("valid", "test")] == [usual[part] for part in ("valid", "test")]
 
 
