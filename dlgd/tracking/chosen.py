@@ -95,12 +95,14 @@ def score_names(runs: Iterable[FinishedRun], part: str) -> list[str]:
 
 
 def named_scores(runs: Sequence[FinishedRun], part: str, names: Sequence[str]) -> list[str]:
-    """Those of the table of the experiment that most of the runs were made for; without one, those that all have."""
+    """Those of the table of the experiment that most of the runs were made for; without one, those that all have which
+    were scored on the part at all: trials of a search are not, on the test part."""
     tables = Counter(run.params.get("table.scores", "") for run in runs)
     named = [str(name) for name in literal(max(sorted(tables), key=tables.__getitem__)) or ()]
     if named and set(named) <= set(names):
         return named
-    common = [name for name in names if all(run.metric(f"{part}/{name}") is not None for run in runs)]
+    scored = [run for run in runs if any(key.startswith(f"{part}/") for key in run.metrics)]
+    common = [name for name in names if all(run.metric(f"{part}/{name}") is not None for run in scored)]
     common.sort(key=lambda name: name == alike.NO_SCORE)
     return common[:UNTOLD]
 
