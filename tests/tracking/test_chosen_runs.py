@@ -147,6 +147,18 @@ def test_scores_are_those_of_the_recorded_table_or_all(recorder):
         chosen(part="train")
 
 
+def test_trials_of_a_search_do_not_forbid_a_table(recorder):
+    """They are validated, and never scored on the test part."""
+    parent = recorder.run({}, {})
+    for number in range(3):
+        params = {"model": "resnet", "model.layers": 4 + number}
+        recorder.run(DATA | params, {"valid/eps": 0.5}, tags={PARENT_TAG: parent})
+    scored = recorder.network(0, 1.0)
+    found = chosen()
+    assert ([run.run_id for run in found.runs], found.scores) == ([scored], ["eps", "eps_max", "seconds_per_sample"])
+    assert found.notes == ["Left out: 3 finished without a number for eps, eps_max, seconds_per_sample."]
+
+
 def test_rows_differ_in_more_than_the_seed(recorder):
     first, second = recorder.network(0, 1.0), recorder.network(1, 1.1)
     deep = recorder.network(0, 2.0, params={"model.layers": 16})
