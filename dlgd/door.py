@@ -63,7 +63,9 @@ def door(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callable[
             except KeyboardInterrupt:
                 sys.exit(multirun.STOPPED)
             except (HydraException, OmegaConfBaseException, YAMLError) as error:
-                leave(Refusal(str(error).strip()))
+                from dlgd.complaints import in_a_sentence
+
+                leave(Refusal(in_a_sentence(error, config_name)))
             except OSError as error:
                 if error.filename is None:
                     raise

@@ -87,6 +87,7 @@ class SshEvaluation(Evaluation):
         Column("lambda_x", "lx km", _whole),
         Column("lambda_x_degrees", "lx deg", _two),
         Column("lambda_t", "lt days", _two),
+        Column("lambda_x_crossing", "cross km", _whole),
         Column("rmse_vorticity", "zeta/f", _three),
         Column("track_mu", "track mu", _three, higher=True),
         Column("track_lambda_x", "km", _whole),

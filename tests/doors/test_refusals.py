@@ -17,6 +17,7 @@ from dlgd.settings import CONF, Refusal
 def refused(done, *words: str) -> None:
     assert done.returncode == 2, done.stdout
     assert "Traceback" not in done.stderr, done.stderr
+    assert done.stderr.rpartition("dlgd: ")[2].count("\n") == 1, "one sentence, and nothing after it"
     for word in words:
         assert word in done.stderr, done.stderr
 
