@@ -33,8 +33,7 @@ def main(config: DictConfig) -> None:
     data.prepare()
     params, tags = build.record(config, config.choices, "cpu", data.checksum())
     tracker.start(name=f"{method.name}-{config.data.name}", params=params, tags=tags)
-    status = "FAILED"
-    try:
+    with tracker.recorded():
         report(
             methods=build.fitted([method], data),
             samples=data.samples(config.part),
@@ -44,12 +43,6 @@ def main(config: DictConfig) -> None:
             title=f"{config.data.name}, {config.part} part",
             part=config.part,
         )
-        status = "FINISHED"
-    except KeyboardInterrupt:
-        status = "KILLED"
-        raise
-    finally:
-        tracker.finish(status)
     log.info("everything is in %s", folder)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -377,6 +378,19 @@ class Tracker(ABC):
     @abstractmethod
     def finish(self, status: str) -> None:
         """Close the run: "FINISHED", "FAILED" or "KILLED"."""
+
+    @contextmanager
+    def recorded(self) -> Iterator[None]:
+        """Around the work of a run that was started: closes it as the work ends; "KILLED" is what Ctrl-C ended."""
+        status = "FAILED"
+        try:
+            yield
+            status = "FINISHED"
+        except KeyboardInterrupt:
+            status = "KILLED"
+            raise
+        finally:
+            self.finish(status)
 
 
 Validate = Callable[[Network], dict[str, float]]  # scores of the validation part; lower is better

@@ -160,17 +160,10 @@ def tuned(task: Task, config: DictConfig, data: DataSource, tags: Mapping[str, s
     door.write_config(config, task.folder)
     params, own_tags = build.record(config, config.choices, "cpu", data.checksum())
     tracker.start(name=f"{method.name}-{config.data.name}", params=params, tags=own_tags | dict(tags))
-    status = "FAILED"
-    try:
+    with tracker.recorded():
         rows, _ = score.score(build.fitted([method], data), data.samples("valid"), evaluation)
         scores = {name: value for name, value in rows[0].items() if name != "method"}
         tracker.log({f"valid/{name}": value for name, value in scores.items()}, 0)
-        status = "FINISHED"
-    except KeyboardInterrupt:
-        status = "KILLED"
-        raise
-    finally:
-        tracker.finish(status)
     return scores
 
 

@@ -1,5 +1,6 @@
 """The embedded default, really written, and read back through MLflow's own client."""
 
+import contextlib
 import json
 import math
 import sqlite3
@@ -97,6 +98,20 @@ def test_resume_continues_the_run(tracker, client):
     assert run.info.status == "FINISHED"
     assert run.data.params == {"training.minutes": "5", "seed": "0", "new": "1"}
     assert history(client, first.run_id, "loss") == {0: 1.0, 1: 2.0}
+
+
+@pytest.mark.parametrize(
+    ("end", "status"),
+    [(None, "FINISHED"), (ValueError, "FAILED"), (SystemExit, "FAILED"), (KeyboardInterrupt, "KILLED")],
+)
+def test_a_run_is_closed_as_its_work_ends(tracker, client, end, status):
+    mlflow = tracker()
+    mlflow.start(**START)
+    with contextlib.suppress(ValueError, SystemExit, KeyboardInterrupt), mlflow.recorded():
+        assert client.get_run(mlflow.run_id).info.status == "RUNNING"
+        if end is not None:
+            raise end
+    assert client.get_run(mlflow.run_id).info.status == status
 
 
 def test_a_second_run_in_a_folder_has_its_own_records_only(tracker, client):
