@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 log = logging.getLogger(__name__)
@@ -37,12 +37,25 @@ def progress(items: Sequence[T], title: str) -> Iterator[T]:
         yield from bar.track(items, description=title)
 
 
-def _with_lines(items: Sequence[T], title: str) -> Iterator[T]:
-    begun = spoke = time.monotonic()
-    for done, item in enumerate(items):
+def now_and_then() -> Callable[[], bool]:
+    """A question, to be asked often: whether it is time for another line in the log."""
+    spoke = time.monotonic()
+
+    def is_time() -> bool:
+        nonlocal spoke
         now = time.monotonic()
-        if done > 0 and now - spoke >= SECONDS_BETWEEN_LINES:
-            spoke = now
-            left = (now - begun) / done * (len(items) - done)
+        if now - spoke < SECONDS_BETWEEN_LINES:
+            return False
+        spoke = now
+        return True
+
+    return is_time
+
+
+def _with_lines(items: Sequence[T], title: str) -> Iterator[T]:
+    begun, is_time = time.monotonic(), now_and_then()
+    for done, item in enumerate(items):
+        if done > 0 and is_time():
+            left = (time.monotonic() - begun) / done * (len(items) - done)
             log.info("%s: %d of %d, about %s left", title, done, len(items), duration(left))
         yield item

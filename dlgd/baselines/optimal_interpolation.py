@@ -6,6 +6,7 @@ The equations stand in `oi_posterior`, the covariances in `covariances`, the cho
 from __future__ import annotations
 
 import functools
+import itertools
 import logging
 import math
 import time
@@ -15,6 +16,7 @@ import numpy as np
 import torch
 import xarray as xr
 
+from dlgd import waiting
 from dlgd.baselines.covariances import COVARIANCES
 from dlgd.baselines.oi_posterior import Grid, Prior, Selection, posterior
 from dlgd.baselines.oi_search import search
@@ -132,14 +134,17 @@ class OptimalInterpolation(Method):
         last = max(0, train.sizes["sample"] - DAYS)
         starts = np.unique(np.linspace(0, last, STRETCHES).astype(int))
         stretches = [train.isel(sample=slice(start, start + DAYS)).load() for start in starts]
-        Lx, Ly, Lt, noise = self.parameters
+        (Lx, Ly, Lt, noise), tried, is_time = self.parameters, itertools.count(1), waiting.now_and_then()
 
         def cost(chosen: Sequence[float]) -> float:
             factor, lt, amplitude = chosen
             prior = self._prior((factor * Lx, factor * Ly, lt, amplitude), train)
             if amplitude < LEAST_NOISE * prior.std:
                 return math.inf
-            return self._rmse(prior, points, stretches)
+            rmse, number = self._rmse(prior, points, stretches), next(tried)
+            if is_time():
+                log.info("OI: %d sets of lengths and noise tried, the last with an RMSE of %.4g m", number, rmse)
+            return rmse
 
         log.info("OI: choosing lengths and noise on %d training days, which takes minutes", STRETCHES * DAYS)
         before = cost((1.0, Lt, noise))

@@ -1,6 +1,7 @@
 """Optimal interpolation against dense matrices, simulated Gaussian fields, and loops."""
 
 import logging
+import re
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import xarray as xr
 from scipy.stats import chi2
 from small_seas import MEAN, STD, correlation, dates, dense, random_samples, samples
 
+from dlgd import waiting
 from dlgd.baselines import oi_posterior
 from dlgd.baselines.oi_search import search
 from dlgd.baselines.oi_tiles import cut
@@ -237,7 +239,8 @@ def gaussian_sea(first, seed, days=24, spread=0.5, noise=0.02):
     return samples(truth, truth * np.nan, lat=lat, lon=lon, first=first, tracks=(*where, values, np.zeros(500)))
 
 
-def test_tuning_finds_the_lengths_of_the_field(caplog):
+def test_tuning_finds_the_lengths_of_the_field(caplog, monkeypatch):
+    monkeypatch.setattr(waiting, "SECONDS_BETWEEN_LINES", 0.0)
     train, test = gaussian_sea(0, 1), gaussian_sea(60, 2)
     poor = {"Lx": 0.7, "Ly": 0.7, "Lt": 14.0, "noise": 0.1, "reach": 2.0}
     usual, tuned = oi(**poor), oi(**poor, tune=True)
@@ -248,6 +251,9 @@ def test_tuning_finds_the_lengths_of_the_field(caplog):
     with caplog.at_level(logging.INFO):
         answer = tuned.predict(test)
     assert "RMSE of training days" in caplog.text
+    told = [int(number) for number in re.findall(r"OI: (\d+) sets of lengths and noise tried", caplog.text)]
+    assert told == list(range(1, len(told) + 1))
+    assert len(told) > 6, "each of the three was made larger and smaller"
     errors = [np.sqrt(((maps - test.ssh.values) ** 2).mean()) for maps in (answer, usual.predict(test))]
     assert errors[0] < 0.6 * errors[1]
     prior = tuned.prior(test)
