@@ -143,7 +143,7 @@ class OptimalInterpolation(Method):
                 return math.inf
             rmse, number = self._rmse(prior, points, stretches), next(tried)
             if is_time():
-                log.info("OI: %d sets of lengths and noise tried, the last with an RMSE of %.4g m", number, rmse)
+                log.info("OI: set %d of lengths and noise has an RMSE of %.4g m", number, rmse)
             return rmse
 
         log.info("OI: choosing lengths and noise on %d training days, which takes minutes", STRETCHES * DAYS)

@@ -251,7 +251,7 @@ def test_tuning_finds_the_lengths_of_the_field(caplog, monkeypatch):
     with caplog.at_level(logging.INFO):
         answer = tuned.predict(test)
     assert "RMSE of training days" in caplog.text
-    told = [int(number) for number in re.findall(r"OI: (\d+) sets of lengths and noise tried", caplog.text)]
+    told = [int(number) for number in re.findall(r"OI: set (\d+) of lengths and noise", caplog.text)]
     assert told == list(range(1, len(told) + 1))
     assert len(told) > 6, "each of the three was made larger and smaller"
     errors = [np.sqrt(((maps - test.ssh.values) ** 2).mean()) for maps in (answer, usual.predict(test))]
