@@ -302,7 +302,7 @@ class Method(ABC):
 
     def error_std(self, samples: xr.Dataset) -> np.ndarray | None:
         """The standard deviations that it expects its errors to have, of the shape and in the units of what it
-        predicts; None for most."""
+        predicts, NaN for samples that it left out because they take long; None for most."""
         return None
 
     def ranks(self, samples: xr.Dataset) -> np.ndarray | None:

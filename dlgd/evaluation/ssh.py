@@ -192,14 +192,20 @@ class SshEvaluation(Evaluation):
         self, folder: Path, samples: xr.Dataset, predictions: Mapping[str, np.ndarray], stds: Mapping[str, np.ndarray]
     ) -> None:
         """error_std.png: whether errors are as large as the standard deviations (sample, lat, lon; m) that methods
-        predict for them."""
+        predict for them, on the days for which they do."""
         from dlgd.evaluation import ssh_figures as draw
         from dlgd.evaluation.image_figures import save
 
-        errors = {name: maps_of(samples, predictions[name]).within(self.box) for name in stds}
-        spreads = {name: maps_of(samples, std).within(self.box).predicted for name, std in stds.items()}
-        pairs = {name: (each.error[:, each.sea], spreads[name][:, each.sea]) for name, each in errors.items()}
-        save(folder / "error_std.png", draw.calibration(pairs))
+        pairs, known = {}, np.isfinite(samples.ssh).any(("lat", "lon")).values
+        for name, std in stds.items():
+            days = np.flatnonzero(known & np.isfinite(std).any(axis=(1, 2)))
+            if len(days) == 0:
+                continue
+            some = samples.isel(sample=days)
+            maps, spread = (maps_of(some, each[days]).within(self.box) for each in (predictions[name], std))
+            pairs[name] = maps.error[:, maps.sea], spread.predicted[:, maps.sea]
+        if pairs:
+            save(folder / "error_std.png", draw.calibration(pairs))
 
     def dataset(self, samples: xr.Dataset, prediction: np.ndarray) -> xr.Dataset:
         """ssh (time, lat, lon), as predicted, in m; observations of the same days and, where it is known, ssh_truth."""

@@ -10,7 +10,7 @@ from scipy.stats import chi2
 from small_seas import MEAN, STD, correlation, dates, dense, random_samples, samples
 
 from dlgd import waiting
-from dlgd.baselines import oi_posterior
+from dlgd.baselines import oi_posterior, optimal_interpolation
 from dlgd.baselines.oi_search import search
 from dlgd.baselines.oi_tiles import cut
 from dlgd.baselines.optimal_interpolation import OptimalInterpolation
@@ -123,6 +123,17 @@ def test_the_standard_deviation_is_that_of_the_errors():
     ratio = (method.predict(days) - days.ssh.values) / std
     assert abs((np.abs(ratio) < 1).mean() - 0.6827) < 3 * np.sqrt(0.6827 * 0.3173 / 400)
     assert chi2.ppf(0.001, 400) < (ratio**2).sum() < chi2.ppf(0.999, 400)
+
+
+def test_errors_are_expected_of_some_maps_evenly_spread(monkeypatch):
+    days = random_samples(days=10)
+    method = oi(std=None)
+    np.testing.assert_array_equal(method.error_std(days), method.posterior_std(days))
+    monkeypatch.setattr(optimal_interpolation, "EXPECTED", 3)
+    some = method.error_std(days)
+    np.testing.assert_allclose(some[[0, 4, 9]], method.posterior_std(days)[[0, 4, 9]], atol=1e-8)
+    assert np.isnan(some[[1, 2, 3, 5, 6, 7, 8]]).all()
+    assert oi(std=0.3).error_std(days) is None
 
 
 # --- land, and nothing to see -------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from matplotlib import image
+from matplotlib.figure import Figure
 from PIL import Image
 from ssh_samples_made import evaluation, guess, made
 
@@ -115,6 +116,23 @@ def test_predicted_standard_deviations_are_held_against_errors(tmp_path):
     stds = {"method 1": np.full(samples.ssh.shape, 0.04)}
     evaluation().error_std_figures(tmp_path, samples, predictions(samples), stds)
     assert shows_something(tmp_path / "error_std.png")
+
+
+def test_only_days_of_which_a_method_expects_errors_are_held_against_them(tmp_path, monkeypatch):
+    """Nor days whose truth is unknown."""
+    samples, drawn = made(), {}
+    monkeypatch.setattr(draw, "calibration", lambda pairs: drawn.update(pairs) or Figure())
+    answers = predictions(samples)
+    samples["ssh"][3] = np.nan
+    stds = {name: np.full(samples.ssh.shape, np.nan) for name in answers}
+    few, unknown = stds
+    stds[few][[1, 3, 5]] = 0.04
+    stds[unknown][3] = 0.04
+    evaluation().error_std_figures(tmp_path, samples, answers, stds)
+    assert list(drawn) == [few]
+    errors, spread = drawn[few]
+    np.testing.assert_allclose(errors, (answers[few] - samples.ssh.values)[[1, 5]].reshape(2, -1))
+    assert set(spread.ravel()) == {0.04}
 
 
 @pytest.mark.parametrize(("value", "letters", "text"), [(-60.5, "EW", "60.5°W"), (300, "EW", "60°W"), (0, "NS", "0°")])
