@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -37,9 +38,9 @@ def progress(items: Sequence[T], title: str) -> Iterator[T]:
         yield from bar.track(items, description=title)
 
 
-def now_and_then() -> Callable[[], bool]:
-    """A question, to be asked often: whether it is time for another line in the log."""
-    spoke = time.monotonic()
+def now_and_then(*, at_once: bool = False) -> Callable[[], bool]:
+    """A question, to be asked often: whether it is time for another line in the log; for the first one, at once?"""
+    spoke = -math.inf if at_once else time.monotonic()
 
     def is_time() -> bool:
         nonlocal spoke

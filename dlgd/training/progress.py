@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from dlgd.training.budget import Moment
-from dlgd.waiting import SECONDS_BETWEEN_LINES, duration
+from dlgd.waiting import duration, now_and_then
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class Display:
                 refresh_per_second=4,
             )
             self.task = self.bar.add_task("starting", total=1.0)
-        self.line_due = 0.0
+        self.is_time = now_and_then(at_once=True)
         self.began = time.monotonic()
         self.aside_seconds = 0.0
 
@@ -67,8 +67,7 @@ class Display:
         )
         if self.bar is not None:
             self.bar.update(self.task, completed=moment.progress, description=words)
-        elif time.monotonic() >= self.line_due:
-            self.line_due = time.monotonic() + SECONDS_BETWEEN_LINES
+        elif self.is_time():
             log.info("%3.0f %%: %s", 100 * moment.progress, words)
 
     @contextmanager
