@@ -6,8 +6,8 @@ import logging
 
 from omegaconf import DictConfig, open_dict
 
-from dlgd import door
-from dlgd.settings import Refusal
+from dlgd.cli import entry as door
+from dlgd.core.errors import Refusal
 
 log = logging.getLogger(__name__)
 
@@ -16,8 +16,8 @@ log = logging.getLogger(__name__)
 def main(config: DictConfig) -> None:
     """Build, prepare the data, answer, score, record."""
     from dlgd import build
-    from dlgd.contract import PARTS
-    from dlgd.evaluation.report import report
+    from dlgd.core.contract import PARTS
+    from dlgd.scoring.report import report
     from dlgd.training.checkpoint import make_writable
 
     if config.part not in PARTS:

@@ -20,10 +20,11 @@ import xarray as xr
 from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 
-from dlgd.contract import Augmentation, Coder, DataSource, Evaluation, Method, Misfit, Network, Spec, Tracker
-from dlgd.data import cache
-from dlgd.evaluation.judge import Judge
-from dlgd.settings import ROOT, Refusal, cache_folder
+from dlgd.core import cache
+from dlgd.core.contract import Augmentation, Coder, DataSource, Evaluation, Method, Misfit, Network, Spec, Tracker
+from dlgd.core.errors import Refusal
+from dlgd.core.paths import ROOT, cache_folder
+from dlgd.scoring.image_classifier import Judge
 from dlgd.tracking import provenance
 from dlgd.training import checkpoint, device, fine_tuning, seeding
 from dlgd.training.options import Options

@@ -21,12 +21,14 @@ from hydra import compose
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from dlgd import door, tables
-from dlgd.settings import CONF, Refusal
+from dlgd.cli import entry as door
+from dlgd.core.errors import Refusal
+from dlgd.core.paths import CONF
+from dlgd.results import tables
 from dlgd.tracking.provenance import experiment_name
 
 if TYPE_CHECKING:
-    from dlgd.tracking.finished import Finished, FinishedRun, Selection
+    from dlgd.results.finished import Finished, FinishedRun, Selection
 
 # What is typed for the table itself; whatever else is typed is what was typed to train.
 OPTIONS = ("runs", "part", "scores", "methods", "against", "any_data", "higher", "neither")
@@ -88,7 +90,7 @@ def typed(*, options: bool) -> list[str]:
 
 def compare_experiment(config: DictConfig) -> None:
     """Rows and seeds are those of the experiment's file, whether they were run or not."""
-    from dlgd.tracking.finished import Finished
+    from dlgd.results.finished import Finished
 
     experiment, words = door.choices()["experiment"], typed(options=False)
     if config.get("table") is None:
@@ -200,9 +202,9 @@ def report_experiment(
     config: DictConfig, wanted: Sequence[Wanted], finished: Finished, scores: list[str], words: list[str], others: str
 ) -> None:
     """Print the table; write it with its figures, the rows' scores and how they converged."""
-    from dlgd.evaluation import comparison_figures as draw
-    from dlgd.evaluation.comparison import in_words
-    from dlgd.tracking import alike
+    from dlgd.results import comparability as alike
+    from dlgd.results import figures as draw
+    from dlgd.results.comparison import in_words
 
     asked = config.table
     runs_of, methods = {row.name: row.runs for row in wanted}, listed(config.methods)
@@ -232,13 +234,13 @@ def report_experiment(
 
 def compare_runs(config: DictConfig) -> None:
     """Rows are what the runs make of themselves: those that differ in their seed alone are one."""
-    from dlgd.evaluation.comparison import in_words
-    from dlgd.evaluation.comparison_figures import save
-    from dlgd.evaluation.ranking_figure import ranking
-    from dlgd.tracking import alike
-    from dlgd.tracking.chosen import choose
-    from dlgd.tracking.finished import Finished
-    from dlgd.tracking.grouping import groups
+    from dlgd.results import comparability as alike
+    from dlgd.results.comparison import in_words
+    from dlgd.results.figures import save
+    from dlgd.results.finished import Finished
+    from dlgd.results.grouping import groups
+    from dlgd.results.ranking_figure import ranking
+    from dlgd.results.selection import choose
 
     wanted, part, header = selection(config.runs), config.part, config.get("table")
     scores = listed(config.scores) or listed((header or {}).get("scores"))
@@ -265,7 +267,7 @@ def compare_runs(config: DictConfig) -> None:
 
 def selection(runs: DictConfig) -> Selection:
     """What is typed after `runs`; Refusal where something beside it is no option of the table."""
-    from dlgd.tracking.finished import PARENT_TAG, Selection
+    from dlgd.results.finished import PARENT_TAG, Selection
 
     for word in typed(options=False):
         if word.partition("=")[0].split(".")[0] not in ("experiment", "tracking"):

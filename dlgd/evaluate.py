@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
-from dlgd import door
-from dlgd.settings import Refusal
+from dlgd.cli import entry as door
+from dlgd.core.errors import Refusal
 
 if TYPE_CHECKING:
-    from dlgd.contract import DataSource
+    from dlgd.core.contract import DataSource
 
 
 @door.door("evaluate")
 def main(config: DictConfig) -> None:
     """Writes into <run folder>/evaluation/<part or file>/, or outputs/<checkpoint file>/evaluation/..."""
     from dlgd import build
-    from dlgd.contract import PARTS
-    from dlgd.evaluation.report import report
-    from dlgd.evaluation.trained import Trained
+    from dlgd.core.contract import PARTS
+    from dlgd.scoring.report import report
+    from dlgd.scoring.trained import Trained
     from dlgd.tracking.off import Off
     from dlgd.training.checkpoint import make_writable
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from dlgd import door
-from dlgd.settings import Refusal
+from dlgd.cli import entry as door
+from dlgd.core.errors import Refusal
 
 
 @door.door("predict")
 def main(config: DictConfig) -> None:
     """The input is checked before the network is loaded; the output is written whole or not at all."""
     from dlgd import build
-    from dlgd.evaluation.trained import Trained
+    from dlgd.scoring.trained import Trained
 
     (run, former), output = door.find_trained(config.run, config), Path(config.output)
     if not output.parent.is_dir() or not os.access(output.parent, os.W_OK):

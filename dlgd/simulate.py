@@ -6,7 +6,7 @@ import logging
 
 from omegaconf import DictConfig
 
-from dlgd import door
+from dlgd.cli import entry as door
 
 log = logging.getLogger(__name__)
 
@@ -15,8 +15,8 @@ log = logging.getLogger(__name__)
 def main(config: DictConfig) -> None:
     """Interruptible; what was made stays."""
     from dlgd import build
-    from dlgd.contract import PARTS
-    from dlgd.settings import cache_folder
+    from dlgd.core.contract import PARTS
+    from dlgd.core.paths import cache_folder
 
     data = build.data(config)
     data.prepare()

@@ -19,18 +19,19 @@ from typing import TYPE_CHECKING, Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from dlgd import door
-from dlgd.settings import CONF, Refusal
+from dlgd.cli import entry as door
+from dlgd.core.errors import Refusal
+from dlgd.core.paths import CONF
 
 if TYPE_CHECKING:
     from optuna import Study
     from optuna.storages import BaseStorage
 
-    from dlgd.contract import Tracker
-    from dlgd.findings import Best
-    from dlgd.searching.space import Space
-    from dlgd.searching.worker import Job
-    from dlgd.trial import Composer
+    from dlgd.core.contract import Tracker
+    from dlgd.tuning.report import Best
+    from dlgd.tuning.space import Space
+    from dlgd.tuning.trial import Composer
+    from dlgd.tuning.worker import Job
 
 log = logging.getLogger(__name__)
 
@@ -96,8 +97,8 @@ def checked(
 ) -> tuple[Composer, Space, list[dict[str, Any]] | None]:
     """What composes the configurations of trials, what is searched, and the points of a grid. Raises Refusal for
     whatever cannot be searched or built; makes no data."""
-    from dlgd.searching import study as studies
-    from dlgd.trial import Composer, check, is_group
+    from dlgd.tuning import study as studies
+    from dlgd.tuning.trial import Composer, check, is_group
 
     refuse(config)
     metrics = OmegaConf.to_container(config.sweep.metrics)
@@ -111,12 +112,12 @@ def checked(
 
 def prepare(config: DictConfig) -> Search:
     """Check everything, then open the study and its run in MLflow."""
-    from dlgd import findings
-    from dlgd.searching import pool
-    from dlgd.searching import study as studies
-    from dlgd.searching.worker import Job
     from dlgd.tracking.store import owner
-    from dlgd.trial import make_objective
+    from dlgd.tuning import pool
+    from dlgd.tuning import report as findings
+    from dlgd.tuning import study as studies
+    from dlgd.tuning.trial import make_objective
+    from dlgd.tuning.worker import Job
 
     overrides, folder = typed(), door.output_folder()
     composer, space, values = checked(config, overrides, folder)
@@ -151,8 +152,8 @@ def typed() -> list[str]:
 
 def searched(config: DictConfig, composer: Composer, overrides: Sequence[str]) -> Space:
     """The space of the sweep file without what was typed."""
-    from dlgd.searching import space
-    from dlgd.trial import is_group
+    from dlgd.tuning import space
+    from dlgd.tuning.trial import is_group
 
     base, choices = composer.config({})
 
@@ -196,7 +197,7 @@ def compare_settings(study: Study, wanted: Mapping[str, str], folder: Path) -> N
 def open_record(composer: Composer, folder: Path, name: str, metrics: Mapping[str, str], config: DictConfig) -> Tracker:
     """The run in MLflow under which those of the trials lie; that of an earlier sitting, if there was one."""
     from dlgd import build
-    from dlgd.trial import settled
+    from dlgd.tuning.trial import settled
 
     base = settled(*composer.config({}))
     tracker = build.tracker(base, folder)
@@ -217,7 +218,7 @@ def open_record(composer: Composer, folder: Path, name: str, metrics: Mapping[st
 
 def look_for_the_best(search: Search) -> bool:
     """Try everything, and keep what came out; whether it came to its end, and was not interrupted."""
-    from dlgd import findings
+    from dlgd.tuning import report as findings
 
     config, job = search.config, search.job
     how = attempt(search, job, search.study, search.values)
@@ -241,10 +242,10 @@ def train_again(search: Search) -> tuple[str, Best | None]:
     """Train the best few with other seeds, in a study of their own: how that ended, and which is best in the mean."""
     from optuna.distributions import IntDistribution
 
-    from dlgd import findings
-    from dlgd.searching import results
-    from dlgd.searching import study as studies
-    from dlgd.searching.space import Parameter, Space
+    from dlgd.tuning import outcomes as results
+    from dlgd.tuning import report as findings
+    from dlgd.tuning import study as studies
+    from dlgd.tuning.space import Parameter, Space
 
     job, count = search.job, search.config.reruns
     finalists = results.best_trials(search.study, job.metrics)[:FINALISTS]
@@ -265,8 +266,8 @@ def train_again(search: Search) -> tuple[str, Best | None]:
 
 def attempt(search: Search, job: Job, study: Study, values: Sequence[Mapping[str, Any]] | None) -> str:
     """Let workers try the trials of a job; how that ended."""
-    from dlgd.searching import pool, queue
     from dlgd.tracking.store import is_alive
+    from dlgd.tuning import pool, queue
 
     queue.ask(study, job.trials, values)
     return pool.search(job, study, search.storage, workers=search.config.workers, is_alive=is_alive)

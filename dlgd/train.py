@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from dlgd import door
+from dlgd.cli import entry as door
 
 if TYPE_CHECKING:
     from torch import device
     from torch.optim import Optimizer
 
-    from dlgd.contract import DataSource, Evaluation, Method, Misfit, Network, Tracker
+    from dlgd.core.contract import DataSource, Evaluation, Method, Misfit, Network, Tracker
     from dlgd.training.loop import Result
     from dlgd.training.options import Options
     from dlgd.training.schedulers import Scheduler
@@ -93,7 +93,7 @@ def train(config: DictConfig, folder: Path, *, resumed: bool, trial: Trial | Non
     Everything that can be refused is built before the data are made.
     """
     from dlgd import build
-    from dlgd.evaluation.trained import validation
+    from dlgd.scoring.trained import validation
     from dlgd.training import checkpoint
     from dlgd.training.loop import fit
 
@@ -167,11 +167,11 @@ def judge(
 ) -> None:
     """Draw the curves of a training; if it was not interrupted, score its best weights on the test part."""
     from dlgd import build
-    from dlgd.evaluation.curves import learning_curves
-    from dlgd.evaluation.report import report
-    from dlgd.evaluation.trained import Trained, kept_snapshots
+    from dlgd.core.progress import duration
+    from dlgd.plotting.curves import learning_curves
+    from dlgd.scoring.report import report
+    from dlgd.scoring.trained import Trained, kept_snapshots
     from dlgd.training import checkpoint
-    from dlgd.waiting import duration
 
     data, network, evaluation = parts.data, parts.network, parts.evaluation
     (folder / "figures").mkdir(exist_ok=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from dlgd.settings import ROOT
+from dlgd.core.paths import ROOT
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 

@@ -8,7 +8,7 @@ import tomllib
 import pytest
 from packaging.requirements import Requirement
 
-from dlgd.settings import ROOT
+from dlgd.core.paths import ROOT
 
 MODULES = sorted((ROOT / "dlgd").rglob("*.py"))
 README = (ROOT / "README.md").read_text()

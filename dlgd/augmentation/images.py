@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from dlgd.contract import Augmentation, Batch, Spec
-from dlgd.settings import Refusal
+from dlgd.core.contract import Augmentation, Batch, Spec
+from dlgd.core.errors import Refusal
 
 # Input channels of fields whose first one shows the truth, whole, noisy, or where it is observed.
 SHOWN = (("intensity",), ("given",), ("given", "observed"))

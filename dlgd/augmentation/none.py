@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dlgd.contract import Augmentation, Batch, Spec
+from dlgd.core.contract import Augmentation, Batch, Spec
 
 
 class Nothing(Augmentation):

@@ -19,8 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dlgd.contract import Augmentation, Batch, Spec
-from dlgd.settings import Refusal
+from dlgd.core.contract import Augmentation, Batch, Spec
+from dlgd.core.errors import Refusal
 
 Change = Callable[[Tensor], Tensor]
 

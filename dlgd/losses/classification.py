@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from dlgd.contract import Misfit, Spec
+from dlgd.core.contract import Misfit, Spec
 
 IGNORED = -100  # no class
 

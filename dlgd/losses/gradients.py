@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from dlgd.contract import Misfit, Spec
+from dlgd.core.contract import Misfit, Spec
 from dlgd.losses.pointwise import check_numbers
 
 LEAST = 1e-3  # below the weight of any cell, of up to 2,000 days: what nothing is divided by

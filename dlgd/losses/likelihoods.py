@@ -10,7 +10,7 @@ import math
 
 from torch import Tensor
 
-from dlgd.contract import Misfit, Spec
+from dlgd.core.contract import Misfit, Spec
 from dlgd.losses.pointwise import check_numbers, masked_mean
 
 LEAST = 1e-7  # chance that a cell is given; 1 - LEAST still differs from 1 in float32

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dlgd.contract import Misfit, Spec
+from dlgd.core.contract import Misfit, Spec
 from dlgd.losses.classification import CrossEntropy
 from dlgd.losses.likelihoods import Bernoulli
 from dlgd.losses.pointwise import mse

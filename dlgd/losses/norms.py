@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from dlgd.contract import Misfit, Spec
+from dlgd.core.contract import Misfit, Spec
 from dlgd.losses.pointwise import check_divisible, check_numbers, masked_mean
 
 FLOOR = 1e-6  # of |eps|, far below what a network reaches: a root has no gradient at zero

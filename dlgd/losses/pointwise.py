@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from dlgd.contract import Misfit, Spec
+from dlgd.core.contract import Misfit, Spec
 
 
 def masked_mean(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from dlgd.contract import Coder, Misfit, Network, Output, Spec
+from dlgd.core.contract import Coder, Misfit, Network, Output, Spec
 from dlgd.models import blocks, coders
 
 

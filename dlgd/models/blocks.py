@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dlgd.contract import Batch, Misfit, Network, Output, Spec
+from dlgd.core.contract import Batch, Misfit, Network, Output, Spec
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from dlgd.contract import Spec
+from dlgd.core.contract import Spec
 from dlgd.models import blocks
 
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from dlgd.contract import Misfit, Spec
+from dlgd.core.contract import Misfit, Spec
+from dlgd.core.errors import Refusal
 from dlgd.models import blocks
-from dlgd.settings import Refusal
 
 FORMS = ("dense", "convolutional", "linear")
 SMALLEST = 4  # cells on the shorter side that are not halved any more

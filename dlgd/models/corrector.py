@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dlgd.contract import Spec
+from dlgd.core.contract import Spec
 from dlgd.models import blocks
 from dlgd.physics.mirrors import mirror, mirror_maps
 

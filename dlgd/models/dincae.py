@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dlgd.contract import Batch, Misfit, Spec
+from dlgd.core.contract import Batch, Misfit, Spec
 from dlgd.models import blocks
 
 # logarithm of 1 / variance: variances lie between exp(-10), a standard deviation of exp(-5), and 1000

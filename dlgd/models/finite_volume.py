@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from dlgd.contract import Network, Output, Spec
+from dlgd.core.contract import Network, Output, Spec
 from dlgd.models import blocks
 
 OPEN, COUPLING = ("open_i", "open_j"), ("log_coupling_i", "log_coupling_j")  # channels on south and west faces

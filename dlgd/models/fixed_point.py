@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-from dlgd.contract import Batch, Misfit, Network, Output, Spec
+from dlgd.core.contract import Batch, Misfit, Network, Output, Spec
 from dlgd.models import blocks, priors
 
 

@@ -11,7 +11,7 @@ from abc import abstractmethod
 import torch
 from torch import Tensor, nn
 
-from dlgd.contract import Network, Output, Spec
+from dlgd.core.contract import Network, Output, Spec
 from dlgd.models import blocks
 
 # The change of a scaled state in one step of the data is of this size: networks give it in this unit, so that what they

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from dlgd.contract import Batch, Misfit, Network, Output, Scaling, Spec
+from dlgd.core.contract import Batch, Misfit, Network, Output, Scaling, Spec
 from dlgd.models import blocks, priors
 
 Memory = tuple[Tensor, Tensor] | None

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu, softplus
 
-from dlgd.contract import Batch, Misfit, Network, Output, Spec
+from dlgd.core.contract import Batch, Misfit, Network, Output, Spec
 from dlgd.models import blocks, coders, discriminators
 
 

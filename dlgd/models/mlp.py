@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from dlgd.contract import Spec
+from dlgd.core.contract import Spec
 from dlgd.models import blocks
 
 

@@ -12,7 +12,7 @@ from dataclasses import fields, replace
 import torch
 from torch import Tensor, nn
 
-from dlgd.contract import Scaling, Spec
+from dlgd.core.contract import Scaling, Spec
 from dlgd.models import blocks
 from dlgd.models.forecasts import CHANGE, Forecaster, around, dense_layers
 from dlgd.physics.integrators import SCHEMES, Dynamics, trajectory

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dlgd.contract import Batch, Misfit, Scaling, Spec
+from dlgd.core.contract import Batch, Misfit, Scaling, Spec
 from dlgd.models import blocks
 from dlgd.models.neural_ode import Scaled, known_dynamics
 from dlgd.physics.integrators import advance

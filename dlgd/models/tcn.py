@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from dlgd.contract import Spec
+from dlgd.core.contract import Spec
 from dlgd.models import blocks
 from dlgd.models.forecasts import CHANGE, Forecaster
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dlgd.contract import Spec
+from dlgd.core.contract import Spec
 from dlgd.models import blocks
 
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from dlgd.contract import Batch, Coder, Misfit, Network, Output, Spec
+from dlgd.core.contract import Batch, Coder, Misfit, Network, Output, Spec
+from dlgd.core.errors import Refusal
 from dlgd.models import blocks, coders
-from dlgd.settings import Refusal
 
 
 class VAE(Network, Coder):

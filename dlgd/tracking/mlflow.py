@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dlgd.contract import Tracker
-from dlgd.settings import Refusal
+from dlgd.core.contract import Tracker
+from dlgd.core.errors import Refusal
 from dlgd.tracking import store, system
-from dlgd.tracking.courier import Courier
+from dlgd.tracking.sender import Courier
 
 logger = logging.getLogger(__name__)
 

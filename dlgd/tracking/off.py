@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dlgd.contract import Tracker
+from dlgd.core.contract import Tracker
 
 
 class Off(Tracker):

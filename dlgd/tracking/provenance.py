@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import dlgd
-from dlgd.settings import ROOT, cores
+from dlgd.core.paths import ROOT
+from dlgd.core.threads import cores
 
 LIBRARIES = ("torch", "numpy", "mlflow")
 

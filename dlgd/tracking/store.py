@@ -18,7 +18,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dlgd.settings import Refusal
+from dlgd.core.errors import Refusal
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

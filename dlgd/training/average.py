@@ -8,7 +8,7 @@ from itertools import chain
 import torch
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from dlgd.contract import Network
+from dlgd.core.contract import Network
 
 
 class MovingAverage:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from dlgd.settings import Refusal
+from dlgd.core.errors import Refusal
 
 FORMAT = "dlgd checkpoint 1"
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import torch
 
-from dlgd.settings import Refusal, cores
+from dlgd.core.errors import Refusal
+from dlgd.core.threads import cores
 
 
 def choose(name: str = "auto") -> torch.device:

@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from dlgd.settings import Refusal
+from dlgd.core.errors import Refusal
 from dlgd.training import checkpoint
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from dlgd.contract import Augmentation, Batch, Misfit, Network, Stream, Tracker, Validate
+from dlgd.core.contract import Augmentation, Batch, Misfit, Network, Stream, Tracker, Validate
+from dlgd.core.progress import duration
 from dlgd.training.checkpoint import Checkpoint
 from dlgd.training.device import describe
 from dlgd.training.interruption import Interruption
@@ -24,7 +25,6 @@ from dlgd.training.run import Run
 from dlgd.training.running_loss import RunningLoss
 from dlgd.training.schedulers import Scheduler
 from dlgd.training.seeding import seed_step, step_rng
-from dlgd.waiting import duration
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dlgd.settings import Refusal
+from dlgd.core.errors import Refusal
 from dlgd.training.budget import Budget
 
 

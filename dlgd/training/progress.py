@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
+from dlgd.core.progress import duration, now_and_then
 from dlgd.training.budget import Moment
-from dlgd.waiting import duration, now_and_then
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch.optim import Optimizer
 
-from dlgd.contract import Network, Tracker, Validate
-from dlgd.settings import Refusal
+from dlgd.core.contract import Network, Tracker, Validate
+from dlgd.core.errors import Refusal
 from dlgd.training import checkpoint
 from dlgd.training.average import MovingAverage
 from dlgd.training.budget import Budget, Moment

@@ -9,7 +9,7 @@ from typing import NoReturn
 import torch
 from torch import Tensor
 
-from dlgd.settings import Refusal
+from dlgd.core.errors import Refusal
 
 
 class NonFinite(Refusal):

@@ -11,7 +11,7 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-from dlgd.settings import Refusal
+from dlgd.core.errors import Refusal
 from dlgd.training.budget import Moment
 
 FIRST = 0.01  # factor from which Cosine warms up: a first step of zero would be a step lost

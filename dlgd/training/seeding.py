@@ -12,7 +12,7 @@ import random
 import numpy as np
 import torch
 
-from dlgd.settings import Refusal
+from dlgd.core.errors import Refusal
 
 TRAINING = 0x747261696E  # "train" in ASCII; keeps these numbers apart from others drawn from the same seed and step
 

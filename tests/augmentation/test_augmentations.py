@@ -11,8 +11,9 @@ import pytest
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from dlgd.contract import Augmentation, Batch, Spec, Staggered
-from dlgd.settings import CONF, Refusal
+from dlgd.core.contract import Augmentation, Batch, Spec, Staggered
+from dlgd.core.errors import Refusal
+from dlgd.core.paths import CONF
 
 ALL = sorted(path.stem for path in (CONF / "augmentation").glob("*.yaml"))
 SPECS = {

@@ -8,8 +8,8 @@ import torch
 from scipy import ndimage
 
 from dlgd.augmentation.images import ImageChanges, Warp, affine, smooth_fields
-from dlgd.contract import Batch, Spec, Staggered
-from dlgd.settings import Refusal
+from dlgd.core.contract import Batch, Spec, Staggered
+from dlgd.core.errors import Refusal
 
 SIZE = (28, 28)
 NOTHING = {

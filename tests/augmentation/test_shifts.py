@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from turned_operators import CHANNEL, TORUS, data_set, exact_gamma, rolled, rough_operator, samples
+
+from tests.augmentation.turned_operators import CHANNEL, TORUS, data_set, exact_gamma, rolled, rough_operator, samples
 
 HALO = 3
 

@@ -10,7 +10,15 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
-from turned_operators import (
+
+from dlgd.augmentation.symmetries import Symmetries, group
+from dlgd.core.contract import Batch, Spec, Staggered
+from dlgd.core.errors import Refusal
+from dlgd.physics.halo import pad_cells, pad_south_faces, pad_west_faces
+from dlgd.problems.normalization.data import features, fields
+from dlgd.problems.normalization.data.closed_forms import CLOSED_FORMS
+from dlgd.problems.normalization.data.simulated import NormalizationCoefficients
+from tests.augmentation.turned_operators import (
     CHANNEL,
     CLOSED,
     FOLD,
@@ -22,14 +30,6 @@ from turned_operators import (
     turned,
     turned_field,
 )
-
-from dlgd.augmentation.symmetries import Symmetries, group
-from dlgd.contract import Batch, Spec, Staggered
-from dlgd.data import features, fields
-from dlgd.data.closed_forms import CLOSED_FORMS
-from dlgd.data.normalization import NormalizationCoefficients
-from dlgd.physics.halo import pad_cells, pad_south_faces, pad_west_faces
-from dlgd.settings import Refusal
 
 ALL = [tuple(map(bool, one)) for one in group(west_east=True, south_north=True, quarter_turns=True)]
 NOTHING = (False, False, False)

@@ -6,13 +6,13 @@ import numpy as np
 import xarray as xr
 from omegaconf import OmegaConf
 
-from dlgd.data import fields
-from dlgd.data.features import Features
-from dlgd.data.normalization import NormalizationCoefficients
+from dlgd.core.paths import CONF
 from dlgd.physics.diffusion import Diffusion, open_faces
 from dlgd.physics.halo import Topology, pad_west_faces
 from dlgd.physics.normalization import brute_force
-from dlgd.settings import CONF
+from dlgd.problems.normalization.data import fields
+from dlgd.problems.normalization.data.features import Features
+from dlgd.problems.normalization.data.simulated import NormalizationCoefficients
 
 CLOSED = Topology("closed", "closed")
 CHANNEL = Topology("periodic", "closed")

@@ -9,13 +9,13 @@ import pytest
 import torch
 import xarray as xr
 
-from dlgd.baselines.ensemble import ETKF
-from dlgd.baselines.variational import WeakFourDVar
-from dlgd.baselines.variational_costs import WeakConstraint
-from dlgd.baselines.windows import Background, windows_of
 from dlgd.physics.integrators import advance, trajectory
 from dlgd.physics.lorenz import Lorenz63, Lorenz96
 from dlgd.physics.systems import attributes_of
+from dlgd.problems.lorenz.methods.ensemble import ETKF
+from dlgd.problems.lorenz.methods.variational import WeakFourDVar
+from dlgd.problems.lorenz.methods.variational_costs import WeakConstraint
+from dlgd.problems.lorenz.methods.windows import Background, windows_of
 
 DIMS = ("sample", "time", "variable")
 

@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable
 
 import pytest
-from recorded_runs import Recorder
 
-from dlgd.settings import ROOT
-from dlgd.tracking.finished import Finished, Selection
+from dlgd.core.paths import ROOT
+from dlgd.results.finished import Finished, Selection
+from tests.recorded_runs import Recorder
 
 ROWS, SEEDS = 40, 5
 OPTIONS = {f"model.option_{number}": "a value" for number in range(50)}  # a real run has some 80 params

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from dlgd.contract import Spec
-from dlgd.data import digits, idx
+from dlgd.core.contract import Spec
 from dlgd.losses.classification import CrossEntropy
 from dlgd.models.mlp import MLP
+from dlgd.problems.images.data import digits, idx
 from dlgd.tracking.off import Off
 from dlgd.training.loop import fit
 from dlgd.training.options import Options

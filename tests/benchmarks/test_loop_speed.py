@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "training"))
-from tiny_training import Convolutions, Fields, SquaredError, train
+from tests.training.tiny_training import Convolutions, Fields, SquaredError, train
 
 STEPS = 300
 

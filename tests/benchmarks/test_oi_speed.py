@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from dlgd.baselines.oi_posterior import Grid, Prior, Selection, posterior
-from dlgd.baselines.sea_points import Points, superobservations
+from dlgd.problems.ssh.methods.oi_posterior import Grid, Prior, Selection, posterior
+from dlgd.problems.ssh.methods.sea_points import Points, superobservations
 
 LX = LY = 1.0  # degrees
 LT, NOISE, WEST, SOUTH, SIZE = 7.0, 0.05, -65.0, 33.0, 10.0

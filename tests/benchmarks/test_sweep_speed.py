@@ -12,13 +12,13 @@ from pathlib import Path
 import hydra
 import pytest
 
-from dlgd import train, trial
-from dlgd.searching import queue
-from dlgd.searching import study as studies
-from dlgd.searching.space import parse
-from dlgd.searching.worker import Job, run
-from dlgd.settings import CONF, ROOT
+from dlgd import train
+from dlgd.core.paths import CONF, ROOT
 from dlgd.tracking.store import owner
+from dlgd.tuning import queue, trial
+from dlgd.tuning import study as studies
+from dlgd.tuning.space import parse
+from dlgd.tuning.worker import Job, run
 
 sys.path += [str(ROOT / "tests" / folder) for folder in ("searching", "doors")]
 TRIALS = 200
@@ -38,7 +38,7 @@ def bare_seconds(composer, data, folder) -> float:
 @pytest.mark.parametrize("tracking", ["off", "mlflow"])
 def test_a_trial_costs_little_more_than_its_training(tmp_path, monkeypatch, tracking):
     """The bare training is not tracked; with tracking=mlflow a trial has a run with params, curves and checkpoints."""
-    from tiny_run import TINY
+    from tests.commands.tiny_run import TINY
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DLGD_CACHE", str(tmp_path / "cache"))
@@ -111,7 +111,8 @@ def trials_per_second(storage) -> float:
 def test_trials_per_second_beside_optuna_used_directly(tmp_path, monkeypatch):
     """200 trials of 0.1 s with 2 workers, TPE, three reports each, kept in a journal."""
     import optuna
-    import toy
+
+    from tests.tuning import toy
 
     here = Path(toy.__file__).parent
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(here), str(ROOT), os.environ.get("PYTHONPATH", "")]))

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from dlgd.settings import ROOT
+from dlgd.core.paths import ROOT
 from dlgd.tracking import store
 
 SECONDS = 8.0

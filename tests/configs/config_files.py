@@ -13,9 +13,11 @@ import hydra
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError
 
-from dlgd import build, door
-from dlgd.contract import Augmentation, DataSource, Evaluation, Method, Misfit, Network, Spec, Tracker
-from dlgd.settings import CONF, Refusal
+from dlgd import build
+from dlgd.cli import entry as door
+from dlgd.core.contract import Augmentation, DataSource, Evaluation, Method, Misfit, Network, Spec, Tracker
+from dlgd.core.errors import Refusal
+from dlgd.core.paths import CONF
 from dlgd.training.options import Options
 from dlgd.training.schedulers import Scheduler
 

@@ -9,7 +9,12 @@ from pathlib import Path
 import hydra
 import pytest
 import torch
-from config_files import (
+from omegaconf import DictConfig, OmegaConf
+
+from dlgd import build
+from dlgd.core.contract import Batch, Misfit, Network
+from dlgd.core.errors import Refusal
+from tests.configs.config_files import (
     BUILDERS,
     CHOICES,
     SETUPS,
@@ -23,11 +28,6 @@ from config_files import (
     tiny,
     with_choice,
 )
-from omegaconf import DictConfig, OmegaConf
-
-from dlgd import build
-from dlgd.contract import Batch, Misfit, Network
-from dlgd.settings import Refusal
 
 MODELS, DATA, LOSSES = (choices_of(group) for group in ("model", "data", "loss"))
 FIELDS = [name for name, task in SETUPS if task is None]

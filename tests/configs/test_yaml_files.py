@@ -11,7 +11,10 @@ from typing import Any
 
 import hydra
 import pytest
-from config_files import (
+from omegaconf import OmegaConf
+
+from dlgd.core.paths import CONF, ROOT
+from tests.configs.config_files import (
     BUILDERS,
     CHOICES,
     DOORS,
@@ -24,9 +27,6 @@ from config_files import (
     objects,
     with_choice,
 )
-from omegaconf import OmegaConf
-
-from dlgd.settings import CONF, ROOT
 
 # What the program gives a constructor, which a YAML file therefore must not.
 GIVEN_BY_BUILD = {"spec", "experiment", "folder", "params"}

@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from dlgd.contract import Spec
+from dlgd.core.contract import Spec
 from dlgd.losses import gradients
 from dlgd.losses.gradients import Gradients
 from dlgd.losses.pointwise import mse

@@ -10,7 +10,7 @@ import torch
 from scipy import stats
 from sklearn.metrics import log_loss
 
-from dlgd.contract import Spec
+from dlgd.core.contract import Spec
 from dlgd.losses.classification import CrossEntropy
 from dlgd.losses.likelihoods import LEAST, Bernoulli, Gaussian
 from dlgd.losses.natural import natural

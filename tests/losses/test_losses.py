@@ -10,8 +10,8 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from dlgd.contract import Misfit, Scaling, Spec
-from dlgd.settings import CONF
+from dlgd.core.contract import Misfit, Scaling, Spec
+from dlgd.core.paths import CONF
 
 LINEAR = Scaling(mean=8e4, std=3e4)
 LOG = Scaling(mean=0.0, std=0.25, log=True)

@@ -9,9 +9,9 @@ import torch
 from omegaconf import OmegaConf
 from torch.nn import functional
 
-from dlgd.contract import Batch, Network, Scaling, Spec
+from dlgd.core.contract import Batch, Network, Scaling, Spec
+from dlgd.core.paths import CONF
 from dlgd.physics.lorenz import Lorenz63, Lorenz96
-from dlgd.settings import CONF
 
 ALL = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
 DIGITS = tuple("0123456789")

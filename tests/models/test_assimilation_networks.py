@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from made import ASSIMILATION, FORECAST, batch_of, fitting, make, narrow, seeded
 from scipy import stats
 from torch import nn
 
-from dlgd.contract import Batch
+from dlgd.core.contract import Batch
 from dlgd.losses.pointwise import mse
 from dlgd.models import blocks, priors
+from tests.models.made import ASSIMILATION, FORECAST, batch_of, fitting, make, narrow, seeded
 
 L63, L96 = ASSIMILATION["lorenz63"], ASSIMILATION["lorenz96"]
 NAMES = fitting(L63)

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from made import FORECAST, LABELS, NEW, PATCHES, PICTURES, batch_of, make, narrow, seeded
 from sklearn.decomposition import PCA
 
+from dlgd.core.errors import Refusal
 from dlgd.losses.likelihoods import Bernoulli, Gaussian
 from dlgd.models import coders
-from dlgd.settings import Refusal
+from tests.models.made import FORECAST, LABELS, NEW, PATCHES, PICTURES, batch_of, make, narrow, seeded
 
 GRIDS = [(28, 28), (8, 8), (8, 31), (9, 14), (33, 17), (4, 5), (3, 3)]
 SERIOUS = replace(PICTURES, grid=(28, 28), input_channels=("grey",))

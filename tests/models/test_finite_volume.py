@@ -4,7 +4,7 @@ data say nothing of faces."""
 import pytest
 import torch
 
-from dlgd.contract import Spec
+from dlgd.core.contract import Spec
 from dlgd.models.finite_volume import COUPLING, OPEN, FiniteVolume
 
 CHANNELS = (*COUPLING, *OPEN, "sea")

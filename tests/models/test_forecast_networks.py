@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-from made import ASSIMILATION, FORECAST, batch_of, fitting, make, seeded, series
 
-from dlgd.contract import Scaling
+from dlgd.core.contract import Scaling
 from dlgd.models.forecasts import CHANGE
 from dlgd.physics.integrators import EULER, RK4, trajectory
 from dlgd.physics.lorenz import Lorenz63, Lorenz96
+from tests.models.made import ASSIMILATION, FORECAST, batch_of, fitting, make, seeded, series
 
 L63, L96 = FORECAST["lorenz63"], FORECAST["lorenz96"]
 NAMES = fitting(L63)

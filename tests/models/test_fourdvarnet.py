@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from made import ASSIMILATION, FORECAST, batch_of, make, seeded
 from torch import nn
 
-from dlgd.contract import Scaling
+from dlgd.core.contract import Scaling
 from dlgd.losses.pointwise import mse
 from dlgd.models.fourdvarnet import root_mean_square
 from dlgd.physics.integrators import trajectory
+from tests.models.made import ASSIMILATION, FORECAST, batch_of, make, seeded
 
 L63, L96 = ASSIMILATION["lorenz63"], ASSIMILATION["lorenz96"]
 SYSTEMS = pytest.mark.parametrize("system", ASSIMILATION)

@@ -8,14 +8,14 @@ from dataclasses import replace
 
 import pytest
 import torch
-from made import LABELS, NEW, PICTURES, batch_of, make, narrow, seeded
 from torch import nn
 from torch.nn import functional
 
-from dlgd.contract import Batch
+from dlgd.core.contract import Batch
 from dlgd.losses.pointwise import mse
 from dlgd.models.discriminators import Discriminator, unit_slope_penalty, zero_slope_penalty
 from dlgd.models.gan import OBJECTIVES
+from tests.models.made import LABELS, NEW, PICTURES, batch_of, make, narrow, seeded
 
 MISFIT = mse(spec=NEW)  # left out by a GAN
 

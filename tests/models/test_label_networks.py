@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from made import LABELS, PATCHES, batch_of, fitting, make, narrow, seeded
 from torch import nn
 from torch.nn import functional
 
 from dlgd.models import blocks
+from tests.models.made import LABELS, PATCHES, batch_of, fitting, make, narrow, seeded
 
 NAMES = fitting(LABELS)
 POOLED = [name for name in NAMES if name != "mlp"]

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from made import ALL, MAPS, batch_of, fitting, make, narrow, seeded
 from torch import nn
 from torch.distributions import Normal
 
-from dlgd.contract import Batch, Spec
+from dlgd.core.contract import Batch, Spec
 from dlgd.losses.pointwise import mse
 from dlgd.models import blocks, dincae
+from tests.models.made import ALL, MAPS, batch_of, fitting, make, narrow, seeded
 
 DAYS, CENTRE = MAPS["all"], MAPS["centre"]
 NAMES = fitting(CENTRE)

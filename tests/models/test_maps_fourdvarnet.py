@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from made import MAPS, batch_of, make, seeded
 from torch import nn
 
 from dlgd.losses.pointwise import mse
 from dlgd.models import priors
+from tests.models.made import MAPS, batch_of, make, seeded
 
 SPEC = MAPS["all"]
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import made
 import pytest
 import torch
-from made import PATCHES as SPEC
-from made import seeded
 from torch import nn
 
-from dlgd.contract import Network, Spec
+from dlgd.core.contract import Network, Spec
 from dlgd.models import blocks
 from dlgd.models.resnet import AdditiveBlock, ConcatenationBlock
+from tests.models import made
+from tests.models.made import PATCHES as SPEC
+from tests.models.made import seeded
 
 PADDED = {"unet"}  # their halo is context that helps, not all that a prediction depends on
 FIELD = made.fitting(SPEC)

@@ -8,15 +8,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from made import LABELS, NEW, PATCHES, PICTURES, batch_of, make, narrow, seeded
 from scipy import stats
 from torch import distributions
 
-from dlgd.contract import Batch
+from dlgd.core.contract import Batch
+from dlgd.core.errors import Refusal
 from dlgd.losses.likelihoods import Bernoulli, Gaussian
 from dlgd.losses.pointwise import mse
 from dlgd.models.vae import kl_divergence
-from dlgd.settings import Refusal
+from tests.models.made import LABELS, NEW, PATCHES, PICTURES, batch_of, make, narrow, seeded
 
 CELLS = 11 * 14
 SPECS = {"field": PICTURES, "generated": NEW}

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from diffusion_reference import CLOSED, FOLD, TOPOLOGIES, TORUS
 
 from dlgd.physics import grids
 from dlgd.physics.coastline import random_polar_continents, signed_distance
+from tests.physics.diffusion_reference import CLOSED, FOLD, TOPOLOGIES, TORUS
 
 
 def test_continents_follow_the_seed():

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from diffusion_reference import CHANNEL, TOPOLOGIES, Walker, dense, rough_operator
 
 from dlgd.physics import grids
 from dlgd.physics.diffusion import Diffusion, random_diffusion
 from dlgd.physics.halo import pad_cells, pad_west_faces
 from dlgd.physics.random_fields import smooth_field
+from tests.physics.diffusion_reference import CHANNEL, TOPOLOGIES, Walker, dense, rough_operator
 
 SHAPE = (7, 16)
 

@@ -5,12 +5,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from diffusion_reference import CHANNEL, CLOSED, FOLD, TOPOLOGIES, TORUS, dense_gamma, even_gamma, even_operator
-from diffusion_reference import rough_operator as rough
 
 from dlgd.physics import grids, normalization
 from dlgd.physics.diffusion import Diffusion, random_diffusion
 from dlgd.physics.normalization import brute_force, exact
+from tests.physics.diffusion_reference import (
+    CHANNEL,
+    CLOSED,
+    FOLD,
+    TOPOLOGIES,
+    TORUS,
+    dense_gamma,
+    even_gamma,
+    even_operator,
+)
+from tests.physics.diffusion_reference import rough_operator as rough
 
 
 def all_cells(operator):

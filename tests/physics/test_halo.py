@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from diffusion_reference import CHANNEL, CLOSED, FOLD, TOPOLOGIES, TORUS, walk
 
 from dlgd.physics.halo import Topology, pad_cells, pad_south_faces, pad_west_faces
+from tests.physics.diffusion_reference import CHANNEL, CLOSED, FOLD, TOPOLOGIES, TORUS, walk
 
 NY, NX = 5, 6
 HALOS = (0, 1, 3, 5)

@@ -4,10 +4,10 @@ import time
 
 import numpy as np
 import pytest
-from diffusion_reference import CHANNEL, even_gamma, even_operator, rough_operator
 from scipy.integrate import dblquad
 
 from dlgd.physics.normalization import brute_force, homogeneous, homogeneous_energy
+from tests.physics.diffusion_reference import CHANNEL, even_gamma, even_operator, rough_operator
 
 RATIOS = [(0.0, 0.0), (0.0, 0.3), (1e-3, 2.0), (0.0625, 0.0625), (0.7, 0.2), (2.56, 2.56), (0.04, 9.0)]
 

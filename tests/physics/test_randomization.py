@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from diffusion_reference import FOLD, TORUS, dense_gamma, rough_operator
 
 from dlgd.physics.diffusion import random_diffusion
 from dlgd.physics.normalization import exact, randomization
+from tests.physics.diffusion_reference import FOLD, TORUS, dense_gamma, rough_operator
 
 
 @pytest.fixture(scope="module")

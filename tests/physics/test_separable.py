@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from diffusion_reference import CHANNEL, even_operator, rough_operator
 from scipy.linalg import expm
 
 from dlgd.physics.diffusion import Diffusion
 from dlgd.physics.halo import Topology
 from dlgd.physics.normalization import brute_force, exact, homogeneous
 from dlgd.physics.separable import energy, returns, separable, times
+from tests.physics.diffusion_reference import CHANNEL, even_operator, rough_operator
 
 QUADRATURE = 1e-4  # of gamma^2; at ten nodes 1.7e-5 on uniform grids, somewhat more in narrow basins
 

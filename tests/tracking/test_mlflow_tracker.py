@@ -11,7 +11,7 @@ import time
 import pytest
 from mlflow import MlflowClient
 
-from dlgd.settings import Refusal
+from dlgd.core.errors import Refusal
 from dlgd.tracking import store
 from dlgd.tracking.off import Off
 

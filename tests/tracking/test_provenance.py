@@ -12,7 +12,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 import dlgd
-from dlgd.settings import CONF
+from dlgd.core.paths import CONF
 from dlgd.tracking.provenance import experiment_name, flatten, tags
 
 

@@ -7,9 +7,9 @@ import time
 
 import pytest
 from mlflow import MlflowClient
-from mlflow_server import Server, free_port
 
 from dlgd.tracking import store
+from tests.mlflow_server import Server, free_port
 
 START = {"name": "a run", "params": {"seed": 0}, "tags": {}}
 

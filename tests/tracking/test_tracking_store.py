@@ -11,8 +11,9 @@ from hydra import compose, initialize_config_dir
 from mlflow import MlflowClient
 from omegaconf import OmegaConf
 
-from dlgd import door
-from dlgd.settings import CONF, Refusal
+from dlgd.cli import entry as door
+from dlgd.core.errors import Refusal
+from dlgd.core.paths import CONF
 from dlgd.tracking import store
 
 START = {"name": "a run", "params": {}, "tags": {}}

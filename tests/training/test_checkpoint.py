@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_training import Convolutions, train
 
-from dlgd.settings import Refusal
+from dlgd.core.errors import Refusal
 from dlgd.training import checkpoint
 from dlgd.training.checkpoint import State
+from tests.training.tiny_training import Convolutions, train
 
 
 def written(path, *, value: float = 0.0) -> checkpoint.Checkpoint:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from dlgd.settings import Refusal
+from dlgd.core.errors import Refusal
 from dlgd.training import checkpoint, fine_tuning
 from dlgd.training.checkpoint import State
 

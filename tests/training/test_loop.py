@@ -6,7 +6,13 @@ import time
 import numpy as np
 import pytest
 import torch
-from tiny_training import (
+from torch import nn
+
+from dlgd.core.contract import Batch, Network, Output
+from dlgd.core.errors import Refusal
+from dlgd.training import checkpoint
+from dlgd.training.running_loss import NonFinite, RunningLoss
+from tests.training.tiny_training import (
     ADAM,
     Adversaries,
     Convolutions,
@@ -17,12 +23,6 @@ from tiny_training import (
     held_out_loss,
     train,
 )
-from torch import nn
-
-from dlgd.contract import Batch, Network, Output
-from dlgd.settings import Refusal
-from dlgd.training import checkpoint
-from dlgd.training.running_loss import NonFinite, RunningLoss
 
 SGD = {"kind": torch.optim.SGD, "lr": 0.1}
 

@@ -5,12 +5,13 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
-from tiny_training import OPTIONS
 
-from dlgd.settings import CONF, Refusal
+from dlgd.core.errors import Refusal
+from dlgd.core.paths import CONF
 from dlgd.training import device as devices
 from dlgd.training.options import Options
 from dlgd.training.seeding import mixed, seed_everything, seed_step, step_rng
+from tests.training.tiny_training import OPTIONS
 
 
 def composed(group: str, name: str):

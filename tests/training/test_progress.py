@@ -1,11 +1,10 @@
 import logging
 import re
 
-from tiny_training import train
-
 from dlgd.training import progress
 from dlgd.training.budget import Moment
 from dlgd.training.progress import Display
+from tests.training.tiny_training import train
 
 
 def shown(display: Display, step: int) -> None:

@@ -10,11 +10,20 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_training import ADAM, LONG, Adversaries, Convolutions, Fields, Mirror, assert_same_weights, train
 
-from dlgd.settings import Refusal
+from dlgd.core.errors import Refusal
 from dlgd.training import checkpoint
 from dlgd.training.schedulers import Cosine
+from tests.training.tiny_training import (
+    ADAM,
+    LONG,
+    Adversaries,
+    Convolutions,
+    Fields,
+    Mirror,
+    assert_same_weights,
+    train,
+)
 
 ALL = {"ema_decay": 0.9, "accumulate": 2, "clip_norm": 0.5, "l1": 1e-4}
 

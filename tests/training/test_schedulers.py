@@ -4,7 +4,8 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
-from dlgd.settings import CONF, Refusal
+from dlgd.core.errors import Refusal
+from dlgd.core.paths import CONF
 from dlgd.training.budget import Budget, Moment
 from dlgd.training.schedulers import Constant, Cosine, Exponential, Inverse, OneCycle, Scheduler, Step
 

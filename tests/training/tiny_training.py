@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from dlgd.contract import Augmentation, Batch, Misfit, Network, Output, Stream, Tracker
+from dlgd.core.contract import Augmentation, Batch, Misfit, Network, Output, Stream, Tracker
 from dlgd.training import checkpoint
 from dlgd.training.loop import Result, fit
 from dlgd.training.options import Options

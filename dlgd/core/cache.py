@@ -1,0 +1,95 @@
+"""Samples made once and kept: one NetCDF file each, so that an interrupted making goes on where it stopped.
+
+A folder per generating configuration, named by its digest. Files are written under a temporary name and
+renamed. Each carries a digest of its values: a truncated or altered file is noticed and made again. One
+process makes a folder at a time; the others wait and then find everything there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+from filelock import FileLock, Timeout
+
+from dlgd.core.errors import Refusal
+
+log = logging.getLogger(__name__)
+
+
+def folder_for(root: Path, name: str, config: Mapping[str, Any]) -> Path:
+    """root/name-<digest of the configuration>, created, with the configuration in it for people to read."""
+    text = json.dumps(config, sort_keys=True, indent=1)
+    folder = root / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not (folder / "config.json").exists():
+            (folder / "config.json").write_text(text + "\n")
+    except OSError as error:
+        raise Refusal(f"cannot write the data cache in {folder}: {error.strerror}; set DLGD_CACHE elsewhere") from error
+    return folder
+
+
+def lock(folder: Path) -> FileLock:
+    """The folder's lock, taken; released when the process ends, however it ends."""
+    guard = FileLock(folder / ".lock")
+    try:
+        guard.acquire(timeout=0)
+    except Timeout:
+        log.info("another process is making %s; waiting for it", folder.name)
+        guard.acquire()
+    return guard
+
+
+def digest(dataset: xr.Dataset) -> str:
+    """SHA-256 over names, shapes, types and values of variables and coordinates."""
+    total = hashlib.sha256()
+    for name in sorted(map(str, dataset.variables)):
+        values = dataset[name].values
+        total.update(f"{name}{dataset[name].dims}{values.shape}{values.dtype}".encode())
+        total.update(values.tobytes())
+    return total.hexdigest()
+
+
+def write(dataset: xr.Dataset, path: Path) -> None:
+    """Write with the digest as an attribute, atomically."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        dataset.assign_attrs(digest=digest(dataset)).to_netcdf(temporary, engine="netcdf4")
+        os.replace(temporary, path)
+    except (OSError, RuntimeError) as error:  # HDF5 tells of a full disk by a RuntimeError
+        raise Refusal(f"cannot write {path}: {error}; make room or set DLGD_CACHE") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read(path: Path) -> xr.Dataset | None:
+    """The dataset, or None where there is none or it is damaged."""
+    if not path.exists():
+        return None
+    try:
+        with xr.open_dataset(path, engine="netcdf4") as opened:
+            dataset = opened.load()
+    except (OSError, RuntimeError, ValueError, KeyError):
+        dataset = None
+    if dataset is None or digest(dataset) != dataset.attrs.get("digest"):
+        log.warning("%s is damaged and will be made again", path)
+        return None
+    return dataset
+
+
+def get(path: Path, make: Callable[[], xr.Dataset]) -> xr.Dataset:
+    """Read the file, or make it and keep it."""
+    found = read(path)
+    if found is None:
+        write(make(), path)
+        found = read(path)
+        if found is None:
+            raise Refusal(f"{path} was written but cannot be read back: check the disk")
+    return found

@@ -1,0 +1,65 @@
+"""What accuracy costs: the error of each method against the seconds that it takes for one sample."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+from dlgd.scoring.table import Column
+
+FEWEST = 3  # methods that make a figure
+
+
+def cost(rows: Sequence[Mapping[str, Any]], column: Column, path: Path, *, title: str) -> None:
+    """Save a PNG of one score against seconds per sample on log axes (a score of which more is better on a linear
+    one); see `score.score` for the rows.
+
+    Methods that differ in a number only, "randomization 100" and "randomization 1000", are joined by a line.
+    A score of zero has no place on the axis: the method is named below it.
+    """
+    from matplotlib.figure import Figure
+
+    scale = "linear" if column.higher else "log"
+    perfect = [row["method"] for row in rows if row.get(column.key) == 0 and scale == "log"]
+    drawn = [
+        row
+        for row in rows
+        if row.get(column.key) is not None and row["method"] not in perfect and row["seconds_per_sample"] > 0
+    ]
+    with matplotlib.rc_context({"font.size": 12}):
+        figure = Figure(figsize=(10, 6), layout="constrained")
+        axes = figure.subplots()
+        for name, members in _families(drawn).items():
+            seconds, scores = [row["seconds_per_sample"] for row in members], [row[column.key] for row in members]
+            (line,) = axes.plot(seconds, scores, marker="o", markersize=8, label=name)
+            for row, *place in zip(members, seconds, scores, strict=True):
+                number = row["method"].removeprefix(name).strip()
+                axes.annotate(
+                    number, place, xytext=(6, 6), textcoords="offset points", fontsize=10, color=line.get_color()
+                )
+        note = f"\n0, and therefore not drawn: {', '.join(perfect)}" if perfect else ""
+        axes.margins(0.1)  # room for the numbers beside the last points
+        axes.set(xscale="log", yscale=scale, xlabel=f"seconds per sample{note}", ylabel=column.title, title=title)
+        axes.grid(alpha=0.3)
+        figure.legend(loc="outside right upper", frameon=False)
+        figure.savefig(path, dpi=150)
+
+
+def _families(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """Methods by their name without its number, each family from the quickest to the slowest."""
+    families: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        families.setdefault(_family(row["method"]), []).append(row)
+    return {name: sorted(members, key=lambda row: row["seconds_per_sample"]) for name, members in families.items()}
+
+
+def _family(name: str) -> str:
+    head, _, last = name.rpartition(" ")
+    try:
+        float(last)
+    except ValueError:
+        return name
+    return head

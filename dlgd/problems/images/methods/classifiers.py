@@ -1,0 +1,132 @@
+"""Classical classifiers of images: the chances of the classes from the pixels as they are."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import numpy as np
+import xarray as xr
+
+from dlgd.core.contract import Method
+from dlgd.core.errors import Refusal
+
+SHARED = 0.1  # of a vote, among all classes: least cross-entropy for 3 and 5 neighbours on mnist_5k
+
+
+class _Classifier(Method):
+    """Learns from `intensity` (sample, ...) and `label` (sample,) of the training part."""
+
+    learns = True
+    choice: str  # as typed in baseline=...
+    classes: int = 0  # known after fit
+
+    def fit(self, train: xr.Dataset) -> None:
+        """Raises Refusal where labels are not what the data ask for."""
+        if train.attrs.get("task", "classify") != "classify" or not {"intensity", "label"} <= set(train):
+            raise Refusal(
+                f"baseline={self.choice} gives labels, which these data do not ask for: type data.task=classify"
+            )
+        self.classes = len(train.attrs["classes"].split(","))
+        self._learn(_pixels(train), train.label.values)
+
+    def predict(self, samples: xr.Dataset) -> np.ndarray:
+        """Chances (sample, class), float64."""
+        if not self.classes:
+            raise ValueError(f"{self.name} answers only after fit")
+        return self._chances(_pixels(samples))
+
+    @abstractmethod
+    def _learn(self, pixels: np.ndarray, labels: np.ndarray) -> None:
+        """From (sample, pixel) and (sample,)."""
+
+    @abstractmethod
+    def _chances(self, pixels: np.ndarray) -> np.ndarray:
+        """(sample, pixel) -> (sample, class)."""
+
+
+class NearestNeighbours(_Classifier):
+    """The share of each class among the nearest training images, by the distance of their pixels; a tenth of a vote is
+    shared out among all classes, in order that no chance be zero."""
+
+    choice = "nearest_neighbours"
+
+    def __init__(self, *, neighbours: int) -> None:
+        if neighbours < 1:
+            raise ValueError(f"baseline.neighbours={neighbours}: at least one is needed")
+        self.neighbours, self.name = neighbours, f"nearest neighbours {neighbours}"
+
+    def _learn(self, pixels: np.ndarray, labels: np.ndarray) -> None:
+        from sklearn.neighbors import NearestNeighbors
+
+        if self.neighbours > len(pixels):
+            raise Refusal(f"baseline.neighbours={self.neighbours} is more than the {len(pixels)} training samples")
+        self._search = NearestNeighbors(n_neighbors=self.neighbours, algorithm="brute").fit(pixels)
+        self._labels = labels
+
+    def _chances(self, pixels: np.ndarray) -> np.ndarray:
+        nearest = self._labels[self._search.kneighbors(pixels, return_distance=False)]
+        votes = (nearest[:, :, None] == np.arange(self.classes)).sum(axis=1)
+        return (votes + SHARED / self.classes) / (self.neighbours + SHARED)
+
+
+class NearestCentroid(_Classifier):
+    """The softmax of minus the squared distances to the mean images of the classes, times one number: the one of the
+    highest likelihood on the training part."""
+
+    choice, name = "nearest_centroid", "nearest centroid"
+
+    def _learn(self, pixels: np.ndarray, labels: np.ndarray) -> None:
+        from scipy.optimize import minimize_scalar
+        from scipy.special import log_softmax
+
+        self._present = np.unique(labels)
+        self._centroids = np.stack([pixels[labels == label].mean(axis=0) for label in self._present])
+        distances, place = self._distances(pixels), np.searchsorted(self._present, labels)
+
+        def misfit(log_sharpness: float) -> float:
+            return -log_softmax(-np.exp(log_sharpness) * distances, axis=1)[np.arange(len(place)), place].mean()
+
+        unit = -np.log(distances.mean())
+        self._sharpness = np.exp(minimize_scalar(misfit, bounds=(unit - 3, unit + 7), method="bounded").x)
+
+    def _distances(self, pixels: np.ndarray) -> np.ndarray:
+        """Squared, (sample, class present)."""
+        from scipy.spatial.distance import cdist
+
+        return cdist(pixels, self._centroids, "sqeuclidean")
+
+    def _chances(self, pixels: np.ndarray) -> np.ndarray:
+        from scipy.special import softmax
+
+        chances = np.zeros((len(pixels), self.classes))
+        chances[:, self._present] = softmax(-self._sharpness * self._distances(pixels), axis=1)
+        return chances
+
+
+class Logistic(_Classifier):
+    """Multinomial logistic regression: what a network without hidden layers would learn.
+
+    penalty: of the squared weights, half of it, beside the sum of the cross-entropies of the training samples.
+    """
+
+    choice, name = "logistic", "logistic regression"
+
+    def __init__(self, *, penalty: float) -> None:
+        if penalty <= 0:
+            raise ValueError(f"baseline.penalty={penalty:g} must be above zero")
+        self.penalty = penalty
+
+    def _learn(self, pixels: np.ndarray, labels: np.ndarray) -> None:
+        from sklearn.linear_model import LogisticRegression
+
+        self._regression = LogisticRegression(C=1 / self.penalty, max_iter=5000).fit(pixels, labels)
+
+    def _chances(self, pixels: np.ndarray) -> np.ndarray:
+        chances = np.zeros((len(pixels), self.classes))
+        chances[:, self._regression.classes_] = self._regression.predict_proba(pixels)
+        return chances / chances.sum(axis=1, keepdims=True)  # in double precision they sum to 1
+
+
+def _pixels(samples: xr.Dataset) -> np.ndarray:
+    """(sample, pixel)."""
+    return samples.intensity.values.reshape(samples.sizes["sample"], -1)

@@ -1,0 +1,105 @@
+"""What evaluations of images share: predictions that can be read, rows printed elsewhere, files, figures of codes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dlgd.core.contract import Coder
+from dlgd.core.errors import Refusal
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+CONVENTIONS = {"Conventions": "CF-1.11"}
+
+
+def classes_of(samples: xr.Dataset) -> list[str]:
+    """The names of the classes."""
+    return samples.attrs["classes"].split(",")
+
+
+def checked(samples: xr.Dataset, prediction: np.ndarray, variable: str = "intensity") -> np.ndarray:
+    """A prediction of images (sample, y, x), float64, like the samples' own. Raises ValueError where it is not."""
+    truth = samples[variable]
+    if truth.sizes["sample"] == 0:
+        raise ValueError("There is no sample to score: the dimension `sample` is empty.")
+    if np.shape(prediction) != truth.shape:
+        raise ValueError(f"The prediction has shape {np.shape(prediction)} where (sample, y, x) = {truth.shape}.")
+    predicted = np.asarray(prediction, np.float64)
+    bad = ~np.isfinite(predicted)
+    if bad.any():
+        number = int(bad.any(axis=(1, 2)).argmax())
+        raise ValueError(f"The prediction is not finite in {bad.sum()} pixels, first in sample {number}.")
+    return predicted
+
+
+def published_rows(rows: Sequence[Mapping[str, Any]], scores: Sequence[str]) -> list[dict[str, Any]]:
+    """Rows of a table from rows {name, source, some of scores} of a YAML file; Refusal where one cannot be read."""
+    if isinstance(rows, str) or not all(isinstance(row, Mapping) for row in rows):
+        raise Refusal(f"evaluation.scores.published={rows} must be a list of rows with name and source")
+    read = []
+    for row in rows:
+        if set(row) - {"name", "source", *scores} or not row.get("name") or not row.get("source"):
+            raise Refusal(
+                f"A published row needs name and source and may have {', '.join(scores)}; this one has {dict(row)}."
+            )
+        figures = {key: float(row[key]) for key in scores if row.get(key) is not None}
+        read.append({"method": row["name"], "source": row["source"], **figures})
+    return read
+
+
+def image_variable(values: np.ndarray, long_name: str) -> xr.Variable:
+    """Images (sample, y, x) as they are written in a file."""
+    import xarray as xr
+
+    attributes = {"units": "1", "long_name": long_name}
+    return xr.Variable(("sample", "y", "x"), values.astype(np.float32), attributes, {"zlib": True, "complevel": 1})
+
+
+def file_name(text: str) -> str:
+    """A method's or a class's name without what neither files nor trackers take."""
+    return "".join(letter if letter.isalnum() or letter in "-." else "_" for letter in text)
+
+
+def two_decimals(value: float) -> str:
+    """Of per cents and nats."""
+    return f"{value:.2f}"
+
+
+def of_all_classes(samples: xr.Dataset, count: int) -> np.ndarray:
+    """Numbers of so many samples, in turn one of each class where there are classes."""
+    if "label" not in samples:
+        return np.arange(min(count, samples.sizes["sample"]))
+    labels = samples.label.values
+    turn = np.empty(len(labels), int)  # 0 for the first of its class, 1 for the second, ...
+    for label in np.unique(labels):
+        members = labels == label
+        turn[members] = np.arange(members.sum())
+    return np.lexsort((labels, turn))[:count]
+
+
+def draw_codes(folder: Path, samples: xr.Dataset, coders: Mapping[str, Coder]) -> None:
+    """codes.png of all methods; traversal_<method>.png and drawn_<method>.png of each, manifold_<method>.png where a
+    code has two numbers, eofs.png where the numbers explain known shares of the variance."""
+    from dlgd.plotting.style import save
+    from dlgd.problems.images.figures import codes as draw
+
+    codes = {name: np.asarray(coder.encode(samples), np.float64) for name, coder in coders.items()}
+    for name, values in codes.items():
+        if not np.isfinite(values).all():
+            raise ValueError(f"The codes of {name} are not finite.")
+    labels = samples.label.values if "label" in samples else None
+    save(folder / "codes.png", draw.scatter(codes, labels, classes_of(samples) if labels is not None else []))
+    for name, coder in coders.items():
+        file, values = f"{file_name(name)}.png", codes[name]
+        save(folder / f"traversal_{file}", draw.traversal(coder, values, method=name))
+        save(folder / f"drawn_{file}", draw.drawn(coder, values, method=name))
+        if coder.size == 2:
+            save(folder / f"manifold_{file}", draw.manifold(coder, values, method=name))
+    shares = {name: coder.explained for name, coder in coders.items() if hasattr(coder, "explained")}
+    if shares:
+        save(folder / "eofs.png", draw.explained(shares))

@@ -1,0 +1,94 @@
+"""Windows as samples, xarray Datasets in physical units with
+
+    observations (sample, time, variable)   of assimilation: NaN where nothing is observed
+    given (sample, history, variable)       of forecasts: the known steps
+    state (sample, time, variable)          the truth; of forecasts (sample, lead, variable), the steps that follow
+
+and the attributes that are named in `source.py`. A user's own file needs no state, unless it is to be
+scored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from dlgd.core.errors import Refusal
+
+LONG_NAMES = {"observations": "observed values", "given": "known values", "state": "true values"}
+
+
+def dimensions(name: str, *, forecast: bool) -> tuple[str, str, str]:
+    """Of one of the variables above."""
+    axis = "time" if not forecast else "history" if name == "given" else "lead"
+    return "sample", axis, "variable"
+
+
+def dataset(
+    fields: Mapping[str, np.ndarray], *, names: Sequence[str], dt: float, forecast: bool, attrs: Mapping[str, Any]
+) -> xr.Dataset:
+    """Of arrays (sample, steps, variable)."""
+    variables = {
+        key: (dimensions(key, forecast=forecast), values, {"long_name": LONG_NAMES[key], "units": "1"})
+        for key, values in fields.items()
+    }
+    samples = xr.Dataset(variables, attrs=dict(attrs))
+    sizes = samples.sizes
+    coordinates = {"sample": np.arange(sizes["sample"]), "variable": list(names)}
+    if "time" in sizes:
+        coordinates["time"] = dt * np.arange(sizes["time"])
+    if "lead" in sizes:
+        coordinates["lead"] = np.arange(1, sizes["lead"] + 1)
+    return samples.assign_coords(coordinates)
+
+
+def read(path: Path, *, names: Sequence[str], dt: float, forecast: int, attrs: Mapping[str, Any]) -> xr.Dataset:
+    """A user's own samples; Refusal where they do not fit. forecast: known steps of a forecast, 0 for assimilation."""
+    try:
+        with xr.open_dataset(path) as opened:
+            found = opened.load()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise Refusal(f"cannot read {path} as NetCDF: {str(error).splitlines()[0]}") from error
+    needed = "given" if forecast else "observations"
+    if needed not in found:
+        has = ", ".join(map(str, found.data_vars)) or "no variable"
+        raise Refusal(f"{path} lacks {needed}: it has {has}")
+    theirs = float(found.attrs.get("dt", dt))
+    if not np.isclose(theirs, dt):
+        raise Refusal(f"{path} has steps of dt={theirs:g}, but the network was trained with data.dt={dt:g}")
+    fields = {}
+    for name in (needed, "state"):
+        if name in found:
+            wanted = {"sample": None, "history": forecast, "time": None, "lead": None, "variable": len(names)}
+            dims = {dim: wanted[dim] for dim in dimensions(name, forecast=forecast > 0)}
+            fields[name] = _values(found[name], dims, path)
+    _check_values(fields, path)
+    return dataset(fields, names=names, dt=dt, forecast=forecast > 0, attrs=attrs)
+
+
+def _values(variable: xr.DataArray, dims: Mapping[str, int | None], path: Path) -> np.ndarray:
+    """float64, of the dimensions and sizes that are wanted, None being any."""
+    sizes = [wanted is None or wanted == size for wanted, size in zip(dims.values(), variable.shape, strict=False)]
+    if variable.dims != tuple(dims) or not all(sizes):
+        has = ", ".join(f"{dim}={size}" for dim, size in variable.sizes.items()) or "no dimension"
+        wanted = ", ".join(dim if size is None else f"{dim}={size}" for dim, size in dims.items())
+        raise Refusal(f"{variable.name} in {path} has {has}: {wanted} is needed")
+    if variable.size == 0:
+        raise Refusal(f"{path} holds no sample")
+    if not np.issubdtype(variable.dtype, np.number):
+        raise Refusal(f"{variable.name} in {path} must be numbers, not {variable.dtype}")
+    return variable.values.astype(np.float64)
+
+
+def _check_values(fields: Mapping[str, np.ndarray], path: Path) -> None:
+    for name, values in fields.items():
+        if name != "observations" and np.isnan(values).any():
+            raise Refusal(f"{name} in {path} has NaN: every value must be known")
+        if np.isinf(values).any():
+            raise Refusal(f"{name} in {path} has infinite values: write NaN where nothing is observed")
+        if np.isnan(values).all():
+            raise Refusal(f"{name} in {path} are all NaN: nothing is observed")

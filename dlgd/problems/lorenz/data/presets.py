@@ -1,0 +1,181 @@
+"""Presets of data=lorenz63 and data=lorenz96: where a series comes from, and the values of the options left null.
+
+`none` is ours, for honest comparisons; the others repeat what a course, a code or a paper did:
+
+    dlgd2021    course "Deep Learning for Geophysical Dynamics" 2021, lecture 5: its 4DVarNet script
+    forecast    the same course, forecasting Lorenz-63
+    starter     4dvarnet-starter, configuration base_lorenz: windows share their observations. As their slices are
+                closed, a step at the edge of two parts belongs to one of them only here
+    dinae2020   Fablet et al. 2021, Lorenz-96, notebooks of DinAE_4DVarNN_torch; its windows had a step more, which was
+                dropped, so that other ones are drawn here; the last of its training windows are for validation
+    sakov2012   twin experiment of Sakov et al. 2012 with Lorenz-63, as DAPPER has it
+    sakov2008   twin experiment of Sakov and Oke 2008 with Lorenz-96, as DAPPER has it
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dlgd.core.errors import Refusal
+from dlgd.problems.lorenz.data.series import Drawn, OneRun, Recipe, Solver, Stretches, Twin
+
+FORECASTS = ("forecast", "identify")
+TASKS = ("assimilate", *FORECASTS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """A recipe and options, besides those of `none`; `without` names those that have no meaning here."""
+
+    recipe: Recipe
+    options: Mapping[str, Any]
+    tasks: tuple[str, ...] = ("assimilate",)
+    without: tuple[str, ...] = ("stride", "gap")
+    burn_in: float = 0.0  # time units that scores leave out
+
+
+def _counts(train: int, valid: int, test: int) -> dict[str, int]:
+    return {"train": train, "valid": valid, "test": test}
+
+
+ALL_63 = {
+    "dt": 0.01,
+    "window": 200,
+    "stride": 200,
+    "gap": 1000,
+    "samples": _counts(2000, 200, 500),
+    "observations": {
+        "components": ["x"],
+        "every": 8,
+        "pattern": "regular",
+        "share": 0.125,
+        "pattern_per": "window",
+        "phase": "fixed",
+        "hidden_edges": 10,
+        "noise_variance": 2.0,
+        "noise_per": "window",
+    },
+    "noise_again": True,
+    "seed": 0,
+}
+ALL_96 = ALL_63 | {
+    "dt": 0.05,
+    "gap": 400,
+    "samples": _counts(500, 50, 100),
+    "observations": ALL_63["observations"]
+    | {"components": "all", "every": 4, "pattern": "random_components", "share": 0.5, "hidden_edges": 0},
+}
+EVERYTHING_SEEN = {"components": "all", "pattern": "regular", "hidden_edges": [1, 0]}
+
+PRESETS: dict[str, dict[str, Preset]] = {
+    "lorenz63": {
+        "none": Preset(recipe=OneRun(), options=ALL_63, tasks=TASKS, without=()),
+        "dlgd2021": Preset(
+            recipe=Drawn(Solver("RK45", 20_000, beyond=1.0), train=(0, 12_000), test=(15_000, 20_000)),
+            options={"dt": 0.01, "samples": _counts(9500, 500, 2000), "noise_again": False, "seed": 100},
+        ),
+        "forecast": Preset(
+            recipe=Drawn(Solver("odeint", 19_999), train=(3000, 15_000), test=(17_500, 19_999), shuffled=True),
+            options={"dt": 0.01, "samples": _counts(7500, 2500, 2000), "noise_again": False},
+            tasks=FORECASTS,
+        ),
+        "starter": Preset(
+            recipe=Stretches(
+                Solver("RK45", 20_000, begin=0.01),
+                {"train": (0, 9000), "valid": (9000, 12_000), "test": (15_000, 20_000)},
+            ),
+            options={
+                "dt": 0.01,
+                "stride": 1,
+                "samples": _counts(8801, 2801, 4801),
+                "observations": {"phase": "free", "hidden_edges": 0, "noise_per": "series"},
+                "noise_again": False,
+            },
+            without=("gap",),
+        ),
+        "sakov2012": Preset(
+            recipe=Twin(mean=(1.509, -1.531, 25.46), variance=2.0),
+            options={
+                "dt": 0.01,
+                "window": 1001 * 25 + 1,  # from step 0 to the last of 1001 analyses
+                "samples": _counts(4, 2, 20),
+                "observations": EVERYTHING_SEEN | {"every": 25, "noise_variance": 2.0},
+                "noise_again": False,
+            },
+            burn_in=16.0,
+        ),
+    },
+    "lorenz96": {
+        "none": Preset(recipe=OneRun(), options=ALL_96, tasks=TASKS, without=()),
+        "dinae2020": Preset(
+            recipe=Drawn(Solver("RK45", 10_000), train=(0, 7000), test=(7500, 10_000)),
+            options={
+                "dt": 0.05,
+                "samples": _counts(1800, 200, 256),
+                "observations": {"pattern_per": "part"},
+                "noise_again": False,
+                "seed": 100,
+            },
+        ),
+        "sakov2008": Preset(
+            recipe=Twin(mean=(1.0,), variance=0.001),
+            options={
+                "dt": 0.05,
+                "window": 1001 + 1,
+                "samples": _counts(20, 5, 20),
+                "observations": EVERYTHING_SEEN | {"every": 1, "noise_variance": 1.0},
+                "noise_again": False,
+            },
+            burn_in=20.0,
+        ),
+    },
+}
+
+
+def choose(system: str, name: str, task: str, typed: Mapping[str, Any]) -> tuple[Preset, dict[str, Any]]:
+    """The preset, and every option: the one that was typed, else the preset's, else that of `none`. Observations of
+    forecasts (what is given of the past) are without noise unless it is typed. Refusal of what does not fit."""
+    presets = PRESETS[system]
+    if task not in TASKS:
+        raise Refusal(f"data.task={task} is unknown: choose one of {', '.join(TASKS)}")
+    if name not in presets:
+        raise Refusal(f"data.preset={name} is unknown to data={system}: choose one of {', '.join(presets)}")
+    preset = presets[name]
+    if task not in preset.tasks:
+        raise Refusal(f"data.preset={name} is not for data.task={task}: type data.task={preset.tasks[0]}")
+    usual = presets["none"].options
+    typed = {key: _typed(key, value, usual[key]) for key, value in typed.items() if value is not None}
+    for key in typed:
+        if key in preset.without:
+            raise Refusal(f"data.preset={name} has no data.{key}: leave it out, or type data.preset=none")
+    if typed.get("dt", dt := preset.options["dt"]) != dt and name != "none":
+        raise Refusal(f"data.preset={name} has data.dt={dt}: leave data.dt out, or type data.preset=none")
+    options = _over(_over(usual, preset.options), typed)
+    if task != "assimilate" and "noise_variance" not in typed.get("observations", {}):
+        options = _over(options, {"observations": {"noise_variance": 0.0}})
+    return preset, options
+
+
+def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Both, one level deep."""
+    deeper = {key: below[key] | value for key, value in above.items() if isinstance(value, dict)}
+    return {**below, **above, **deeper}
+
+
+def _typed(key: str, value: Any, usual: Any) -> Any:
+    """A value of the type of the usual one; of mappings, those that are not null."""
+    if isinstance(usual, dict):
+        if not isinstance(value, Mapping) or not set(value) <= set(usual):
+            raise Refusal(f"data.{key}={value} must give some of {', '.join(usual)}")
+        return {name: _typed(f"{key}.{name}", one, usual[name]) for name, one in value.items() if one is not None}
+    if key in ("observations.components", "observations.hidden_edges"):  # of several types; checked by their owner
+        return value
+    kind = type(usual)
+    words = {bool: "true or false", int: "a whole number", float: "a finite number", str: "a name"}[kind]
+    fits = isinstance(value, int | float if kind is float else kind)
+    if not fits or (isinstance(value, bool) and kind is not bool) or (kind is float and not math.isfinite(value)):
+        raise Refusal(f"data.{key}={value} must be {words}")
+    return kind(value)

@@ -1,0 +1,237 @@
+"""Trajectories of a system, and where the windows of each part begin in them: honestly, or by a published recipe.
+
+A recipe's series is (steps, size), float64; several runs stand in it one behind the other, and no window goes over
+from one to the next. Series do not depend on what is observed, nor on random numbers but those of the plan's seed.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from dlgd.core.contract import PARTS
+from dlgd.core.errors import Refusal
+from dlgd.physics.integrators import Dynamics, advance, trajectory
+from dlgd.physics.lorenz import Lorenz63
+from dlgd.problems.lorenz.data import course_rk45
+
+SPIN_UP = 50.0  # time units from a random state to the attractor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What recipes are asked for."""
+
+    dt: float
+    length: int  # steps of a window
+    stride: int  # steps between the beginnings of two training windows
+    gap: int  # steps between two parts
+    counts: Mapping[str, int]  # windows of each part
+    seed: int
+
+
+class Recipe(ABC):
+    """How a series is made and cut."""
+
+    @abstractmethod
+    def run(self, dynamics: Dynamics, plan: Plan) -> np.ndarray:
+        """The series (steps, size)."""
+
+    @abstractmethod
+    def starts(self, plan: Plan, rng: np.random.RandomState) -> dict[str, np.ndarray]:
+        """By part: the step of the series at which each window begins, (windows,). Refusal where they do not fit."""
+
+    def attributes(self, dynamics: Dynamics) -> dict[str, object]:
+        """What methods may know of the first state; nothing, unless it was drawn."""
+        return {}
+
+
+class OneRun(Recipe):
+    """One long trajectory, cut into train, gap, validation, gap, test: no step belongs to two parts, nor to two
+    windows of validation or of test.
+
+    Integrated by RK4 at dt itself: the step that methods take with the equations is then the truth's own, so that
+    what they miss is due to the observations alone; and the compiled loop makes a million steps in a blink.
+    """
+
+    def run(self, dynamics: Dynamics, plan: Plan) -> np.ndarray:
+        """From a random state, after a spin-up."""
+        beginnings = self.starts(plan, np.random.RandomState(plan.seed))
+        steps = int(beginnings["test"][-1]) + plan.length
+        start = _on_attractor(dynamics, plan, count=1)[0]
+        return _finite(trajectory(dynamics, start, plan.dt, steps - 1).numpy(), plan)
+
+    def starts(self, plan: Plan, rng: np.random.RandomState) -> dict[str, np.ndarray]:
+        """In order."""
+        first, found = 0, {}
+        for part in PARTS:
+            stride = plan.stride if part == "train" else plan.length
+            found[part] = first + stride * np.arange(plan.counts[part])
+            first = int(found[part][-1]) + plan.length + plan.gap
+        return found
+
+
+@dataclass(frozen=True)
+class Solver:
+    """A series as scipy's solvers make it: samples at dt, 2 dt, ..., from a fixed state.
+
+    method: "RK45", solve_ivp at its default tolerances (rtol 1e-3: an error far above that of RK4) with a first step
+    of dt, after a spin-up from `begin` to time 5, the solver running on until `beyond` the last sample; or "odeint" at
+    its default tolerances without spin-up, the fixed state being the first sample.
+    """
+
+    method: str
+    steps: int
+    begin: float = 0.0
+    beyond: float = 1e-6
+
+    def __call__(self, dynamics: Dynamics, plan: Plan) -> np.ndarray:
+        """(steps, size)."""
+        state, dt = _course_start(dynamics).numpy(), plan.dt
+        times = np.arange(dt, (self.steps + 0.5) * dt, dt)  # as the recipes write it: its rounding counts
+        if self.method == "odeint":
+            return _finite(_odeint(dynamics, state, times), plan)
+        options = {"first_step": dt, "rtol": 1e-3, "atol": 1e-6}
+        slope, warm = _slope(dynamics), np.arange(self.begin, 5 + 1e-6, dt)
+        state = course_rk45.solve(slope, state, warm, end=5 + 1e-6, **options)[-1]
+        return _finite(course_rk45.solve(slope, state, times, end=times[-1] + self.beyond, **options), plan)
+
+
+@dataclass(frozen=True)
+class Drawn(Recipe):
+    """Windows drawn at random, overlapping, from the two ends of a series by scikit-learn's extract_patches_2d.
+
+    The last windows that were drawn for training are the validation part; with `shuffled`, a random share of them.
+    """
+
+    solver: Solver
+    train: tuple[int, int]  # steps of the series, the last excluded
+    test: tuple[int, int]
+    shuffled: bool = False
+
+    def run(self, dynamics: Dynamics, plan: Plan) -> np.ndarray:
+        """As the solver makes it."""
+        return self.solver(dynamics, plan)
+
+    def starts(self, plan: Plan, rng: np.random.RandomState) -> dict[str, np.ndarray]:
+        """Training and validation are drawn together, and first."""
+        train, valid = plan.counts["train"], plan.counts["valid"]
+        known = _draw(self.train, "train and data.samples.valid", train + valid, plan, rng)
+        test = _draw(self.test, "test", plan.counts["test"], plan, rng)
+        if self.shuffled:
+            known = known[rng.permutation(len(known))]
+        return {"train": known[:train], "valid": known[train:], "test": test}
+
+
+@dataclass(frozen=True)
+class Stretches(Recipe):
+    """Windows every `stride` steps of three stretches of a series, in all parts."""
+
+    solver: Solver
+    stretches: Mapping[str, tuple[int, int]]  # by part: steps of the series, the last excluded
+
+    def run(self, dynamics: Dynamics, plan: Plan) -> np.ndarray:
+        """As the solver makes it."""
+        return self.solver(dynamics, plan)
+
+    def starts(self, plan: Plan, rng: np.random.RandomState) -> dict[str, np.ndarray]:
+        """From the beginning of each stretch."""
+        found = {}
+        for part, (first, last) in self.stretches.items():
+            most = (last - first - plan.length) // plan.stride + 1
+            _check_room(part, plan.counts[part], most, last - first, plan)
+            found[part] = first + plan.stride * np.arange(plan.counts[part])
+        return found
+
+
+@dataclass(frozen=True)
+class Twin(Recipe):
+    """Repeated experiments, each a test window with a first state drawn from N(mean, variance I) and followed by RK4
+    at dt; windows of training and validation are free runs on the attractor, for a climatology.
+
+    mean: the first variables; the others are 0.
+    """
+
+    mean: Sequence[float]
+    variance: float
+
+    def run(self, dynamics: Dynamics, plan: Plan) -> np.ndarray:
+        """One run for each window."""
+        free = _on_attractor(dynamics, plan, count=plan.counts["train"] + plan.counts["valid"])
+        rng = np.random.default_rng((plan.seed, 1))
+        noise = rng.standard_normal((plan.counts["test"], dynamics.size))
+        first = torch.from_numpy(self._mean(dynamics) + np.sqrt(self.variance) * noise)
+        runs = trajectory(dynamics, torch.cat((free, first)), plan.dt, plan.length - 1)
+        return _finite(runs.movedim(0, 1).reshape(-1, dynamics.size).numpy(), plan)
+
+    def starts(self, plan: Plan, rng: np.random.RandomState) -> dict[str, np.ndarray]:
+        """One behind the other."""
+        ends = np.cumsum([plan.counts[part] for part in PARTS])
+        return {
+            part: plan.length * np.arange(end - plan.counts[part], end) for part, end in zip(PARTS, ends, strict=True)
+        }
+
+    def attributes(self, dynamics: Dynamics) -> dict[str, object]:
+        """The distribution of the first state."""
+        return {"background_mean": self._mean(dynamics).tolist(), "background_variance": self.variance}
+
+    def _mean(self, dynamics: Dynamics) -> np.ndarray:
+        return np.pad(np.array(self.mean, dtype=np.float64), (0, dynamics.size - len(self.mean)))
+
+
+def _on_attractor(dynamics: Dynamics, plan: Plan, *, count: int) -> torch.Tensor:
+    """Random states (count, size) after a spin-up."""
+    noise = np.random.default_rng((plan.seed, 0)).standard_normal((count, dynamics.size))
+    state = _course_start(dynamics) + torch.from_numpy(noise)
+    return advance(dynamics, state, plan.dt, round(SPIN_UP / plan.dt))
+
+
+def _course_start(dynamics: Dynamics) -> torch.Tensor:
+    """(size,): (8, 0, 30), or the unstable fixed point of Lorenz-96, its middle variable moved by 0.01."""
+    if isinstance(dynamics, Lorenz63):
+        return torch.tensor([8.0, 0.0, 30.0], dtype=torch.float64)
+    state = torch.full((dynamics.size,), float(dynamics.forcing), dtype=torch.float64)
+    state[round(dynamics.size / 2)] += 0.01
+    return state
+
+
+def _slope(dynamics: Dynamics) -> course_rk45.Slope:
+    return lambda state: dynamics.tendency(torch.from_numpy(state)).numpy()
+
+
+def _odeint(dynamics: Dynamics, state: np.ndarray, times: np.ndarray) -> np.ndarray:
+    from scipy.integrate import odeint
+
+    slope = _slope(dynamics)
+    return odeint(lambda state, _: slope(state.copy()), state, times)
+
+
+def _draw(stretch: tuple[int, int], part: str, count: int, plan: Plan, rng: np.random.RandomState) -> np.ndarray:
+    """Beginnings of windows (count,), drawn as those who cut patches out of the series itself draw them."""
+    from sklearn.feature_extraction.image import extract_patches_2d
+
+    first, last = stretch
+    _check_room(part, count, last - first - plan.length, last - first, plan)
+    steps = np.arange(first, last, dtype=np.float64)[:, None]
+    windows = extract_patches_2d(steps, (plan.length, 1), max_patches=count, random_state=rng)
+    return windows.reshape(count, -1)[:, 0].astype(np.int64)
+
+
+def _check_room(part: str, count: int, most: int, steps: int, plan: Plan) -> None:
+    if most < 1:
+        raise Refusal(
+            f"data.preset has {steps} steps for {part.split()[0]}, too few for windows of {plan.length}: choose a "
+            "smaller data.window, data.history or data.leads, or data.preset=none"
+        )
+    if count > most:
+        raise Refusal(f"data.samples.{part} ask for {count} windows, but data.preset has room for {most}: choose less")
+
+
+def _finite(series: np.ndarray, plan: Plan) -> np.ndarray:
+    if not np.isfinite(series).all():
+        raise Refusal(f"the trajectory is not finite at data.dt={plan.dt:g}: choose a smaller one")
+    return series

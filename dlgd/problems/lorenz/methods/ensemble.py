@@ -1,0 +1,204 @@
+"""Ensemble Kalman filters and a smoother, batched over windows or repeated twin experiments.
+
+Each forecasts all members of all experiments in one call and analyses them in one batch. Members are inflated after the
+analysis, about their mean, and, if asked, rotated at random: the conventions of DAPPER (Raanes et al. 2024, J. Open
+Source Softw. 9, 5150), so that its settings mean the same here.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+
+from dlgd.core.contract import Method
+from dlgd.core.errors import Refusal
+from dlgd.problems.lorenz.methods.ensemble_run import Record, Run
+from dlgd.problems.lorenz.methods.ensemble_updates import (
+    TAPERS,
+    perturbed,
+    rotation,
+    square_root,
+    symmetric,
+    triangular,
+    weights_on_ring,
+)
+from dlgd.problems.lorenz.methods.windows import Background, Windows, check_device, states_of, windows_of
+
+TOGETHER = 2**23  # numbers that the members of the experiments run together may hold, with what is yet corrected
+
+
+class Filter(Method):
+    """What all of them share. members: N; inflation: the factor of the departures after each analysis."""
+
+    learns = True  # the initial ensemble, where the samples do not say its distribution
+    rotated = False  # whether members are, at random, after each analysis
+    lag = 0  # observation times by which earlier states may be corrected
+
+    def __init__(self, *, kind: str, members: int, inflation: float, seed: int, device: str) -> None:
+        if members < 2:
+            raise ValueError(f"baseline.members={members}: an ensemble needs two at least")
+        if inflation <= 0:
+            raise ValueError(f"baseline.inflation={inflation} must be positive; 1 changes nothing")
+        check_device(device)
+        self.name = f"{kind} {members}, inflation {inflation:g}"
+        self.members, self.inflation, self.seed, self.device = members, inflation, seed, device
+        self._states: Tensor | None = None  # (number, n), of the training part
+        self._latest: tuple[xr.Dataset, Record] | None = None
+
+    @abstractmethod
+    def update(self, departures: Tensor, innovation: Tensor, observed: Tensor, generator: torch.Generator) -> Tensor:
+        """Weights from Y (E, N, n) and d (E, n), 0 where `observed` (E, n) is false: see ensemble_updates."""
+
+    def fit(self, train: xr.Dataset) -> None:
+        """Keep the training states, of which the initial ensemble is drawn."""
+        self._states = states_of(train)
+
+    def predict(self, samples: xr.Dataset) -> np.ndarray:
+        """(sample, time, variable): the mean of the forecast, at observed times of the analysis; or of the smoother."""
+        return self.record(samples).estimate.cpu().numpy()
+
+    def scores(self, samples: xr.Dataset) -> dict[str, float]:
+        """rmse_f, rmse_a, spread_f, spread_a and, of a smoother, rmse_s: see `Record.scores`."""
+        return self.record(samples).scores(float(samples.attrs.get("burn_in", 0.0)), smoothed=self.lag > 0)
+
+    def ranks(self, samples: xr.Dataset) -> np.ndarray | None:
+        """(N + 1,): how often so many members lay below the truth after an analysis; None where there is no truth."""
+        if "state" not in samples:
+            return None
+        return self.record(samples).ranks(float(samples.attrs.get("burn_in", 0.0))).cpu().numpy()
+
+    def record(self, samples: xr.Dataset) -> Record:
+        """All experiments; once for the same samples."""
+        if self._latest is None or self._latest[0] is not samples:
+            windows, generator = windows_of(samples, self.device), torch.Generator().manual_seed(self.seed)
+            cycles = windows.observed.any(2).any(0).sum()
+            kept = max(1, self.lag) * windows.values.shape[1] / max(1, int(cycles))  # steps
+            count = max(1, int(TOGETHER / (self.members * windows.dynamics.size * kept)))
+            records = []
+            for part in (slice(n, n + count) for n in range(0, len(windows.values), count)):
+                some = windows.take(part)
+                truth = torch.from_numpy(samples.state.values[part]).to(some.values) if "state" in samples else None
+                records.append(self.cycles(some, self.first_ensemble(samples, some, generator), generator, truth))
+            self._latest = (samples, Record.joined(records))
+        return self._latest[1]
+
+    def first_ensemble(self, samples: xr.Dataset, windows: Windows, generator: torch.Generator) -> Tensor:
+        """(E, N, n): drawn from the distribution of the initial state, or among the training states."""
+        background, count = Background.given(samples), len(windows.values)
+        if background is not None:
+            ensemble = background.draw(count, self.members, generator)
+        elif self._states is None:
+            raise ValueError(f"{self.name} answers only after fit")
+        else:
+            ensemble = self._states[torch.randint(len(self._states), (count, self.members), generator=generator)]
+        return ensemble.to(windows.values)
+
+    @torch.no_grad()
+    def cycles(
+        self, windows: Windows, ensemble: Tensor, generator: torch.Generator, truth: Tensor | None = None
+    ) -> Record:
+        """Forecast and analysis in turn, from the first step, where the ensemble (E, N, n) stands, to the last."""
+        run = Run(windows, ensemble, lag=self.lag, truth=truth)
+        for step in windows.observed.any(2).any(0).nonzero()[:, 0].tolist():
+            ensemble, observed = run.forecast(step), windows.observed[:, step]
+            if not torch.isfinite(ensemble).all():
+                raise Refusal(
+                    f"The members of {self.name} are not finite any more at step {step}: try a larger "
+                    "baseline.inflation or more baseline.members"
+                )
+            mean, scale = ensemble.mean(1), observed.to(ensemble) / windows.noise_variance**0.5
+            departures = (ensemble - mean[:, None]) * scale[:, None] / (self.members - 1) ** 0.5
+            innovation = (windows.values[:, step] - mean) * scale
+            analysis = run.analyse(self.update(departures, innovation, observed, generator))
+            run.go_on_with(self.spread_out(analysis, observed, generator))
+        return run.finish()
+
+    def spread_out(self, analysis: Tensor, observed: Tensor, generator: torch.Generator) -> Tensor:
+        """The members (E, N, n) inflated where there was something to analyse, and rotated: by one rotation for all
+        experiments, which leaves the law of each what it is."""
+        mean = analysis.mean(1, keepdim=True)
+        inflation = 1 + (self.inflation - 1) * observed.any(1).to(analysis)
+        departures = inflation[:, None, None] * (analysis - mean)
+        if self.rotated:
+            departures = rotation(self.members, generator).to(departures) @ departures
+        return mean + departures
+
+
+class EnKF(Filter):
+    """The stochastic filter, with perturbed observations (Burgers et al. 1998, Mon. Weather Rev. 126, 1719)."""
+
+    def __init__(self, *, members: int, inflation: float, seed: int, device: str) -> None:
+        super().__init__(kind="EnKF", members=members, inflation=inflation, seed=seed, device=device)
+
+    def update(self, departures: Tensor, innovation: Tensor, observed: Tensor, generator: torch.Generator) -> Tensor:
+        """The same weights for all variables."""
+        return perturbed(departures, innovation, observed, generator)
+
+
+class ETKF(Filter):
+    """The square root filter (Bishop et al. 2001; Hunt et al. 2007, Physica D 230, 112), without localization."""
+
+    def __init__(self, *, members: int, inflation: float, rotated: bool, seed: int, device: str) -> None:
+        super().__init__(kind="ETKF", members=members, inflation=inflation, seed=seed, device=device)
+        self.rotated = rotated
+
+    def update(self, departures: Tensor, innovation: Tensor, observed: Tensor, generator: torch.Generator) -> Tensor:
+        """The same weights for all variables. Where members are rotated anyway, any square root will do."""
+        return triangular(departures, innovation) if self.rotated else symmetric(departures, innovation)
+
+
+class LETKF(Filter):
+    """The square root filter of each variable of a ring with the observations around it (Hunt et al. 2007).
+
+    taper: how observations count less with their distance, "gaspari_cohn" or "step"; radius: see `weights_on_ring`.
+    """
+
+    def __init__(
+        self, *, members: int, inflation: float, rotated: bool, radius: float, taper: str, seed: int, device: str
+    ) -> None:
+        super().__init__(kind="LETKF", members=members, inflation=inflation, seed=seed, device=device)
+        if taper not in TAPERS:
+            raise ValueError(f"baseline.taper={taper} is unknown: choose one of {', '.join(TAPERS)}")
+        if radius <= 0:
+            raise ValueError(f"baseline.radius={radius} must be positive: a number of variables on either side")
+        self.rotated, self.radius, self.taper = rotated, radius, taper
+
+    def record(self, samples: xr.Dataset) -> Record:
+        """All experiments; refuses variables that do not stand on a ring."""
+        if samples.attrs.get("system") == "lorenz63":
+            raise Refusal("baseline=letkf localizes on a ring of variables: type data=lorenz96, or baseline=etkf")
+        return super().record(samples)
+
+    def update(self, departures: Tensor, innovation: Tensor, observed: Tensor, generator: torch.Generator) -> Tensor:
+        """Weights for each variable."""
+        counts = weights_on_ring(departures.shape[-1], self.radius, self.taper).to(
+            departures
+        )  # (variable, observation)
+        local = departures[:, None] * counts[:, None]  # (E, variable, N, observation)
+        return square_root(local @ departures.mT[:, None], (local @ innovation[:, None, :, None])[..., 0])
+
+
+class EnKS(Filter):
+    """The ensemble smoother (Evensen and van Leeuwen 2000, Mon. Weather Rev. 128, 1852) on top of a filter.
+
+    update: that of the filter, "stochastic" or "square_root". Each analysis corrects the states since that of `lag`
+    observation times before. Members are never rotated, which would break their link with earlier states.
+    """
+
+    def __init__(self, *, update: str, members: int, inflation: float, lag: int, seed: int, device: str) -> None:
+        super().__init__(kind="EnKS", members=members, inflation=inflation, seed=seed, device=device)
+        if lag < 1:
+            raise ValueError(f"baseline.lag={lag}: a smoother looks back over one observation time at least")
+        if update not in ("stochastic", "square_root"):
+            raise ValueError(f"baseline.update={update} is unknown: choose stochastic or square_root")
+        self.lag, self._stochastic = lag, update == "stochastic"
+
+    def update(self, departures: Tensor, innovation: Tensor, observed: Tensor, generator: torch.Generator) -> Tensor:
+        """The same weights for all variables."""
+        if self._stochastic:
+            return perturbed(departures, innovation, observed, generator)
+        return symmetric(departures, innovation)

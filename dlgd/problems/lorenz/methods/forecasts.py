@@ -1,0 +1,200 @@
+"""Forecasts of sequences without a network: what stands still, what is usual, what is linear, what once happened, and
+the equations themselves.
+
+Samples hold `given` (sample, history, variable) and, to learn from, `state` (sample, lead, variable), steps of `dt`.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import numpy as np
+import xarray as xr
+
+from dlgd.core.contract import Method
+from dlgd.core.errors import Refusal
+
+ADAPTIVE_TOLERANCE = 1e-9  # relative and absolute, of true_ode
+
+
+class Forecast(Method):
+    """Answers with (sample, lead, variable) to `given`, any number of leads."""
+
+    choice: str  # as typed in baseline=...
+
+    def fit(self, train: xr.Dataset) -> None:
+        """Raises Refusal where forecasts are not what the data ask for."""
+        self._refuse(train)
+        self._learn(train)
+
+    def predict(self, samples: xr.Dataset) -> np.ndarray:
+        """(sample, lead, variable), float64. What explodes may leave the range of numbers: that is no error here."""
+        self._refuse(samples)
+        given = samples.given.transpose("sample", "history", "variable").values.astype(np.float64)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self._answer(given, samples)
+
+    def _learn(self, train: xr.Dataset) -> None:
+        """Most learn nothing."""
+
+    @abstractmethod
+    def _answer(self, given: np.ndarray, samples: xr.Dataset) -> np.ndarray:
+        """From (sample, history, variable)."""
+
+    def _refuse(self, samples: xr.Dataset) -> None:
+        if "lead" not in samples.dims or "given" not in samples:
+            raise Refusal(
+                f"baseline={self.choice} gives forecasts, which these data do not ask for: type data=lorenz63 "
+                "data.task=forecast"
+            )
+
+
+class Persistence(Forecast):
+    """The last known state, for ever."""
+
+    choice = name = "persistence"
+
+    def _answer(self, given: np.ndarray, samples: xr.Dataset) -> np.ndarray:
+        return np.repeat(given[:, -1:], samples.sizes["lead"], axis=1)
+
+
+class ClimatologyForecast(Forecast):
+    """The mean of each variable over the training part: of a system whose variables are alike, of all of them."""
+
+    choice, name = "climatology_forecast", "climatology"
+    learns = True
+
+    def _learn(self, train: xr.Dataset) -> None:
+        mean = runs_of(train).mean(axis=(0, 1))
+        self._mean = np.full_like(mean, mean.mean()) if train.attrs["system"] == "lorenz96" else mean
+
+    def _answer(self, given: np.ndarray, samples: xr.Dataset) -> np.ndarray:
+        return np.broadcast_to(self._mean, (len(given), samples.sizes["lead"], len(self._mean))).copy()
+
+
+class LinearAutoregression(Forecast):
+    """x(t + 1) = W (x(t), ..., x(t - history + 1)) + b, by least squares over all steps of the training part, then
+    applied again and again."""
+
+    choice = "linear_autoregression"
+    learns = True
+
+    def __init__(self, *, history: int) -> None:
+        if history < 1:
+            raise ValueError(f"baseline.history={history}: one step at least must be known")
+        self.history, self.name = history, "linear AR" if history == 1 else f"linear AR {history}"
+
+    def _learn(self, train: xr.Dataset) -> None:
+        runs = runs_of(train)
+        steps = runs.shape[1] - self.history
+        if steps < 1:
+            raise Refusal(f"baseline.history={self.history} leaves nothing of windows of {runs.shape[1]} steps")
+        past = [runs[:, self.history - 1 - back : self.history - 1 - back + steps] for back in range(self.history)]
+        inputs = np.concatenate([*past, np.ones_like(runs[:, :steps, :1])], axis=-1)
+        targets = runs[:, self.history :]
+        self._weights = np.linalg.lstsq(
+            inputs.reshape(-1, inputs.shape[-1]), targets.reshape(-1, targets.shape[-1]), rcond=None
+        )[0]  # (history variables + 1, variable), the latest step first
+
+    def _answer(self, given: np.ndarray, samples: xr.Dataset) -> np.ndarray:
+        if given.shape[1] < self.history:
+            raise Refusal(
+                f"baseline.history={self.history} needs as many known steps: type data.history={self.history}"
+            )
+        past, answers = list(given[:, ::-1][:, : self.history].swapaxes(0, 1)), []
+        for _ in range(samples.sizes["lead"]):
+            answers.append(np.concatenate(past, axis=-1) @ self._weights[:-1] + self._weights[-1])
+            past = [answers[-1], *past[:-1]]
+        return np.stack(answers, axis=1)
+
+
+class Analog(Forecast):
+    """What followed the most similar states of the training part (Lorenz 1969, J. Atmos. Sci. 26, 636): the change of
+    a step is the mean of the changes of the nearest `neighbours`, or linear in the state around them.
+
+    regression: constant, or linear: least squares over the neighbours, of least norm where they are few (Lguensat et
+        al. 2017, Mon. Wea. Rev. 145, 4093).
+    library: states kept at most, evenly spread over the training part.
+    """
+
+    choice = "analog"
+    learns = True
+
+    def __init__(self, *, neighbours: int, regression: str, library: int) -> None:
+        if neighbours < 1 or library < 1:
+            raise ValueError(f"baseline.neighbours={neighbours} and baseline.library={library} must be one at least")
+        if regression not in ("constant", "linear"):
+            raise ValueError(f"baseline.regression={regression} is unknown: choose constant or linear")
+        self.neighbours, self.regression, self.library = neighbours, regression, library
+        self.name = f"analog {neighbours}" + (", linear" if regression == "linear" else "")
+
+    def _learn(self, train: xr.Dataset) -> None:
+        from sklearn.neighbors import NearestNeighbors
+
+        runs = runs_of(train)
+        size = runs.shape[-1]
+        pairs = np.concatenate((runs[:, :-1], runs[:, 1:]), axis=-1).reshape(-1, 2 * size)
+        pairs = pairs[np.linspace(0, len(pairs) - 1, min(self.library, len(pairs))).round().astype(int)]
+        pairs = np.unique(pairs, axis=0)  # windows overlap: no state should count twice
+        if len(pairs) < self.neighbours:
+            raise Refusal(f"baseline.neighbours={self.neighbours} is more than the {len(pairs)} training states")
+        self._states, self._changes = pairs[:, :size], pairs[:, size:] - pairs[:, :size]
+        self._search = NearestNeighbors(n_neighbors=self.neighbours).fit(self._states)
+
+    def _answer(self, given: np.ndarray, samples: xr.Dataset) -> np.ndarray:
+        state, answers = given[:, -1], []
+        bound = 1e3 * np.abs(self._states).max()  # a local line that is followed too far has no neighbours any more
+        for _ in range(samples.sizes["lead"]):
+            state = np.clip(state + self._change(state), -bound, bound)
+            answers.append(state)
+        return np.stack(answers, axis=1)
+
+    def _change(self, state: np.ndarray) -> np.ndarray:
+        """Of a step, (sample, variable)."""
+        nearest = self._search.kneighbors(state, return_distance=False)
+        states, changes = self._states[nearest], self._changes[nearest]  # (sample, neighbour, variable)
+        centre, change = states.mean(axis=1), changes.mean(axis=1)
+        if self.regression == "constant":
+            return change
+        slope = np.linalg.pinv(states - centre[:, None]) @ (changes - change[:, None])
+        return change + ((state - centre)[:, None] @ slope)[:, 0]
+
+
+class TrueOde(Forecast):
+    """The equations that made the truth, from the last known state: what no method can pass but by chance.
+
+    integrator: rk4, with `substeps` steps to each step of the data; or adaptive, a loop over samples.
+    """
+
+    choice, name = "true_ode", "true ODE"
+
+    def __init__(self, *, integrator: str, substeps: int) -> None:
+        if integrator not in ("rk4", "adaptive"):
+            raise ValueError(f"baseline.integrator={integrator} is unknown: choose rk4 or adaptive")
+        if substeps < 1:
+            raise ValueError(f"baseline.substeps={substeps}: one at least is needed")
+        self.integrator, self.substeps = integrator, substeps
+
+    def _answer(self, given: np.ndarray, samples: xr.Dataset) -> np.ndarray:
+        import torch
+
+        from dlgd.physics.integrators import adaptive, trajectory
+        from dlgd.physics.systems import dynamics_of
+
+        dynamics, dt, leads = dynamics_of(samples.attrs), float(samples.attrs["dt"]), samples.sizes["lead"]
+        start = torch.from_numpy(given[:, -1].copy())
+        if self.integrator == "adaptive":
+            tolerance = {"rtol": ADAPTIVE_TOLERANCE, "atol": ADAPTIVE_TOLERANCE}
+            states = adaptive(dynamics, start, dt * np.arange(leads + 1), **tolerance)
+        else:
+            states = trajectory(dynamics, start, dt / self.substeps, leads * self.substeps, every=self.substeps)
+        return states[1:].movedim(0, 1).numpy()
+
+
+def runs_of(train: xr.Dataset) -> np.ndarray:
+    """The known steps and those that follow as one, (sample, step, variable), float64."""
+    parts = [
+        train.given.transpose("sample", "history", "variable"),
+        train.state.transpose("sample", "lead", "variable"),
+    ]
+    return np.concatenate([part.values for part in parts], axis=1, dtype=np.float64)

@@ -1,0 +1,156 @@
+"""Differential equations found in trajectories: polynomials of degree 2 by least squares, sparse or not."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+
+from dlgd.core.errors import Refusal
+from dlgd.physics.integrators import Dynamics, trajectory
+from dlgd.physics.systems import dynamics_of
+from dlgd.problems.lorenz.methods.forecasts import Forecast, runs_of
+
+ROWS = 40_000  # equations of the regression at most, evenly spread over the training part
+TOGETHER = 5000  # of them at once
+STATES = 3  # drawn for each term, where the coefficients of a known system are asked for
+ZERO = 1e-8  # coefficients below it are rounding
+# by `derivative`: how the tendencies of three steps in a row are weighted, to be the change from the first to the last
+WEIGHTS = {"central": (0.0, 1.0, 0.0), "integral": (1 / 6, 4 / 6, 1 / 6)}
+
+
+class Library:
+    """The terms 1, x_i, x_i x_j (i <= j) of states of so many variables, as scikit-learn's PolynomialFeatures orders
+    them."""
+
+    def __init__(self, size: int) -> None:
+        self.first, self.second = torch.triu_indices(size, size)
+        self.terms = 1 + size + len(self.first)
+
+    def __call__(self, state: Tensor) -> Tensor:
+        """(..., size) -> (..., term)."""
+        products = state[..., self.first] * state[..., self.second]
+        return torch.cat((torch.ones_like(state[..., :1]), state, products), -1)
+
+
+class Polynomial(Dynamics):
+    """dx/dt = library(x) @ coefficients, (term, variable)."""
+
+    def __init__(self, coefficients: np.ndarray) -> None:
+        self.size, self.coefficients = coefficients.shape[1], torch.from_numpy(coefficients)
+        self.library = Library(self.size)
+
+    def tendency(self, state: Tensor) -> Tensor:
+        """(..., size) from (..., size)."""
+        return self.library(state) @ self.coefficients.to(state)
+
+
+class LeastSquares(Forecast):
+    """dx/dt = a polynomial of degree 2 in x, whose coefficients are found by least squares over the training part.
+
+    derivative: central, differences of a step to both sides, as the courses have them, whose error is that of dt^2; or
+        integral, the change over two steps against Simpson's rule for the terms, with an error like dt^4.
+    substeps: RK4 steps to each step of the data when the equations are solved.
+    `coefficients` (term, variable) after fit: the terms 1, x_i, x_i x_j (i <= j); per unit of time.
+    """
+
+    choice, name = "least_squares", "least squares"
+    learns = True
+
+    def __init__(self, *, derivative: str, substeps: int) -> None:
+        if derivative not in WEIGHTS:
+            raise ValueError(f"baseline.derivative={derivative} is unknown: choose central or integral")
+        if substeps < 1:
+            raise ValueError(f"baseline.substeps={substeps}: one at least is needed")
+        self.derivative, self.substeps = derivative, substeps
+        if derivative == "central":
+            self.name = f"{self.name}, central"
+
+    def _learn(self, train: xr.Dataset) -> None:
+        runs = torch.from_numpy(runs_of(train))
+        if runs.shape[1] < 3:
+            raise Refusal(f"baseline={self.choice} needs windows of 3 steps at least: choose a larger data.leads")
+        self.coefficients = self._solve(*self._compressed(runs, float(train.attrs["dt"])))
+
+    def _compressed(self, runs: Tensor, dt: float) -> tuple[np.ndarray, np.ndarray]:
+        """A square triangular matrix and right-hand sides with the least squares solutions of all rows, whichever
+        columns are left out: those of a QR decomposition, block by block."""
+        library, size = Library(runs.shape[-1]), runs.shape[-1]
+        triple = runs.unfold(1, 3, 1).reshape(-1, size, 3).movedim(-1, 0)  # (3, row, variable): every three steps
+        chosen = torch.linspace(0, triple.shape[1] - 1, min(ROWS, triple.shape[1])).round().long()
+        triple, triangle = triple[:, chosen], torch.zeros(0, library.terms + size, dtype=runs.dtype)
+        for before, here, after in zip(*(step.split(TOGETHER) for step in triple), strict=True):
+            steps = zip(WEIGHTS[self.derivative], (before, here, after), strict=True)
+            terms = sum(weight * library(state) for weight, state in steps if weight)
+            block = torch.cat((triangle, torch.cat((terms, (after - before) / (2 * dt)), -1)))
+            triangle = torch.linalg.qr(block, mode="r").R
+        triangle = triangle.numpy()[: library.terms]
+        return triangle[:, : library.terms], triangle[:, library.terms :]
+
+    def _solve(self, terms: np.ndarray, changes: np.ndarray) -> np.ndarray:
+        """Coefficients (term, variable)."""
+        return _least_squares(terms, changes)
+
+    def _answer(self, given: np.ndarray, samples: xr.Dataset) -> np.ndarray:
+        dt, leads = float(samples.attrs["dt"]), samples.sizes["lead"]
+        start, steps = torch.from_numpy(given[:, -1].copy()), self.substeps
+        states = trajectory(Polynomial(self.coefficients), start, dt / steps, leads * steps, every=steps)
+        return states[1:].movedim(0, 1).numpy()
+
+    def scores(self, samples: xr.Dataset) -> dict[str, float]:
+        """See `coefficient_scores`."""
+        return coefficient_scores(self.coefficients, true_coefficients(dynamics_of(samples.attrs)))
+
+
+class SparseRegression(LeastSquares):
+    """Sequentially thresholded least squares (SINDy; Brunton, Proctor and Kutz 2016, PNAS 113, 3932): again and again,
+    terms whose coefficients are below the threshold are left out of an equation, and it is solved anew."""
+
+    choice, name = "sparse_regression", "SINDy"
+
+    def __init__(self, *, threshold: float, iterations: int, derivative: str, substeps: int) -> None:
+        super().__init__(derivative=derivative, substeps=substeps)
+        if threshold <= 0:
+            raise ValueError(f"baseline.threshold={threshold:g} must be above zero: or type baseline=least_squares")
+        if iterations < 1:
+            raise ValueError(f"baseline.iterations={iterations}: one at least is needed")
+        self.threshold, self.iterations = threshold, iterations
+
+    def _solve(self, terms: np.ndarray, changes: np.ndarray) -> np.ndarray:
+        coefficients = _least_squares(terms, changes)
+        for variable, column in enumerate(coefficients.T):  # a view: the equation of a variable
+            for _ in range(self.iterations):
+                kept = np.abs(column) >= self.threshold
+                if kept.sum() == np.count_nonzero(column):
+                    break
+                column[~kept] = 0
+                if kept.any():
+                    column[kept] = _least_squares(terms[:, kept], changes[:, variable])
+        return coefficients
+
+
+def _least_squares(terms: np.ndarray, changes: np.ndarray) -> np.ndarray:
+    """Terms scaled to length 1 first: products of large states would hide the constant."""
+    length = np.linalg.norm(terms, axis=0)
+    length = np.where(length > 0, length, 1.0)
+    return (np.linalg.lstsq(terms / length, changes, rcond=None)[0].T / length).T
+
+
+def true_coefficients(dynamics: Dynamics) -> np.ndarray:
+    """(term, variable) of equations that are polynomials of degree 2, from their values at random states."""
+    library = Library(dynamics.size)
+    states = torch.from_numpy(np.random.default_rng(0).normal(size=(STATES * library.terms, dynamics.size)))
+    coefficients = _least_squares(library(states).numpy(), dynamics.tendency(states).numpy())
+    return np.where(np.abs(coefficients) > ZERO, coefficients, 0.0)
+
+
+def coefficient_scores(found: np.ndarray, true: np.ndarray) -> dict[str, float]:
+    """Of coefficients (term, variable): coefficient_error, the mean relative error of those that are not zero in truth;
+    spurious, the largest of the others; sparsity, the number that is not zero."""
+    real = true != 0
+    return {
+        "coefficient_error": float(np.abs(found[real] / true[real] - 1).mean()),
+        "spurious": float(np.abs(found[~real]).max(initial=0.0)),
+        "sparsity": float(np.count_nonzero(found)),
+    }

@@ -1,0 +1,123 @@
+"""What a method of assimilation is given: observations of windows of a known system, and what is known beforehand."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+
+from dlgd.core.errors import Refusal
+from dlgd.physics.integrators import Dynamics
+from dlgd.physics.systems import dynamics_of
+
+LEAST_NOISE = 1e-4  # variance that observations without noise are taken to have, in squared units of the state
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Observations of B windows (or repeated experiments) at T steps of the n variables themselves, float64."""
+
+    dynamics: Dynamics
+    dt: float
+    noise_variance: float  # of the observations
+    values: Tensor  # (B, T, n), 0 where nothing is observed
+    observed: Tensor  # bool, (B, T, n)
+
+    @property
+    def precision(self) -> Tensor:
+        """(B, T, n): one over the noise's variance, 0 where nothing is observed."""
+        return self.observed.to(self.values) / self.noise_variance
+
+    def take(self, rows: Tensor | slice) -> Windows:
+        """Some of the windows."""
+        return replace(self, values=self.values[rows], observed=self.observed[rows])
+
+    def until(self, end: int) -> Windows:
+        """Their first steps."""
+        return replace(self, values=self.values[:, :end], observed=self.observed[:, :end])
+
+    def chunks(self, numbers: int) -> Iterator[Windows]:
+        """Groups of windows, of about so many of `numbers` values each, in order."""
+        count = max(1, numbers // self.values[0].numel())
+        yield from (self.take(slice(n, n + count)) for n in range(0, len(self.values), count))
+
+
+def windows_of(samples: xr.Dataset, device: str = "cpu") -> Windows:
+    """The observations among the samples; refuses samples that ask for no assimilation."""
+    refuse_other_tasks(samples)
+    values = torch.from_numpy(samples.observations.values.astype(np.float64)).to(device)
+    observed = ~torch.isnan(values)
+    noise = max(float(samples.attrs["noise_variance"]), LEAST_NOISE)
+    return Windows(
+        dynamics=dynamics_of(samples.attrs),
+        dt=float(samples.attrs["dt"]),
+        noise_variance=noise,
+        values=torch.where(observed, values, 0.0),
+        observed=observed,
+    )
+
+
+def check_device(device: str) -> None:
+    """Refuse, in a constructor, one that is not there."""
+    if device not in ("cpu", "cuda"):
+        raise ValueError(f"baseline.device={device} is unknown: choose cpu or cuda")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("baseline.device=cuda was asked for, but PyTorch sees no GPU here: choose cpu")
+
+
+def refuse_other_tasks(samples: xr.Dataset) -> None:
+    """Before any work."""
+    if samples.attrs.get("task") != "assimilate":
+        name, task = samples.attrs.get("name", "..."), samples.attrs.get("task")
+        asked = f"data={name}" if task is None else f"data={name} data.task={task}"
+        raise Refusal(
+            f"This baseline estimates states from observations, which {asked} does not ask for: type data=lorenz63 or "
+            "data=lorenz96 with data.task=assimilate"
+        )
+
+
+@dataclass(frozen=True)
+class Background:
+    """The Gaussian distribution of the state at a window's first step, before its observations."""
+
+    mean: Tensor  # (n,)
+    covariance: Tensor  # (n, n)
+
+    @classmethod
+    def given(cls, samples: xr.Dataset) -> Background | None:
+        """That of the initial state, where the samples say it."""
+        if "background_mean" not in samples.attrs:
+            return None
+        mean = torch.from_numpy(np.atleast_1d(np.asarray(samples.attrs["background_mean"], dtype=np.float64)))
+        return cls(mean, float(samples.attrs["background_variance"]) * torch.eye(len(mean), dtype=torch.float64))
+
+    @classmethod
+    def learnt(cls, train: xr.Dataset) -> Background:
+        """The climate: mean and covariance of all states of the training part."""
+        states = states_of(train)
+        return cls(states.mean(0), torch.cov(states.T))
+
+    @functools.cached_property
+    def precision(self) -> Tensor:
+        """(n, n): the inverse of the covariance."""
+        return torch.linalg.inv(self.covariance)
+
+    def draw(self, count: int, members: int, generator: torch.Generator) -> Tensor:
+        """(count, members, n)."""
+        drawn = torch.randn(count, members, len(self.mean), generator=generator, dtype=self.mean.dtype)
+        return self.mean + drawn.to(self.mean) @ torch.linalg.cholesky(self.covariance).T
+
+    def to(self, like: Tensor) -> Background:
+        """On the device of another tensor."""
+        return Background(self.mean.to(like), self.covariance.to(like))
+
+
+def states_of(train: xr.Dataset) -> Tensor:
+    """All states of the training part, (number, n), float64; refuses one that asks for no assimilation."""
+    refuse_other_tasks(train)
+    return torch.from_numpy(train.state.values.reshape(-1, train.sizes["variable"]).astype(np.float64))

@@ -1,0 +1,152 @@
+"""Scores, figures and predictions of trajectories that are estimated from observations of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dlgd.core.contract import Evaluation
+from dlgd.problems.images.scores.images import published_rows
+from dlgd.problems.lorenz.scores.sequences import finite, shaped, truth_of, with_prediction
+from dlgd.scoring.table import Column, seconds
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+EDGE = 10  # steps at both ends of a window that are not its core: the courses observe nothing there
+FILTERS = ("rmse_f", "rmse_a", "rmse_s", "spread_f", "spread_a")  # of which a filter gives all but rmse_a itself
+FIELDS = {"state": "true state", "observations": "observed values, with their noise"}
+
+
+def _plain(value: float) -> str:
+    """Three digits after the point."""
+    return f"{value:.3f}"
+
+
+class AssimilationEvaluation(Evaluation):
+    """Scores of estimates (sample, time, variable), from the time on where the samples' `burn_in` ends.
+
+    mse, mse_observed, mse_hidden: mean squared error of all values, of those that were observed, of the others;
+        mse_core: without the first and last EDGE steps of a window; mse_of_<variable> of Lorenz-63.
+    nmse: mse over the mean squared departure of the truth from the mean of all windows, step by step, as the courses
+        have it. nmse_variance: mse over the variance of the truth, mean over the variables.
+    rmse_a: root mean square over the variables, mean over the times with an observation, mean over samples (as DAPPER
+        has it). Filters themselves add rmse_f, rmse_s, spread_f and spread_a.
+    Scores of nothing (no hidden value, say) are left out.
+    published: rows {name, source, and some of these scores} of figures printed elsewhere, for the table only.
+    """
+
+    names = (
+        "mse",
+        "mse_observed",
+        "mse_hidden",
+        "mse_core",
+        "nmse",
+        "nmse_variance",
+        "rmse_a",
+        *(f"mse_of_{name}" for name in "xyz"),
+    )
+    columns = (
+        Column("mse", "MSE"),
+        Column("mse_observed", "observed"),
+        Column("mse_hidden", "hidden"),
+        Column("mse_core", "core"),
+        Column("nmse", "NMSE"),
+        Column("rmse_f", "rmse.f", _plain),
+        Column("rmse_a", "rmse.a", _plain),
+        Column("rmse_s", "rmse.s", _plain),
+        Column("spread_a", "spread.a", _plain, higher=None),
+        Column("seconds_per_sample", "s/sample", seconds),
+    )
+
+    def __init__(self, *, published: Sequence[Mapping[str, Any]] = ()) -> None:
+        self.published = published_rows(published, tuple(dict.fromkeys((*self.names, *FILTERS))))
+
+    def scores(self, samples: xr.Dataset, prediction: np.ndarray) -> dict[str, float]:
+        """See the class. Raises ValueError for what cannot be scored."""
+        truth = truth_of(samples, "time")
+        squares = (finite(shaped(samples, prediction, "time")) - truth) ** 2
+        kept = scored(samples)
+        seen = observed(samples)[:, kept]
+        core = kept.copy()
+        core[:EDGE] = core[len(core) - EDGE :] = False
+        parts = {
+            "mse": squares[:, kept],
+            "mse_observed": squares[:, kept][seen],
+            "mse_hidden": squares[:, kept][~seen],
+            "mse_core": squares[:, core],
+        } | {f"mse_of_{name}": squares[:, kept, number] for number, name in enumerate(samples.variable.values)}
+        scores = {name: part.mean() for name, part in parts.items() if part.size and name in self.names}
+        truth = truth[:, kept]
+        for name, scale in {
+            "nmse": ((truth - truth.mean(axis=0)) ** 2).mean(),
+            "nmse_variance": truth.var(axis=(0, 1)).mean(),
+        }.items():
+            if scale > 0:
+                scores[name] = scores["mse"] / scale
+        if seen.any():
+            scores["rmse_a"] = _rmse_at(seen.any(axis=2), squares[:, kept])
+        return {name: float(value) for name, value in scores.items()}
+
+    def figures(self, folder: Path, samples: xr.Dataset, predictions: Mapping[str, np.ndarray]) -> None:
+        """window.png (the window of median error of the first method), across_window.png, and, of three variables,
+        attractor.png."""
+        from dlgd.plotting.style import save
+        from dlgd.plotting.trajectories import attractor
+        from dlgd.problems.lorenz.figures import assimilation as draw
+
+        if not predictions:
+            raise ValueError("There is no prediction to draw.")
+        truth, names = truth_of(samples, "time"), list(samples.variable.values)
+        estimates = {name: finite(shaped(samples, each, "time")) for name, each in predictions.items()}
+        errors = {name: each - truth for name, each in estimates.items()}
+        kept = scored(samples)
+        time = samples.time.values
+        curves = {name: np.sqrt((error**2).mean(axis=(0, 2))) for name, error in errors.items()}
+        seen_at = np.flatnonzero(observed(samples).any(axis=(0, 2)))
+        window = draw.window(
+            time,
+            truth=truth,
+            observations=samples.observations.transpose("sample", "time", "variable").values,
+            estimates=estimates,
+            names=names,
+            first=int(kept.argmax()),
+        )
+        save(folder / "window.png", window)
+        save(folder / "across_window.png", draw.across_window(time, curves, time[seen_at], burn_in=_burn_in(samples)))
+        if len(names) == 3:
+            late = {name: each[:, kept] for name, each in {"truth": truth, **estimates}.items()}
+            save(folder / "attractor.png", attractor(late, names))
+
+    def dataset(self, samples: xr.Dataset, prediction: np.ndarray) -> xr.Dataset:
+        """state_predicted (sample, time, variable), observations and, where the samples have it, state."""
+        return with_prediction(samples, prediction, "time", FIELDS, "Trajectories, as estimated from observations")
+
+
+def observed(samples: xr.Dataset) -> np.ndarray:
+    """Bool (sample, time, variable)."""
+    return np.isfinite(samples.observations.transpose("sample", "time", "variable").values)
+
+
+def scored(samples: xr.Dataset) -> np.ndarray:
+    """Bool (time,): the steps from the end of the burn-in on. Raises ValueError where there is none."""
+    kept = samples.time.values >= _burn_in(samples)
+    if not kept.any():
+        raise ValueError(f"The burn-in of {_burn_in(samples):g} time units leaves nothing of the samples to score.")
+    return kept
+
+
+def _burn_in(samples: xr.Dataset) -> float:
+    return float(samples.attrs.get("burn_in", 0.0))
+
+
+def _rmse_at(times: np.ndarray, squares: np.ndarray) -> float:
+    """Root mean squares over variables, averaged over the marked times (sample, time) of each sample, then over those
+    samples that have any."""
+    roots = np.sqrt(squares.mean(axis=2))
+    counts = times.sum(axis=1)
+    sums = np.where(times, roots, 0).sum(axis=1)
+    return float((sums[counts > 0] / counts[counts > 0]).mean())

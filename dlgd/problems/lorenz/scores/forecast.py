@@ -1,0 +1,121 @@
+"""Scores, figures and predictions of forecasts: the steps that follow known ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dlgd.core.contract import Evaluation
+from dlgd.problems.images.scores.images import published_rows
+from dlgd.problems.lorenz.scores import forecast_scores as compute
+from dlgd.problems.lorenz.scores.free_run import COLUMNS as FREE_COLUMNS
+from dlgd.problems.lorenz.scores.free_run import FreeRun, longer
+from dlgd.problems.lorenz.scores.sequences import Climate, held_forecast, truth_of, with_prediction
+from dlgd.scoring.table import Column, scientific, seconds
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+LEADS = (1, 2, 5, 10, 15, 20, 25, 28)  # those that the courses print
+FIELDS = {"state": "true state", "given": "known steps"}
+
+
+def skill_text(value: float) -> str:
+    """Six digits as the courses print them; what is missing where they are nines, 1-3.25e-8; few of a large one."""
+    if 0 < 1 - value < 1e-5:
+        return f"1-{scientific(1 - value)}"
+    return f"{value:.6f}" if abs(value) < 100 else scientific(value)
+
+
+class ForecastEvaluation(Evaluation):
+    """Scores of forecasts (sample, lead, variable).
+
+    skill_<lead>: against persistence (see `forecast_scores.skill`), rmse_<lead>: root mean square error, for those of
+        LEADS that there are; mse: over all leads.
+    valid_time: how long, in Lyapunov times, the error stays below 0.4 of the climatological spread, mean over samples;
+        no longer than the leads there are.
+    exploded: share of samples (%) whose forecast went further than 10 climatological standard deviations from the mean,
+        where it is then held; left out where it is 0.
+    Climate, spread and variances are those of the samples' own truth.
+    published: rows {name, source, and some of these scores} of figures printed elsewhere, for the table only.
+    exponent: leading Lyapunov exponent, per unit of time; None: a published one, or it is computed.
+    free_runs, free_time: number and length, in time units, of the runs whose climate is scored besides; 0: none.
+    """
+
+    names = ("mse", "exploded", *(f"rmse_{lead}" for lead in LEADS))  # lower is better; skill and valid time besides
+    columns = (
+        Column("mse", "MSE"),
+        *(Column(f"skill_{lead}", f"skill {lead}", skill_text, higher=True) for lead in (1, 10, 28)),
+        *FREE_COLUMNS,
+        Column("seconds_per_sample", "s/sample", seconds),
+    )
+
+    def __init__(
+        self,
+        *,
+        published: Sequence[Mapping[str, Any]] = (),
+        exponent: float | None = None,
+        free_runs: int = 0,
+        free_time: float = 0.0,
+    ) -> None:
+        if exponent is not None and not (isinstance(exponent, int | float) and exponent > 0):
+            raise ValueError(f"evaluation.scores.exponent={exponent} must be a number above zero, or null")
+        if free_runs < 0 or free_time < 0:
+            raise ValueError(f"evaluation.scores.free_runs={free_runs} and free_time={free_time} must be zero or more")
+        self.exponent, self.free_runs, self.free_time = exponent, free_runs, free_time
+        self.published = published_rows(published, (*self.names, *(f"skill_{lead}" for lead in LEADS), "valid_time"))
+
+    def scores(self, samples: xr.Dataset, prediction: np.ndarray) -> dict[str, float]:
+        """See the class. Raises ValueError for what cannot be scored."""
+        truth, forecast, exploded = held_forecast(samples, prediction)
+        skill = compute.skill(truth, forecast, _last(samples))
+        errors = compute.rmse(truth, forecast)
+        scores = {"mse": ((truth - forecast) ** 2).mean(), "valid_time": self._valid_time(samples, truth, forecast)}
+        for lead in LEADS:
+            if lead <= len(errors):
+                scores |= {f"skill_{lead}": skill[lead - 1], f"rmse_{lead}": errors[lead - 1]}
+        if exploded > 0:
+            scores["exploded"] = exploded
+        return {name: float(value) for name, value in scores.items()}
+
+    def _valid_time(self, samples: xr.Dataset, truth: np.ndarray, forecast: np.ndarray) -> float:
+        steps = compute.valid_steps(truth, forecast, Climate.of(truth))
+        return float(steps.mean() * samples.attrs["dt"] * self._exponent(samples))
+
+    def _exponent(self, samples: xr.Dataset) -> float:
+        return compute.leading_exponent(samples.attrs) if self.exponent is None else self.exponent
+
+    def further(self, samples: xr.Dataset) -> tuple[Evaluation, xr.Dataset] | None:
+        """Free runs, which are scored by their climate."""
+        if self.free_runs == 0 or self.free_time == 0:
+            return None
+        return FreeRun(exponent=self._exponent(samples)), longer(samples, self.free_runs, self.free_time)
+
+    def figures(self, folder: Path, samples: xr.Dataset, predictions: Mapping[str, np.ndarray]) -> None:
+        """error_by_lead.png of all methods, and trajectories.png of some samples."""
+        from dlgd.plotting.style import save
+        from dlgd.problems.lorenz.figures import forecast as draw
+
+        if not predictions:
+            raise ValueError("There is no prediction to draw.")
+        forecasts = {name: held_forecast(samples, each)[1] for name, each in predictions.items()}
+        truth, last, dt = truth_of(samples, "lead"), _last(samples), float(samples.attrs["dt"])
+        time = dt * np.arange(1, truth.shape[1] + 1)
+        errors = {name: compute.rmse(truth, each) for name, each in forecasts.items()}
+        skills = {name: compute.skill(truth, each, last) for name, each in forecasts.items()}
+        limit = compute.VALID * Climate.of(truth).spread
+        save(folder / "error_by_lead.png", draw.by_lead(time, errors, skills, limit=limit))
+        names = list(samples.variable.values)
+        save(folder / "trajectories.png", draw.trajectories(time, truth, forecasts, names))
+
+    def dataset(self, samples: xr.Dataset, prediction: np.ndarray) -> xr.Dataset:
+        """state_predicted (sample, lead, variable), given and, where the samples have it, state."""
+        return with_prediction(samples, prediction, "lead", FIELDS, "Forecasts of trajectories")
+
+
+def _last(samples: xr.Dataset) -> np.ndarray:
+    """The last known state, (sample, variable)."""
+    return samples.given.transpose("sample", "history", "variable").values[:, -1].astype(np.float64)

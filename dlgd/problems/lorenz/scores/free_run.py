@@ -1,0 +1,142 @@
+"""Long forecasts, which have forgotten where they began: is the climate of a method that of the truth?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dlgd.core.contract import Evaluation
+from dlgd.problems.lorenz.scores.forecast_scores import valid_steps
+from dlgd.problems.lorenz.scores.sequences import Climate, held_forecast, truth_of, with_prediction
+from dlgd.scoring.table import Column
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+BINS = 50  # of a histogram, over all that is true, and one on each side for what is beyond
+SEGMENT = 256  # steps of a spectrum at most, of many that are averaged (Welch 1967)
+LONGEST = 0.05  # time units: of a step with which the truth goes on; shorter steps of the data are taken as they are
+
+
+def _two_decimals(value: float) -> str:
+    return f"{value:.2f}"
+
+
+COLUMNS = (
+    Column("valid_time", "valid time", _two_decimals, higher=True),
+    Column("wasserstein", "W1", _two_decimals),
+    Column("spectrum_distance", "spectrum", _two_decimals),
+)
+
+
+class FreeRun(Evaluation):
+    """Scores of runs (sample, lead, variable); all but valid_time of their second half.
+
+    valid_time: as of forecasts, in Lyapunov times: their mean while the error is below 0.4 of the spread.
+    wasserstein: distance of the distributions of each variable, over its standard deviation, mean over variables.
+    histogram_distance: half the sum of the differences of relative frequencies, between 0 and 1, mean over variables.
+    spectrum_distance: sum over frequencies of |spectrum - true one| over the sum of the true one, mean over variables.
+    mean_error, std_error: of mean and standard deviation, over the true standard deviation; root mean square over the
+        variables.
+    free_exploded: share of runs (%) that left the neighbourhood of the attractor; left out where it is 0.
+    Runs of the truth itself from other states have distances above zero too, the less the more and longer they are.
+    """
+
+    distances = ("wasserstein", "histogram_distance", "spectrum_distance", "mean_error", "std_error")
+    names = (*distances, "free_exploded")  # lower is better; the valid time comes besides
+    columns = COLUMNS
+    published = ()
+
+    def __init__(self, *, exponent: float) -> None:
+        self.exponent = exponent
+
+    def scores(self, samples: xr.Dataset, prediction: np.ndarray) -> dict[str, float]:
+        """See the class. Raises ValueError for what cannot be scored."""
+        truth, run, exploded = held_forecast(samples, prediction)
+        steps = valid_steps(truth, run, Climate.of(truth))
+        scores = {"valid_time": float(steps.mean() * samples.attrs["dt"] * self.exponent)}
+        scores |= climate_scores(_second_half(truth), _second_half(run))
+        return scores | ({"free_exploded": exploded} if exploded > 0 else {})
+
+    def figures(self, folder: Path, samples: xr.Dataset, predictions: Mapping[str, np.ndarray]) -> None:
+        """free_run.png of all methods; free_distributions.png and free_spectra.png of those that move to the end."""
+        from dlgd.plotting.style import save
+        from dlgd.problems.lorenz.figures import free_run as draw
+
+        if not predictions:
+            raise ValueError("There is no prediction to draw.")
+        names, dt = list(samples.variable.values), float(samples.attrs["dt"])
+        runs = {"truth": truth_of(samples, "lead")}
+        runs |= {name: held_forecast(samples, each)[1] for name, each in predictions.items()}
+        save(folder / "free_run.png", draw.runs(runs, names, dt))
+        late = draw.moving({name: _second_half(run) for name, run in runs.items()})
+        save(folder / "free_distributions.png", draw.distributions(late, names))
+        power = {name: run if run is None else spectrum(run) for name, run in late.items()}
+        save(folder / "free_spectra.png", draw.spectra(power, names, dt))
+
+    def dataset(self, samples: xr.Dataset, prediction: np.ndarray) -> xr.Dataset:
+        """state_predicted (sample, lead, variable) and state."""
+        return with_prediction(samples, prediction, "lead", {"state": "true state"}, "Free runs")
+
+
+def longer(samples: xr.Dataset, count: int, time: float) -> xr.Dataset:
+    """So many samples, far apart from one another, their truth carried on by the equations (RK4) until it lasts `time`
+    units: windows that follow one another would all be the same run, a little later."""
+    import torch
+
+    from dlgd.physics.integrators import trajectory
+    from dlgd.physics.systems import dynamics_of
+
+    last = samples.sizes["sample"] - 1
+    some = samples.isel(sample=np.unique(np.linspace(0, last, count).round().astype(int)))
+    truth, dt = truth_of(some, "lead"), float(samples.attrs["dt"])
+    more, finer = max(0, round(time / dt) - truth.shape[1]), int(np.ceil(dt / LONGEST - 1e-9))
+    start = torch.from_numpy(truth[:, -1].copy())
+    rest = trajectory(dynamics_of(samples.attrs), start, dt / finer, more * finer, every=finer)[1:]
+    state = np.concatenate((truth, rest.movedim(0, 1).numpy()), axis=1)
+    longest = some.drop_dims("lead").assign_coords(lead=np.arange(1, state.shape[1] + 1))
+    return longest.assign(state=(("sample", "lead", "variable"), state))
+
+
+def climate_scores(truth: np.ndarray, run: np.ndarray) -> dict[str, float]:
+    """Those of FreeRun.distances, of (sample, step, variable)."""
+    true, own = Climate.of(truth), (run.mean(axis=(0, 1)), run.std(axis=(0, 1)))
+    scale = np.where(true.std > 0, true.std, 1.0)
+    pairs = [(truth[..., i].ravel(), run[..., i].ravel()) for i in range(truth.shape[-1])]
+    true_spectrum = spectrum(truth)
+    power = np.where(true.std > 0, true_spectrum.sum(axis=0), 1.0)
+    return {
+        "wasserstein": float(np.mean([_wasserstein(a, b) for a, b in pairs] / scale)),
+        "histogram_distance": float(np.mean([_histogram_distance(a, b) for a, b in pairs])),
+        "spectrum_distance": float((np.abs(spectrum(run) - true_spectrum).sum(axis=0) / power).mean()),
+        "mean_error": float(np.sqrt((((own[0] - true.mean) / scale) ** 2).mean())),
+        "std_error": float(np.sqrt((((own[1] - true.std) / scale) ** 2).mean())),
+    }
+
+
+def spectrum(run: np.ndarray) -> np.ndarray:
+    """Power by frequency and variable, (frequency, variable), the mean over samples; the frequency zero is left out."""
+    from scipy.signal import welch
+
+    return welch(run, nperseg=min(SEGMENT, run.shape[1]), axis=1)[1].mean(axis=0)[1:]
+
+
+def _wasserstein(one: np.ndarray, other: np.ndarray) -> float:
+    from scipy.stats import wasserstein_distance
+
+    return wasserstein_distance(one, other)
+
+
+def _histogram_distance(true: np.ndarray, own: np.ndarray) -> float:
+    inner = np.linspace(true.min(), true.max(), BINS + 1)
+    inner[-1] = np.nextafter(inner[-1], np.inf)  # what is as large as the largest true value is no further
+    edges = np.concatenate(([-np.inf], inner, [np.inf]))
+    shares = [np.diff(np.searchsorted(np.sort(each), edges)) / len(each) for each in (true, own)]
+    return float(np.abs(shares[0] - shares[1]).sum() / 2)
+
+
+def _second_half(run: np.ndarray) -> np.ndarray:
+    return run[:, run.shape[1] // 2 :]

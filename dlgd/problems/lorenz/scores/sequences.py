@@ -1,0 +1,101 @@
+"""What evaluations of sequences share: truths and predictions (sample, time or lead, variable), and files of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dlgd.problems.images.scores.images import CONVENTIONS
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+FAR = 10.0  # climatological standard deviations from the mean: a forecast that goes further has exploded
+
+
+def truth_of(samples: xr.Dataset, along: str) -> np.ndarray:
+    """The true states (sample, along, variable), float64. Raises ValueError where there are none."""
+    if samples.sizes["sample"] == 0:
+        raise ValueError("There is no sample to score: the dimension `sample` is empty.")
+    return samples.state.transpose("sample", along, "variable").values.astype(np.float64)
+
+
+def shaped(samples: xr.Dataset, prediction: np.ndarray, along: str) -> np.ndarray:
+    """A prediction as float64, (sample, along, variable). Raises ValueError where it has another shape."""
+    expected = tuple(samples.sizes[name] for name in ("sample", along, "variable"))
+    if np.shape(prediction) != expected:
+        raise ValueError(
+            f"The prediction has shape {np.shape(prediction)} where (sample, {along}, variable) = {expected}."
+        )
+    return np.asarray(prediction, np.float64)
+
+
+def finite(prediction: np.ndarray) -> np.ndarray:
+    """The prediction (sample, step, variable) itself. Raises ValueError where a value is not finite."""
+    bad = ~np.isfinite(prediction)
+    if bad.any():
+        number = int(bad.any(axis=(1, 2)).argmax())
+        raise ValueError(f"The prediction is not finite in {bad.sum()} values, first in sample {number}.")
+    return prediction
+
+
+@dataclass(frozen=True)
+class Climate:
+    """Mean and standard deviation of each variable, (variable,)."""
+
+    mean: np.ndarray
+    std: np.ndarray
+
+    @classmethod
+    def of(cls, states: np.ndarray) -> Climate:
+        """Of states (sample, step, variable). Raises ValueError where nothing moves."""
+        std = states.std(axis=(0, 1))
+        if not std.any():
+            raise ValueError("The truth does not change: there is no climate to compare with.")
+        return cls(states.mean(axis=(0, 1)), std)
+
+    @property
+    def spread(self) -> float:
+        """The root of the mean variance of the variables: the error of a climatological forecast."""
+        return float(np.sqrt((self.std**2).mean()))
+
+    def held(self, forecast: np.ndarray) -> tuple[np.ndarray, float]:
+        """A forecast (sample, lead, variable) held within FAR standard deviations of the mean, and the share of samples
+        (%) that went further, or out of the range of numbers.
+
+        A method that explodes is a bad one, and its scores say so; they need not stop a comparison. Raises
+        ValueError where the very first step is not finite: that is no explosion.
+        """
+        finite(forecast[:, :1])
+        low, high = self.mean - FAR * self.std, self.mean + FAR * self.std
+        inside = (forecast >= low) & (forecast <= high)
+        exploded = 100 * float((~inside.all(axis=(1, 2))).mean())
+        return np.where(np.isnan(forecast), high, np.clip(forecast, low, high)), exploded
+
+
+def with_prediction(
+    samples: xr.Dataset, prediction: np.ndarray, along: str, known: Mapping[str, str], title: str
+) -> xr.Dataset:
+    """state_predicted (sample, along, variable) beside those of the samples' fields that are `known`, with their
+    descriptions; to be written as a file."""
+    import xarray as xr
+
+    dims, packed = ("sample", along, "variable"), {"zlib": True, "complevel": 1}
+    attributes = {"units": "1", "long_name": "predicted state"}
+    fields = {"state_predicted": xr.Variable(dims, shaped(samples, prediction, along), attributes, packed)}
+    for name, text in known.items():
+        if name in samples:
+            field = samples[name]
+            fields[name] = xr.Variable(field.dims, field.values, {"units": "1", "long_name": text}, packed)
+    numbers = {name: value for name, value in samples.attrs.items() if isinstance(value, int | float | str)}
+    return xr.Dataset(fields, samples.coords, numbers | CONVENTIONS | {"title": title})
+
+
+def held_forecast(samples: xr.Dataset, prediction: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """Truth and forecast (sample, lead, variable), the latter within the bounds of `Climate.held`, and the share of
+    samples (%) that needed it."""
+    truth = truth_of(samples, "lead")
+    return truth, *Climate.of(truth).held(shaped(samples, prediction, "lead"))

@@ -1,0 +1,227 @@
+"""What a network sees of a diffusion operator, and what it is asked for.
+
+Physical fields come padded by halo + 1 cells with the grid's topology; features have halo cells around.
+South and west faces stand with the cell that they bound.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from dlgd.core.contract import Scaling, Staggered
+from dlgd.problems.normalization.data import closed_forms
+from dlgd.problems.normalization.data.closed_forms import GUESS, ClosedForm
+
+
+@dataclass(frozen=True)
+class Padded:
+    """One sample padded by p cells; shapes (ny + 2 p, nx + 2 p), alpha_i one row more, alpha_j one column more."""
+
+    alpha_i: np.ndarray  # m2
+    alpha_j: np.ndarray  # m2
+    w: np.ndarray  # m2
+    sea: np.ndarray  # bool
+    distance: np.ndarray  # cells, signed
+    known: Mapping[str, np.ndarray]  # what the closed form gives
+
+
+class Features(ABC):
+    """A choice of input channels and of the target's scaling."""
+
+    channels: tuple[str, ...]  # names of the input channels
+    staggered: tuple[Staggered, ...]  # those that stand on faces, as in Spec
+    directional: tuple[tuple[str, str], ...] = ()  # as in Spec
+    zeroed_on_land: tuple[str, ...]  # those that are 0 on land whatever they are of, as in Spec
+    scaling: Scaling  # of gamma, or of gamma over its closed form
+    statistics: dict[str, float]  # what `learn` found
+    closed_form: ClosedForm | None = None  # what is worked out of each operator beforehand
+    distance_metric: str = "euclidean"
+
+    @abstractmethod
+    def use_statistics(self, statistics: Mapping[str, float]) -> None:
+        """Set what `learn` found at training time."""
+
+    @abstractmethod
+    def learn(self, fields: Mapping[str, np.ndarray], sea: np.ndarray) -> None:
+        """Statistics of the training part; alpha_i and alpha_j (south and west faces), w, gamma: (sample, y, x)."""
+
+    @abstractmethod
+    def input(self, padded: Padded) -> np.ndarray:
+        """(C, ny + 2 p - 2, nx + 2 p - 2) float32: one cell of padding is used up."""
+
+    @abstractmethod
+    def target(self, gamma: np.ndarray, known: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Scaled target (y, x) float32, zero where gamma is NaN; `known` is what the closed form gives."""
+
+    @abstractmethod
+    def gamma(self, prediction: np.ndarray, known: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Scaled prediction back to gamma in m (y, x)."""
+
+
+INNER = np.s_[1:-1, 1:-1]
+
+
+class Dimensionless(Features):
+    """Logarithms of what A = W^-1/2 (W + D) W^-1/2 is made of, and of a closed form; the log-residual is learned.
+
+    gamma^2 / w depends only on the couplings alpha / sqrt(w_p w_q), the ratios of neighbouring areas and the
+    coast, so nothing here has a unit and no statistics are needed: centres and widths are rounded
+    constants that suit length scales of 0.2 to 2 cells.
+    """
+
+    CENTRE, WIDTH = -1.0, 1.2  # of log(alpha / w) for length scales of 0.25 to 1.6 cells
+    SLOPE = 0.05  # of log(w_p / w_q) between neighbours
+
+    staggered = (
+        Staggered("log_coupling_i", "log_coupling_j"),
+        Staggered("open_i", "open_j"),
+        Staggered("log_area_step_i", "log_area_step_j", odd=True),
+    )
+    zeroed_on_land = ()  # a face that touches land is closed and has the same values at both of its cells
+    statistics = {}  # nothing is learned
+
+    def __init__(self, closed_form: ClosedForm) -> None:
+        self.closed_form = closed_form
+        self.directional = closed_form.directional
+        self.scaling = Scaling(mean=0.0, std=closed_form.residual, log=True)
+        faces = (name for pair in self.staggered for name in (pair.south, pair.west))
+        self.channels = (*faces, "sea", *closed_form.channels)
+
+    def use_statistics(self, statistics: Mapping[str, float]) -> None:
+        """Nothing to set."""
+
+    def learn(self, fields: Mapping[str, np.ndarray], sea: np.ndarray) -> None:
+        """Nothing to learn."""
+
+    def input(self, padded: Padded) -> np.ndarray:
+        """See `channels`; zero on land and on closed faces."""
+        log_w = np.log(padded.w)
+        step_i = log_w[INNER] - log_w[:-2, 1:-1]
+        step_j = log_w[INNER] - log_w[1:-1, :-2]
+        alpha_i, alpha_j = padded.alpha_i[:-1][INNER], padded.alpha_j[:, :-1][INNER]
+        open_i, open_j, sea = alpha_i > 0, alpha_j > 0, padded.sea[INNER]
+
+        def coupling(alpha: np.ndarray, step: np.ndarray, is_open: np.ndarray) -> np.ndarray:
+            log_r = np.log(np.where(is_open, alpha, 1.0)) - log_w[INNER] + step / 2
+            return np.where(is_open, (log_r - self.CENTRE) / self.WIDTH, 0.0)
+
+        return np.stack(
+            [
+                coupling(alpha_i, step_i, open_i),
+                coupling(alpha_j, step_j, open_j),
+                open_i,
+                open_j,
+                np.where(open_i, np.clip(step_i / self.SLOPE, -4, 4), 0.0),
+                np.where(open_j, np.clip(step_j / self.SLOPE, -4, 4), 0.0),
+                sea,
+                *(np.where(sea, padded.known[name][INNER], 0.0) for name in self.closed_form.channels),
+            ]
+        ).astype(np.float32)
+
+    def target(self, gamma: np.ndarray, known: Mapping[str, np.ndarray]) -> np.ndarray:
+        """log(gamma / guess) over its width."""
+        return np.nan_to_num(np.log(gamma / known[GUESS]) / self.scaling.std, nan=0.0).astype(np.float32)
+
+    def gamma(self, prediction: np.ndarray, known: Mapping[str, np.ndarray]) -> np.ndarray:
+        """guess * exp(residual)."""
+        return known[GUESS] * np.exp(self.scaling.std * prediction.astype(np.float64))
+
+
+class Standardized(Features):
+    """alpha_i, alpha_j, w and gamma less their mean over their standard deviation, and the distance to the coast:
+    the inputs of Coulaud 2022. Statistics over "sea" (land set to zero afterwards) or over the whole "image"."""
+
+    NAMES = ("alpha_i", "alpha_j", "w", "gamma")
+
+    def __init__(self, *, over: str, distance: str) -> None:
+        if over not in ("sea", "image"):
+            raise ValueError(f"standardize_over={over}: choose sea or image")
+        if distance not in ("none", "manhattan", "euclidean"):
+            raise ValueError(f"distance={distance}: choose none, manhattan or euclidean")
+        self.over, self.distance = over, distance
+        self.distance_metric = "euclidean" if distance == "none" else distance
+        self._statistics: dict[str, float] = {}
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """alpha_i, alpha_j, w and, unless it is none, the signed distance to the coast."""
+        return ("alpha_i", "alpha_j", "w") + (() if self.distance == "none" else (f"distance_{self.distance}",))
+
+    @property
+    def staggered(self) -> tuple[Staggered, ...]:
+        """alpha_i and alpha_j."""
+        return (Staggered("alpha_i", "alpha_j", self._scaling("alpha_i"), self._scaling("alpha_j")),)
+
+    @property
+    def zeroed_on_land(self) -> tuple[str, ...]:
+        """Over "sea", all that is standardized."""
+        return self.channels[:3] if self.over == "sea" else ()
+
+    @property
+    def scaling(self) -> Scaling:
+        """Of gamma in m."""
+        return self._scaling("gamma")
+
+    def _scaling(self, name: str) -> Scaling:
+        """The identity until the statistics are known."""
+        return Scaling(self._statistics.get(f"mean_{name}", 0.0), self._statistics.get(f"std_{name}", 1.0))
+
+    @property
+    def statistics(self) -> dict[str, float]:
+        """Mean and standard deviation of each field."""
+        return dict(self._statistics)
+
+    def use_statistics(self, statistics: Mapping[str, float]) -> None:
+        """Those of the training samples."""
+        self._statistics = {key: float(value) for key, value in statistics.items()}
+
+    def learn(self, fields: Mapping[str, np.ndarray], sea: np.ndarray) -> None:
+        """Mean and standard deviation over samples and cells."""
+        for name in self.NAMES:
+            values = np.nan_to_num(fields[name])
+            chosen = values[..., sea] if self.over == "sea" else values
+            self._statistics[f"mean_{name}"], self._statistics[f"std_{name}"] = (
+                float(chosen.mean()),
+                float(chosen.std()),
+            )
+
+    def _scaled(self, name: str, values: np.ndarray, sea: np.ndarray) -> np.ndarray:
+        scaled = (values - self._statistics[f"mean_{name}"]) / self._statistics[f"std_{name}"]
+        return np.where(sea, scaled, 0.0) if self.over == "sea" else scaled
+
+    def input(self, padded: Padded) -> np.ndarray:
+        """See `channels`."""
+        sea = padded.sea[INNER]
+        alpha_i, alpha_j = padded.alpha_i[:-1][INNER], padded.alpha_j[:, :-1][INNER]
+        fields = [
+            self._scaled("alpha_i", alpha_i, sea),
+            self._scaled("alpha_j", alpha_j, sea),
+            self._scaled("w", np.where(sea, padded.w[INNER], 0.0), sea),
+        ]
+        if self.distance != "none":
+            fields.append(padded.distance[INNER] / 10)  # tens of cells: of order one
+        return np.stack(fields).astype(np.float32)
+
+    def target(self, gamma: np.ndarray, known: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Standardized gamma."""
+        scaling = self.scaling
+        return np.nan_to_num((gamma - scaling.mean) / scaling.std, nan=0.0).astype(np.float32)
+
+    def gamma(self, prediction: np.ndarray, known: Mapping[str, np.ndarray]) -> np.ndarray:
+        """In m."""
+        return prediction.astype(np.float64) * self.scaling.std + self.scaling.mean
+
+
+def choose(features: str, *, closed_form: str, standardize_over: str, distance: str) -> Features:
+    """By name: "dimensionless" or "standardized". The options of both are checked in any case."""
+    standardized = Standardized(over=standardize_over, distance=distance)
+    dimensionless = Dimensionless(closed_forms.choose(closed_form))
+    if features == "dimensionless":
+        return dimensionless
+    if features == "standardized":
+        return standardized
+    raise ValueError(f"features={features}: choose dimensionless or standardized")

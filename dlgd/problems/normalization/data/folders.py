@@ -1,0 +1,256 @@
+"""Folders of the report's files: which samples they hold, and these as the Datasets that all sources give.
+
+G. Coulaud, Report on using CNNs to estimate normalization coefficients for diffusion-based correlation operators,
+2022. A folder is of one of two kinds, which is found out:
+
+    NetCDF       coordinates.nc of NEMO, and a folder per sample with NEMOVAR's diffusivities and coefficients;
+                 see `nemo_netcdf.py`
+    processed    X/<sample>.npz, Y/<sample>_norm_coeffs.npz and dict_std_mean.txt; see `processed_npz.py`
+
+What all samples share, coordinates.nc or dict_std_mean.txt, stands in the folder or in one of the two above it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import xarray as xr
+
+from dlgd.core import progress as waiting
+from dlgd.core.contract import PARTS
+from dlgd.core.errors import Refusal
+from dlgd.physics.diffusion import open_faces
+from dlgd.physics.halo import Topology
+from dlgd.problems.normalization.data import fields
+from dlgd.problems.normalization.data.nemo_netcdf import NemoFolder
+from dlgd.problems.normalization.data.processed_npz import ProcessedFolder
+from dlgd.problems.normalization.data.stored import Stored, south_faces, west_faces
+
+log = logging.getLogger(__name__)
+
+TOPOLOGIES = {"mercator": Topology("periodic", "closed"), "tripolar": Topology("periodic", "fold")}
+FACES = ("auto", "south_west", "north_east")
+FILES = {
+    "coordinates": "coordinates.nc",
+    "diffusivities": "Bmod_dif*.nc",
+    "coefficients": "Bmod_cor_nor*.nc",
+}
+LARGEST_MISMATCH = 0.01  # share of faces or cells that may be sea for gamma and land for alpha, or the reverse
+LARGEST_ASYMMETRY = 0.5  # of the diffusivity of a face of the fold, seen from its two sides
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a folder does not say about itself.
+
+    grid: mercator (closed in the north and the south) or tripolar (folded in the north).
+    faces: alpha_i and alpha_j of a cell stand on its south_west faces or its north_east ones; auto: on those that
+        fit the coast of gamma, south_west where neither fits better or there is no gamma.
+    padding: "rows" and "columns" to be cut off on either side; None: as many as can be recognized.
+    files: names of the NetCDF files, with * for what varies.
+    """
+
+    grid: str
+    faces: str = "auto"
+    padding: Mapping[str, int | None] = field(default_factory=lambda: {"rows": None, "columns": None})
+    files: Mapping[str, str] = field(default_factory=lambda: dict(FILES))
+
+    @property
+    def topology(self) -> Topology:
+        """Of the grid without its padding."""
+        return TOPOLOGIES[self.grid]
+
+    def check(self) -> None:
+        """Refuse what cannot be."""
+        if self.grid not in TOPOLOGIES:
+            raise Refusal(f"data.grid={self.grid} is unknown: choose one of {', '.join(TOPOLOGIES)}")
+        if self.faces not in FACES:
+            raise Refusal(f"data.faces={self.faces} is unknown: choose one of {', '.join(FACES)}")
+        if set(self.padding) != {"rows", "columns"}:
+            raise Refusal("data.padding must give rows and columns and nothing else")
+        for name, number in self.padding.items():
+            if number is not None and (not isinstance(number, int) or isinstance(number, bool) or number < 0):
+                raise Refusal(f"data.padding.{name}={number} must be zero or more cells, or null")
+        if set(self.files) != set(FILES):
+            raise Refusal(f"data.files must give {', '.join(FILES)} and nothing else")
+        for name, pattern in self.files.items():
+            if not isinstance(pattern, str) or not pattern.endswith(".nc"):
+                raise Refusal(f"data.files.{name}={pattern} must be the name of NetCDF files, ending in .nc")
+
+
+class Folder(Protocol):
+    """An opened folder of either kind."""
+
+    names: Sequence[str]  # of its samples, in order
+
+    def read(self, name: str) -> Stored:
+        """A sample; Refusal where its files do not fit."""
+
+
+def open_folder(path: Path, layout: Layout) -> Folder:
+    """The samples that stand in this folder itself; Refusal where there are none."""
+    if (path / "X").is_dir():
+        return ProcessedFolder(path, layout.padding)
+    folder = NemoFolder(path, layout.files, layout.padding)
+    if not folder.names:
+        parts = [part for part in PARTS if (path / part).is_dir()]
+        advice = (
+            f"give one of its parts, such as {path / parts[0]}"
+            if parts
+            else "give a folder of the report's files, or a NetCDF file"
+        )
+        pattern = layout.files["diffusivities"]
+        raise Refusal(f"{path} has neither a folder X nor a folder with {pattern}: {advice}")
+    return folder
+
+
+def read(path: Path, layout: Layout) -> xr.Dataset:
+    """All samples of a folder, with gamma where every one has it."""
+    folder = open_folder(path, layout)
+    samples = assemble([folder.read(name) for name in waiting.progress(folder.names, f"reading {path}")], layout)
+    known = "gamma" in samples and bool(samples.gamma.notnull().any(("y", "x")).all())
+    return samples if known else samples.drop_vars("gamma", errors="ignore")
+
+
+# --- from what is stored to samples ------------------------------------------------------------------------
+
+
+def assemble(stored: Sequence[Stored], layout: Layout) -> xr.Dataset:
+    """Samples on one grid with one coast, and their names; gamma is all NaN where the files of a sample lack it."""
+    first = stored[0]
+    for one in stored:
+        if one.shape != first.shape:
+            raise Refusal(f"{one.name} has {one.shape} cells, but {first.name} has {first.shape}")
+    sea = _sea(stored, layout)
+    faces = _faces(stored, sea, layout)
+    alpha_i, alpha_j = (np.stack(each) for each in zip(*(_on_faces(one, faces) for one in stored), strict=True))
+    if layout.topology.south_north == "fold":
+        alpha_i[:, -1] = _folded(alpha_i[:, -1], open_faces(sea, layout.topology)[0][-1], first.name)
+    for one, south, west in zip(stored, alpha_i, alpha_j, strict=True):
+        few = _check_coast(one, south, west, sea, layout.topology)
+        if few and one is first:  # it will be much the same in all
+            log.warning("%s: %s", one.name, " and ".join(few))
+    samples = fields.base(*_position(first), _area(stored, sea), sea, layout.topology).assign(
+        alpha_i=(("sample", "y_face", "x"), alpha_i, {"units": "m2"}),
+        alpha_j=(("sample", "y", "x"), alpha_j, {"units": "m2"}),
+    )
+    samples = fields.with_closed_land(samples, sea, layout.topology, f"the folder of {first.name}")
+    samples = samples.assign_coords(sample=np.arange(len(stored)), file=("sample", [one.name for one in stored]))
+    if all(one.gamma is None for one in stored):
+        return samples
+    unknown = np.full(sea.shape, np.nan)
+    gamma = [unknown if one.gamma is None else np.where(sea, one.gamma, np.nan) for one in stored]
+    return samples.assign(gamma=(("sample", "y", "x"), np.stack(gamma), {"units": "m"}))
+
+
+def _sea(stored: Sequence[Stored], layout: Layout) -> np.ndarray:
+    """(y, x): where gamma is positive; without any gamma, cells with a face that is open."""
+    known = [one for one in stored if one.gamma is not None]
+    if not known:
+        sea = np.zeros(stored[0].shape, bool)
+        for one in stored:
+            sea |= _cells_of_faces(*_on_faces(one, _default(layout.faces)), any_face=True)
+        return sea
+    sea = known[0].gamma > 0
+    for one in known[1:]:
+        differ = int(((one.gamma > 0) != sea).sum())
+        if differ:
+            raise Refusal(
+                f"the coast of {one.name} differs from that of {known[0].name} in {differ} cells: "
+                "all samples of a data set must have one coast"
+            )
+    return sea
+
+
+def _cells_of_faces(alpha_i: np.ndarray, alpha_j: np.ndarray, *, any_face: bool) -> np.ndarray:
+    """(y, x): cells with any of their four faces open, or with all."""
+    west = alpha_j > 0
+    four = np.stack([alpha_i[:-1] > 0, alpha_i[1:] > 0, west, np.roll(west, -1, axis=1)])
+    return four.any(axis=0) if any_face else four.all(axis=0)
+
+
+def _default(faces: str) -> str:
+    return "south_west" if faces == "auto" else faces
+
+
+def _on_faces(one: Stored, faces: str) -> tuple[np.ndarray, np.ndarray]:
+    """alpha_i (y_face, x), NaN where the files have nothing, and alpha_j (y, x)."""
+    return south_faces(one, north=faces == "north_east"), west_faces(one, east=faces == "north_east")
+
+
+def _faces(stored: Sequence[Stored], sea: np.ndarray, layout: Layout) -> str:
+    """On which faces the files have their diffusivities: those that are open where gamma has sea on both sides."""
+    known = next((one for one in stored if one.gamma is not None), None)
+    if layout.faces != "auto" or known is None:
+        return _default(layout.faces)
+
+    def misfits(faces: str) -> int:
+        pairs = zip(_on_faces(known, faces), open_faces(sea, layout.topology), strict=True)
+        return sum(int(((alpha > 0) != is_open)[~np.isnan(alpha)].sum()) for alpha, is_open in pairs)
+
+    south_west, north_east = misfits("south_west"), misfits("north_east")
+    if 10 * north_east >= south_west:
+        return "south_west"
+    log.warning("the diffusivities of %s fit its coast as those of north and east faces, and are read so", known.name)
+    return "north_east"
+
+
+def _folded(north: np.ndarray, is_open: np.ndarray, name: str) -> np.ndarray:
+    """(sample, x): the faces of the fold, which the files have twice and not always alike, with one value each."""
+    if np.isnan(north).all():
+        log.warning("%s has no row beyond the fold in the north, which is taken as closed", name)
+        return np.zeros_like(north)
+    twin = north[:, ::-1]
+    if (np.abs(north - twin) > LARGEST_ASYMMETRY * (north + twin) / 2)[:, is_open].any():
+        raise Refusal(
+            f"alpha_i of {name} does not look alike from both sides of the fold in the north: "
+            "type data.padding.rows=..., data.faces=... as the files have it, or data.grid=mercator"
+        )
+    return (north + twin) / 2
+
+
+def _check_coast(
+    one: Stored, alpha_i: np.ndarray, alpha_j: np.ndarray, sea: np.ndarray, topology: Topology
+) -> list[str]:
+    """The coast of gamma and that of the diffusivities must be the same, but for a few cells; what these are."""
+    if one.gamma is None:
+        return []
+    open_i, open_j = open_faces(sea, topology)
+    if topology.south_north == "fold" and not alpha_i[-1].any():  # taken as closed
+        open_i[-1] = False
+    closed = int((open_i & ~(alpha_i > 0)).sum() + (open_j & ~(alpha_j > 0)).sum())
+    lost = int((_cells_of_faces(alpha_i, alpha_j, any_face=False) & ~sea).sum())
+    few = []
+    for count, whole, words in (
+        (closed, open_i.sum() + open_j.sum(), "faces between sea cells of gamma have no diffusivity"),
+        (lost, sea.sum(), "cells have diffusivities all around but no gamma"),
+    ):
+        if count > LARGEST_MISMATCH * whole:
+            raise Refusal(
+                f"{one.name}: {count} {words}: its files do not belong together, or data.padding and data.faces "
+                "do not fit them"
+            )
+        if count:
+            few.append(f"{count} {words}")
+    return few
+
+
+def _area(stored: Sequence[Stored], sea: np.ndarray) -> np.ndarray:
+    """w (y, x), which must be the same in all samples."""
+    w = stored[0].inner(stored[0].w)
+    for one in stored[1:]:
+        if not np.allclose(one.inner(one.w)[sea], w[sea], rtol=1e-4):
+            raise Refusal(f"w of {one.name} differs from that of {stored[0].name}: all samples must have one grid")
+    return w
+
+
+def _position(one: Stored) -> tuple[np.ndarray, np.ndarray]:
+    """Latitude and longitude, or rows and columns where they are not known."""
+    if one.lat is None or one.lon is None:
+        return fields.places(one.shape)
+    return one.inner(one.lat), one.inner(one.lon)

@@ -1,0 +1,117 @@
+"""Samples of the report as NEMO and NEMOVAR write them, in NetCDF.
+
+coordinates.nc                 e1t e2t e1f e2f e1u e2v (m), glamt gphit (degrees); (y, x), or (1, y, x) and the like
+<sample>/Bmod_dif...nc         K11, K22 (1, y, x) m2: squared diffusion lengths west-east and south-north
+<sample>/Bmod_cor_nor...nc     sqtnorfac (1, y, x) m: gamma; may be missing
+
+alpha_i = K22 e1f / e2t, alpha_j = K11 e2f / e1t, w = e1u e2v     all at the same place of the file
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from dlgd.core.errors import Refusal
+from dlgd.physics.grids import unit_vectors
+from dlgd.problems.normalization.data.stored import Edges, Stored, find_above, inner
+
+COORDINATES = ("e1t", "e2t", "e1f", "e2f", "e1u", "e2v", "glamt", "gphit")
+SAME_PLACE = 1e-5  # of unit vectors: 64 m
+
+
+class NemoFolder:
+    """A folder of samples, one folder each, or a single sample's own folder."""
+
+    def __init__(self, path: Path, files: Mapping[str, str], padding: Mapping[str, int | None]) -> None:
+        self.path, self._files, self._padding = path, files, padding
+        places = [path, *sorted(place for place in path.iterdir() if place.is_dir())]
+        self._places = {place.name: place for place in places if any(place.glob(files["diffusivities"]))}
+        self.names = list(self._places)
+
+    @cached_property
+    def _grid(self) -> dict[str, np.ndarray]:
+        return _planes(find_above(self.path, self._files["coordinates"]), COORDINATES)
+
+    @cached_property
+    def _edges(self) -> Edges:
+        """As asked for; else the columns that repeat those of the other side (NEMO's halo: one on each side), and
+        the last row if it repeats the one before, turned round (the halo of a fold about the corners of cells)."""
+        place = unit_vectors(self._grid["gphit"], self._grid["glamt"])
+
+        def same(a: np.ndarray, b: np.ndarray) -> bool:
+            return np.allclose(a, b, rtol=0, atol=SAME_PLACE)
+
+        rows, columns = self._padding["rows"], self._padding["columns"]
+        if columns is None:
+            columns = int(same(place[:, 0], place[:, -2]) and same(place[:, -1], place[:, 1]))
+        own = place[:, columns : place.shape[1] - columns]
+        south, north = (0, int(same(own[-1], own[-2, ::-1]))) if rows is None else (rows, rows)
+        if south + north >= place.shape[0] or 2 * columns >= place.shape[1]:
+            raise Refusal(
+                f"data.padding leaves nothing of the {place.shape[0]} x {place.shape[1]} cells of {self.path}"
+            )
+        return Edges(south, north, columns, columns)
+
+    def read(self, name: str) -> Stored:
+        """A sample."""
+        grid, files, place = self._grid, self._files, self._places[name]
+        diffusivities = _only(place, files["diffusivities"])
+        k = _planes(diffusivities, ("K11", "K22"))
+        coefficients = _only(place, files["coefficients"]) if any(place.glob(files["coefficients"])) else None
+        gamma = None if coefficients is None else _planes(coefficients, ("sqtnorfac",))["sqtnorfac"]
+        for path, field in ((diffusivities, k["K11"]), (diffusivities, k["K22"]), (coefficients, gamma)):
+            if field is not None and field.shape != grid["e1t"].shape:
+                raise Refusal(f"{path} has {field.shape} cells, but the coordinates have {grid['e1t'].shape}")
+        if gamma is not None:
+            gamma = inner(np.nan_to_num(gamma, nan=0.0), self._edges)
+            if not (np.isfinite(gamma).all() and (gamma >= 0).all()):
+                raise Refusal(
+                    f"sqtnorfac in {coefficients} must be finite and positive at sea, and zero or missing on land"
+                )
+        return Stored(
+            name=name,
+            alpha_i=k["K22"] * grid["e1f"] / grid["e2t"],
+            alpha_j=k["K11"] * grid["e2f"] / grid["e1t"],
+            w=grid["e1u"] * grid["e2v"],
+            gamma=gamma,
+            edges=self._edges,
+            lat=grid["gphit"],
+            lon=grid["glamt"],
+        )
+
+
+def _only(place: Path, pattern: str) -> Path:
+    """The file of this name; Refusal where several fit."""
+    found = sorted(place.glob(pattern))
+    if len(found) != 1:
+        raise Refusal(f"{place} has {len(found)} files {pattern}, of which one is needed: keep one folder per sample")
+    return found[0]
+
+
+def _planes(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Variables (y, x) as float64, NaN where masked; axes of length one before them are dropped."""
+    try:
+        with xr.open_dataset(path, decode_times=False) as opened:
+            dataset = opened.load()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise Refusal(f"cannot read {path} as NetCDF: {str(error).splitlines()[0]}") from error
+    missing = [name for name in names if name not in dataset]
+    if missing:
+        raise Refusal(
+            f"{path} lacks {', '.join(missing)}: it has {', '.join(map(str, dataset.variables)) or 'nothing'}"
+        )
+    planes = {}
+    for name in names:
+        values = dataset[name].values
+        if values.dtype.kind not in "iuf" or values.ndim < 2 or any(size != 1 for size in values.shape[:-2]):
+            raise Refusal(f"{name} in {path} must be numbers (y, x) or (1, y, x), not {values.dtype} {values.shape}")
+        planes[name] = values.reshape(values.shape[-2:]).astype(np.float64)
+    if len({plane.shape for plane in planes.values()}) > 1:
+        shapes = ", ".join(f"{name} {plane.shape}" for name, plane in planes.items())
+        raise Refusal(f"variables in {path} have different shapes: {shapes}")
+    return planes

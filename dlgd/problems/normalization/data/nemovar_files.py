@@ -1,0 +1,223 @@
+"""The report's own files: data=nemovar_files path=<folder>. What a folder may hold: `folders.py`.
+
+The folder has a folder for each part, train, valid and test, or all samples together, of which data.samples says how
+many go to each part. Where the files have no gamma, exact coefficients are computed once and kept in the cache.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+import xarray as xr
+
+from dlgd.core import cache
+from dlgd.core import progress as waiting
+from dlgd.core.contract import PARTS, Stream
+from dlgd.core.errors import Refusal
+from dlgd.core.paths import cache_folder
+from dlgd.physics import normalization
+from dlgd.problems.normalization.data import fields
+from dlgd.problems.normalization.data.folders import Folder, Layout, assemble, open_folder
+from dlgd.problems.normalization.data.operator_source import OperatorSource
+from dlgd.problems.normalization.data.simulated import NormalizationCoefficients
+
+log = logging.getLogger(__name__)
+
+STANDS_IN = {"train": ("valid", "test"), "valid": ("test", "train"), "test": ("valid", "train")}
+
+
+class NemovarFiles(OperatorSource):
+    """See conf/data/nemovar_files.yaml for the options, and `folders.Layout` for grid, faces, padding and files.
+
+    samples: number of each part, drawn with the seed; None takes all of a part's own folder or, in one part at most,
+        what the others leave of samples that stand together.
+    tolerance: largest relative error of gamma^2 where it is computed because the files have none.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        grid: str,
+        faces: str,
+        padding: Mapping[str, int | None],
+        files: Mapping[str, str],
+        samples: Mapping[str, int | None],
+        seed: int,
+        tolerance: float,
+        features: str,
+        closed_form: str,
+        standardize_over: str,
+        distance: str,
+        patch: int,
+        coast_weight: float,
+        path: str | None = None,
+    ) -> None:
+        super().__init__(
+            name=name,
+            layout=Layout(grid=grid, faces=faces, padding=padding, files=files),
+            features=features,
+            closed_form=closed_form,
+            standardize_over=standardize_over,
+            distance=distance,
+            patch=patch,
+            coast_weight=coast_weight,
+        )
+        self._choices = {
+            "features": features,
+            "closed_form": closed_form,
+            "standardize_over": standardize_over,
+            "distance": distance,
+        }
+        self.path, self.counts, self.seed, self.tolerance = path, dict(samples), seed, tolerance
+        self._trained_and_scored: set[str] = set()  # names of samples of the training part and of another one
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Known once the files are read."""
+        return self._samples["train"].mask.shape if self._samples else ()
+
+    def check(self) -> None:
+        """Refuse options that cannot work. The folder is looked at by `prepare`: who only predicts need not have it."""
+        self.layout.check()
+        if set(self.counts) != set(PARTS):
+            raise Refusal(f"data.samples must give a number or null for each of {', '.join(PARTS)}")
+        for part, count in self.counts.items():
+            if count is not None and (not isinstance(count, int) or isinstance(count, bool) or count < 1):
+                raise Refusal(f"data.samples.{part}={count} must be at least 1, or null")
+        if self.seed < 0:
+            raise Refusal(f"data.seed={self.seed} must be zero or more")
+        if not 1e-8 <= self.tolerance <= 1e-2:
+            raise Refusal(f"data.tolerance={self.tolerance:g} must lie between 1e-8 and 1e-2")
+        self._check_patches()
+
+    def tiny(self) -> NormalizationCoefficients:
+        """Simulated operators of the same features on 40 x 48 cells."""
+        return NormalizationCoefficients(
+            name=self.name,
+            grid=self.layout.grid,
+            rows=40,
+            columns=48,
+            coast="random",
+            samples={"train": 2, "valid": 1, "test": 1},
+            tolerance={"train": 1e-4, "evaluation": 1e-4},
+            diffusivity={"scale_min": 0.25, "scale_max": 1.6, "anisotropy": 0.7, "smoothness": 20.0},
+            seed=self.seed,
+            **self._choices,
+            patch=16,
+            coast_weight=self.coast_weight,
+            in_memory=True,
+        )
+
+    # --- samples -------------------------------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Read every sample; compute the coefficients that are missing (seconds each, all cores), once."""
+        if self._samples:
+            return
+        self.check()
+        parts = self._parts()
+        places = list(dict.fromkeys(place for part in PARTS for place in parts[part]))
+        title = f"data={self.name}: reading"
+        whole = assemble([folder.read(name) for folder, name in waiting.progress(places, title)], self.layout)
+        whole = self._with_exact(whole)
+        number = {place: n for n, place in enumerate(places)}
+        self._keep_samples({part: whole.isel(sample=[number[place] for place in parts[part]]) for part in PARTS})
+        self._trained_and_scored = {name for _, name in set(parts["train"]) & {*parts["valid"], *parts["test"]}}
+
+    def _parts(self) -> dict[str, list[tuple[Folder, str]]]:
+        """The samples of each part."""
+        if self.path is None:
+            raise Refusal(f"data={self.name} needs a folder: type path=<folder of the report's files>")
+        path = Path(str(self.path)).expanduser()
+        if not path.is_dir():
+            raise Refusal(f"path={self.path}: there is no such folder")
+        own = {part: open_folder(path / part, self.layout) for part in PARTS if (path / part).is_dir()}
+        if own:
+            parts = {part: _places(folder, self._drawn(folder, part)) for part, folder in own.items()}
+        else:
+            folder = open_folder(path, self.layout)
+            parts = {part: _places(folder, names) for part, names in self._dealt(folder).items()}
+        for part in [part for part in PARTS if part not in parts]:
+            stand_in = next(other for other in STANDS_IN[part] if other in parts)
+            log.warning("%s has no %s samples of its own: those of %s stand in", path, part, stand_in)
+            parts[part] = parts[stand_in]
+        return parts
+
+    def _drawn(self, folder: Folder, part: str) -> list[str]:
+        """As many samples of a part's own folder as are asked for."""
+        count, names = self.counts[part], folder.names
+        if count is None:
+            return list(names)
+        if count > len(names):
+            raise Refusal(
+                f"data.samples.{part}={count} asks for more than the {len(names)} samples of {self.path}/{part}"
+            )
+        order = np.random.default_rng([self.seed, PARTS.index(part)]).permutation(len(names))
+        return [names[n] for n in sorted(order[:count])]
+
+    def _dealt(self, folder: Folder) -> dict[str, list[str]]:
+        """Samples that stand together, dealt to the parts; without any number, all of them to the test part."""
+        names, counts = folder.names, dict(self.counts)
+        free = [part for part in PARTS if counts[part] is None]
+        if len(free) == len(PARTS):
+            return {"test": list(names)}
+        left = len(names) - sum(count or 0 for count in counts.values())
+        if len(free) > 1 or left < len(free):
+            raise Refusal(
+                f"{self.path} has {len(names)} samples and no folders train, valid and test: data.samples must say how "
+                "many go to each part, at least one, and may leave the rest to one that is null"
+            )
+        counts |= {part: left for part in free}
+        order = list(np.random.default_rng(self.seed).permutation(len(names)))
+        dealt = {}
+        for part in ("test", "valid", "train"):  # in this order, more training samples leave the others as they were
+            taken, order = order[: counts[part]], order[counts[part] :]
+            dealt[part] = [names[n] for n in sorted(taken)]
+        return dealt
+
+    def _with_exact(self, samples: xr.Dataset) -> xr.Dataset:
+        """Exact gamma in place of what the files do not have."""
+        if "gamma" not in samples:
+            unknown = np.full(samples.alpha_j.shape, np.nan)
+            samples = samples.assign(gamma=(("sample", "y", "x"), unknown, {"units": "m"}))
+        missing = [n for n, gamma in enumerate(samples.gamma.values) if np.isnan(gamma).all()]
+        if not missing:
+            return samples
+        folder = cache.folder_for(cache_folder(), self.name, {"tolerance": self.tolerance, "format": 1})
+        gamma = samples.gamma.values.copy()
+        guard = cache.lock(folder)
+        try:
+            for number in waiting.progress(missing, f"data={self.name}: exact coefficients"):
+                one = samples.isel(sample=[number]).drop_vars(["gamma", "sample", "file"])
+                kept = folder / f"{samples.file.values[number]}-{cache.digest(one)[:12]}.nc"
+                gamma[number] = cache.get(kept, lambda one=one: self._exact(one)).gamma.values[0]
+        finally:
+            guard.release()
+        log.info("the files have no gamma of %d samples: exact coefficients are in %s", len(missing), folder)
+        return samples.assign(gamma=(samples.gamma.dims, gamma, samples.gamma.attrs))
+
+    def _exact(self, one: xr.Dataset) -> xr.Dataset:
+        """A sample with gamma: a file of our own kind, which `evaluate input=` and `predict input=` read too."""
+        (operator,) = fields.operators(one)
+        gamma = normalization.exact(operator, self.tolerance)
+        return one.assign(gamma=(one.alpha_j.dims, gamma[None], {"units": "m"})).assign_attrs(tolerance=self.tolerance)
+
+    def stream(self, *, halo: int, batch_size: int, seed: int, device: torch.device | str) -> Stream:
+        """Random patches, unless the network would be scored on what it was trained on."""
+        self.prepare()
+        self._check_patches()  # now that the grid is known
+        if self._trained_and_scored:
+            raise Refusal(
+                f"{min(self._trained_and_scored)} would be trained on and scored on: make folders train, valid and "
+                f"test in {self.path}, or give data.samples.train, data.samples.valid and data.samples.test"
+            )
+        return super().stream(halo=halo, batch_size=batch_size, seed=seed, device=device)
+
+
+def _places(folder: Folder, names: list[str]) -> list[tuple[Folder, str]]:
+    return [(folder, name) for name in names]

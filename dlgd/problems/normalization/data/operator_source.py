@@ -1,0 +1,180 @@
+"""From samples of diffusion operators to what a network sees, and back; whoever makes or reads the samples."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+
+from dlgd.core import cache
+from dlgd.core.contract import PARTS, Batch, DataSource, Spec, Stream
+from dlgd.core.errors import Refusal
+from dlgd.physics.halo import pad_cells, pad_south_faces, pad_west_faces
+from dlgd.problems.normalization.data import features, fields, folders, patches
+from dlgd.problems.normalization.data.closed_forms import GUESS
+
+
+class OperatorSource(DataSource):
+    """A source's `prepare` makes or finds the samples of each part, as the head of `simulated.py`
+    describes them, and hands them to `_keep_samples`.
+
+    layout: of a folder of files that is read in place of a single one.
+    features, closed_form, standardize_over, distance: see `features.choose`.
+    coast_weight: coastal cells are drawn (1 + coast_weight) times as often as those of the open sea.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        layout: folders.Layout,
+        features: str,
+        closed_form: str,
+        standardize_over: str,
+        distance: str,
+        patch: int,
+        coast_weight: float,
+    ) -> None:
+        self.name, self.layout = name, layout
+        self.features = _choose(features, closed_form, standardize_over, distance)
+        self.patch, self.coast_weight = patch, coast_weight
+        self._samples: dict[str, xr.Dataset] = {}
+
+    # --- what is known before any work ---------------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """(ny, nx) of the grid; empty where it is known after `prepare` only."""
+
+    @property
+    def spec(self) -> Spec:
+        """Fields of gamma."""
+        return Spec(
+            name=self.name,
+            kind="field",
+            input_channels=self.features.channels,
+            output_channels=("gamma",),
+            grid=self.shape,
+            units="m",
+            scaling=self.features.scaling,
+            staggered=self.features.staggered,
+            directional=self.features.directional,
+            zeroed_on_land=self.features.zeroed_on_land,
+        )
+
+    def _check_patches(self) -> None:
+        if self.patch < 1 or (self.shape and self.patch > min(self.shape)):
+            where = "" if not self.shape else f" the grid of {self.shape[0]} x {self.shape[1]} cells"
+            advice = "at least 1" if not self.shape else f"at most {min(self.shape)}"
+            raise Refusal(f"data.patch={self.patch} does not fit{where}: choose {advice}")
+        if self.coast_weight < 0:
+            raise Refusal(f"data.coast_weight={self.coast_weight} must be zero or more")
+
+    # --- samples -------------------------------------------------------------------------------------------
+
+    def _keep_samples(self, parts: Mapping[str, xr.Dataset]) -> None:
+        """Add what is derived from the samples, and learn from the training part unless a checkpoint said it all."""
+        complete = {part: self._complete(parts[part]) for part in PARTS}
+        if not self.features.statistics:
+            train = complete["train"]
+            self.features.learn(fields.as_cells(train), train.mask.values)
+        self._samples = complete
+
+    def _complete(self, samples: xr.Dataset) -> xr.Dataset:
+        return fields.complete(samples, self.features.distance_metric, self.features.closed_form)
+
+    def checksum(self) -> str:
+        """Over all parts."""
+        return "-".join(cache.digest(self.samples(part))[:12] for part in PARTS)
+
+    @property
+    def statistics(self) -> dict[str, float]:
+        """Means and standard deviations of standardized features; none for dimensionless ones."""
+        return self.features.statistics
+
+    def use_statistics(self, statistics: Mapping[str, float]) -> None:
+        """Those of the training samples."""
+        self.features.use_statistics(statistics)
+
+    def samples(self, part: str) -> xr.Dataset:
+        """See the head of `simulated.py`; with `distance` (cells) and what the closed form gives."""
+        self.prepare()
+        return self._samples[part]
+
+    def read(self, path: Path) -> xr.Dataset:
+        """A user's file, or a folder of the report's files, checked; the topology is this data set's unless a
+        file has attributes of its own."""
+        found = folders.read(path, self.layout) if path.is_dir() else fields.read(path, self.layout.topology)
+        return self._complete(found)
+
+    # --- tensors ---------------------------------------------------------------------------------------------
+
+    def encode(self, samples: xr.Dataset, *, halo: int, device: torch.device | str) -> Iterator[Batch]:
+        """Whole grids, one at a time."""
+        topology = fields.topology(samples)
+        sea = samples.mask.values
+        around = {
+            "w": pad_cells(samples.w.values, halo + 1, topology, "nearest"),
+            "sea": pad_cells(sea, halo + 1, topology),
+            "distance": pad_cells(samples.distance.values, halo + 1, topology, "nearest"),
+        }
+        for number in range(samples.sizes["sample"]):
+            one = samples.isel(sample=number)
+            padded = features.Padded(
+                alpha_i=pad_south_faces(one.alpha_i.values, halo + 1, topology),
+                alpha_j=pad_west_faces(one.alpha_j.values, halo + 1, topology),
+                known={name: pad_cells(field, halo + 1, topology) for name, field in self._known(one).items()},
+                **around,
+            )
+            if "gamma" in one:
+                target = self.features.target(one.gamma.values, self._known(one))
+            else:
+                target = np.zeros(sea.shape, np.float32)
+            tensors = (self.features.input(padded), target[None], sea[None])
+            yield Batch(*(torch.as_tensor(a)[None].to(device) for a in tensors))
+
+    def _known(self, one: xr.Dataset) -> dict[str, np.ndarray]:
+        """The closed form's fields (y, x) of one sample."""
+        form = self.features.closed_form
+        return {} if form is None else {name: one[name].values for name in (GUESS, *form.channels)}
+
+    def stream(self, *, halo: int, batch_size: int, seed: int, device: torch.device | str) -> Stream:
+        """Random patches; coastal cells more often with `coast_weight`."""
+        train = self.samples("train")
+        batches = list(self.encode(train, halo=halo, device=device))
+        near_coast = np.exp(-np.maximum(train.distance.values - 1, 0) / 3.0)  # errors stand within some 3 cells
+        return patches.PatchStream(
+            input_NCYX=torch.cat([b.input for b in batches]),
+            target_NCYX=torch.cat([b.target for b in batches]),
+            mask_NCYX=torch.cat([b.mask for b in batches]),
+            weight_YX=np.where(train.mask.values, 1 + self.coast_weight * near_coast, 0.0),
+            halo=halo,
+            patch=self.patch,
+            batch_size=batch_size,
+            periodic=fields.topology(train).west_east == "periodic",
+            seed=seed,
+        )
+
+    def to_physical(self, prediction: Tensor, samples: xr.Dataset) -> np.ndarray:
+        """(sample, 1, y, x) -> gamma (sample, y, x) in m, NaN on land."""
+        scaled = prediction.detach().float().cpu().numpy()[:, 0]
+        gamma = np.stack(
+            [
+                self.features.gamma(prediction, self._known(samples.isel(sample=number)))
+                for number, prediction in enumerate(scaled)
+            ]
+        )
+        return np.where(samples.mask.values, gamma, np.nan)
+
+
+def _choose(name: str, closed_form: str, standardize_over: str, distance: str) -> features.Features:
+    try:
+        return features.choose(name, closed_form=closed_form, standardize_over=standardize_over, distance=distance)
+    except ValueError as error:
+        raise Refusal(f"data.{error}") from error

@@ -1,0 +1,60 @@
+"""Training patches with context, cut at random from padded fields that stay on the device."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dlgd.core.contract import Batch, Stream
+
+
+class PatchStream(Stream):
+    """Square patches round random cells, drawn by weight; the patch of a step depends on seed and step alone.
+
+    input_NCYX carries `halo` cells around, and target_NCYX and mask_NCYX none. With `periodic` a patch may
+    lie across the east side. weight_YX is each cell's chance to be drawn (not normalized).
+    """
+
+    def __init__(
+        self,
+        *,
+        input_NCYX: Tensor,
+        target_NCYX: Tensor,
+        mask_NCYX: Tensor,
+        weight_YX: np.ndarray,
+        halo: int,
+        patch: int,
+        batch_size: int,
+        periodic: bool,
+        seed: int,
+    ) -> None:
+        self.halo, self.patch, self.batch_size, self.periodic, self.seed = halo, patch, batch_size, periodic, seed
+        self.count, _, self.ny, self.nx = target_NCYX.shape
+        if periodic:  # patches that cross the east side find its continuation there
+            beyond = slice(2 * halo, 2 * halo + patch)
+            input_NCYX = torch.cat([input_NCYX, input_NCYX[..., beyond]], dim=-1)
+            target_NCYX = torch.cat([target_NCYX, target_NCYX[..., :patch]], dim=-1)
+            mask_NCYX = torch.cat([mask_NCYX, mask_NCYX[..., :patch]], dim=-1)
+        self.input, self.target, self.mask = input_NCYX, target_NCYX, mask_NCYX
+        self._chance = np.cumsum(weight_YX.ravel()) / weight_YX.sum()
+        self.steps_per_epoch = max(1, round(self.count * self.ny * self.nx / (patch**2 * batch_size)))
+
+    def batch(self, step: int) -> Batch:
+        """Patches of random samples, each holding its drawn cell at a random place."""
+        rng = np.random.default_rng([self.seed, step])
+        sample = rng.integers(self.count, size=self.batch_size)
+        y, x = np.divmod(np.searchsorted(self._chance, rng.random(self.batch_size), side="right"), self.nx)
+        top = np.clip(y - rng.integers(self.patch, size=self.batch_size), 0, self.ny - self.patch)
+        left = x - rng.integers(self.patch, size=self.batch_size)
+        left = left % self.nx if self.periodic else np.clip(left, 0, self.nx - self.patch)
+
+        def cut(field_NCYX: Tensor, size: int) -> Tensor:
+            corners = zip(sample, top, left, strict=True)
+            return torch.stack([field_NCYX[n, :, y : y + size, x : x + size] for n, y, x in corners])
+
+        return Batch(
+            input=cut(self.input, self.patch + 2 * self.halo),
+            target=cut(self.target, self.patch),
+            mask=cut(self.mask, self.patch),
+        )

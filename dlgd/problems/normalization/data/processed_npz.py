@@ -1,0 +1,157 @@
+"""Samples of the report as its networks were given them: standardized, in compressed NumPy archives.
+
+    X/<sample>.npz                 arr_0 (3, rows, columns): alpha_i, alpha_j, w of the grid and its padding
+    Y/<sample>_norm_coeffs.npz     arr_0 (ny, nx), or (rows, columns): gamma, exactly 0 on land; may be missing
+    dict_std_mean.txt              two dictionaries, one after the other: standard deviations, then means
+
+Fields were standardized over what is not zero, zeros staying zero (Partial_std in the report), or over the whole
+image (Full_std). The files tell which: only the former have exact zeros, on land and on closed faces.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+import zipfile
+import zlib
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from dlgd.core.errors import Refusal
+from dlgd.problems.normalization.data.stored import Edges, Stored, find_above, inner
+
+STATISTICS = "dict_std_mean.txt"
+FIELDS = ("alpha_i_minus", "alpha_j_minus", "w")
+TARGET = "norm_coeffs"
+KEY = "arr_0"  # np.savez's name of the first array
+EXACT_ZEROS = 1e-3  # share of exact zeros in a field above which they are no coincidence
+ROUNDING = 1e-6  # of the mean and the standard deviation: what single precision may leave of a zero
+
+
+class ProcessedFolder:
+    """A folder with X and Y: a part of a data set."""
+
+    def __init__(self, path: Path, padding: Mapping[str, int | None]) -> None:
+        self.path, self._padding = path, padding
+        self.names = sorted(file.stem for file in (path / "X").glob("*.npz"))
+        if not self.names:
+            raise Refusal(f"{path / 'X'} has no .npz file")
+
+    @cached_property
+    def _statistics(self) -> tuple[dict[str, float], dict[str, float]]:
+        return read_statistics(find_above(self.path, STATISTICS))
+
+    def read(self, name: str) -> Stored:
+        """A sample."""
+        file_x, file_y = self.path / "X" / f"{name}.npz", self.path / "Y" / f"{name}_{TARGET}.npz"
+        x = _array(file_x)
+        y = _array(file_y) if file_y.exists() else None
+        if x.ndim != 3 or x.shape[0] != len(FIELDS):
+            raise Refusal(f"{KEY} in {file_x} has the shape {x.shape}: (3, rows, columns) is needed")
+        edges = self._edges(x, y, file_x)
+        if y is not None:
+            y = y if y.shape == inner(x[0], edges).shape else inner(y, edges)
+        std, mean = self._statistics
+        alpha_i, alpha_j, w = (_physical(x[n], std[f], mean[f]) for n, f in enumerate(FIELDS))
+        gamma = None if y is None else _physical(y, std[TARGET], mean[TARGET], zeros_count=True)
+        if gamma is not None and (gamma < 0).any():
+            raise Refusal(f"gamma of {file_y} is negative: it was not standardized with {STATISTICS}")
+        return Stored(name, alpha_i, alpha_j, w, gamma, edges)
+
+    def _edges(self, x: np.ndarray, y: np.ndarray | None, file: Path) -> Edges:
+        """As asked for; else what X has more than Y, or columns that repeat those of the other side."""
+        whole, target = x.shape[1:], None if y is None else y.shape
+        rows, columns = self._padding["rows"], self._padding["columns"]
+        if target is not None and (len(target) != 2 or any(t > size for t, size in zip(target, whole, strict=True))):
+            raise Refusal(f"Y of {file} has the shape {target}, which does not fit X, {whole}")
+        if columns is None:
+            more = 0 if target is None else whole[1] - target[1]
+            columns = more // 2 or _repeated_columns(x)
+        if rows is None:
+            rows = 0 if target is None else (whole[0] - target[0]) // 2
+            if columns and target == whole:
+                raise Refusal(f"X and Y of {file} are both padded: type data.padding.rows=..., be it 0")
+        grid = whole[0] - 2 * rows, whole[1] - 2 * columns
+        if min(grid) < 1 or target not in (None, grid, whole):
+            raise Refusal(
+                f"Y of {file} has the shape {target} and X {whole}: with {rows} rows and {columns} columns of padding "
+                "on each side they do not fit; type data.padding.rows=... and data.padding.columns=..."
+            )
+        return Edges(rows, rows, columns, columns)
+
+
+def _repeated_columns(x: np.ndarray) -> int:
+    """Number of columns on each side that repeat those of the other side, if there are 4 or more; else 0."""
+    columns = x.shape[-1]
+    for number in range(4, columns // 4):
+        west, east = x[..., : 2 * number], x[..., columns - 2 * number :]
+        if np.ptp(west, axis=-1).any() and np.array_equal(west, east):
+            return number
+    return 0
+
+
+def _array(path: Path) -> np.ndarray:
+    """The array of an archive, float64; pickled objects are never loaded."""
+    try:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as archive:
+            if KEY not in archive:
+                raise Refusal(f"{path} has no array {KEY}: it has {', '.join(archive) or 'nothing'}")
+            values = archive[KEY]
+    except Refusal:
+        raise
+    except (OSError, ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+        why = "it holds pickled objects" if "allow_pickle" in str(error) else str(error).splitlines()[0]
+        raise Refusal(f"cannot read {path} as an archive of NumPy arrays: {why}") from error
+    if values.dtype.kind not in "iuf":
+        raise Refusal(f"{KEY} in {path} must hold numbers, not {values.dtype}")
+    if not np.isfinite(values).all():
+        raise Refusal(f"{KEY} in {path} has {int((~np.isfinite(values)).sum())} NaN or infinite values")
+    return values.astype(np.float64)
+
+
+def _physical(scaled: np.ndarray, std: float, mean: float, *, zeros_count: bool = False) -> np.ndarray:
+    """Standardization undone. Zeros are zeros of the field where `zeros_count`, or where there are many of them."""
+    values = std * scaled + mean
+    zero = scaled == 0
+    if zeros_count or zero.mean() > EXACT_ZEROS:
+        values[zero] = 0.0
+    values[np.abs(values) <= ROUNDING * (abs(mean) + std)] = 0.0
+    return values
+
+
+def read_statistics(path: Path) -> tuple[dict[str, float], dict[str, float]]:
+    """Standard deviations and means by field; the text is read as literals and never evaluated."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Refusal(f"cannot read {path}: {error}") from error
+    text = re.sub(r"np\.float\d+\(([^()]*)\)", r"\1", text)  # how NumPy 2 writes its numbers
+    pieces = re.findall(r"\{[^{}]*\}", text)
+    if len(pieces) != 2 or re.sub(r"\{[^{}]*\}", "", text).strip():
+        raise Refusal(f"{path} must hold two dictionaries, standard deviations and then means, and nothing else")
+    tables = []
+    for piece, kind in zip(pieces, ("standard deviations", "means"), strict=True):
+        try:
+            table = ast.literal_eval(piece)
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
+            raise Refusal(f"the {kind} in {path} are no dictionary of plain numbers") from error
+        tables.append(_numbers(table, kind, path))
+    return tables[0], tables[1]
+
+
+def _numbers(table: object, kind: str, path: Path) -> dict[str, float]:
+    """The four fields of a dictionary; Refusal where one is missing or impossible."""
+    wanted = (*FIELDS, TARGET)
+    missing = [name for name in wanted if not isinstance(table, dict) or name not in table]
+    if missing:
+        raise Refusal(f"the {kind} in {path} lack {', '.join(missing)}")
+    for name in wanted:
+        value = table[name]
+        is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        if not is_number or (kind == "standard deviations" and value <= 0):
+            raise Refusal(f"{name}: {value!r} among the {kind} in {path} is impossible")
+    return {name: float(table[name]) for name in wanted}

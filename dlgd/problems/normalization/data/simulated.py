@@ -1,0 +1,191 @@
+"""Diffusion operators on global ocean grids and their exact normalization coefficients: data=nemovar, data=mercator.
+
+A sample is a pair of random length-scale fields; the simulator computes gamma exactly. Samples are xarray
+Datasets with the variables that a user's own file must have too:
+
+    alpha_i (sample, y_face, x) m2   on south faces, last row the north side of the grid; (sample, y, x) in a
+                                     user's file means that the north side is closed
+    alpha_j (sample, y, x) m2        on west faces
+    w (y, x) m2                      cell area
+    mask (y, x)                      1 at sea, 0 on land
+    gamma (sample, y, x) m           normalization coefficient, NaN on land; what the network predicts
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from dlgd.core import cache
+from dlgd.core import progress as waiting
+from dlgd.core.contract import PARTS
+from dlgd.core.errors import Refusal
+from dlgd.core.paths import cache_folder
+from dlgd.physics import coastline, diffusion, grids, normalization
+from dlgd.problems.normalization.data import fields
+from dlgd.problems.normalization.data.folders import Layout
+from dlgd.problems.normalization.data.operator_source import OperatorSource
+
+GRIDS = {"mercator": grids.mercator, "tripolar": grids.tripolar}
+LARGEST_SCALE = 5  # cells; longer ones cannot be probed at all tolerances
+
+
+class NormalizationCoefficients(OperatorSource):
+    """Simulated samples. See conf/data/nemovar.yaml for the options.
+
+    `tolerance` maps "train" and "evaluation" to the largest relative error of gamma^2 in those parts.
+    `diffusivity` holds the keyword arguments of `physics.diffusion.random_diffusion`.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        grid: str,
+        rows: int,
+        columns: int,
+        coast: str,
+        samples: Mapping[str, int],
+        tolerance: Mapping[str, float],
+        diffusivity: Mapping[str, float],
+        seed: int,
+        features: str,
+        closed_form: str,
+        standardize_over: str,
+        distance: str,
+        patch: int,
+        coast_weight: float,
+        in_memory: bool = False,
+    ) -> None:
+        self._options = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
+        super().__init__(
+            name=name,
+            layout=Layout(grid=grid),
+            features=features,
+            closed_form=closed_form,
+            standardize_over=standardize_over,
+            distance=distance,
+            patch=patch,
+            coast_weight=coast_weight,
+        )
+        self.grid_name, self.rows, self.columns, self.coast, self.seed = grid, rows, columns, coast, seed
+        self.counts, self.tolerance = dict(samples), dict(tolerance)
+        self.diffusivity, self.in_memory = dict(diffusivity), in_memory
+
+    # --- what is known before any work ---------------------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(rows, columns)."""
+        return self.rows, self.columns
+
+    def check(self) -> None:
+        """Refuse options that cannot work, in one sentence each."""
+        if self.grid_name not in GRIDS:
+            raise Refusal(f"data.grid={self.grid_name} is unknown: choose one of {', '.join(GRIDS)}")
+        if self.coast not in ("real", "random"):
+            raise Refusal(f"data.coast={self.coast} is unknown: choose real or random")
+        if set(self.counts) != set(PARTS) or min(self.counts.values()) < 0:
+            raise Refusal(f"data.samples must give a number for each of {', '.join(PARTS)}")
+        for part in PARTS:
+            if self.counts[part] < 1:
+                raise Refusal(f"data.samples.{part}={self.counts[part]}: at least one {part} sample is needed")
+        self._check_patches()
+        if self.seed < 0:
+            raise Refusal(f"data.seed={self.seed} must be zero or more")
+        if set(self.tolerance) != {"train", "evaluation"}:
+            raise Refusal("data.tolerance must give a number for each of train and evaluation")
+        for part, tolerance in self.tolerance.items():
+            if not 1e-8 <= tolerance <= 1e-2:
+                raise Refusal(f"data.tolerance.{part}={tolerance:g} must lie between 1e-8 and 1e-2")
+        self._check_diffusivity()
+        try:
+            _ = self._grid
+        except ValueError as error:
+            raise Refusal(f"data.rows={self.rows}, data.columns={self.columns}: {error}") from error
+
+    def _check_diffusivity(self) -> None:
+        names = ("scale_min", "scale_max", "anisotropy", "smoothness")
+        if set(self.diffusivity) != set(names):
+            raise Refusal(f"data.diffusivity must give {', '.join(names)} and nothing else")
+        low, high, anisotropy, smoothness = (self.diffusivity[name] for name in names)
+        if not 0 < low <= high <= LARGEST_SCALE:
+            raise Refusal(
+                f"data.diffusivity.scale_min={low} and scale_max={high} must be positive, in order, "
+                f"and at most {LARGEST_SCALE} cells"
+            )
+        if not 0 <= anisotropy <= 1:
+            raise Refusal(f"data.diffusivity.anisotropy={anisotropy} must lie between 0 and 1")
+        if not smoothness > 0:
+            raise Refusal(f"data.diffusivity.smoothness={smoothness} must be positive")
+
+    def tiny(self) -> NormalizationCoefficients:
+        """The same on a grid of 40 x 48 cells with random continents, 2 / 1 / 1 samples, kept in memory."""
+        options = self._options | {
+            "rows": 40,
+            "columns": 48,
+            "coast": "random",
+            "samples": {"train": 2, "valid": 1, "test": 1},
+            "patch": 16,
+            "tolerance": {"train": 1e-4, "evaluation": 1e-4},
+            "in_memory": True,
+        }
+        return NormalizationCoefficients(**options)
+
+    # --- making and reading ----------------------------------------------------------------------------------
+
+    @cached_property
+    def _grid(self) -> grids.Grid:
+        return GRIDS[self.grid_name](self.rows, self.columns)
+
+    @cached_property
+    def _folder(self) -> Path | None:
+        """Keyed by what the samples depend on; their number is not among it, so that more can be added."""
+        if self.in_memory:
+            return None
+        keys = ("grid", "rows", "columns", "coast", "tolerance", "diffusivity", "seed")
+        config = {key: self._options[key] for key in keys}
+        config = {k: dict(v) if isinstance(v, Mapping) else v for k, v in config.items()} | {"format": 1}
+        return cache.folder_for(cache_folder(), self.name, config)
+
+    def prepare(self) -> None:
+        """Every sample of every part: read where it is in the cache, else made (seconds each, all cores)."""
+        self.check()
+        if self._samples:
+            return
+        guard = cache.lock(self._folder) if self._folder else None
+        try:
+            base = self._keep("grid.nc", self._make_base)
+            made = {part: [] for part in PARTS}
+            for part, number in waiting.progress(self._pairs(), f"data={self.name}"):
+                file = f"{part}-{number:03d}.nc"
+                made[part].append(self._keep(file, lambda p=part, n=number: self._make_sample(base, p, n)))
+        finally:
+            if guard:
+                guard.release()
+        parts = {}
+        for part in PARTS:
+            joined = xr.concat(made[part], dim="sample").assign_coords(sample=np.arange(len(made[part])))
+            parts[part] = base.merge(joined)
+        self._keep_samples(parts)
+
+    def _pairs(self) -> list[tuple[str, int]]:
+        return [(part, number) for part in PARTS for number in range(self.counts[part])]
+
+    def _keep(self, file: str, make: Callable[[], xr.Dataset]) -> xr.Dataset:
+        return cache.get(self._folder / file, make) if self._folder else make()
+
+    def _make_base(self) -> xr.Dataset:
+        real = self.coast == "real"
+        sea = coastline.real_sea(self._grid) if real else coastline.random_polar_continents(self._grid, self.seed)
+        return fields.base(self._grid.lat, self._grid.lon, self._grid.area, sea, self.layout.topology)
+
+    def _make_sample(self, base: xr.Dataset, part: str, number: int) -> xr.Dataset:
+        rng = np.random.default_rng([self.seed, PARTS.index(part), number])
+        operator = diffusion.random_diffusion(self._grid, base.mask.values, rng, **self.diffusivity)
+        tolerance = self.tolerance["train" if part == "train" else "evaluation"]
+        return fields.sample(operator, normalization.exact(operator, tolerance)).assign_attrs(tolerance=tolerance)

@@ -1,0 +1,75 @@
+"""One sample as the report's files hold it: with padding round the grid, and two faces for each cell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dlgd.core.errors import Refusal
+
+
+@dataclass(frozen=True)
+class Edges:
+    """Number of rows and columns that stand around the grid."""
+
+    south: int = 0
+    north: int = 0
+    west: int = 0
+    east: int = 0
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Arrays of the whole file (rows, columns) in m2, land and closed faces being 0 or NaN; gamma (ny, nx) of the
+    grid alone in m, 0 on land, or None."""
+
+    name: str
+    alpha_i: np.ndarray
+    alpha_j: np.ndarray
+    w: np.ndarray
+    gamma: np.ndarray | None
+    edges: Edges
+    lat: np.ndarray | None = None  # degrees north
+    lon: np.ndarray | None = None  # degrees east
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(ny, nx) of the grid."""
+        return self.inner(self.w).shape  # type: ignore[return-value]
+
+    def inner(self, field: np.ndarray) -> np.ndarray:
+        """The grid without what stands around."""
+        return inner(field, self.edges)
+
+
+def inner(field: np.ndarray, edges: Edges) -> np.ndarray:
+    """(..., rows, columns) -> (..., ny, nx)."""
+    rows, columns = field.shape[-2:]
+    return field[..., edges.south : rows - edges.north, edges.west : columns - edges.east]
+
+
+def south_faces(one: Stored, *, north: bool) -> np.ndarray:
+    """alpha_i (ny + 1, nx) on south faces, the last row being the north side; with `north` it is stored on north
+    faces. Rows that the file does not have are NaN."""
+    rows, columns = one.alpha_i.shape
+    ny, _ = one.shape
+    first = one.edges.south - int(north)
+    wanted = np.arange(first, first + ny + 1)
+    exists = (wanted >= 0) & (wanted < rows)
+    taken = one.alpha_i[np.clip(wanted, 0, rows - 1), one.edges.west : columns - one.edges.east]
+    return np.where(exists[:, None], taken, np.nan)
+
+
+def west_faces(one: Stored, *, east: bool) -> np.ndarray:
+    """alpha_j (ny, nx) on west faces of a grid that is periodic west-east; with `east` it is stored on east faces."""
+    return np.roll(one.inner(one.alpha_j), int(east), axis=-1)
+
+
+def find_above(folder: Path, name: str) -> Path:
+    """A file that a folder's samples share: in it, or in one of the two folders above."""
+    for place in (folder, *folder.parents[:2]):
+        if (place / name).is_file():
+            return place / name
+    raise Refusal(f"{name} is missing: it must stand in {folder} or above")

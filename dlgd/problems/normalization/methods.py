@@ -1,0 +1,84 @@
+"""Methods for normalization coefficients that need no training; see `physics.normalization`, `physics.separable`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+import xarray as xr
+
+from dlgd.core import progress as waiting
+from dlgd.core.contract import Method
+from dlgd.core.errors import Refusal
+from dlgd.physics import normalization
+from dlgd.physics.diffusion import Diffusion
+from dlgd.physics.halo import Topology
+from dlgd.physics.separable import separable as separable_gamma
+
+
+class _EachSample(Method):
+    """A method that treats one operator after the other."""
+
+    def __init__(self, *, name: str, solve: Callable[[int, Diffusion], np.ndarray]) -> None:
+        self.name, self._solve = name, solve
+
+    def fit(self, train: xr.Dataset) -> None:
+        """Nothing to learn."""
+
+    def predict(self, samples: xr.Dataset) -> np.ndarray:
+        """gamma (sample, y, x) in m, NaN on land."""
+        missing = [v for v in ("alpha_i", "alpha_j", "w", "mask") if v not in samples]
+        if missing:
+            raise Refusal(f"baseline={self.name} needs the variables {', '.join(missing)}, which these samples lack")
+        topology = Topology(samples.attrs["west_east"], samples.attrs["south_north"])
+        w, sea = samples.w.values, samples.mask.values
+        pairs = list(zip(samples.alpha_i.values, samples.alpha_j.values, strict=True))
+        answers, seconds = [], []
+        try:
+            for number, (alpha_i, alpha_j) in enumerate(waiting.progress(pairs, self.name)):
+                start = time.perf_counter()
+                answers.append(self._solve(number, Diffusion(alpha_i, alpha_j, w, sea, topology)))
+                seconds.append(time.perf_counter() - start)
+        except ValueError as error:
+            raise Refusal(f"baseline={self.name} cannot treat these samples: {error}") from error
+        self.seconds_per_sample = float(np.median(seconds))  # the first sample may have waited for a compiler
+        return np.stack(answers)
+
+
+def homogeneous() -> Method:
+    """Each cell as if its own diffusivities reigned everywhere."""
+    return _EachSample(name="homogeneous", solve=lambda _, operator: normalization.homogeneous(operator))
+
+
+def separable() -> Method:
+    """As if diffusion along rows and along columns did not disturb each other."""
+    return _EachSample(name="separable", solve=lambda _, operator: separable_gamma(operator))
+
+
+def randomization(*, vectors: int, seed: int) -> Method:
+    """Sample variance of `vectors` random fields."""
+    if vectors < 1:
+        raise ValueError(f"baseline.vectors={vectors}: at least one is needed")
+    if seed < 0:
+        raise ValueError(f"baseline.seed={seed} must be zero or more")
+    return _EachSample(
+        name=f"randomization {vectors}",
+        solve=lambda number, operator: normalization.randomization(
+            operator, vectors, np.random.default_rng([seed, number])
+        ),
+    )
+
+
+def exact(*, tolerance: float, device: str) -> Method:
+    """Probing; the ceiling."""
+    if not 1e-8 <= tolerance <= 1e-2:
+        raise ValueError(f"baseline.tolerance={tolerance:g} must lie between 1e-8 and 1e-2")
+    if device not in ("cpu", "cuda"):
+        raise ValueError(f"baseline.device={device} is unknown: choose cpu or cuda")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("baseline.device=cuda was asked for, but PyTorch sees no GPU here: choose cpu")
+    return _EachSample(
+        name=f"exact {tolerance:g}", solve=lambda _, operator: normalization.exact(operator, tolerance, device)
+    )

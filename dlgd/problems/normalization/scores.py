@@ -1,0 +1,213 @@
+"""Scores, figures and predictions of normalization coefficients gamma (m), in physical units.
+
+The error of a sea cell is that of the variance, eps = (predicted^2 - gamma^2) / gamma^2. What stands on
+land never counts. Metrics: G. Coulaud, Report on using CNNs to estimate normalization coefficients for
+diffusion-based correlation operators, 2022.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dlgd.core.contract import Evaluation
+from dlgd.core.errors import Refusal
+from dlgd.scoring.table import Column, seconds
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+EXTREME = 0.9999  # eps_q is this quantile of |eps| (linear between two order statistics)
+COAST_CELLS = 3  # the report finds its errors above 1 % within 3 cells of the coast
+BANDS = ("within", "beyond")
+METRICS = ("rmse", "eps_mean", "eps_q", "eps_max")
+UNITS = {"lat": ("latitude", "degrees_north"), "lon": ("longitude", "degrees_east")}
+
+
+@dataclass(frozen=True)
+class ErrorByDistance:
+    """|eps| of all samples in bins one cell wide: bin n holds the cells at a distance in (n - 1, n]."""
+
+    distance: np.ndarray  # (bin,) upper end of each bin that has a sea cell, in cells
+    cells: np.ndarray  # (bin,) number of sea cells of the grid
+    mean: np.ndarray  # (bin,) mean |eps|
+    q99: np.ndarray  # (bin,) 99 % quantile of |eps|
+
+
+class NormalizationEvaluation(Evaluation):
+    """The report's scores of gamma, each taken per sample and then averaged over samples.
+
+    published: rows {name, source, rmse, eps_mean, eps_q, eps_max} of figures printed elsewhere, for the
+        table only; the four scores may be missing. Raises Refusal where a row cannot be read.
+    """
+
+    names = (*METRICS, *(f"{score}_{band}_{COAST_CELLS}" for band in BANDS for score in ("eps_mean", "eps_max")))
+    columns = (
+        Column("eps_mean", "eps_mean"),
+        Column("eps_q", "eps_Q"),
+        Column("eps_max", "eps_max"),
+        Column("rmse", "RMSE"),
+        Column("seconds_per_sample", "s/sample", seconds),
+    )
+
+    def __init__(self, *, published: Sequence[Mapping[str, Any]] = ()) -> None:
+        self.published = [_published_row(row) for row in published]
+
+    def per_sample(self, samples: xr.Dataset, prediction: np.ndarray) -> dict[str, np.ndarray]:
+        """Each score for each sample, arrays (sample,): the four of METRICS over all sea cells, then
+        eps_mean and eps_max within COAST_CELLS of the coast and beyond, where the grid has such cells."""
+        error = np.abs(relative_error(samples, prediction))
+        distance = samples["distance"].values[_sea(samples)]
+        scores = {
+            "rmse": np.sqrt(np.mean(error**2, axis=1)),
+            "eps_mean": error.mean(axis=1),
+            "eps_q": np.quantile(error, EXTREME, axis=1),
+            "eps_max": error.max(axis=1),
+        }
+        for band, inside in zip(BANDS, (distance <= COAST_CELLS, distance > COAST_CELLS), strict=True):
+            if inside.any():
+                scores[f"eps_mean_{band}_{COAST_CELLS}"] = error[:, inside].mean(axis=1)
+                scores[f"eps_max_{band}_{COAST_CELLS}"] = error[:, inside].max(axis=1)
+        return scores
+
+    def scores(self, samples: xr.Dataset, prediction: np.ndarray) -> dict[str, float]:
+        """Averages of `per_sample` over samples, without units. Raises ValueError for what cannot be scored."""
+        return {name: float(values.mean()) for name, values in self.per_sample(samples, prediction).items()}
+
+    def dataset(self, samples: xr.Dataset, prediction: np.ndarray) -> xr.Dataset:
+        """gamma_predicted (m) and, where the samples hold the truth, gamma (m) and relative_error (eps).
+
+        Dimensions (sample, y, x), float32, NaN on land; ready for `to_netcdf`.
+        """
+        import xarray as xr
+
+        dims, sea = ("sample", "y", "x"), _sea(samples)
+
+        def variable(at_sea: np.ndarray, **attributes: str) -> xr.Variable:
+            field = np.full((at_sea.shape[0], *sea.shape), np.nan, np.float32)
+            field[:, sea] = at_sea
+            return xr.Variable(dims, field, attributes, {"zlib": True, "complevel": 1})
+
+        predicted = _predicted_at_sea(samples, prediction)
+        variables = {"gamma_predicted": variable(predicted, units="m", long_name="predicted normalization coefficient")}
+        if "gamma" in samples:
+            eps = relative_error(samples, prediction)
+            variables["gamma"] = variable(_truth_at_sea(samples), units="m", long_name="normalization coefficient")
+            variables["relative_error"] = variable(
+                eps, units="1", long_name="relative error of gamma squared, (predicted^2 - gamma^2) / gamma^2"
+            )
+        title = "Normalization coefficients of a diffusion-based correlation operator, as predicted"
+        dataset = xr.Dataset(variables, samples.coords, {"Conventions": "CF-1.11", "title": title})
+        for name, (standard_name, units) in UNITS.items():
+            if name in dataset.coords:
+                dataset[name].attrs = {"standard_name": standard_name, "units": units, "long_name": standard_name}
+        return dataset
+
+    def figures(self, folder: Path, samples: xr.Dataset, predictions: Mapping[str, np.ndarray]) -> None:
+        """sample.png, mean_error.png, distance.png and overview.png, of any number of methods.
+
+        The first method is the one looked at closely; overview.png maps the first beside the second.
+        """
+        from dlgd.problems.normalization import figures as draw
+
+        if not predictions:
+            raise ValueError("There is no prediction to draw.")
+        sea, count, first = _sea(samples), samples.sizes["sample"], next(iter(predictions))
+        maps, curves = {}, {}
+        for name, prediction in predictions.items():
+            error = np.abs(relative_error(samples, prediction))
+            maps[name] = _on_grid(error.mean(axis=0), sea)
+            curves[name] = _by_distance(error, samples["distance"].values[sea])
+        truth = _on_grid(_truth_at_sea(samples)[0], sea)
+        predicted = _on_grid(_predicted_at_sea(samples, predictions[first])[0], sea)
+        signed = _on_grid(relative_error(samples.isel(sample=[0]), predictions[first][:1])[0], sea)
+        draw.save(folder / "sample.png", draw.sample(truth, predicted, signed, method=first))
+        draw.save(folder / "mean_error.png", draw.mean_error(maps, samples=count))
+        draw.save(folder / "distance.png", draw.distance(curves))
+        draw.save(folder / "overview.png", draw.overview(truth, maps, curves, samples=count))
+
+
+def relative_error(samples: xr.Dataset, prediction: np.ndarray) -> np.ndarray:
+    """eps = (predicted^2 - gamma^2) / gamma^2 of the sea cells, float64 (sample, cell), cells row by row.
+
+    prediction: (sample, y, x) in m. Raises ValueError where shapes differ, nothing is left to score, or
+    either gamma is unusable at sea.
+    """
+    truth, predicted = _truth_at_sea(samples), _predicted_at_sea(samples, prediction)
+    with np.errstate(over="ignore"):
+        error = (predicted**2 - truth**2) / truth**2
+    if not np.isfinite(error).all():
+        raise ValueError("The relative error overflows: the prediction is far too large at some sea cell.")
+    return error
+
+
+def error_by_distance(samples: xr.Dataset, prediction: np.ndarray) -> ErrorByDistance:
+    """|eps| against the distance to the coast, all samples together; raises as `relative_error`."""
+    error = np.abs(relative_error(samples, prediction))
+    return _by_distance(error, samples["distance"].values[_sea(samples)])
+
+
+def _by_distance(error: np.ndarray, distance: np.ndarray) -> ErrorByDistance:
+    """From |eps| (sample, cell) and the distance of each cell (cell,)."""
+    bins, index, cells = np.unique(np.ceil(distance), return_inverse=True, return_counts=True)
+    groups = [error[:, index == number] for number in range(len(bins))]
+    return ErrorByDistance(
+        distance=bins,
+        cells=cells,
+        mean=np.array([group.mean() for group in groups]),
+        q99=np.array([np.quantile(group, 0.99) for group in groups]),
+    )
+
+
+def _sea(samples: xr.Dataset) -> np.ndarray:
+    """The mask (y, x), once it is known that there is something to score."""
+    sea = samples["mask"].transpose("y", "x").values.astype(bool)
+    if samples.sizes["sample"] == 0:
+        raise ValueError("There is no sample to score: the dimension `sample` is empty.")
+    if not sea.any():
+        raise ValueError("There is no sea cell to score: the mask is land everywhere.")
+    return sea
+
+
+def _truth_at_sea(samples: xr.Dataset) -> np.ndarray:
+    """gamma of the sea cells, float64 (sample, cell), m."""
+    truth = samples["gamma"].transpose("sample", "y", "x").values[:, _sea(samples)].astype(np.float64)
+    if not (np.isfinite(truth) & (truth > 0)).all():
+        raise ValueError("The true gamma must be finite and positive at every sea cell, and it is not.")
+    return truth
+
+
+def _predicted_at_sea(samples: xr.Dataset, prediction: np.ndarray) -> np.ndarray:
+    """The prediction at the sea cells, float64 (sample, cell), m."""
+    sea = _sea(samples)
+    expected = (samples.sizes["sample"], *sea.shape)
+    if np.shape(prediction) != expected:
+        raise ValueError(f"The prediction has shape {np.shape(prediction)} where (sample, y, x) = {expected}.")
+    predicted = np.asarray(prediction)[:, sea].astype(np.float64)
+    bad = ~np.isfinite(predicted)
+    if bad.any():
+        number = int(bad.any(axis=1).argmax())
+        raise ValueError(f"The prediction is not finite at {bad.sum()} sea cells, first in sample {number}.")
+    return predicted
+
+
+def _on_grid(at_sea: np.ndarray, sea: np.ndarray) -> np.ndarray:
+    """Values (cell,) back on the grid (y, x), NaN on land."""
+    field = np.full(sea.shape, np.nan)
+    field[sea] = at_sea
+    return field
+
+
+def _published_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of the table from a row of the YAML file."""
+    unknown = set(row) - {"name", "source", *METRICS}
+    if unknown or not row.get("name") or not row.get("source"):
+        raise Refusal(
+            f"A published row needs name and source and may have {', '.join(METRICS)}; this one has {dict(row)}."
+        )
+    figures = {key: float(row[key]) for key in METRICS if row.get(key) is not None}
+    return {"method": row["name"], "source": row["source"], **figures}

@@ -1,0 +1,79 @@
+"""First guesses by a classical method: its maps, from which networks start in place of smoothed observations.
+
+What a network is trained on must be observed as what it will be used on, and a method's maps of a training part whose
+tracks never change would be learnt with the places of these tracks. So the part is observed several times, each time by
+the tracks of other days and with their errors, and the method answers for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from dlgd.core.contract import Method
+from dlgd.core.errors import Refusal
+
+DAY = np.timedelta64(1, "D")
+NEEDED, OPTIONAL = {"km", "days"}, {"method", "observings"}
+
+
+def check(first_guess: Mapping[str, Any], *, dropped: float) -> None:
+    """Refuse options of data.first_guess that cannot work, in one sentence each."""
+    if set(first_guess) - OPTIONAL != NEEDED:
+        raise Refusal("data.first_guess must give km and days, such as data.first_guess={km: 25, days: 3}")
+    for key in sorted(NEEDED):
+        value = first_guess[key]
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+            raise Refusal(f"data.first_guess.{key}={value} must be positive")
+    count = first_guess.get("observings", 1)
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        raise Refusal(f"data.first_guess.observings={count} must be a whole number of at least 1")
+    method = first_guess.get("method")
+    if method is None:
+        return
+    if not isinstance(method, Method):
+        raise Refusal(
+            f"data.first_guess.method={method} must be a classical method: type +baseline@data.first_guess.method=oi, "
+            "or null for smoothed observations"
+        )
+    if dropped > 0:
+        raise Refusal(
+            f"data.dropped={dropped} hides days from a network, but data.first_guess.method has seen them: choose one"
+        )
+
+
+def maps(method: Method, samples: xr.Dataset, *, half: int) -> tuple[np.ndarray, np.ndarray]:
+    """Days (n,) datetime64, those of the samples and `half` days around as far as there are observations, and the
+    method's maps of them (n, lat, lon), m.
+
+    Made of the daily maps of observations alone: a table of tracks, which training days observed anew do not have, is
+    left out, and so is the truth.
+    """
+    around = samples.time.values[:, None] + np.arange(-half, half + 1) * DAY
+    days = np.unique(around)
+    known = samples.day.values.astype("datetime64[D]")
+    days = days[np.isin(days.astype("datetime64[D]"), known)]
+    names = [name for name, field in samples.items() if name == "ssh" or "point" in field.dims]
+    asked = samples.drop_vars([*names, "time"]).assign_coords(time=("sample", days))
+    return days, method.predict(asked)
+
+
+def observed_by_others(train: xr.Dataset, shift: int) -> xr.Dataset:
+    """The training part, its days observed by the tracks of days `shift` later, and with their errors; the last ones by
+    those of the first. Observations before and after the part are left out: there is no truth to be observed.
+    """
+    truth, days = train.ssh.transpose("sample", "lat", "lon"), train.day.values.astype("datetime64[D]")
+    own = np.isin(days, train.time.values.astype("datetime64[D]"))
+    observations = train.observations.transpose("day", "lat", "lon").values[own]
+    errors = np.roll(observations - truth.values, -shift, axis=0)
+    field = xr.DataArray(truth.values + errors, {"day": train.day.values[own]}, ("day", "lat", "lon"))
+    dropped = [name for name, field in train.items() if "point" in field.dims or "day" in field.dims]
+    return train.drop_vars([*dropped, "day"]).assign(observations=field)
+
+
+def shifts(days: int, count: int) -> list[int]:
+    """Evenly spread over the part; the first is none."""
+    return [number * days // count for number in range(count)]

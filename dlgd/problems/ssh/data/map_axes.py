@@ -1,0 +1,177 @@
+"""Days, latitudes and longitudes of files as maps need them: whole days, south to north, west to east unbroken."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from dlgd.core.errors import Refusal
+
+log = logging.getLogger(__name__)
+
+UNEVEN = 0.02  # of a step: float32 degrees are off by 3e-5, and a cell of 1/60 degree by no more than this
+OFF = 0.05  # of a step, between two files
+FIRST, LAST = np.datetime64("1678-01-01"), np.datetime64("2261-12-31")  # within nanoseconds of 64 bits
+
+
+# --- time ------------------------------------------------------------------------------------------------------
+
+
+def times(dataset: xr.Dataset, name: str, units: str | None, where: Path) -> np.ndarray:
+    """datetime64[ns] (n); `units` such as "days since 2012-10-01" where the file gives none."""
+    field = dataset[name].variable
+    if field.ndim > 1:
+        raise Refusal(f"{name} in {where} must have one dimension, not {', '.join(map(str, field.dims))}")
+    if "since" not in str(field.attrs.get("units", "")):
+        if units is None:
+            raise Refusal(f"{name} in {where} has no units: type data.time_units such as 'days since 2012-10-01'")
+        field = field.copy(deep=False)
+        field.attrs = {key: value for key, value in field.attrs.items() if key != "units"} | {"units": units}
+    try:
+        found = xr.decode_cf(xr.Dataset({name: field}))[name].values.ravel()
+    except (ValueError, OverflowError) as error:
+        raise Refusal(f"{name} in {where} cannot be read as times: {str(error).splitlines()[0]}") from error
+    calendar = str(field.attrs.get("calendar", "standard"))
+    if found.dtype == object:
+        found = _from_calendar(found, name, calendar, where)
+    if found.dtype.kind != "M" or np.isnat(found).any() or not len(found):
+        raise Refusal(f"{name} in {where} has times that are missing or cannot be read")
+    if found.min() < FIRST or found.max() > LAST:
+        raise Refusal(f"{name} in {where} has years outside 1678 to 2261: shift its times")
+    return found.astype("datetime64[ns]")
+
+
+def _from_calendar(found: np.ndarray, name: str, calendar: str, where: Path) -> np.ndarray:
+    """cftime objects -> datetime64, by their date; Refusal of a date that the usual calendar does not have."""
+    converted = []
+    for time in found:
+        try:
+            converted.append(np.datetime64(time.isoformat(), "s"))
+        except ValueError as error:
+            raise Refusal(
+                f"{name} in {where} has the date {time.strftime('%Y-%m-%d')} of the calendar {calendar}, which other "
+                "calendars lack: convert it first, with xarray's convert_calendar for instance"
+            ) from error
+    log.info("%s: the dates of its calendar %s are taken as they are; days that it lacks are missing", where, calendar)
+    return np.array(converted)
+
+
+def days(stamps: np.ndarray) -> np.ndarray:
+    """datetime64[D]: the day of each time. A minute is added, since 24:00 may have become 23:59:59.99 in float32."""
+    return (stamps + np.timedelta64(1, "m")).astype("datetime64[D]")
+
+
+def period(given: Sequence[Any] | None, option: str = "data.period") -> tuple[np.datetime64, np.datetime64]:
+    """First and last day of an option; everything where it is null."""
+    if given is None:
+        return FIRST, LAST
+    try:
+        if isinstance(given, str):
+            raise ValueError
+        first, last = (np.datetime64(str(day), "D") for day in given)
+    except (ValueError, TypeError) as error:
+        raise Refusal(f"{option}={given} must be two days such as [2012-10-01,2013-09-30]") from error
+    if not first <= last:
+        raise Refusal(f"{option}={given} ends before it begins: type the first day first")
+    return first, last
+
+
+# --- space -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Box:
+    """Degrees; `east` is not below `west`, which may be given with or without 360 added."""
+
+    south: float = -90.0
+    north: float = 90.0
+    west: float | None = None  # None: wherever the grid begins
+    east: float | None = None
+
+    @classmethod
+    def of(cls, given: Sequence[Any] | None) -> Box:
+        """From data.box: [south, north, west, east], or null."""
+        if given is None:
+            return cls()
+        try:
+            south, north, west, east = map(float, given)
+            if not np.isfinite([south, north, west, east]).all():
+                raise ValueError
+        except (TypeError, ValueError) as error:
+            raise Refusal(f"data.box={given} must be [south,north,west,east] in degrees, or null") from error
+        if not -90 <= south < north <= 90 or west == east:
+            raise Refusal(f"data.box={given} must go from south to north within -90 to 90, and from west to east")
+        if not (-360 <= west <= 360 and -360 <= east <= 360):
+            raise Refusal(f"data.box={given} has longitudes beyond -360 to 360")
+        return cls(south, north, west, west + ((east - west) % 360 or 360.0))
+
+
+def latitudes(values: np.ndarray, box: Box, where: Path) -> tuple[np.ndarray, np.ndarray]:
+    """(indices into the file, degrees), from south to north."""
+    _check_axis(values, "latitudes", where)
+    order = np.argsort(values)
+    _check_even(values[order], "latitudes", where)
+    if not -90.01 <= values[order[0]] <= values[order[-1]] <= 90.01:
+        raise Refusal(f"latitudes in {where} go from {values[order[0]]:g} to {values[order[-1]]:g}: degrees are needed")
+    step = values[order[1]] - values[order[0]]
+    chosen = order[(values[order] >= box.south - OFF * step) & (values[order] <= box.north + OFF * step)]
+    if len(chosen) < 2:
+        raise Refusal(f"data.box has fewer than two of the latitudes {_range(values[order])} of {where}")
+    return chosen, values[chosen]
+
+
+def longitudes(values: np.ndarray, box: Box, where: Path) -> tuple[np.ndarray, np.ndarray]:
+    """(indices into the file, degrees), from west to east without a jump, the first of them in -180 to 180.
+
+    Where no box says otherwise, the region begins after the widest gap of the circle: it may lie across the date line.
+    """
+    _check_axis(values, "longitudes", where)
+    circle = np.sort(values % 360)
+    gaps = np.diff(circle, append=circle[0] + 360)
+    step = float(np.median(np.sort(gaps)[:-1]))
+    if box.west is None:
+        ring = gaps.max() < 1.5 * step
+        west, east = (float(values[0]), np.inf) if ring else (float(circle[(gaps.argmax() + 1) % len(circle)]), np.inf)
+    else:
+        west, east = box.west, box.east
+    offset = (values - west + OFF * step) % 360 - OFF * step
+    order = np.argsort(offset)
+    if gaps.min() < OFF * step:
+        raise Refusal(f"longitudes in {where} meet the same meridian twice: leave one of the two columns out")
+    chosen = order[offset[order] <= east - west + OFF * step]
+    if len(chosen) < 2:
+        raise Refusal(f"data.box has fewer than two of the longitudes {_range(values)} of {where}")
+    _check_even(offset[chosen], "longitudes", where)
+    first = (west + offset[chosen[0]] + 180) % 360 - 180
+    return chosen, first + offset[chosen] - offset[chosen[0]]
+
+
+def same_axis(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two axes are equal, but for rounding."""
+    return len(one) == len(other) and float(abs(one - other).max()) < OFF * (one[1] - one[0])
+
+
+def _check_axis(values: np.ndarray, name: str, where: Path) -> None:
+    if values.ndim != 1:
+        raise Refusal(f"{name} in {where} have {values.ndim} dimensions: interpolate to a regular grid of lat and lon")
+    if len(values) < 2 or not np.isfinite(values).all():
+        raise Refusal(f"{name} in {where} must be at least two finite numbers")
+
+
+def _check_even(ascending: np.ndarray, name: str, where: Path) -> None:
+    steps = np.diff(ascending)
+    if steps.min() <= 0 or abs(steps - np.median(steps)).max() > UNEVEN * np.median(steps):
+        raise Refusal(
+            f"{name} in {where} are not evenly spaced (steps of {steps.min():g} to {steps.max():g} degrees): "
+            "interpolate to a regular grid"
+        )
+
+
+def _range(values: np.ndarray) -> str:
+    return f"{values.min():g} to {values.max():g}"

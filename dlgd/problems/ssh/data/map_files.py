@@ -1,0 +1,247 @@
+"""Daily maps of sea surface height from NetCDF files, brought to one grid, one calendar and metres.
+
+What comes out is `ssh (time, lat, lon)` and, where there are any, `observations (time, lat, lon)`: float32 m, a map for
+each day from the first to the last, NaN on land, on missing days and where unobserved. Several maps of a day become
+their mean. Files are looked at first and then read in blocks, and no more of them than the box and the period.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from glob import glob
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from dlgd.core.errors import Refusal
+from dlgd.problems.ssh.data import map_axes as ssh_axes
+from dlgd.problems.ssh.data import map_names as ssh_names
+from dlgd.problems.ssh.data.map_axes import Box
+
+log = logging.getLogger(__name__)
+
+BLOCK = 8_000_000  # values read at a time
+INCOMPLETE = 0.5  # a map with less than this share of the usual number of cells counts as missing
+KM_PER_DEGREE = 111.195
+NOON = np.timedelta64(12, "h")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What of the files is wanted, and how their variables are called where that is not recognized.
+
+    names: of lat, lon and time. time_units: of files whose times have none. period: first and last day.
+    """
+
+    names: Mapping[str, str | None]
+    time_units: str | None
+    box: Box
+    period: tuple[np.datetime64, np.datetime64]
+
+
+def files(option: str, given: str | Sequence[str]) -> list[Path]:
+    """The files that a path, a pattern such as maps/*.nc, a folder, or a list of them means, in order of names."""
+    found: list[Path] = []
+    for one in [given] if isinstance(given, str | Path) else given:
+        path = Path(str(one)).expanduser()
+        if path.is_dir():
+            here = sorted(path.glob("*.nc"))
+        else:
+            here = [path] if path.is_file() else [Path(name) for name in sorted(glob(str(path)))]
+        if not here:
+            raise Refusal(f"{option}={one}: there is no such file, nor files of such a pattern or folder")
+        found += here
+    return found
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A file whose axes are known: which of its maps and cells are wanted, and what they are."""
+
+    path: Path
+    variable: str
+    dims: tuple[str, str, str]  # its names of time, lat and lon
+    maps: np.ndarray  # indices into the file
+    days: np.ndarray  # datetime64[D], of these maps
+    rows: np.ndarray
+    columns: np.ndarray
+    lat: np.ndarray
+    lon: np.ndarray
+
+    def read(self, chosen: np.ndarray) -> np.ndarray:
+        """(maps, lat, lon) float32 m; `chosen` are positions among the wanted maps."""
+        index = dict(zip(self.dims, (self.maps[chosen], self.rows, self.columns), strict=True))
+        with ssh_names.opened(self.path) as dataset:
+            field = ssh_names.in_metres(dataset, self.variable, index, self.path)
+            missing = [dim for dim in self.dims if dim not in field.dims]  # of a file with a single map
+            return field.expand_dims(missing).transpose(*self.dims).values
+
+
+def look(path: Path, role: str, variable: str | None, reading: Reading) -> Opened:
+    """Axes of a file; nothing else is read."""
+    with ssh_names.opened(path) as dataset:
+        name = ssh_names.find(dataset, role, variable, path)
+        axes = {axis: ssh_names.find(dataset, axis, reading.names.get(axis), path) for axis in ("time", "lat", "lon")}
+        lat, lon = (dataset[axes[axis]].values.astype(float) for axis in ("lat", "lon"))
+        rows, lat = ssh_axes.latitudes(lat, reading.box, path)
+        columns, lon = ssh_axes.longitudes(lon, reading.box, path)
+        days = ssh_axes.days(ssh_axes.times(dataset, axes["time"], reading.time_units, path))
+        dims = tuple(str(dataset[axes[axis]].dims[0]) if dataset[axes[axis]].dims else axis for axis in axes)
+        _check_dimensions(dataset, name, dims, path)
+    first, last = reading.period
+    maps = np.flatnonzero((days >= first) & (days <= last))
+    return Opened(path, name, dims, maps, days[maps], rows, columns, lat, lon)
+
+
+def _check_dimensions(dataset: xr.Dataset, name: str, dims: tuple[str, ...], path: Path) -> None:
+    """Of the variable, or the largest of a sum: time, lat and lon, and others of length one."""
+    largest = max((dataset[part] for _, part in ssh_names.summands(dataset, name)), key=lambda field: field.ndim)
+    others = [dim for dim in largest.dims if dim not in dims and largest.sizes[dim] > 1]
+    needed = {dim for dim in dims if dim in dataset.dims}  # a file with a single map may have a time without dimension
+    if others or not needed <= set(largest.dims):
+        raise Refusal(
+            f"{name} in {path} has the dimensions {', '.join(map(str, largest.dims)) or 'of a single number'}, not "
+            f"{', '.join(dims)}: choose another variable, or select and rename first"
+        )
+
+
+def maps(opened: Sequence[Opened], days: np.ndarray) -> np.ndarray:
+    """(days, lat, lon) float32 m: each day's mean of what is there, NaN where nothing is. Read in blocks."""
+    shape = (len(days), len(opened[0].lat), len(opened[0].lon))
+    total, count = np.zeros(shape, np.float32), np.zeros(shape, np.uint8)
+    together = max(1, BLOCK // (shape[1] * shape[2]))
+    for file in opened:
+        wanted = np.flatnonzero((file.days >= days[0]) & (file.days <= days[-1]))
+        for start in range(0, len(wanted), together):
+            chosen = wanted[start : start + together]
+            values = file.read(chosen)
+            for value, day in zip(values, (file.days[chosen] - days[0]).astype(int), strict=True):
+                there = np.isfinite(value)
+                total[day] += np.where(there, value, np.float32(0))
+                count[day] += there
+    total[count == 0] = np.nan
+    return np.divide(total, count, out=total, where=count > 1)
+
+
+# --- the reference -----------------------------------------------------------------------------------------------
+
+
+def reference(paths: Sequence[Path], *, target: str | None, reading: Reading) -> xr.Dataset:
+    """`ssh` and its coordinates: the same land on each day, and days that are missing altogether NaN everywhere."""
+    opened = _together(paths, "target", target, reading)
+    stamps = np.unique(np.concatenate([file.days for file in opened]))
+    where = opened[0].path
+    if not len(stamps):
+        raise Refusal(f"{where} has no map between the days of data.period={_said(reading.period)}")
+    steps = np.diff(stamps).astype(int)
+    if len(steps) and np.median(steps) > 1:
+        raise Refusal(f"maps of {where} are {np.median(steps):g} days apart: daily maps are needed")
+    days = np.arange(stamps[0], stamps[-1] + 1)
+    values = maps(opened, days)
+    _mask_land(values, where)
+    missing = int((~np.isfinite(values).any(axis=(1, 2))).sum())
+    if missing:
+        log.info("%s: %d of %d days are missing", where, missing, len(days))
+    heights = (("time", "lat", "lon"), values, {"units": "m", "standard_name": ssh_names.HEIGHTS[0]})
+    return xr.Dataset({"ssh": heights}, coordinates(days, opened[0].lat, opened[0].lon), _attributes(opened[0]))
+
+
+def _attributes(file: Opened) -> dict[str, float | str]:
+    lat, lon = file.lat, file.lon
+    cell = KM_PER_DEGREE * np.sqrt((lat[1] - lat[0]) * (lon[1] - lon[0]) * np.cos(np.deg2rad(lat.mean())))
+    return {"grid_km": float(cell), "title": f"{file.variable} of {file.path.name}"}
+
+
+def coordinates(days: np.ndarray, lat: np.ndarray, lon: np.ndarray) -> dict[str, tuple[str, np.ndarray, dict]]:
+    """A daily mean stands at noon."""
+    return {
+        "time": ("time", days.astype("datetime64[ns]") + NOON, {"standard_name": "time"}),
+        "lat": ("lat", lat, {"units": "degrees_north", "standard_name": "latitude"}),
+        "lon": ("lon", lon, {"units": "degrees_east", "standard_name": "longitude"}),
+    }
+
+
+def _together(paths: Sequence[Path], role: str, variable: str | None, reading: Reading) -> list[Opened]:
+    """All files, which must stand on one grid."""
+    opened = [look(path, role, variable, reading) for path in paths]
+    for file in opened[1:]:
+        _check_same_grid(file, opened[0].lat, opened[0].lon, str(opened[0].path))
+    return opened
+
+
+def _check_same_grid(file: Opened, lat: np.ndarray, lon: np.ndarray, other: str) -> None:
+    if not (ssh_axes.same_axis(file.lat, lat) and ssh_axes.same_axis(file.lon, lon)):
+        raise Refusal(
+            f"{file.path} stands on another grid than {other}: {_grid(file.lat, file.lon)} instead of "
+            f"{_grid(lat, lon)}: interpolate one to the other first"
+        )
+
+
+def _grid(lat: np.ndarray, lon: np.ndarray) -> str:
+    return f"{len(lat)} x {len(lon)} cells from {lat[0]:g} N {lon[0]:g} E to {lat[-1]:g} N {lon[-1]:g} E"
+
+
+def _said(period: tuple[np.datetime64, np.datetime64]) -> str:
+    return f"[{period[0]},{period[1]}]"
+
+
+def _mask_land(values: np.ndarray, where: Path) -> None:
+    """Make NaN, in place, the cells that are land: those without a value on some day that is there, and, where a file
+    says nothing of land, those that are exactly 0 on all days. A map that is mostly missing counts as missing."""
+    cells = np.array([np.isfinite(day).sum() for day in values])
+    if not cells.any():
+        raise Refusal(f"{where} has no finite height in the box and the period: choose others, or another data.target")
+    poor = (cells > 0) & (cells < INCOMPLETE * np.median(cells[cells > 0]))
+    values[poor] = np.nan
+    if poor.any():
+        log.info("%s: %d maps have less than half of the usual cells and count as missing", where, poor.sum())
+    whole = np.flatnonzero((cells > 0) & ~poor)
+    counts, moved = np.zeros(values.shape[1:], int), np.zeros(values.shape[1:], bool)
+    for day in whole:  # one at a time: together they would take as much memory again
+        counts += np.isfinite(values[day])
+        moved |= values[day] != 0
+    sea, ever = counts == len(whole), int((counts > 0).sum())
+    if sea.sum() < ever:
+        log.info("%s: %d of %d sea cells lack a value on some day and count as land", where, ever - sea.sum(), ever)
+    if sea.all():
+        sea = moved
+        if not sea.all():
+            log.info("%s: %d cells are exactly 0 on all days and count as land", where, (~sea).sum())
+    if not sea.any():
+        raise Refusal(f"{where} has no cell with a height on each day: choose a smaller data.box or data.period")
+    values[:, ~sea] = np.nan
+
+
+# --- gridded observations ----------------------------------------------------------------------------------------
+
+
+def gridded(paths: Sequence[Path], *, variable: str | None, sea: xr.Dataset, reading: Reading) -> np.ndarray:
+    """(time, lat, lon) of the reference `sea`, NaN on its land; observations must stand on its grid."""
+    lat, lon, days = sea.lat.values, sea.lon.values, sea.time.values.astype("datetime64[D]")
+    box = Box(float(lat[0]), float(lat[-1]), float(lon[0]), float(lon[-1]))
+    own = Reading(reading.names, reading.time_units, box, (days[0], days[-1]))
+    opened = [look(path, "observations", variable, own) for path in paths]
+    for file in opened:
+        _check_same_grid(file, lat, lon, "the reference")
+    if not any(len(file.days) for file in opened):
+        raise Refusal(f"{paths[0]} has no observations between {days[0]} and {days[-1]}, the days of the reference")
+    values = maps(opened, days)
+    values[:, ~np.isfinite(sea.ssh.values).any(axis=0)] = np.nan
+    if not np.isfinite(values).any():
+        raise Refusal(
+            f"{opened[0].variable} in {paths[0]} has no finite value at sea: choose another data.observations"
+        )
+    return values
+
+
+def unreferenced(path: Path, *, variable: str | None, reading: Reading) -> xr.Dataset:
+    """`observations` alone and their coordinates, of a file that knows no truth."""
+    file = look(path, "observations", variable, reading)
+    if not len(file.days):
+        raise Refusal(f"{path} has no day of observations")
+    days = np.arange(file.days.min(), file.days.max() + 1)
+    field = (("time", "lat", "lon"), maps([file], days), {"units": "m"})
+    return xr.Dataset({"observations": field}, coordinates(days, file.lat, file.lon), _attributes(file))

@@ -1,0 +1,147 @@
+"""Sea surface height as Datasets: the record ("sea"), and samples, which are days of it.
+
+The record has dimensions time (daily, without gaps), lat and lon (degrees, both ascending) and
+
+    ssh (time, lat, lon)            m; NaN on land, and everywhere on a day that is missing
+    observations (time, lat, lon)   m; daily means of what was observed in a cell, NaN where nothing was
+    track_ssh, track_time, track_lat, track_lon, track_satellite, held_out (point)
+                                    perhaps: observations one by one, with noise. The attribute `names` of
+                                    track_satellite has the satellites' names; those held out are in no map
+
+Samples have
+
+    ssh (sample, lat, lon)          m; its coordinate time (sample)
+    observations (day, lat, lon)    m; of the samples' days and of some before and after; coordinate day
+    sea (lat, lon)                  whether a cell is sea
+    track_... (point)               perhaps: of the same days as the observations
+
+A user's own file holds samples or a record. Without ssh there is nothing to be scored with; without sea, a cell is sea
+where ssh is ever known or, where there is no ssh at all, everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from dlgd.core.contract import PARTS
+from dlgd.core.errors import Refusal
+
+DAY = np.timedelta64(1, "D")
+TRUTH = {"units": "m", "standard_name": "sea_surface_height", "long_name": "sea surface height"}
+OBSERVATIONS = {"units": "m", "long_name": "daily means of observed sea surface height"}
+SEA = {"long_name": "sea"}
+TIME = {"standard_name": "time"}
+LAT = {"units": "degrees_north", "standard_name": "latitude"}
+LON = {"units": "degrees_east", "standard_name": "longitude"}
+
+
+def day_numbers(time: np.ndarray, days: np.ndarray) -> np.ndarray:
+    """Of moments (n,), the number of the nearest of consecutive days; both datetime64."""
+    return np.rint((time - days[0]) / DAY).astype(np.int64)
+
+
+def consecutive(counts: Mapping[str, int], *, gap: int, first: int = 0) -> dict[str, slice]:
+    """The days of each part, one behind the other from day `first` on, with `gap` days between them."""
+    parts = {}
+    for part in PARTS:
+        parts[part] = slice(first, first + counts[part])
+        first = parts[part].stop + gap
+    return parts
+
+
+def cut(record: xr.Dataset, days: slice, margin: int, sea: np.ndarray) -> xr.Dataset:
+    """Samples of some days of a record, with the observations of `margin` days before and after; no map is copied."""
+    near = slice(max(days.start - margin, 0), min(days.stop + margin, record.sizes["time"]))
+    time = record.time.values
+    samples = xr.Dataset(
+        {
+            "ssh": (("sample", "lat", "lon"), record.ssh.values[days], TRUTH),
+            "observations": (("day", "lat", "lon"), record.observations.values[near], OBSERVATIONS),
+            "sea": (("lat", "lon"), sea, SEA),
+        },
+        {
+            "time": ("sample", time[days], TIME),
+            "day": ("day", time[near], TIME),
+            "lat": ("lat", record.lat.values, LAT),
+            "lon": ("lon", record.lon.values, LON),
+        },
+        record.attrs,
+    )
+    points = [name for name in record if record[name].dims == ("point",)]
+    if not points:
+        return samples
+    numbers = day_numbers(record.track_time.values, time)
+    tracks = record[points].isel(point=np.flatnonzero((numbers >= near.start) & (numbers < near.stop)))
+    return samples.assign(tracks.drop_vars(list(tracks.coords)).data_vars)
+
+
+def read(path: Path) -> xr.Dataset:
+    """Samples of a user's file; see the head of this file. Refusal where it does not fit."""
+    try:
+        with xr.open_dataset(path) as opened:
+            found = opened.load()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise Refusal(f"cannot read {path} as NetCDF: {str(error).splitlines()[0]}") from error
+    if "observations" not in found:
+        has = ", ".join(map(str, found.data_vars)) or "no variable"
+        raise Refusal(f"{path} lacks observations: it has {has}")
+    if "day" not in found.dims:
+        found = of_record(found)
+    for name, dims in (
+        ("observations", ("day", "lat", "lon")),
+        ("ssh", ("sample", "lat", "lon")),
+        ("sea", ("lat", "lon")),
+    ):
+        if name in found and (found[name].dims != dims or found[name].dtype.kind not in "biuf"):
+            has = f"{found[name].dtype} of {', '.join(map(str, found[name].dims)) or 'no dimension'}"
+            raise Refusal(f"{name} in {path} is {has}: numbers of the dimensions {', '.join(dims)} are needed")
+    return complete(found, path)
+
+
+def of_record(record: xr.Dataset) -> xr.Dataset:
+    """A record, perhaps without ssh, as samples: each of its days is one."""
+    if "time" not in record.observations.dims:
+        return record  # refused later
+    rest = record.drop_vars("observations").rename_dims(time="sample")
+    return rest.assign(observations=record.observations.rename(time="day"))
+
+
+def _check_axes(found: xr.Dataset, path: Path) -> None:
+    for name in ("lat", "lon", "day", "time"):
+        if name not in found.coords:
+            raise Refusal(f"{path} lacks the coordinate {name}: it has {', '.join(map(str, found.coords)) or 'none'}")
+        values = found[name].values
+        if name in ("day", "time"):
+            if values.dtype.kind != "M":
+                raise Refusal(f"{name} in {path} must be dates, such as days since 2012-10-01")
+            values = values.astype("datetime64[D]")
+        if values.ndim != 1 or (len(values) > 1 and not (values[1:] > values[:-1]).all()):
+            raise Refusal(f"{name} in {path} must ascend along one dimension")
+        if name in ("lat", "lon") and (
+            len(values) < 2 or not np.allclose(np.diff(values), values[1] - values[0], rtol=1e-2)
+        ):
+            raise Refusal(f"{name} in {path} must be evenly spaced, for it was so in training")
+
+
+def complete(found: xr.Dataset, path: Path) -> xr.Dataset:
+    """Samples of a file with `sea` and float32; Refusal of axes and values that cannot be used."""
+    _check_axes(found, path)
+    for name in ("observations", "ssh"):
+        if name in found:
+            values = found[name].values.astype(np.float32)
+            if np.isinf(values).any():
+                raise Refusal(f"{name} in {path} has infinite values: write NaN where nothing is known")
+            if np.isnan(values).all():
+                raise Refusal(f"{name} in {path} is NaN everywhere")
+            found[name] = found[name].dims, values, found[name].attrs
+    if "sea" in found:
+        sea = found.sea.values.astype(bool)
+    else:
+        sea = (
+            np.isfinite(found.ssh.values).any(axis=0) if "ssh" in found else np.ones(found.observations.shape[1:], bool)
+        )
+    return found.assign(sea=(("lat", "lon"), sea, SEA))

@@ -1,0 +1,266 @@
+"""Sea surface height from a person's own NetCDF files: data=ssh_netcdf path=... target=... observations=..."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from dlgd.core.contract import PARTS
+from dlgd.core.errors import Refusal
+from dlgd.problems.ssh.data import map_axes as ssh_axes
+from dlgd.problems.ssh.data import map_files as ssh_files
+from dlgd.problems.ssh.data import map_names as ssh_names
+from dlgd.problems.ssh.data import map_samples as ssh_samples
+from dlgd.problems.ssh.data import track_files as ssh_track_files
+from dlgd.problems.ssh.data.map_axes import Box
+from dlgd.problems.ssh.data.map_files import Reading
+from dlgd.problems.ssh.data.map_samples import OBSERVATIONS, consecutive
+from dlgd.problems.ssh.data.observing import Observing, cell_means
+from dlgd.problems.ssh.data.source import SSHSource
+from dlgd.problems.ssh.data.tiny import TinySSH
+
+log = logging.getLogger(__name__)
+
+NAMES = ("lat", "lon", "time", "observations")
+SIMULATED = "simulated"
+SAMPLED = "ssh_mod"  # of the data challenges: truth where it was observed, and nowhere else
+
+
+class SSHNetCDF(SSHSource):
+    """See conf/data/ssh_netcdf.yaml for the options; days to seed are those of data=ssh.
+
+    path: file, folder, pattern or list of the reference, maps that are known everywhere but on land; target: their
+        name, or a sum such as sla+mdt.
+    observations: the name of gridded ones in the same file; or files, of maps on the reference's grid or of points
+        along tracks, which are averaged over cells and days; or "simulated", by the satellites. None takes those that
+        are recognized in the file, and simulates where there are none.
+    names: of lat, lon, time and, in files of their own, of observations (or a sum such as sla_unfiltered+mdt-lwe).
+    parts: of train, valid and test a share of the days, one after the other with `gap` days between (None: as many as
+        needed), or [first day, last day] of each.
+    satellites, swath_errors: of simulated observations. held_out: a satellite in no map, simulated or of a file.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        path: str | Sequence[str] | None,
+        target: str | None,
+        observations: str | Sequence[str] | None,
+        names: Mapping[str, Any],
+        time_units: str | None,
+        box: Sequence[float] | None,
+        period: Sequence[Any] | None,
+        parts: Mapping[str, Any],
+        satellites: str | Sequence[str],
+        noise_std: float,
+        swath_errors: Mapping[str, float],
+        held_out: str | None,
+        days: int,
+        predict: str,
+        patch: int | None,
+        coordinates: bool,
+        first_guess: Mapping[str, Any],
+        observe_again: bool,
+        dropped: float,
+        margin: int,
+        tile: int | None,
+        seed: int,
+    ) -> None:
+        super().__init__(
+            name=name,
+            days=days,
+            predict=predict,
+            patch=patch,
+            coordinates=coordinates,
+            first_guess=first_guess,
+            observe_again=observe_again,
+            dropped=dropped,
+            margin=margin,
+            noise_std=noise_std,
+            tile=tile,
+        )
+        self.path, self.target, self.given = path, target, observations
+        self.names, self.time_units, self.box, self.period = dict(names), time_units, box, period
+        self.parts, self.held_out = dict(parts), held_out
+        self.satellites, self.swath_errors, self.seed = satellites, dict(swath_errors), seed
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Known once the files are read."""
+        return self._samples["train"].sea.shape if self._samples else ()
+
+    @property
+    def _needed(self) -> int:
+        """Days between parts."""
+        return self.margin + self.days // 2
+
+    def _observing(self, held_out: str | None) -> Observing:
+        return Observing(
+            satellites=self.satellites,
+            noise_std=self.noise_std,
+            swath_errors=self.swath_errors,
+            held_out=held_out,
+            seed=self.seed,
+        )
+
+    def check(self) -> None:
+        """Refuse options that cannot work. Files are looked at by `prepare`: who only predicts need not have them."""
+        unknown = [key for key in self.names if key not in NAMES]
+        if unknown:
+            raise Refusal(f"data.names.{unknown[0]} is unknown: names can be given to {', '.join(NAMES)}")
+        for option, value in {
+            **{f"names.{key}": one for key, one in self.names.items()},
+            "target": self.target,
+        }.items():
+            if value is not None and not isinstance(value, str):
+                raise Refusal(f"data.{option}={value} must be the name of a variable, or null")
+        if self.time_units is not None and " since " not in self.time_units:
+            raise Refusal(f"data.time_units={self.time_units} must be such as 'days since 2012-10-01', or null")
+        Box.of(self.box)
+        ssh_axes.period(self.period)
+        if set(self.parts) != {*PARTS, "gap"}:
+            raise Refusal(f"data.parts must give {', '.join(PARTS)}, and the days of the gap between them (or null)")
+        gap = self.parts["gap"]
+        if gap is not None and (not isinstance(gap, int) or isinstance(gap, bool) or gap < 0):
+            raise Refusal(f"data.parts.gap={gap} must be a number of days, or null for as many as needed")
+        if self._dates is None:
+            self._check_shares()
+        # a satellite of a file is looked for in the file
+        self._observing(self.held_out if self.given in (None, SIMULATED) else None).check()
+        super().check()
+
+    @property
+    def _dates(self) -> dict[str, tuple[np.datetime64, np.datetime64]] | None:
+        """First and last day of each part, if data.parts gives dates."""
+        given = [self.parts[part] for part in PARTS]
+        if not any(isinstance(one, list | tuple) for one in given):
+            return None
+        return {part: ssh_axes.period(one, f"data.parts.{part}") for part, one in zip(PARTS, given, strict=True)}
+
+    def _check_shares(self) -> None:
+        for part in PARTS:
+            share = self.parts[part]
+            if not isinstance(share, int | float) or isinstance(share, bool) or not 0 < share < 1:
+                raise Refusal(f"data.parts.{part}={share} must be a share, such as 0.2, or [first day, last day]")
+        if sum(self.parts[part] for part in PARTS) > 1 + 1e-9:
+            raise Refusal("data.parts.train, valid and test are shares of the days: they must not sum to more than 1")
+
+    def _parts(self, time: np.ndarray) -> dict[str, slice]:
+        """From dates, or from shares of the days that the gaps leave."""
+        days = time.astype("datetime64[D]")
+        if self._dates is not None:
+            return {part: self._between(days, part, *dates) for part, dates in self._dates.items()}
+        gap = self._needed if self.parts["gap"] is None else self.parts["gap"]
+        left = len(days) - 2 * gap
+        ends = np.rint(np.cumsum([0, *(self.parts[part] for part in PARTS)]) * max(left, 0)).astype(int)
+        counts = dict(zip(PARTS, np.diff(ends).tolist(), strict=True))
+        if min(counts.values()) < 1:
+            raise Refusal(
+                f"{len(days)} days less two gaps of {gap} are too few to be cut into three parts: choose a smaller "
+                "data.margin or data.days, or more files"
+            )
+        return consecutive(counts, gap=gap)
+
+    def _between(self, days: np.ndarray, part: str, first: np.datetime64, last: np.datetime64) -> slice:
+        start, stop = int((first - days[0]).astype(int)), int((last - days[0]).astype(int)) + 1
+        if start < 0 or stop > len(days):
+            raise Refusal(
+                f"data.parts.{part}=[{first},{last}] is not within the days {days[0]} to {days[-1]} of the files"
+            )
+        return slice(start, stop)
+
+    # --- the record ----------------------------------------------------------------------------------------------
+
+    def _record(self) -> xr.Dataset:
+        """The reference, and observations of it."""
+        if self.path is None:
+            raise Refusal(f"data={self.name} needs files: type path=<file, folder or pattern of the reference>")
+        reading = Reading(self.names, self.time_units, Box.of(self.box), ssh_axes.period(self.period))
+        paths = ssh_files.files("path", self.path)
+        sea = ssh_files.reference(paths, target=self.target, reading=reading)
+        variable, places = self._observations(paths)
+        if not places:
+            log.info("data=%s: %s is observed by simulated satellites", self.name, sea.attrs["title"])
+            return self._observing(self.held_out).observe(sea)
+        if ssh_track_files.along_track(places[0], self.names):
+            record = self._from_tracks(places, sea)
+        elif self.held_out is not None:
+            raise Refusal(
+                f"data.held_out={self.held_out} cannot be told from the others in maps: type data.held_out=null"
+            )
+        else:
+            maps = ssh_files.gridded(places, variable=variable, sea=sea, reading=reading)
+            record = sea.assign(observations=(("time", "lat", "lon"), maps, OBSERVATIONS))
+        self._compare(record)
+        return record
+
+    def _observations(self, paths: Sequence[Path]) -> tuple[str | None, list[Path]]:
+        """The name of gridded observations, where it is known, and their files: none, if they shall be simulated."""
+        with ssh_names.opened(paths[0]) as dataset:
+            names, known = {str(name) for name in dataset.variables}, ssh_names.recognized(dataset, "observations")
+        if self.given is None:
+            return known, list(paths) if known is not None else []
+        if self.given == SIMULATED:
+            return None, []
+        if isinstance(self.given, str) and self.given in names:
+            return self.given, list(paths)
+        try:
+            return self.names.get("observations"), ssh_files.files("observations", self.given)
+        except Refusal as error:
+            raise Refusal(f"{error}, and it is no variable of {paths[0]}: {', '.join(sorted(names))}") from error
+
+    def _from_tracks(self, places: Sequence[Path], sea: xr.Dataset) -> xr.Dataset:
+        """Points, and their means over cells and days."""
+        table = ssh_track_files.table(
+            places,
+            variable=self.names.get("observations"),
+            names=self.names,
+            time_units=self.time_units,
+            held_out=self.held_out,
+            sea=sea,
+        )
+        maps = cell_means(table.isel(point=np.flatnonzero(~table.held_out.values)), sea)
+        maps[:, ~np.isfinite(sea.ssh.values).any(axis=0)] = np.nan
+        if not np.isfinite(maps).any():
+            raise Refusal(f"{places[0]} has no observation at sea, as the reference has it: choose another data.box")
+        return sea.assign({**table.data_vars, "observations": (("time", "lat", "lon"), maps, OBSERVATIONS)})
+
+    def read(self, path: Path) -> xr.Dataset:
+        """A file with maps of observations as it was trained with, or under other names in common use, with heights to
+        be scored with or without; or samples or a record, see `map_samples.py`. Box and period are not applied.
+        """
+        with ssh_names.opened(path) as dataset:
+            own = isinstance(self.given, str) and self.given in dataset.variables
+            variable = self.given if own else ssh_names.recognized(dataset, "observations")
+            target = self.target or ssh_names.recognized(dataset, "target")
+            scored = target not in (None, SAMPLED) and ssh_names.has(dataset, target)
+        if variable in (None, "observations"):
+            return super().read(path)
+        reading = Reading(self.names, self.time_units, Box.of(None), ssh_axes.period(None))
+        if scored:
+            sea = ssh_files.reference([path], target=target, reading=reading)
+            maps = ssh_files.gridded([path], variable=variable, sea=sea, reading=reading)
+            record = sea.assign(observations=(("time", "lat", "lon"), maps, OBSERVATIONS))
+        else:
+            record = ssh_files.unreferenced(path, variable=variable, reading=reading)
+        return self._with_attributes(ssh_samples.complete(ssh_samples.of_record(record), path))
+
+    def _compare(self, record: xr.Dataset) -> None:
+        """Warn where observations and reference seem to be different things."""
+        off = float(np.sqrt(np.nanmean((record.observations - record.ssh).values ** 2)))
+        varies = float(np.nanstd(record.ssh.values))
+        if off > varies:
+            log.warning(
+                "observations differ from the reference by %.3g m, which itself varies by %.3g m: are both the same "
+                "height in the same units?", off, varies,
+            )  # fmt: skip
+
+    def tiny(self) -> TinySSH:
+        """Random waves round an island, and simulated satellites."""
+        return TinySSH(self, observing=self._observing(None), land=True)

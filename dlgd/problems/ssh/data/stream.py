@@ -1,0 +1,248 @@
+"""Windows of maps as tensors, and training batches of them: all on the device, without a loop over samples.
+
+NaN says unknown, in truth and in observations alike. One more day, row and column of NaN stand at the end of every
+tensor: whatever lies beyond the record or the rim of the grid is looked up there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from dlgd.core.contract import Batch, Stream
+
+REACH = 3.0  # first guesses look that many lengths far: what stands further off weighs less than 0.011
+PRIOR = 0.1  # weight of the mean, 0, beside that of an observation at the very place, 1
+LEAST_SEA = 0.2  # share of a patch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lengths:
+    """Standard deviations of the Gaussian weights exp(-d^2 / (2 L^2)) of first guesses: in cells south-north and
+    west-east, and in days."""
+
+    y: float
+    x: float
+    days: float
+
+    @property
+    def reach(self) -> tuple[int, int]:
+        """Cells (south-north, west-east) that it looks at on each side."""
+        return math.ceil(REACH * self.y), math.ceil(REACH * self.x)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Maps:
+    """All days of a record, scaled: each tensor (day, y, x) with the NaN at the end of its axes that is told above.
+
+    given: observations; or their errors, observation less truth, where windows are observed anew.
+    sea: (y, x), 1 or 0. year: (day,), angle of the day of the year in rad. guess: a method's maps, NaN where it has
+    none; None where first guesses are made of the observations shown.
+    """
+
+    truth: Tensor
+    given: Tensor
+    sea: Tensor
+    year: Tensor
+    guess: Tensor | None = None
+
+    @staticmethod
+    def of(*, truth: Tensor, given: Tensor, sea: Tensor, year: Tensor, guess: Tensor | None = None) -> Maps:
+        """Of tensors (day, y, x), NaN where unknown, sea (y, x) and year (day,)."""
+
+        def ended(field: Tensor) -> Tensor:
+            return functional.pad(field, (0, 1, 0, 1, 0, 1), value=torch.nan)
+
+        return Maps(
+            truth=ended(truth),
+            given=ended(given),
+            sea=functional.pad(sea.to(truth.dtype), (0, 1, 0, 1)),
+            year=functional.pad(year, (0, 1)),
+            guess=None if guess is None else ended(guess),
+        )
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Days, rows, columns, without those at the end."""
+        days, ny, nx = self.truth.shape
+        return days - 1, ny - 1, nx - 1
+
+
+def joined(several: Sequence[Maps]) -> Maps:
+    """One record behind the other, each with its day of NaN at the end; of the same sea, all with guesses or none."""
+    fields = ("truth", "given", "year", *(() if several[0].guess is None else ("guess",)))
+    return replace(several[0], **{name: torch.cat([getattr(maps, name) for maps in several]) for name in fields})
+
+
+class Windows:
+    """Cuts batches out of maps: `days` days centred on a given one, and `size` (Y, X) cells from a given corner on.
+
+    halo: cells of context on each side of the input. coordinates: whether it has channels "x", "y", "cos_year" and
+    "sin_year". centre: whether the target is the day in the middle alone.
+    """
+
+    def __init__(
+        self,
+        maps: Maps,
+        *,
+        days: int,
+        size: tuple[int, int],
+        halo: int,
+        lengths: Lengths,
+        coordinates: bool,
+        centre: bool,
+    ) -> None:
+        self.maps, self.days, self.size, self.halo = maps, days, size, halo
+        self.coordinates, self.centre = coordinates, centre
+        self.reach = lengths.reach if maps.guess is None else (0, 0)
+        device, (height, width) = maps.truth.device, size
+        self._offsets = torch.arange(days, device=device) - days // 2
+        self._rows = torch.arange(-halo - self.reach[0], height + halo + self.reach[0], device=device)
+        self._columns = torch.arange(-halo - self.reach[1], width + halo + self.reach[1], device=device)
+        self._weight_y = _weights(height + 2 * halo, self.reach[0], lengths.y, device)
+        self._weight_x = _weights(width + 2 * halo, self.reach[1], lengths.x, device)
+        gaps = (self._offsets[:, None] - self._offsets).float()
+        self._weight_t = torch.exp(-((gaps / lengths.days) ** 2) / 2)
+
+    def batch(
+        self, day: Tensor, top: Tensor, left: Tensor, *, errors_of: Tensor | None = None, shown: Tensor | None = None
+    ) -> Batch:
+        """Of windows centred on `day` (B,) with their corners at `top`, `left` (B,), all int64.
+
+        errors_of: (B,) days in the middle of the windows by whose tracks, and with whose errors, the truth is observed.
+        shown: bool (B, T), the days of a window whose observations are shown; None shows all.
+        """
+        days, rows, columns = self._indices(day, top, left)
+        reach_y, reach_x = self.reach
+        truth = self.maps.truth[days, rows, columns]
+        errors = errors_of is not None
+        others = self._indices(errors_of, top, left)[0] if errors else days
+        given = self.maps.given[others, rows, columns]
+        if errors:
+            given = given + truth
+        if shown is not None:
+            given = given.where(shown[:, :, None, None], torch.nan)
+        seen, given = ~given.isnan(), given.nan_to_num(0.0)
+        rows, columns = (
+            rows[:, :, reach_y : rows.shape[2] - reach_y],
+            columns[..., reach_x : columns.shape[3] - reach_x],
+        )
+        sea = self.maps.sea[rows[:, 0], columns[:, 0]][:, None]
+        if self.maps.guess is None:
+            guess = self._first_guess(given, seen) * sea
+        else:
+            guess = self.maps.guess[days, rows, columns].nan_to_num(0.0)
+        seen, given, truth = (_crop(field, reach_y, reach_x) for field in (seen, given, truth))
+        target = _crop(truth, self.halo, self.halo)
+        if self.centre:
+            target = target[:, self.days // 2, None]
+        return Batch(
+            input=torch.cat([guess, given, seen.to(given.dtype), *self._statics(sea, rows, columns, day)], dim=1),
+            target=target.nan_to_num(0.0),
+            mask=~target.isnan(),
+            observed=_crop(seen, self.halo, self.halo),
+        )
+
+    def _indices(self, day: Tensor, top: Tensor, left: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Places of the windows and what lies around: days (B, T, 1, 1), rows (B, 1, H, 1), columns (B, 1, 1, W)."""
+        wanted = (day[:, None] + self._offsets, top[:, None] + self._rows, left[:, None] + self._columns)
+        days, rows, columns = (
+            index.where((index >= 0) & (index < count), count)
+            for index, count in zip(wanted, self.maps.shape, strict=True)
+        )
+        return days[:, :, None, None], rows[:, None, :, None], columns[:, None, None, :]
+
+    def _first_guess(self, given: Tensor, seen: Tensor) -> Tensor:
+        """(B, T, H, W) observations, 0 where unseen -> (B, T, Y + 2 halo, X + 2 halo), 0 far from all of them."""
+        both = torch.stack([given, seen.to(given.dtype)])
+        both = self._weight_y @ (both @ self._weight_x.T)  # (2, B, T, Y, X)
+        total, weight = torch.einsum("st,nbtyx->nbsyx", self._weight_t, both)
+        return total / (weight + PRIOR)
+
+    def _statics(self, sea: Tensor, rows: Tensor, columns: Tensor, day: Tensor) -> list[Tensor]:
+        """Channels that do not change within a window: each (B, 1, Y + 2 halo, X + 2 halo), 0 off the sea."""
+        if not self.coordinates:
+            return [sea]
+        _, ny, nx = self.maps.shape
+        year = self.maps.year[day][:, None, None, None]
+        x, y = 2 * columns / max(nx - 1, 1) - 1, 2 * rows / max(ny - 1, 1) - 1
+        return [sea, x * sea, y * sea, year.cos() * sea, year.sin() * sea]
+
+
+def _crop(field: Tensor, rows: int, columns: int) -> Tensor:
+    """Without as many rows and columns on each side."""
+    height, width = field.shape[-2:]
+    return field[..., rows : height - rows, columns : width - columns]
+
+
+def _weights(count: int, reach: int, length: float, device: torch.device) -> Tensor:
+    """(count, count + 2 reach): Gaussian weights of all places around, for each place; 0 beyond the reach."""
+    distance = torch.arange(count + 2 * reach, device=device) - reach - torch.arange(count, device=device)[:, None]
+    return torch.exp(-((distance / length) ** 2) / 2).where(distance.abs() <= reach, 0.0)
+
+
+class MapStream(Stream):
+    """Random windows of random patches; the batch of a step depends on the seed and the step alone.
+
+    centres: (n,), int64: the days that may stand in the middle of a window. A patch lies anywhere in the grid, as often
+    at its rim as elsewhere, where at least a share LEAST_SEA of it is sea, or as much as there is anywhere.
+    observe_again: whether another day's tracks and errors are those of a window (`maps.given` being errors then).
+    dropped: chance of each day of a window that its observations are hidden.
+    """
+
+    def __init__(
+        self,
+        windows: Windows,
+        *,
+        centres: Tensor,
+        batch_size: int,
+        observe_again: bool,
+        dropped: float,
+        seed: int,
+    ) -> None:
+        self.windows, self.centres, self.batch_size = windows, centres, batch_size
+        self.observe_again, self.dropped, self.seed = observe_again, dropped, seed
+        self.corners = _corners(windows.maps.sea[:-1, :-1], windows.size)
+        _, ny, nx = windows.maps.shape
+        height, width = windows.size
+        self.steps_per_epoch = max(1, round(len(centres) * ny * nx / (height * width * batch_size)))
+        self._generator = torch.Generator()
+
+    def batch(self, step: int) -> Batch:
+        """The few numbers that say what to cut are drawn on the CPU: the same on every device."""
+        seed = np.random.SeedSequence((self.seed, step)).generate_state(1, np.uint64)[0]
+        generator, device = self._generator.manual_seed(int(seed)), self.centres.device
+        days = torch.randint(len(self.centres), (2, self.batch_size), generator=generator).to(device)
+        places = torch.randint(len(self.corners), (self.batch_size,), generator=generator).to(device)
+        chance = torch.rand(self.batch_size, self.windows.days, generator=generator).to(device)
+        day, other = self.centres[days]
+        top, left = self.corners[places].T
+        return self.windows.batch(
+            day,
+            top,
+            left,
+            errors_of=other if self.observe_again else None,
+            shown=chance >= self.dropped if self.dropped > 0 else None,
+        )
+
+
+def _corners(sea: Tensor, size: tuple[int, int]) -> Tensor:
+    """Rows and columns (n, 2) of the corners that may be drawn, for a sea (y, x) of 0 and 1.
+
+    Corners are tried from half a patch beyond the rim to half a patch before its other side, and pushed back into the
+    grid: cells at the rim are then seen about as often as others.
+    """
+    share = functional.avg_pool2d(sea[None, None], size, stride=1)[0, 0]
+    (ny, nx), (height, width) = sea.shape, size
+    top = torch.arange(-(height // 2), ny - height + height // 2 + 1, device=sea.device).clamp(0, ny - height)
+    left = torch.arange(-(width // 2), nx - width + width // 2 + 1, device=sea.device).clamp(0, nx - width)
+    corners = torch.cartesian_prod(top, left)
+    # a little less, for means are rounded
+    enough = min(LEAST_SEA, float(share.max())) * (1 - 1e-6)
+    return corners[share[corners[:, 0], corners[:, 1]] >= enough]

@@ -1,0 +1,68 @@
+"""A small sea of smooth random waves without any physics, ready at once: what tests and `tiny` start from."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from dlgd.problems.ssh.data.map_samples import TRUTH, consecutive
+from dlgd.problems.ssh.data.observing import Observing
+from dlgd.problems.ssh.data.source import SSHSource
+
+STD, MEAN = 0.3, 0.1  # m
+LENGTHS = (8.0, 4.0, 4.0)  # days and cells: standard deviations of the Gaussian that smooths white noise
+
+
+def random_sea(*, days: int, shape: tuple[int, int], land: bool, seed: int) -> xr.Dataset:
+    """A record without observations, on cells of a quarter of a degree; with an island if there shall be land."""
+    from scipy.ndimage import gaussian_filter
+
+    white = np.random.default_rng(seed).standard_normal((days, *shape))
+    smooth = gaussian_filter(white, LENGTHS, mode="wrap")
+    ssh = (MEAN + STD * smooth / smooth.std()).astype(np.float32)
+    if land:
+        ssh[:, shape[0] // 3 : shape[0] // 2, shape[1] // 4 : shape[1] // 2] = np.nan
+    coordinates = {
+        "time": np.datetime64("2012-10-01T12", "ns") + np.arange(days) * np.timedelta64(1, "D"),
+        "lat": 33.0 + 0.25 * np.arange(shape[0]),
+        "lon": -65.0 + 0.25 * np.arange(shape[1]),
+    }
+    return xr.Dataset({"ssh": (("time", "lat", "lon"), ssh, TRUTH)}, coordinates)
+
+
+class TinySSH(SSHSource):
+    """A random sea of 40 x 48 cells, observed by simulated satellites, with the options of another data set."""
+
+    shape = (40, 48)
+    counts = {"train": 60, "valid": 12, "test": 24}
+
+    def __init__(self, like: SSHSource, *, observing: Observing, land: bool) -> None:
+        super().__init__(
+            name=like.name,
+            days=like.days,
+            predict=like.predict,
+            patch=None if like.patch is None else min(like.patch, 16),
+            coordinates=like.coordinates,
+            first_guess=like.first_guess | {"method": None},  # the same channels
+            observe_again=like.observe_again,
+            dropped=like.dropped,
+            margin=like.margin,
+            noise_std=like.noise_std,
+            tile=like.tile,
+        )
+        self.observing, self.land = observing, land
+
+    @property
+    def _gap(self) -> int:
+        return self.margin + self.days // 2
+
+    def _record(self) -> xr.Dataset:
+        days = self._parts(np.empty(0))["test"].stop
+        return self.observing.observe(random_sea(days=days, shape=self.shape, land=self.land, seed=self.observing.seed))
+
+    def _parts(self, time: np.ndarray) -> dict[str, slice]:
+        return consecutive(self.counts, gap=self._gap)
+
+    def tiny(self) -> TinySSH:
+        """It is."""
+        return self

@@ -1,0 +1,188 @@
+"""The mean and variance of a Gaussian field of which some noisy values are known, on maps of many days.
+
+With correlation C, observations y at points p, and r = noise / std, the field at x has
+
+    mean      mean + C(x, p) (C(p, p) + r^2 I)^-1 (y - mean),
+    variance  std^2 [1 - C(x, p) (C(p, p) + r^2 I)^-1 C(p, x)]
+
+(Bretherton et al. 1976, Deep-Sea Research 23, 559-582). Each tile of space and time answers for all its cells and days
+from the observations near it, by one Cholesky factorization; tiles are padded and solved in batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from dlgd.core import progress as waiting
+from dlgd.core.errors import Refusal
+from dlgd.problems.ssh.methods.covariances import correlation, in_space, in_time
+from dlgd.problems.ssh.methods.oi_tiles import Tile, cut, tiles_of
+from dlgd.problems.ssh.methods.sea_points import Points
+
+TILE_DAYS, TILE, CELLS = 2.0, 2.5, 4  # of a tile: correlation times, correlation lengths, and cells at least
+TOGETHER = {"cpu": 2**21, "cuda": 2**28}  # numbers in the matrices of the tiles that are solved together
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What is assumed of the sea and of its observations."""
+
+    covariance: str
+    lengths: tuple[float, float, float]  # Lt in days, Ly and Lx in degrees
+    noise: float  # m
+    mean: float  # m
+    std: float  # m
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where and when maps are wanted."""
+
+    days: np.ndarray  # (sample,), in any order
+    lat: np.ndarray  # degrees
+    lon: np.ndarray
+    sea: np.ndarray  # bool, (lat, lon)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which observations a tile uses: those within `reach` correlation lengths and times of it, `most` at most."""
+
+    reach: float
+    most: int
+
+
+def posterior(
+    prior: Prior,
+    points: Points,
+    grid: Grid,
+    selection: Selection,
+    *,
+    precision: torch.dtype = torch.float64,
+    device: str = "cpu",
+    with_variance: bool = False,
+    title: str | None = None,
+) -> np.ndarray:
+    """(1, sample, lat, lon): the mean, m; with the variance, m2, in a second row if wanted. NaN on land.
+
+    With a title, a person sees how far it is.
+    """
+    origin, lengths = np.array([grid.days.mean(), grid.lat.mean(), grid.lon.mean()]), np.array(prior.lengths)
+    span = selection.reach * prior.lengths[0]
+    (near,) = np.nonzero((points.days >= grid.days.min() - span) & (points.days <= grid.days.max() + span))
+    # shuffled, so that of many equally near observations some from everywhere are used
+    points = points.take(np.random.default_rng(0).permutation(near))
+    observations = (np.stack((points.days, points.lat, points.lon), -1) - origin) / lengths
+    t, y, x = ((axis - o) / s for axis, o, s in zip((grid.days, grid.lat, grid.lon), origin, lengths, strict=True))
+    rows, columns = cut(y, _tile_size(y)), cut(x, _tile_size(x))
+    innovations = torch.from_numpy((points.ssh - prior.mean) / prior.std)
+    solver = Solver(
+        prior.covariance,
+        (prior.noise / prior.std) ** 2,
+        torch.from_numpy(observations).to(device),
+        innovations.to(device, precision),
+        torch.from_numpy(np.stack(np.meshgrid(y, x, indexing="ij"), -1).reshape(-1, 2)).to(device),
+    )
+    total = torch.zeros((1 + with_variance, len(t), grid.sea.size), dtype=torch.float64, device=device)
+    stretches = cut(t, TILE_DAYS)
+    for stretch in stretches if title is None else waiting.progress(stretches, title):
+        tiles = tiles_of(rows, columns, grid.sea, observations, stretch, selection.reach, selection.most)
+        members = torch.from_numpy(stretch.members).to(device)
+        days, of_days = torch.from_numpy(t[stretch.members]).to(device), torch.from_numpy(stretch.weights).to(device)
+        for batch in batches(tiles, TOGETHER[torch.device(device).type], device):
+            weights = batch.weights[:, :, None] * of_days
+            for sums, answer in zip(total, solver.solve(batch, days, with_variance), strict=True):
+                sums.index_put_((members, batch.cells[:, :, None]), weights * answer, accumulate=True)
+    maps = total.cpu().numpy().reshape(-1, len(t), *grid.sea.shape)
+    maps[0] = prior.mean + prior.std * maps[0]
+    maps[1:] *= prior.std**2
+    maps[:, :, ~grid.sea] = np.nan
+    return maps
+
+
+def _tile_size(axis: np.ndarray) -> float:
+    """In correlation lengths, along an axis (n,) in the same."""
+    return max(TILE, CELLS * (axis.max() - axis.min()) / max(1, len(axis) - 1))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """b tiles, padded to the same number of observations n and of cells c."""
+
+    cells: Tensor  # (b, c) flat positions
+    weights: Tensor  # (b, c), 0 for padding
+    observations: Tensor  # (b, n) positions
+    inside: Tensor  # (b, n), 1, and 0 for padding
+
+
+def batches(tiles: list[Tile], numbers: int, device: str) -> Iterator[Batch]:
+    """All tiles, those of like size together, in matrices of about so many numbers."""
+    waiting: list[Tile] = []
+    for tile in sorted(tiles, key=lambda tile: len(tile.observations)):
+        count, cells = len(tile.observations), max([len(tile.cells), *(len(other.cells) for other in waiting)])
+        if len(waiting) > 0 and (len(waiting) + 1) * count * max(count, cells) > numbers:
+            yield _padded(waiting, device)
+            waiting = []
+        waiting.append(tile)
+    if len(waiting) > 0:
+        yield _padded(waiting, device)
+
+
+def _padded(tiles: list[Tile], device: str) -> Batch:
+    def stack(arrays: list[np.ndarray]) -> Tensor:
+        return pad_sequence([torch.from_numpy(array) for array in arrays], batch_first=True).to(device)
+
+    return Batch(
+        cells=stack([tile.cells for tile in tiles]),
+        weights=stack([tile.weights for tile in tiles]),
+        observations=stack([tile.observations for tile in tiles]),
+        inside=stack([np.ones(len(tile.observations)) for tile in tiles]),
+    )
+
+
+@dataclass(frozen=True)
+class Solver:
+    """The posterior of a field of mean 0 and std 1. Places are in correlation lengths, float64."""
+
+    covariance: str
+    noise_variance: float
+    places: Tensor  # (n, 3): (t, y, x) of all observations
+    innovations: Tensor  # (n,), in the precision in which is solved
+    cells: Tensor  # (cells, 2): (y, x) of all cells
+
+    def solve(self, batch: Batch, days: Tensor, with_variance: bool) -> list[Tensor]:
+        """Mean and, if wanted, variance in the cells of a batch of tiles on the same days (d,): (b, c, d) each."""
+        # from the first cell of each tile and the first day: small numbers, whose products round little
+        corner = torch.cat((days[:1].expand(len(batch.cells), 1), self.cells[batch.cells[:, 0]]), 1)[:, None]
+        inside = batch.inside.to(self.innovations)
+        places = (self.places[batch.observations] - corner).to(inside)
+        cells = (self.cells[batch.cells] - corner[..., 1:]).to(inside)
+        matrix = correlation(self.covariance, places, places)
+        matrix *= inside[..., None]  # below the diagonal, which is all that counts, padding stands in rows
+        matrix.diagonal(dim1=1, dim2=2).fill_(1 + self.noise_variance)
+        factor, failed = torch.linalg.cholesky_ex(matrix)
+        if failed.any():
+            raise Refusal(
+                "The observations of baseline=oi are too many and too near one another for so little noise: raise "
+                "baseline.noise, or take baseline.precision=float64"
+            )
+        right = (self.innovations[batch.observations] * inside)[..., None]
+        weights = torch.cholesky_solve(right, factor)[:, None, :, 0]
+        space = in_space(self.covariance, cells, places[..., 1:])
+        time = in_time(self.covariance, (days - days[0]).to(inside), places[..., 0]) * inside[:, None]
+        answers = [space @ (time * weights).mT]
+        if with_variance:
+            answers.append(torch.stack([_explained(factor, space * one[:, None]) for one in time.unbind(1)], 2))
+            answers[1] = (1 - answers[1]).clamp_(min=0)
+        return answers
+
+
+def _explained(factor: Tensor, covariance: Tensor) -> Tensor:
+    """diag(C (L L^T)^-1 C^T) of L (b, n, n) and C (b, c, n): (b, c)."""
+    return torch.linalg.solve_triangular(factor, covariance.mT, upper=False).square_().sum(1)

@@ -1,0 +1,179 @@
+"""Optimal interpolation of sea surface height in space and time: the classical method of altimetry.
+
+The equations stand in `oi_posterior`, the covariances in `covariances`, the choice of observations in `oi_tiles`.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import logging
+import math
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import xarray as xr
+
+from dlgd.core import progress as waiting
+from dlgd.core.contract import Method
+from dlgd.core.errors import Refusal
+from dlgd.problems.lorenz.methods.windows import check_device
+from dlgd.problems.ssh.methods.covariances import COVARIANCES
+from dlgd.problems.ssh.methods.oi_posterior import Grid, Prior, Selection, posterior
+from dlgd.problems.ssh.methods.oi_search import search
+from dlgd.problems.ssh.methods.sea_points import KM_PER_DEGREE, Points, days_of, points_of, refuse_other_data, sea_of
+
+log = logging.getLogger(__name__)
+
+UNITS = ("degrees", "km")
+PRECISIONS = {"float64": torch.float64, "float32": torch.float32}
+STRETCHES, DAYS = 4, 5  # of training days by which parameters are chosen
+EXPECTED = 24  # maps whose errors are expected: more than the eye sees in a figure of them
+LEAST_NOISE = 0.01  # over std, among which is chosen
+
+
+class OptimalInterpolation(Method):
+    """Answers with the posterior mean of each day's map, from the points along tracks if there is a table of them,
+    else from the daily maps of observations. The mean of the training part is removed first.
+
+    covariance: see `covariances`. lengths_in: "degrees" of longitude (Lx) and latitude (Ly), or "km", in which Lx holds
+    at the middle latitude of the map. Lt: days. noise: standard deviation of the observations that are used, m. std:
+    that of the sea, m, or None for that of the training part. reach and most: see `Selection`. averaged: see
+    `superobservations`. tune: choose Lx and Ly (by a common factor), Lt and noise, starting from those given, by the
+    RMSE against the truth on 20 days spread over the training part: three numbers, whose choice these days hardly
+    flatter.
+    """
+
+    def __init__(
+        self,
+        *,
+        covariance: str,
+        lengths_in: str,
+        Lx: float,
+        Ly: float,
+        Lt: float,
+        noise: float,
+        std: float | None,
+        reach: float,
+        most: int,
+        averaged: int,
+        precision: str,
+        device: str,
+        tune: bool,
+    ) -> None:
+        for name, value, known in (
+            ("covariance", covariance, COVARIANCES),
+            ("lengths_in", lengths_in, UNITS),
+            ("precision", precision, tuple(PRECISIONS)),
+        ):
+            if value not in known:
+                raise ValueError(f"baseline.{name}={value} is unknown: choose one of {', '.join(known)}")
+        for name, value in {"Lx": Lx, "Ly": Ly, "Lt": Lt, "noise": noise, "reach": reach}.items():
+            if value <= 0:
+                raise ValueError(f"baseline.{name}={value} must be positive")
+        if std is not None and not (isinstance(std, int | float) and 0 < std < math.inf):
+            raise ValueError(f"baseline.std={std} must be a positive number, or null for that of the training part")
+        if most < 1 or averaged < 1:
+            raise ValueError(f"baseline.most={most} and baseline.averaged={averaged}: one at least")
+        check_device(device)
+        self.name, self.learns, self.tune = ("OI, tuned" if tune else "OI"), tune, tune
+        self.covariance, self.std, self.averaged = covariance, std, averaged
+        self.parameters, self.lengths_in = (Lx, Ly, Lt, noise), lengths_in
+        self._posterior = functools.partial(
+            posterior, selection=Selection(reach, most), precision=PRECISIONS[precision], device=device
+        )
+        self._train: xr.Dataset | None = None
+
+    def fit(self, train: xr.Dataset) -> None:
+        """Take note of the training part: parameters are chosen when the first maps are wanted."""
+        refuse_other_data(train, "oi")
+        self._train = train
+
+    def predict(self, samples: xr.Dataset) -> np.ndarray:
+        """(sample, lat, lon), m, float64, NaN on land."""
+        prior = self.prior(samples)
+        start = time.perf_counter()
+        title = f"{self.name}: groups of the {samples.sizes['sample']} maps"
+        maps = self._posterior(prior, points_of(samples, self.averaged), _grid_of(samples), title=title)
+        self.seconds_per_sample = (time.perf_counter() - start) / samples.sizes["sample"]  # without the choosing
+        return maps[0]
+
+    def error_std(self, samples: xr.Dataset) -> np.ndarray | None:
+        """(sample, lat, lon), m: the standard deviation of the field given the observations, of some samples that are
+        spread evenly, for it takes several times as long as the map; NaN of the others. None with a `std` that was
+        typed, of which the maps depend on its ratio to the noise alone."""
+        if self.std is not None:
+            return None
+        some = np.unique(np.linspace(0, samples.sizes["sample"] - 1, EXPECTED).astype(int))
+        answer = np.full(tuple(samples.sizes[name] for name in ("sample", "lat", "lon")), np.nan)
+        answer[some] = self.posterior_std(samples.isel(sample=some))
+        return answer
+
+    def posterior_std(self, samples: xr.Dataset) -> np.ndarray:
+        """That of `error_std` for all samples, whatever the standard deviation of the sea."""
+        prior = self.prior(samples)
+        title = f"{self.name}: expected errors, groups of the {samples.sizes['sample']} maps"
+        points = points_of(samples, self.averaged)
+        maps = self._posterior(prior, points, _grid_of(samples), with_variance=True, title=title)
+        return np.sqrt(maps[1])
+
+    def prior(self, samples: xr.Dataset) -> Prior:
+        """What is assumed of these samples."""
+        refuse_other_data(samples, "oi")
+        if self.tune and self._train is None:
+            raise ValueError(f"{self.name} answers only after fit")
+        return self._prior(self._tuned if self.tune else self.parameters, samples)
+
+    def _prior(self, parameters: Sequence[float], samples: xr.Dataset) -> Prior:
+        Lx, Ly, Lt, noise = parameters
+        if self.lengths_in == "km":
+            middle = np.deg2rad(float(samples.lat.min() + samples.lat.max()) / 2)
+            Lx, Ly = Lx / (KM_PER_DEGREE * math.cos(middle)), Ly / KM_PER_DEGREE
+        std = float(samples.attrs["std"]) if self.std is None else self.std
+        return Prior(self.covariance, (Lt, Ly, Lx), noise, float(samples.attrs["mean"]), std)
+
+    @functools.cached_property
+    def _tuned(self) -> tuple[float, ...]:
+        """Lx, Ly, Lt and noise of the least error on some days of the training part."""
+        train, points = self._train, points_of(self._train, self.averaged)
+        last = max(0, train.sizes["sample"] - DAYS)
+        starts = np.unique(np.linspace(0, last, STRETCHES).astype(int))
+        stretches = [train.isel(sample=slice(start, start + DAYS)).load() for start in starts]
+        (Lx, Ly, Lt, noise), tried, is_time = self.parameters, itertools.count(1), waiting.now_and_then()
+
+        def cost(chosen: Sequence[float]) -> float:
+            factor, lt, amplitude = chosen
+            prior = self._prior((factor * Lx, factor * Ly, lt, amplitude), train)
+            if amplitude < LEAST_NOISE * prior.std:
+                return math.inf
+            rmse, number = self._rmse(prior, points, stretches), next(tried)
+            if is_time():
+                log.info("OI: set %d of lengths and noise has an RMSE of %.4g m", number, rmse)
+            return rmse
+
+        log.info("OI: choosing lengths and noise on %d training days, which takes minutes", STRETCHES * DAYS)
+        before = cost((1.0, Lt, noise))
+        (factor, lt, amplitude), after = search(cost, (1.0, Lt, noise))
+        log.info(
+            "OI: Lx %.3g, Ly %.3g %s, Lt %.3g days, noise %.3g m; the RMSE of training days is %.4g m, and was %.4g m",
+            factor * Lx, factor * Ly, self.lengths_in, lt, amplitude, after, before,
+        )  # fmt: skip
+        return factor * Lx, factor * Ly, lt, amplitude
+
+    def _rmse(self, prior: Prior, points: Points, stretches: Sequence[xr.Dataset]) -> float:
+        """Against the truth of the stretches, wherever it is known."""
+        squares = []
+        for stretch in stretches:
+            maps = self._posterior(prior, points, _grid_of(stretch))
+            error = maps[0] - stretch.ssh.transpose("sample", "lat", "lon").values
+            squares.append(error[np.isfinite(error)] ** 2)
+        if sum(map(len, squares)) == 0:
+            raise Refusal("baseline.tune=true needs training days whose truth is known: type baseline.tune=false")
+        return float(np.sqrt(np.concatenate(squares).mean()))
+
+
+def _grid_of(samples: xr.Dataset) -> Grid:
+    lat, lon = (samples[name].values.astype(np.float64) for name in ("lat", "lon"))
+    return Grid(days_of(samples.time), lat, lon, sea_of(samples))

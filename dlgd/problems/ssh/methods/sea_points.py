@@ -1,0 +1,97 @@
+"""What methods that map the sea are given: a grid with its land, and observations at points or in maps.
+
+Samples are days: `observations` (day, lat, lon) in m, NaN where unobserved, coordinates `time` (sample), `day`, `lat`
+and `lon` in degrees; perhaps `sea` (lat, lon); and perhaps a table of points along tracks, `track_ssh`, `track_time`,
+`track_lat`, `track_lon`, `track_satellite` (point), in order of satellite and time. Points that are `held_out` are
+never looked at.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from dlgd.core.errors import Refusal
+
+KM_PER_DEGREE = 6371 * np.pi / 180  # of latitude, mean radius of the Earth (IUGG)
+BREAK_KM = 15.0  # neighbours along a track that are farther apart are not averaged; points of 1 Hz are 7 km apart
+ORIGIN = np.datetime64("2000-01-01", "ns")  # from which times are counted
+
+
+@dataclass(frozen=True)
+class Points:
+    """Observations at places and times, float64, (n,) each."""
+
+    days: np.ndarray  # since ORIGIN
+    lat: np.ndarray  # degrees
+    lon: np.ndarray
+    ssh: np.ndarray  # m
+
+    def take(self, chosen: np.ndarray | slice) -> Points:
+        """Some of them."""
+        return Points(self.days[chosen], self.lat[chosen], self.lon[chosen], self.ssh[chosen])
+
+    def __len__(self) -> int:
+        return len(self.days)
+
+
+def refuse_other_data(samples: xr.Dataset, baseline: str) -> None:
+    """Before any work."""
+    if "day" not in samples.dims or "observations" not in samples or "time" not in samples.coords:
+        name = samples.attrs.get("name", "...")
+        raise Refusal(
+            f"baseline={baseline} makes maps from observations of days, which data={name} does not give: type "
+            "data=ssh or data=ssh_netcdf"
+        )
+
+
+def days_of(times: xr.DataArray) -> np.ndarray:
+    """Times as days since ORIGIN, float64."""
+    return (times.values.astype("datetime64[ns]") - ORIGIN) / np.timedelta64(1, "D")
+
+
+def sea_of(samples: xr.Dataset) -> np.ndarray:
+    """Where there is sea, bool (lat, lon): as the samples say, or where the truth is ever known, or else everywhere."""
+    if "sea" in samples:
+        return samples.sea.transpose("lat", "lon").values.astype(bool)
+    if "ssh" not in samples:
+        return np.ones((samples.sizes["lat"], samples.sizes["lon"]), dtype=bool)
+    return samples.ssh.notnull().any("sample").transpose("lat", "lon").values
+
+
+def points_of(samples: xr.Dataset, averaged: int) -> Points:
+    """The points along tracks, averages of so many neighbours each; without a table, the cells of the daily maps."""
+    if "track_ssh" not in samples:
+        maps = samples.observations.transpose("day", "lat", "lon")
+        values = maps.values
+        day, row, column = np.nonzero(np.isfinite(values))
+        lat, lon = (maps[name].values.astype(np.float64) for name in ("lat", "lon"))
+        return Points(days_of(maps.day)[day], lat[row], lon[column], values[day, row, column].astype(np.float64))
+    ssh = samples.track_ssh.values.astype(np.float64)
+    used = np.isfinite(ssh)
+    if "held_out" in samples:
+        used &= ~samples.held_out.values.astype(bool)
+    lat, lon = (samples[f"track_{name}"].values.astype(np.float64) for name in ("lat", "lon"))
+    points = Points(days_of(samples.track_time), lat, lon, ssh).take(used)
+    return superobservations(points, samples.track_satellite.values[used], averaged)
+
+
+def superobservations(points: Points, satellite: np.ndarray, averaged: int) -> Points:
+    """Means of `averaged` neighbouring points of a track, in time, place and value; no mean crosses a break of it.
+
+    A swath's points stand row by row across the track: those of a row are averaged.
+    """
+    if averaged == 1 or len(points) == 0:
+        return points
+    north = np.diff(points.lat)
+    east = np.diff(points.lon) * np.cos(np.deg2rad((points.lat[1:] + points.lat[:-1]) / 2))
+    broken = (np.hypot(north, east) * KM_PER_DEGREE > BREAK_KM) | (np.diff(satellite) != 0)
+    broken |= np.abs(np.diff(points.days)) * 86400 > 60  # seconds: another pass of the same place
+    starts = np.concatenate(([0], np.nonzero(broken)[0] + 1))
+    number = np.arange(len(points)) - np.repeat(starts, np.diff(np.append(starts, len(points))))
+    (first,) = np.nonzero(number % averaged == 0)  # a run starts anew at 0
+    counts = np.diff(np.append(first, len(points)))
+    means = (np.add.reduceat(x, first) / counts for x in (points.days, points.lat, points.lon, points.ssh))
+    return Points(*means)

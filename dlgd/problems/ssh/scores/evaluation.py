@@ -1,0 +1,242 @@
+"""Scores, figures and predictions of sea surface height (SSH) that is interpolated from observations."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dlgd.core.contract import Evaluation
+from dlgd.core.errors import Refusal
+from dlgd.problems.images.scores.images import CONVENTIONS, published_rows
+from dlgd.problems.ssh.scores import tracks as ssh_tracks
+from dlgd.problems.ssh.scores.errors import daily_rmse, flow_scores, height_scores
+from dlgd.problems.ssh.scores.maps import Maps, box_of, maps_of, observed_on, shaped
+from dlgd.problems.ssh.scores.spectra import Spectra, spectra
+from dlgd.scoring.table import Column, seconds
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+log = logging.getLogger(__name__)
+
+HIGHER = ("mu", "mu_daily", "explained_variance", "explained_variance_u", "explained_variance_vorticity", "track_mu")
+AXES = {
+    "time": {"standard_name": "time", "long_name": "time", "axis": "T"},
+    "lat": {"standard_name": "latitude", "long_name": "latitude", "units": "degrees_north", "axis": "Y"},
+    "lon": {"standard_name": "longitude", "long_name": "longitude", "units": "degrees_east", "axis": "X"},
+}
+HEIGHT = {"standard_name": "sea_surface_height_above_geoid", "units": "m"}
+
+
+def _whole(value: float) -> str:
+    return f"{value:.0f}"
+
+
+def _two(value: float) -> str:
+    return f"{value:.2f}"
+
+
+def _three(value: float) -> str:
+    return f"{value:.3f}"
+
+
+def _four(value: float) -> str:
+    return f"{value:.4f}"
+
+
+class SshEvaluation(Evaluation):
+    """Scores of maps (sample, lat, lon) in m, a sample a day. Means are over sea cells, each counting as one.
+
+    rmse: m, over all days and cells. mu: 1 - rmse / rms(truth), as the SSH mapping data challenges' code has it (the
+        truth with its mean); mu_daily: the mean over days of the same of each day, as the text of 2020a has it; sigma:
+        the standard deviation of those of the days. explained_variance: 1 - variance(error) / variance(truth).
+    rmse_u: m/s, of the length of the error of the geostrophic velocity vector; rmse_vorticity: of the relative
+        vorticity over f; explained_variance_u and _vorticity. Cells on the rim and beside land are left out.
+    lambda_x (km), lambda_x_degrees, lambda_t (days): wavelength and period down to which maps are resolved, and
+        lambda_x_crossing (km), lambda_t_crossing (days): see `ssh_spectra`. What is not resolved at all has none.
+    track_mu, track_sigma, track_lambda_x (km): along the tracks that are held out, if any; see `ssh_tracks`.
+
+    box: [south, north, west, east] in degrees, of all scores of maps; None: all of the maps.
+    spectra: whether to give the lambdas, and spectral_box their box; None: that of all scores, if there is no land in
+        it. Raises Refusal where there is land in a spectral_box, or too few days.
+    segment_km: length of the pieces of tracks, of track_lambda_x. animation: whether to make animation.gif as well.
+    published: rows {name, source, and some of these scores} of figures printed elsewhere, for the table only.
+    """
+
+    names = (
+        "rmse",
+        "sigma",
+        "rmse_u",
+        "rmse_vorticity",
+        "lambda_x",
+        "lambda_x_degrees",
+        "lambda_t",
+        "lambda_x_crossing",
+        "lambda_t_crossing",
+        "track_sigma",
+        "track_lambda_x",
+    )
+    columns = (
+        Column("rmse", "RMSE m", _four),
+        Column("mu", "mu", _three, higher=True),
+        Column("sigma", "sigma", _three),
+        Column("lambda_x", "lx km", _whole),
+        Column("lambda_x_degrees", "lx deg", _two),
+        Column("lambda_t", "lt days", _two),
+        Column("lambda_x_crossing", "cross km", _whole),
+        Column("rmse_vorticity", "zeta/f", _three),
+        Column("track_mu", "track mu", _three, higher=True),
+        Column("track_lambda_x", "km", _whole),
+        Column("share_within_std", "in 1 std", _two, higher=None),
+        Column("miscalibration", "miscal.", _three),
+        Column("seconds_per_sample", "s/sample", seconds),
+    )
+
+    def __init__(
+        self,
+        *,
+        box: Sequence[float] | None,
+        spectra: bool,
+        spectral_box: Sequence[float] | None,
+        segment_km: float,
+        animation: bool,
+        published: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        if not segment_km > 0:
+            raise Refusal(f"evaluation.scores.segment_km={segment_km} must be positive")
+        self.box, self.spectral_box = box_of("box", box), box_of("spectral_box", spectral_box)
+        self.with_spectra, self.segment_km, self.animation = spectra, segment_km, animation
+        self.published = published_rows(published, (*self.names, *HIGHER))
+        self._said: set[str] = set()
+
+    def scores(self, samples: xr.Dataset, prediction: np.ndarray) -> dict[str, float]:
+        """See the class. Raises ValueError for what cannot be scored."""
+        maps = maps_of(samples, prediction)
+        scored = maps.within(self.box)
+        scores = height_scores(scored) | flow_scores(scored)
+        if (found := self._spectra(maps)) is not None:
+            scores |= _lambdas(found)
+        if ssh_tracks.held_out(samples):
+            scores |= self._along_tracks(samples, prediction)
+        for name, value in scores.items():
+            if not np.isfinite(value):
+                raise ValueError(f"Its {name} is {value}.")
+        return scores
+
+    def _spectra(self, maps: Maps) -> Spectra | None:
+        """None, and a sentence, where there is land and no box was chosen."""
+        if not self.with_spectra:
+            return None
+        part = maps.within(self.box if self.spectral_box is None else self.spectral_box)
+        if not part.sea.all() and self.spectral_box is None:
+            self._say("Spectra are left out, for there is land: type evaluation.scores.spectral_box=[south,north,...]")
+            return None
+        try:
+            return spectra(part.truth, part.error, time=part.time, lat=part.lat, lon=part.lon)
+        except ValueError as error:
+            raise Refusal(f"{error} Scores without spectra: evaluation.scores.spectra=false") from error
+
+    def _along_tracks(self, samples: xr.Dataset, prediction: np.ndarray) -> dict[str, float]:
+        track = ssh_tracks.track_of(samples, prediction)
+        scores = ssh_tracks.daily_scores(track)
+        if not ssh_tracks.has_segment(track, self.segment_km):
+            self._say(
+                f"track_lambda_x is left out, for no pass that is held out is evaluation.scores.segment_km="
+                f"{self.segment_km:g} km long: try less"
+            )
+        elif (wavelength := ssh_tracks.resolved_along(track, self.segment_km)) is not None:
+            scores["track_lambda_x"] = wavelength
+        return scores
+
+    def _say(self, sentence: str) -> None:
+        """Once, not at each validation."""
+        if sentence not in self._said:
+            self._said.add(sentence)
+            log.info(sentence)
+
+    def figures(self, folder: Path, samples: xr.Dataset, predictions: Mapping[str, np.ndarray]) -> None:
+        """maps.png and vorticity.png of one day (of median error of the first method), rmse.png in time, spectra.png
+        where there are spectra; animation.gif where it was asked for."""
+        from dlgd.plotting.style import save
+        from dlgd.problems.ssh import figures as draw
+
+        if not predictions:
+            raise ValueError("There is no prediction to draw.")
+        days, daily, found, middle = {}, {}, {}, slice(0)
+        for name, prediction in predictions.items():  # one after the other, to spare memory
+            maps = maps_of(samples, prediction)
+            daily[name] = daily_rmse(maps.within(self.box))
+            if not days:
+                chosen = int(np.argsort(daily[name])[len(maps.time) // 2])
+                middle = slice(chosen, chosen + 1)
+            days[name] = maps.on(middle)
+            if (spectra := self._spectra(maps)) is not None:
+                found[name] = spectra
+        seen = observed_on(samples)[np.isin(samples.time.values, maps.time)]
+        save(folder / "maps.png", draw.height_maps(days, seen[middle]))
+        save(folder / "vorticity.png", draw.vorticity_maps(days))
+        save(folder / "rmse.png", draw.rmse_in_time(maps.time, daily))
+        if found:
+            save(folder / "spectra.png", draw.spectral_scores(found))
+        if self.animation:
+            frames = slice(draw.FRAMES)
+            names = list(predictions)[: draw.ANIMATED]
+            moving = {name: maps_of(samples, predictions[name]).on(frames) for name in names}
+            draw.animation(folder / "animation.gif", moving, seen[frames])
+
+    def error_std_figures(
+        self, folder: Path, samples: xr.Dataset, predictions: Mapping[str, np.ndarray], stds: Mapping[str, np.ndarray]
+    ) -> None:
+        """error_std.png: whether errors are as large as the standard deviations (sample, lat, lon; m) that methods
+        predict for them, on the days for which they do."""
+        from dlgd.plotting.style import save
+        from dlgd.problems.ssh import figures as draw
+
+        pairs, known = {}, np.isfinite(samples.ssh).any(("lat", "lon")).values
+        for name, std in stds.items():
+            days = np.flatnonzero(known & np.isfinite(std).any(axis=(1, 2)))
+            if len(days) == 0:
+                continue
+            some = samples.isel(sample=days)
+            maps, spread = (maps_of(some, each[days]).within(self.box) for each in (predictions[name], std))
+            pairs[name] = maps.error[:, maps.sea], spread.predicted[:, maps.sea]
+        if pairs:
+            save(folder / "error_std.png", draw.calibration(pairs))
+
+    def dataset(self, samples: xr.Dataset, prediction: np.ndarray) -> xr.Dataset:
+        """ssh (time, lat, lon), as predicted, in m; observations of the same days and, where it is known, ssh_truth."""
+        import xarray as xr
+
+        packed = {"zlib": True, "complevel": 1, "dtype": "float32"}
+        fields = {"ssh": (shaped(samples, prediction), HEIGHT | {"long_name": "sea surface height, as interpolated"})}
+        if "ssh" in samples:
+            truth = samples.ssh.transpose("sample", "lat", "lon").values
+            fields["ssh_truth"] = (truth, HEIGHT | {"long_name": "true sea surface height"})
+        long_name = "observed sea surface height, mean of a cell and a day"
+        fields["observations"] = (observed_on(samples), HEIGHT | {"long_name": long_name})
+        dims = ("time", "lat", "lon")
+        coordinates = {name: (name, samples[name].values, AXES[name]) for name in dims}
+        coordinates["time"] = xr.Variable(
+            "time", samples.time.values, AXES["time"], {"units": "days since 1950-01-01", "dtype": "float64"}
+        )
+        numbers = {name: value for name, value in samples.attrs.items() if isinstance(value, int | float | str)}
+        title = "Sea surface height, interpolated from observations"
+        variables = {name: xr.Variable(dims, values, attrs, packed) for name, (values, attrs) in fields.items()}
+        return xr.Dataset(variables, coordinates, numbers | CONVENTIONS | {"title": title})
+
+
+def _lambdas(found: Spectra) -> dict[str, float]:
+    """Those that there are, in the units of the class."""
+    scores = {}
+    if (least := found.minima()) is not None:
+        scores |= {"lambda_x": least[0] * found.km_per_degree, "lambda_x_degrees": least[0], "lambda_t": least[1]}
+    in_space, in_time = found.crossings()
+    if in_space is not None:
+        scores["lambda_x_crossing"] = in_space * found.km_per_degree
+    if in_time is not None:
+        scores["lambda_t_crossing"] = in_time
+    return scores

@@ -1,0 +1,132 @@
+"""Maps of sea surface height as they are scored: truth and prediction, checked, within a box."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dlgd.core.errors import Refusal
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+DIMS = ("sample", "lat", "lon")
+Box = tuple[float, float, float, float]  # south, north, west, east, in degrees
+
+
+@dataclass(frozen=True)
+class Maps:
+    """(day, lat, lon) in m, float64. At sea both fields are finite, and on land NaN."""
+
+    time: np.ndarray  # (day,) datetime64
+    lat: np.ndarray  # degrees, ascending, as longitudes are
+    lon: np.ndarray
+    truth: np.ndarray
+    predicted: np.ndarray
+
+    @property
+    def error(self) -> np.ndarray:
+        """Prediction less truth, NaN on land."""
+        return self.predicted - self.truth
+
+    @property
+    def sea(self) -> np.ndarray:
+        """Bool (lat, lon)."""
+        return np.isfinite(self.truth[0])
+
+    def on(self, days: slice) -> Maps:
+        """Some days only."""
+        return replace(self, time=self.time[days], truth=self.truth[days], predicted=self.predicted[days])
+
+    def within(self, box: Box | None) -> Maps:
+        """The part in a box, its borders included. Raises Refusal where no sea is in it."""
+        if box is None:
+            return self
+        south, north, west, east = box
+        rows = (self.lat >= south) & (self.lat <= north)
+        # longitudes may count from -180 or from 0, in the maps or in the box
+        columns = (self.lon - west) % 360 <= east - west
+        part = (slice(None), *np.ix_(rows, columns))
+        if not self.sea[part[1:]].any():
+            raise Refusal(
+                f"The box {list(box)} (south, north, west, east) has no sea in it: the maps go from {self.lat[0]:g} to "
+                f"{self.lat[-1]:g} degrees north and from {self.lon[0]:g} to {self.lon[-1]:g} degrees east."
+            )
+        return replace(
+            self,
+            lat=self.lat[rows],
+            lon=self.lon[columns],
+            truth=self.truth[part],
+            predicted=self.predicted[part],
+        )
+
+
+def maps_of(samples: xr.Dataset, prediction: np.ndarray) -> Maps:
+    """Truth and prediction of the samples, without the days whose truth is missing altogether.
+
+    Raises ValueError where they cannot be scored: land is the same each day, and the prediction finite at sea.
+    """
+    if samples.sizes["sample"] == 0:
+        raise ValueError("There is no sample to score: the dimension `sample` is empty.")
+    predicted = shaped(samples, prediction)
+    truth = samples.ssh.transpose(*DIMS).values.astype(np.float64)
+    known = np.isfinite(truth)
+    days = known.any(axis=(1, 2))
+    if not days.any():
+        raise ValueError("There is no sea cell to score: the true ssh is NaN everywhere.")
+    time = samples.time.values[days]
+    truth, predicted, known = truth[days], predicted[days], known[days]
+    torn = (known != known[0]).any(axis=(1, 2))
+    if torn.any():
+        raise ValueError(f"The true ssh is NaN in other cells on {_day(time[torn.argmax()])} than on {_day(time[0])}.")
+    bad = ~np.isfinite(predicted) & known[0]
+    if bad.any():
+        first = _day(time[bad.any(axis=(1, 2)).argmax()])
+        raise ValueError(f"The prediction is not finite at sea in {bad.sum()} values, first on {first}.")
+    predicted[:, ~known[0]] = np.nan
+    return Maps(time, samples.lat.values, samples.lon.values, truth, predicted)
+
+
+def shaped(samples: xr.Dataset, prediction: np.ndarray) -> np.ndarray:
+    """A prediction as float64, a copy. Raises ValueError where it is not (sample, lat, lon)."""
+    expected = tuple(samples.sizes[name] for name in DIMS)
+    if np.shape(prediction) != expected:
+        raise ValueError(f"The prediction has shape {np.shape(prediction)} where (sample, lat, lon) = {expected}.")
+    return np.array(prediction, np.float64)
+
+
+def observed_on(samples: xr.Dataset) -> np.ndarray:
+    """The observations of each sample's day, (sample, lat, lon), NaN where there are none.
+
+    By the day of the calendar: maps may be stamped at noon and observations at midnight.
+    """
+    observations = samples.observations.transpose("day", "lat", "lon")
+    number = {day: index for index, day in enumerate(observations.day.values.astype("datetime64[D]"))}
+    found = np.full(tuple(samples.sizes[name] for name in DIMS), np.nan, np.float32)
+    for index, day in enumerate(samples.time.values.astype("datetime64[D]")):
+        if day in number:
+            found[index] = observations[number[day]].values
+    return found
+
+
+def box_of(option: str, limits: Sequence[float] | None) -> Box | None:
+    """The four numbers that were typed; Refusal unless they make a box."""
+    if limits is None:
+        return None
+    numbers = not isinstance(limits, str | bool | int | float) and all(
+        isinstance(limit, int | float) and not isinstance(limit, bool) for limit in limits
+    )
+    if not numbers or len(limits) != 4 or not (limits[0] < limits[1] and limits[2] < limits[3] <= limits[2] + 360):
+        raise Refusal(
+            f"evaluation.scores.{option}={limits} must be null or [south, north, west, east] in degrees, such as "
+            "[33,43,-65,-55]"
+        )
+    south, north, west, east = map(float, limits)
+    return south, north, west, east
+
+
+def _day(time: np.datetime64) -> str:
+    return str(np.datetime_as_string(time, "D"))

@@ -1,0 +1,165 @@
+"""Runs asked back from MLflow, with what they were made of."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from dlgd.core.errors import Refusal
+from dlgd.results import database
+from dlgd.tracking import store
+from dlgd.tracking.provenance import flatten
+from dlgd.tracking.sender import safe_name
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+# Settings that change no score: where a run is made and recorded, and what is printed beside it.
+FREE_GROUPS = ("choices.", "evaluation.", "table.", "tracking.")
+FREE = ("device", "resume", "training.checkpoint_minutes", "training.log_every")
+
+PARENT_TAG = "mlflow.parentRunId"
+PAGE = 1000  # runs in one answer of a server; MLflow allows 50,000
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run that has ended; params as MLflow has them, which is text."""
+
+    run_id: str
+    params: Mapping[str, str]
+    metrics: Mapping[str, float]
+    tags: Mapping[str, str]
+    minutes: float  # from its start to its end; NaN as long as it has none
+    status: str = "FINISHED"  # or RUNNING, FAILED, KILLED, SCHEDULED
+    start: int = 0  # milliseconds since 1970
+
+    def metric(self, name: str) -> float | None:
+        """The last value of a metric, by the name it was logged under; None where it never was."""
+        return self.metrics.get(safe_name(name))
+
+    def differences(self, config: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+        """Settings other than those of a nested configuration that can change scores: {key: (the run's, wanted)}.
+
+        A setting that only one of the two has is left out: options are added to a program as time goes by.
+        """
+        wanted = {key: str(value) for key, value in flatten(config).items() if key in self.params}
+        return {
+            key: (self.params[key], value)
+            for key, value in wanted.items()
+            if self.params[key] != value and key not in FREE and not key.startswith(FREE_GROUPS)
+        }
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What runs must have in order to be chosen: all that is given."""
+
+    experiment: str | None = None  # of MLflow, which has one for each data set and task
+    tags: Mapping[str, str] = field(default_factory=dict)
+    ids: Sequence[str] = ()
+    filter: str | None = None  # in MLflow's language: "params.model = 'unet' and metrics.`test/rmse` < 0.1"
+
+    def in_mlflows_language(self) -> str:
+        """All but the experiment, as one filter."""
+        clauses = [f"tags.`{key}` = {_quoted(value)}" for key, value in self.tags.items()]
+        if self.ids:
+            clauses.append(f"attributes.run_id IN ({', '.join(map(_quoted, self.ids))})")
+        return " AND ".join([*clauses, *([self.filter] if self.filter else [])])
+
+
+def _quoted(text: str) -> str:
+    quote = "'" if "'" not in text else '"'
+    if quote in text:
+        raise Refusal(f"MLflow cannot be asked for {text}, which has both kinds of quotation marks: name runs by ids")
+    return f"{quote}{text}{quote}"
+
+
+class Finished:
+    """The runs of the MLflow at `uri`. Raises Refusal where it cannot be asked, and makes no database."""
+
+    def __init__(self, uri: str | None) -> None:
+        self.uri = store.locate(uri)
+        self._path = store.database(self.uri)
+        if self._path is not None and not self._path.exists():
+            raise Refusal(f"there is no MLflow database {self._path}: train something first, or give tracking.uri")
+        self._connected: MlflowClient | None = None
+
+    def runs(self, experiment: str) -> list[FinishedRun]:
+        """Those of MLflow's experiment of that name that ended well, the newest first; none where there is none."""
+        return [run for run in self.select(Selection(experiment)) if run.status == "FINISHED"]
+
+    def select(self, selection: Selection) -> list[FinishedRun]:
+        """Runs of any status, the newest first. They come in a few queries, however many they are."""
+        with self._asking(selection.filter):
+            if self._path is not None and selection.filter is None:
+                found = database.records(
+                    self._path, experiment=selection.experiment, tags=selection.tags, ids=selection.ids
+                )
+            else:
+                found = [_record(run) for run in self._search(selection)]
+        found.sort(key=lambda one: (one.start, one.run_id), reverse=True)
+        return [_run(one) for one in found]
+
+    def experiments(self) -> list[str]:
+        """The names of MLflow's experiments, in alphabetical order."""
+        with self._asking():
+            if self._path is not None:
+                return sorted(database.experiments(self._path))
+            return sorted(one.name for one in self._client().search_experiments())
+
+    def history(self, run: FinishedRun, metric: str) -> list[tuple[int, float]]:
+        """(step, value) of a metric, in order of steps."""
+        name = safe_name(metric)
+        with self._asking():
+            if self._path is not None:
+                return sorted(database.history(self._path, run.run_id, name))
+            points = self._client().get_metric_history(run.run_id, name)
+        return sorted((point.step, point.value) for point in points)
+
+    def _client(self) -> MlflowClient:
+        if self._connected is None:
+            self._connected = store.connect(self.uri)
+        return self._connected
+
+    def _search(self, selection: Selection) -> Iterator[Run]:
+        experiments = self._client().search_experiments()
+        ids = [one.experiment_id for one in experiments if selection.experiment in (None, one.name)]
+        token = "" if ids else None
+        while token is not None:
+            page = self._client().search_runs(
+                ids, selection.in_mlflows_language(), max_results=PAGE, page_token=token or None
+            )
+            yield from page
+            token = page.token or None
+
+    @contextmanager
+    def _asking(self, filter: str | None = None) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:  # before `failures`, which takes seconds to import
+            raise Refusal(f"{self._path} cannot be read as a database of MLflow: {error}") from error
+        except store.failures() as error:
+            if filter is not None and getattr(error, "error_code", None) == "INVALID_PARAMETER_VALUE":
+                raise Refusal(
+                    f"runs.filter={filter} is not in MLflow's language: {store.reason(error)}; "
+                    "write it like params.model = 'unet' and metrics.`test/rmse` < 0.1"
+                ) from error
+            raise Refusal(f"MLflow at {store.shown(self.uri)} cannot be asked: {store.reason(error)}") from error
+
+
+def _record(run: Run) -> database.Record:
+    info, data = run.info, run.data
+    return database.Record(
+        info.run_id, info.status, info.start_time, info.end_time, data.params, data.tags, data.metrics
+    )
+
+
+def _run(record: database.Record) -> FinishedRun:
+    minutes = math.nan if record.end is None else (record.end - record.start) / 60_000
+    return FinishedRun(record.run_id, record.params, record.metrics, record.tags, minutes, record.status, record.start)

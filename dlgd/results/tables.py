@@ -1,0 +1,160 @@
+"""From finished runs to the rows of a table, and the table's files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dlgd.core.errors import Refusal
+
+if TYPE_CHECKING:
+    from dlgd.results.comparison import Comparison, Row
+    from dlgd.results.finished import FinishedRun
+    from dlgd.results.grouping import Group
+
+SCORED_BESIDE = "test"  # the part on which classical methods are scored beside networks
+Runs = Mapping[str, "FinishedRun"]  # by seed
+Header = Mapping[str, Any]  # `table` of an experiment's file: scores, methods, published, source
+
+
+# --- rows ------------------------------------------------------------------------------------------------------
+
+
+def rows_asked(
+    runs: Mapping[str, Runs], scores: Sequence[str], *, part: str, methods: Sequence[str], experiment: Header
+) -> list[Row]:
+    """Those of an experiment, in its order, run or not; then the methods that stand in the table beside networks."""
+    from dlgd.results.comparison import Row
+    from dlgd.results.selection import values
+
+    printed = printed_rows(experiment, scores)
+    rows = [Row(name, values(by_seed, part, scores), printed.get(name, {})) for name, by_seed in runs.items()]
+    flat = [run for by_seed in runs.values() for run in by_seed.values()]
+    return rows + (method_rows(flat, methods, scores, printed) if part == SCORED_BESIDE else [])
+
+
+def rows_of(
+    groups: Sequence[Group],
+    scores: Sequence[str],
+    *,
+    part: str,
+    methods: Sequence[str] | None,
+    experiment: Header | None,
+) -> tuple[list[Row], list[str]]:
+    """Rows of any runs, and then the methods that were scored beside networks (None: all); with the sources of what is
+    printed. It comes from `experiment`, else from the experiment that each run was made for."""
+    from dlgd.results import selection as chosen
+    from dlgd.results.comparison import Row
+
+    rows, sources = [], set()
+    for group in groups:
+        newest = max(group.runs.values(), key=lambda run: (run.start, run.run_id))
+        seeded = group.kind != "baseline"  # a method gives the same answer whatever the seed of the command
+        header = chosen.header(newest) if experiment is None else experiment
+        fitting = [line for line in header.get("published", ()) if chosen.has(newest, line["row"])]
+        line = max(fitting, key=lambda one: len(one["row"].split()), default={})  # the one that says most
+        runs = group.runs if seeded else {"": newest}
+        rows.append(Row(group.name, chosen.values(runs, part, scores), figures_of(line, scores), seeded))
+        if line and header.get("source"):
+            sources.add(header["source"])
+    flat = [run for group in groups for run in group.runs.values()]
+    flat.sort(key=lambda run: (run.start, run.run_id), reverse=True)
+    names = chosen.methods(flat) if methods is None else methods
+    names = names if part == SCORED_BESIDE else ()
+    known = [row.scores for row in rows if not row.seeded]
+    others = method_rows(flat, names, scores, printed_rows(experiment or {}, scores))
+    return rows + [row for row in others if row.scores not in known], sorted(sources)
+
+
+def method_rows(
+    runs: Sequence[FinishedRun], names: Sequence[str], scores: Sequence[str], printed: Mapping[str, Mapping[str, float]]
+) -> list[Row]:
+    """Methods, each with the scores of the first run that has them: the answer is the same in all."""
+    from dlgd.results.comparison import Row
+    from dlgd.results.selection import values
+
+    rows = []
+    for name in names:
+        found = values({run.run_id: run for run in runs}, f"comparison/{name}", scores)
+        once = {score: {"": next(iter(each.values()))} if each else {} for score, each in found.items()}
+        rows.append(Row(name, once, printed.get(name, {}), seeded=False))
+    return rows
+
+
+def printed_rows(experiment: Header, scores: Sequence[str]) -> dict[str, dict[str, float]]:
+    """The printed figures of an experiment's header by row."""
+    return {line["row"]: figures_of(line, scores) for line in experiment.get("published", ())}
+
+
+def figures_of(line: Mapping[str, Any], scores: Sequence[str]) -> dict[str, float]:
+    """The printed figures of a row."""
+    return {score: float(line[score]) for score in scores if score in line}
+
+
+# --- the table -------------------------------------------------------------------------------------------------
+
+
+def compared(
+    rows: Sequence[Row],
+    scores: Sequence[str],
+    *,
+    higher: Sequence[str],
+    neither: Sequence[str],
+    against: str | None,
+    best_first: bool = False,
+) -> Comparison:
+    """The rows, in order of the first score if wished, with the direction of each score and the row with which the
+    others are compared."""
+    from dlgd.results.comparison import Comparison, short_names
+
+    if against is not None:
+        names = [row.name for row in rows]
+        short = dict(zip(short_names(names)[1], names, strict=True))
+        against = short.get(str(against), str(against))
+        if against not in names:
+            raise Refusal(f"against={against} is no row of the table: choose among {', '.join(short)}")
+    ways = {score: direction(score, higher, neither) for score in scores}
+    if best_first:
+        first, sign = scores[0], -1 if ways[scores[0]] else 1
+        rows = sorted(rows, key=lambda row: (row.mean(first) is None, sign * (row.mean(first) or 0.0), row.name))
+    return Comparison(rows, scores, ways, against)
+
+
+def direction(score: str, higher: Sequence[str], neither: Sequence[str]) -> bool | None:
+    """Whether more of a score is better; None: neither is."""
+    if any(fnmatchcase(score, pattern) for pattern in neither):
+        return None
+    return any(fnmatchcase(score, pattern) for pattern in higher)
+
+
+def write(
+    folder: Path,
+    table: Comparison,
+    title: str,
+    command: str,
+    notes: Sequence[str],
+    runs: Mapping[str, Runs],
+    *,
+    part: str,
+    todo: Sequence[str] = (),
+) -> None:
+    """comparison.md, .tex and .csv, and runs.csv with the runs behind every row; and the table on the terminal.
+
+    `todo` are the commands that make what is not run yet.
+    """
+    from dlgd.results import table_formats as formats
+    from dlgd.results.selection import as_csv
+
+    notes = [table.legend(), *notes]
+    text = [f"# {title}", f"    {command}", formats.markdown(table), *(note.replace("*", r"\*") for note in notes)]
+    if todo:
+        text += ["Not run yet:", "".join(f"    {one}\n" for one in todo)]
+    (folder / "comparison.md").write_text("\n\n".join(text).rstrip("\n") + "\n")
+    (folder / "comparison.tex").write_text(formats.latex(table, title=title, notes=notes))
+    (folder / "comparison.csv").write_text(formats.as_csv(table))
+    (folder / "runs.csv").write_text(as_csv(runs, part, table.scores))
+    formats.print_table(table, title)
+    print("\n".join([*notes, *(["Not run yet:", *todo] if todo else [])]))
+    print(f"everything is in {folder}")

@@ -1,0 +1,63 @@
+"""Let every method answer for the same samples, and score the answers."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dlgd.core.contract import Evaluation, Method
+from dlgd.core.errors import Refusal
+
+if TYPE_CHECKING:
+    import numpy as np
+    import xarray as xr
+
+log = logging.getLogger(__name__)
+
+
+def score(
+    methods: Sequence[Method], samples: xr.Dataset, evaluation: Evaluation
+) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
+    """One row per method, {"method", the scores, "seconds_per_sample"}, and the predictions by method.
+
+    The methods are fitted already. Raises ValueError, with the method's name, where a score is not finite.
+    """
+    names = [method.name for method in methods]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise Refusal(f"Two methods are called {twice[0]}: give each its own name, or name it once.")
+    count = samples.sizes["sample"]
+    if count == 0:
+        raise ValueError("There is no sample to score: the dimension `sample` is empty.")
+    rows, predictions = [], {}
+    for number, method in enumerate(methods, start=1):
+        # A line per method, not a bar: a slow method draws its own.
+        log.info("scoring %d/%d: %s on %d samples", number, len(methods), method.name, count)
+        start = time.perf_counter()
+        prediction = method.predict(samples)
+        elapsed = time.perf_counter() - start
+        try:
+            scores = evaluation.scores(samples, prediction) | method.scores(samples)
+        except Refusal:
+            raise
+        except ValueError as error:
+            raise ValueError(f"{method.name} cannot be scored. {error}") from error
+        earlier = method.seconds_per_sample
+        seconds = elapsed / count if earlier is None else earlier
+        rows.append({"method": method.name, **scores, "seconds_per_sample": seconds})
+        predictions[method.name] = prediction
+    return rows, predictions
+
+
+def write_scores(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write the rows as JSON, whole or not at all. Raises ValueError, and writes nothing, for NaN or infinity."""
+    text = json.dumps([dict(row) for row in rows], indent=2, allow_nan=False) + "\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    unfinished.write_text(text, encoding="utf-8")
+    unfinished.replace(path)

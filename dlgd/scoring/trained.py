@@ -1,0 +1,159 @@
+"""A trained network as a Method, and its scores on the validation part while it is trained."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+import xarray as xr
+
+from dlgd.core.contract import Batch, Coder, DataSource, Evaluation, Method, Misfit, Network, Validate
+from dlgd.core.errors import Refusal
+
+
+def predict(network: Network, batches: Sequence[Batch]) -> torch.Tensor:
+    """Scaled predictions of whole samples, (sample, C, ...), on the CPU; the network stands in eval mode."""
+    with torch.inference_mode():
+        return torch.cat([network(batch.input).prediction.cpu() for batch in batches])
+
+
+class Trained(Method):
+    """Answers for whole samples with a network."""
+
+    def __init__(
+        self, *, name: str, network: Network, data: DataSource, device: torch.device, misfit: Misfit | None = None
+    ) -> None:
+        self.name, self.network, self.data, self.device, self.misfit = name, network, data, device, misfit
+
+    def fit(self, train: xr.Dataset) -> None:
+        """It is trained already."""
+
+    def predict(self, samples: xr.Dataset) -> np.ndarray:
+        """In physical units; the seconds count encoding, scaling back, and what was derived from the samples before."""
+        start = time.perf_counter()
+        self.network.to(self.device).eval()
+        predictions = [predict(self.network, [batch]) for batch in self._batches(samples)]
+        physical = self.data.to_physical(torch.cat(predictions), samples)
+        self.seconds_per_sample = (time.perf_counter() - start) / samples.sizes["sample"] + sum(
+            field.attrs.get("seconds", 0.0) for field in samples.values()
+        )
+        return physical
+
+    def scores(self, samples: xr.Dataset) -> dict[str, float]:
+        """Of the network itself, with the misfit that it was trained with."""
+        if self.misfit is None or not self.network.score_names:
+            return {}
+        self.network.to(self.device).eval()
+        with torch.no_grad():
+            return own_scores(self.network, self.misfit, list(self._batches(samples)))
+
+    def error_std(self, samples: xr.Dataset) -> np.ndarray | None:
+        """What the network expects, in physical units: those of a target that is scaled by a factor and a mean."""
+        self.network.to(self.device).eval()
+        found = []
+        with torch.inference_mode():
+            for batch in self._batches(samples):
+                if (std := self.network.error_std(batch.input)) is None:
+                    return None
+                found.append(std.cpu())
+        scaled = torch.cat(found)
+        return self.data.to_physical(scaled, samples) - self.data.to_physical(torch.zeros_like(scaled), samples)
+
+    def coder(self) -> Coder | None:
+        """The network's, between samples and codes in physical units."""
+        inner = self.network.coder()
+        return None if inner is None else PhysicalCoder(self, inner)
+
+    def _batches(self, samples: xr.Dataset) -> Iterable[Batch]:
+        return self.data.encode(samples, halo=self.network.halo, device=self.device)
+
+
+class PhysicalCoder(Coder):
+    """A network's coder for samples in physical units."""
+
+    def __init__(self, method: Trained, inner: Coder) -> None:
+        self.method, self.inner, self.size = method, inner, inner.size
+
+    def encode(self, samples: xr.Dataset) -> np.ndarray:
+        """(sample, size)."""
+        self.method.network.to(self.method.device).eval()
+        with torch.inference_mode():
+            generated = self.method.data.spec.kind == "generated"  # whose input is no sample but a class
+            codes = [
+                self.inner.encode(batch.target if generated else batch.input).cpu()
+                for batch in self.method._batches(samples)
+            ]
+        return torch.cat(codes).numpy()
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        """(n, size) -> (n, ...) in the units of the target."""
+        self.method.network.to(self.method.device).eval()
+        with torch.inference_mode():
+            scaled = self.inner.decode(torch.as_tensor(codes, dtype=torch.float32, device=self.method.device)).cpu()
+        return self.method.data.to_physical(scaled, None)
+
+
+def own_scores(network: Network, misfit: Misfit, batches: Sequence[Batch]) -> dict[str, float]:
+    """The network's own scores, means over all samples."""
+    totals = dict.fromkeys(network.score_names, 0.0)
+    for batch in batches:
+        for name, value in network.scores(batch, misfit).items():
+            totals[name] += float(value) * len(batch)
+    return {name: total / sum(map(len, batches)) for name, total in totals.items()}
+
+
+def validation(
+    *,
+    data: DataSource,
+    evaluation: Evaluation,
+    misfit: Misfit,
+    halo: int,
+    device: torch.device,
+    snapshots: Path | None = None,
+    part: str = "valid",
+) -> Validate:
+    """The function that scores a network on a part: "loss", the mean of what was minimized (unless nothing can be
+    compared with what is generated), the network's own scores and those of the evaluation.
+
+    snapshots: a folder to keep the evaluation's snapshots in.
+    """
+    samples = data.samples(part)
+    batches = list(data.encode(samples, halo=halo, device=device))
+    generated = data.spec.kind == "generated"
+
+    def scores(network: Network) -> dict[str, float]:
+        predictions, total = [], 0.0
+        for batch in batches:
+            output = network(batch.input)
+            if not generated:
+                value, _ = misfit(prediction=output.prediction, target=batch.target, mask=batch.mask)
+                total += (float(value) + sum(map(float, output.terms.values()))) * len(batch)
+            predictions.append(output.prediction.cpu())
+        joined = torch.cat(predictions)
+        if not torch.isfinite(joined).all():
+            raise Refusal(
+                "The network's predictions are not finite any more: try a smaller optimizer.lr; the last "
+                "good checkpoints are kept."
+            )
+        physical = data.to_physical(joined, samples)
+        if snapshots is not None:
+            keep_snapshot(snapshots, evaluation.snapshot(samples, physical))
+        loss = {} if generated else {"loss": total / sum(map(len, batches))}
+        return loss | own_scores(network, misfit, batches) | evaluation.scores(samples, physical)
+
+    return scores
+
+
+def keep_snapshot(folder: Path, snapshot: np.ndarray | None) -> None:
+    """Number it after those that are there."""
+    if snapshot is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        np.save(folder / f"{len(list(folder.glob('*.npy'))):05d}.npy", snapshot)
+
+
+def kept_snapshots(folder: Path) -> list[np.ndarray]:
+    """In order; empty where the evaluation makes none."""
+    return [np.load(path, allow_pickle=False) for path in sorted(folder.glob("*.npy"))]

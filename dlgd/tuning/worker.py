@@ -1,0 +1,167 @@
+"""A process that tries one set of values after the other, and tells the study what came out."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import logging
+import math
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from multiprocessing import connection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dlgd.core.errors import Refusal
+from dlgd.tuning import queue
+from dlgd.tuning import study as studies
+from dlgd.tuning.space import Space
+
+if TYPE_CHECKING:
+    from optuna import Study, Trial
+
+log = logging.getLogger(__name__)
+
+
+class Diverged(Exception):
+    """A number became infinite or undefined: values like these are not worth another trial."""
+
+
+class Task:
+    """A trial as the objective sees it. The objective returns scores by name, the metrics among them."""
+
+    def __init__(self, trial: Trial, values: Mapping[str, Any], folder: Path, metric: str | None) -> None:
+        self.number, self.values, self.folder = trial.number, values, folder
+        self.stopped = False  # whether the pruner has stopped it
+        self._trial, self._metric, self._reports = trial, metric, 0
+
+    def report(self, scores: Mapping[str, float]) -> bool:
+        """Tell the scores of a validation; whether the trial is to end here."""
+        if self._metric is not None and math.isfinite(scores.get(self._metric, math.nan)):
+            self._reports += 1
+            self._trial.report(scores[self._metric], self._reports)
+            self.stopped = self._trial.should_prune()
+        return self.stopped
+
+    def note(self, name: str, value: Any) -> None:
+        """Keep something with the trial."""
+        self._trial.set_user_attr(name, value)
+
+
+Objective = Callable[[Task], Mapping[str, float]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What a worker is given; it is pickled."""
+
+    study: str
+    storage: str  # an Optuna URL, or the path of a journal
+    folder: Path  # of the trials' folders and the workers' logs
+    space: Space
+    metrics: Mapping[str, str]  # direction by name
+    sampler: str
+    pruner: str
+    seed: int
+    trials: int
+    until: float | None  # seconds since 1970 after which no trial begins
+    make_objective: Callable[[], Objective]  # called once in each worker
+    owner: Callable[[], str]  # the name of the process that calls it
+
+
+def serve(job: Job, number: int) -> None:
+    """The life of a worker process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, which says what is to be done
+    _end_with_parent()
+    _log_to(job.folder / f"worker_{number}.log")
+    storage = studies.storage_of(job.storage)
+    study = studies.load(storage, job.study, sampler=job.sampler, pruner=job.pruner, seed=job.seed, worker=number)
+    objective, owner = job.make_objective(), job.owner()
+    while job.until is None or time.time() < job.until:
+        trial = queue.take(study, storage, job.trials, owner)
+        if trial is None:
+            return
+        try:
+            run(study, trial, job, objective)
+        except KeyboardInterrupt:  # the parent says what becomes of the trial
+            log.info("trial %d: interrupted", trial.number)
+            sys.exit(130)
+
+
+def run(study: Study, trial: Trial, job: Job, objective: Objective) -> None:
+    """Try one set of values. Whatever goes wrong is the trial's, not the study's."""
+    from optuna.trial import TrialState
+
+    single = len(job.metrics) == 1
+    begun = time.perf_counter()
+    values, outcome, error = None, TrialState.FAIL, ""
+    try:
+        chosen = trial.user_attrs.get("values") or job.space.suggest(trial)
+        log.info("trial %d: %s", trial.number, ", ".join(f"{name}={value}" for name, value in chosen.items()))
+        task = Task(trial, chosen, folder_of(job.folder, trial.number), next(iter(job.metrics)) if single else None)
+        scores = objective(task)
+        values = [scores[name] for name in job.metrics]
+        if not all(map(math.isfinite, values)):
+            raise Diverged(f"{', '.join(f'{name}={scores[name]}' for name in job.metrics)}")
+        trial.set_user_attr("scores", {name: float(value) for name, value in scores.items()})
+        outcome = TrialState.PRUNED if task.stopped else TrialState.COMPLETE
+    except Diverged as diverged:
+        # Pruned, the sampler learns to stay away; of several metrics there is no worst one.
+        outcome, error = TrialState.PRUNED if single else TrialState.FAIL, f"diverged: {diverged}"
+    except Refusal as refusal:
+        error = str(refusal)
+    except Exception as bug:
+        error = f"{type(bug).__name__}: {bug}"
+        log.exception("trial %d", trial.number)
+    seconds = time.perf_counter() - begun
+    _tell(study, trial, outcome, values if outcome == TrialState.COMPLETE else None, error, seconds)
+    gc.collect()  # what the trial held on the device
+    if not gc.get_freeze_count():
+        gc.freeze()  # the libraries, imported by now: looking through them took 0.4 s after each trial
+
+
+def _tell(study: Study, trial: Trial, state: Any, values: list[float] | None, error: str, seconds: float) -> None:
+    from optuna.exceptions import UpdateFinishedTrialError
+
+    try:
+        trial.set_user_attr("seconds", round(seconds, 3))
+        if error:
+            trial.set_user_attr("error", error[:1000])
+        study.tell(trial, values, state=state)
+        log.info("trial %d: %s %s%s", trial.number, state.name.lower(), "" if values is None else values, error)
+    except (UpdateFinishedTrialError, ValueError) as late:  # another process took this one for dead
+        log.warning("trial %d was ended by another process: %s", trial.number, late)
+
+
+def folder_of(folder: Path, number: int) -> Path:
+    """Of a trial."""
+    return folder / f"trial_{number:04d}"
+
+
+def _end_with_parent() -> None:
+    """End at once when the parent process does, however that happens: its trial is then tried again."""
+    parent = multiprocessing.parent_process()
+    if parent is None:  # called directly
+        return
+
+    def watch() -> None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _log_to(path: Path) -> None:
+    """Everything that this process says, into a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(OSError), path.open("ab", buffering=0) as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    sys.stdout.reconfigure(line_buffering=True)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", force=True)

@@ -1,0 +1,61 @@
+"""What was mistyped is told in one sentence, with what could have been typed."""
+
+from __future__ import annotations
+
+import hydra
+import pytest
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import ConfigAttributeError
+
+from dlgd.cli.config_errors import in_a_sentence
+from dlgd.core.paths import CONF
+
+
+def complaint(config_name: str, *overrides: str) -> str:
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"), pytest.raises(HydraException) as error:
+        hydra.compose(config_name, overrides=list(overrides))
+    return in_a_sentence(error.value, config_name)
+
+
+@pytest.mark.parametrize(
+    ("config_name", "typed", "beginning", "meant"),
+    [
+        ("config", "model=resnt", "model=resnt is unknown: choose one of ae, bilinear_ode,", "resnet"),
+        ("config", "experiment=ssh/corection", "experiment=ssh/corection is unknown: choose one of", "ssh/correction"),
+        ("config", "hydra/launcher=jobli", "hydra/launcher=jobli is unknown: choose one of basic, joblib", "joblib"),
+        ("config", "model.layrs=3", "model.layrs is no option: choose one of model.activation,", "model.layers"),
+        ("config", "experimnt=x", "experimnt is no option: choose one of augmentation, data,", "experiment"),
+        ("baseline", "baselin=oi", "baselin is no option: choose one of baseline, data,", "baseline"),
+        ("compare", "runs.experimnt=x", "runs.experimnt is no option: choose one of", "runs.experiment"),
+    ],
+)
+def test_what_was_probably_meant(config_name, typed, beginning, meant):
+    sentence = complaint(config_name, typed)
+    assert sentence.startswith(beginning)
+    assert sentence.endswith(f" (did you mean {meant}?)")
+    assert meant in sentence.removesuffix(f" (did you mean {meant}?)").replace(",", "").split()
+
+
+def test_all_that_there_are():
+    sentence = complaint("config", "data=unheard_of")
+    assert sorted(path.stem for path in (CONF / "data").iterdir()) == sentence.partition("one of ")[2].split(", ")
+
+
+def test_where_nothing_could_be_typed():
+    assert complaint("config", "model.layers.deep=3") == "model.layers.deep is no option: there is none"
+
+
+@pytest.mark.parametrize("typed", ["model=resnet,cnn", "seed", "training.steps=[1", "~data.nothing"])
+def test_other_complaints_are_on_one_line(typed):
+    sentence = complaint("config", typed)
+    assert "\n" not in sentence
+    assert typed.lstrip("~").partition("=")[2 if "[" in typed else 0] in sentence
+
+
+def test_what_was_removed():
+    config = OmegaConf.create({"data": 1})
+    OmegaConf.set_struct(config, True)
+    with pytest.raises(ConfigAttributeError) as error:
+        _ = config.model
+    assert in_a_sentence(error.value, "config").startswith("model is missing from the configuration")

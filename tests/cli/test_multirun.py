@@ -1,0 +1,186 @@
+"""Several runs from one command: what fails alone, what is said of it, and where it is recorded."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from mlflow import MlflowClient
+
+from dlgd.cli import multirun
+from dlgd.core.errors import Refusal
+from dlgd.core.paths import ROOT
+from dlgd.core.threads import cores
+from dlgd.tracking import parents
+from tests.commands.tiny_digits import DIGITS
+
+THREADS = {f"{name}_NUM_THREADS" for name in ("OMP", "MKL", "OPENBLAS", "NUMBA", "NUMEXPR", "BLIS")}
+FOREVER = "training.steps=1000000"
+
+
+@pytest.fixture
+def begin(cache, tmp_path):
+    """Begin `python -m dlgd.train -m ...` in an empty working folder, in a process group of its own."""
+    begun = []
+
+    def start(*arguments: str) -> subprocess.Popen:
+        kept = {name: value for name, value in os.environ.items() if name not in THREADS}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dlgd.train", "-m", *DIGITS, *arguments],
+            cwd=tmp_path,
+            env=kept | {"DLGD_CACHE": str(cache), "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        begun.append(process)
+        return process
+
+    yield start
+    for process in begun:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)  # the group is of our own making
+            process.communicate()
+
+
+def folder_of(where: Path) -> Path:
+    (record,) = where.glob(f"multirun/*/*/{parents.RECORD}")
+    return record.parent
+
+
+def wait_for(found, process, seconds=400):
+    """What `found` gives, once it gives something."""
+    end = time.monotonic() + seconds
+    while not (answer := found()):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.1)
+    return answer
+
+
+def training(process, number):
+    """The process of a run that has begun to train."""
+    for child in psutil.Process(process.pid).children(recursive=True):
+        try:
+            words = child.cmdline()
+        except psutil.Error:  # gone, or not yet itself
+            continue
+        run = Path(next((word for word in words if word.startswith("hydra.run.dir=")), "").partition("=")[2].strip("'"))
+        if run.name == str(number) and (run / "checkpoints" / "last.pt").exists():
+            return child
+    return None
+
+
+def recorded(where):
+    """The run of the multirun in MLflow, its children by their folders' names, and the client."""
+    client = MlflowClient(f"sqlite:///{where}/mlflow.db")
+    runs = client.search_runs([each.experiment_id for each in client.search_experiments()])
+    (parent,) = [run for run in runs if parents.PARENT_TAG not in run.data.tags]
+    children = [run for run in runs if run is not parent]
+    assert {run.data.tags[parents.PARENT_TAG] for run in children} == {parent.info.run_id}
+    return parent, {Path(run.data.tags["dlgd.folder"]).name: run for run in children}, client
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*loader strategy is deprecated")  # MLflow's use of SQLAlchemy
+def test_a_refused_and_a_killed_run_take_no_other_with_them(begin, tmp_path):
+    process = begin("hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "model.layers=7,4", f"{FOREVER},20")
+    wait_for(lambda: training(process, 1), process).kill()
+    output, errors = process.communicate(timeout=400)
+    assert process.returncode == 1, errors
+    folder = folder_of(tmp_path)
+    assert "1 of 4 runs finished" in output
+    odd = "model.layers=7: a resnet needs an even number of layers"
+    assert f"dlgd: run 0 {FOREVER} model.layers=7: failed: {odd}" in errors
+    assert f"dlgd: run 1 {FOREVER} model.layers=4: failed: ended by the signal SIGKILL" in errors
+    assert "Traceback" not in errors
+
+    threads = max(cores() // 2, 1)
+    assert f"{cores()} cores, {threads} threads" in (folder / "3" / "train.log").read_text()
+    assert (folder / "3" / "output.txt").stat().st_size > 0
+
+    parent, children, client = recorded(tmp_path)
+    assert {name: run.info.status for name, run in children.items()} == dict(
+        zip("0123", ["FAILED", "FAILED", "FAILED", "FINISHED"], strict=True)
+    )
+    assert children["0"].data.tags[parents.ERROR_TAG].startswith(odd)
+    assert children["0"].data.params["model.layers"] == "7"
+    assert "SIGKILL" in children["1"].data.tags[parents.ERROR_TAG]
+    assert children["1"].data.metrics["train/loss"] > 0  # what it had not sent when it was killed
+    assert parent.info.status == "FAILED"
+    assert "| 3 training.steps=20 model.layers=4 |" in parent.data.tags[parents.NOTE_TAG]
+    assert odd in parent.data.tags[parents.NOTE_TAG]
+    assert [item.path for item in client.list_artifacts(parent.info.run_id)] == ["multirun.md"]
+    assert parent.info.run_name == f"model.layers=7,4 {FOREVER},20"
+    assert f"{children['3'].data.metrics['test/accuracy']:.2f}" in parent.data.tags[parents.NOTE_TAG]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*loader strategy is deprecated")
+@pytest.mark.parametrize("launcher", ["basic", "joblib"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_the_run_gently_and_begins_no_other(begin, tmp_path, launcher, number):
+    process = begin(f"hydra/launcher={launcher}", FOREVER, "seed=0,1,2")
+    wait_for(lambda: training(process, 0), process)
+    if number == signal.SIGINT:
+        os.killpg(process.pid, number)  # as a terminal does
+    else:
+        process.send_signal(number)  # as `timeout` and `kill` do
+    _, errors = process.communicate(timeout=400)
+    assert process.returncode == 130, errors
+    assert "dlgd: run 0 seed=0: stopped" in errors or "dlgd: run 0: stopped" in errors
+    begun = multirun.read_outcomes(folder_of(tmp_path))
+    assert 1 <= len(begun) < 3 or launcher == "joblib"
+    assert {one.status for one in begun.values()} <= {"KILLED"}
+    parent, children, _ = recorded(tmp_path)
+    assert parent.info.status == "KILLED"
+    assert children["0"].info.status == "KILLED"
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*loader strategy is deprecated")
+def test_processes_of_a_cluster(begin, tmp_path):
+    """submitit_local sends runs where submitit_slurm would, but for the queue."""
+    pytest.importorskip("hydra_plugins.hydra_submitit_launcher", reason="needs the extra [slurm]")
+    process = begin("hydra/launcher=submitit_local", "optimizer.lr=1e-3,1e30", "hydra.launcher.timeout_min=10")
+    _, errors = process.communicate(timeout=500)
+    assert process.returncode == 1, errors
+    assert "dlgd: run 1 optimizer.lr=1e+30: failed: The loss is not finite at step" in errors
+    parent, children, _ = recorded(tmp_path)
+    assert [children[name].info.status for name in "01"] == ["FINISHED", "FAILED"]
+    assert children["1"].data.tags[parents.ERROR_TAG].startswith("The loss is not finite")
+    assert parent.info.status == "FAILED"
+
+
+def test_a_misspelt_choice_ends_the_command_before_any_run(dlgd, tmp_path):
+    done = dlgd("train", "-m", "model=cnn,resnt", *DIGITS[:-4])
+    assert done.returncode == 2
+    assert "resnt" in done.stderr
+    assert not multirun.read_outcomes(tmp_path)
+
+
+def test_words_for_an_end(tmp_path):
+    assert multirun.why(-signal.SIGSEGV, tmp_path) == "ended by the signal SIGSEGV"
+    assert "lack of memory" in multirun.why(-signal.SIGKILL, tmp_path)
+    assert "exit code 3" in multirun.why(3, tmp_path)
+    assert multirun.sentence(Refusal("say this\nand more")) == "say this"
+    assert multirun.sentence(KeyError("x")) == "KeyError: 'x'"
+
+
+def test_runs_are_named_by_what_they_do_not_share(tmp_path):
+    outcomes = {}
+    for number, model in enumerate(["cnn", "unet"]):
+        outcomes[tmp_path / str(number)] = multirun.Outcome(number, ["seed=0", f"model={model}"])
+        (tmp_path / str(number)).mkdir()
+        outcomes[tmp_path / str(number)].write(tmp_path / str(number))
+    assert list(multirun.short_names(outcomes).values()) == ["0 model=cnn", "1 model=unet"]
+    assert multirun.read_outcomes(tmp_path) == outcomes
+    assert json.loads((tmp_path / "0" / multirun.OUTCOME).read_text())["status"] == "RUNNING"

@@ -1,0 +1,141 @@
+"""What is wrong is said in one sentence, before any work, with an exit code that is not zero."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import hydra
+import pytest
+from omegaconf import OmegaConf, open_dict
+
+from dlgd import train
+from dlgd.cli import entry as door
+from dlgd.core.errors import Refusal
+from dlgd.core.paths import CONF
+from tests.commands.tiny_run import TINY
+
+
+def refused(done, *words: str) -> None:
+    assert done.returncode == 2, done.stdout
+    assert "Traceback" not in done.stderr, done.stderr
+    assert done.stderr.rpartition("dlgd: ")[2].count("\n") == 1, "one sentence, and nothing after it"
+    for word in words:
+        assert word in done.stderr, done.stderr
+
+
+# --- as commands: what Hydra says, and what we say --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["model=resnt"], ["resnt", "cnn", "resnet", "unet"]),
+        (["data=nemo"], ["nemo", "nemovar", "mercator"]),
+        (["model.widht=3"], ["widht"]),
+        (["resume=nowhere"], ["nowhere"]),
+        (["data.samples.train=0"], ["data.samples.train=0"]),
+    ],
+)
+def test_train(dlgd, tmp_path, arguments, words):
+    done = dlgd("train", *arguments, environment={"DLGD_CACHE": str(tmp_path / "untouched")})
+    refused(done, *words)
+    assert not (tmp_path / "untouched").exists(), "no data are made for a command that is refused"
+
+
+def test_unwritable_output(dlgd, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    refused(dlgd("train", *TINY, f"hydra.run.dir={tmp_path}/file/run"), "file")
+
+
+def test_evaluate_and_predict(dlgd, tmp_path):
+    refused(dlgd("evaluate"), "run")
+    refused(dlgd("predict", "run=nowhere", "input=a.nc", "output=b.nc"), "nowhere")
+
+
+# --- the same code without a process of its own -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["+model.widht=3"], ["widht"]),
+        (["training.steps=many"], ["training.steps", "whole number"]),
+        (["training.criteria=[eps]"], ["eps", "eps_mean", "loss"]),
+        (["data.patch=300"], ["data.patch=300", "292 x 360"]),
+        (["data.features=all"], ["features=all", "dimensionless"]),
+        (["data.coast=imaginary"], ["imaginary", "real"]),
+        (["model.skip=jump"], ["jump", "addition"]),
+        (["model.activation=rely"], ["rely", "elu"]),
+        (["model.layers=7"], ["model.layers=7", "even"]),
+        (["device=cuda:9"], ["cuda:9"]),
+        (["tracking.uri=ftp://x"], ["tracking.uri"]),
+        (["optimizer.lr=-1"], ["-1"]),
+        (["evaluation.methods.randomization_100.vectors=0"], ["vectors"]),
+    ],
+)
+def test_before_any_work(tmp_path, monkeypatch, arguments, words):
+    monkeypatch.setenv("DLGD_CACHE", str(tmp_path / "untouched"))
+    OmegaConf.register_new_resolver("run_folder", door.run_folder, replace=True)
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        config = hydra.compose("config", overrides=arguments)
+    with open_dict(config):
+        config.choices = {"model": "resnet", "data": "nemovar"}
+    with pytest.raises(Refusal, match=".*".join(map(re.escape, words[:1]))) as refusal:
+        train.train(config, tmp_path, resumed=False)
+    for word in words:
+        assert word in str(refusal.value)
+    assert not (tmp_path / "untouched").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["data=mnist_5k", "data.task=inpant"], r"data\.task=inpant.*inpaint"),
+        (["data=lorenz63", "data.task=forcast"], r"data\.task=forcast.*forecast"),
+        (["data=nemovar", "evaluation=lorenz"], "data=nemovar has no task"),
+    ],
+)
+def test_tasks_that_nothing_is_known_of(arguments, words):
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        config = hydra.compose("config", overrides=arguments)
+    with pytest.raises(Refusal, match=words):
+        door.settled(config)
+
+
+def test_folders_that_are_no_runs(tmp_path):
+    with pytest.raises(Refusal, match=r"config\.yaml"):
+        door.find_run(str(tmp_path))
+    with pytest.raises(Refusal, match="nowhere"):
+        door.find_run("nowhere")
+
+
+@pytest.fixture
+def run(dlgd, tmp_path) -> Path:
+    folder = tmp_path / "run"
+    small = [*TINY, "model.width=8", "model.layers=4", "training=debug", "tracking=off", "training.steps=2"]
+    done = dlgd("train", *small, f"hydra.run.dir={folder}", "evaluation.methods=null")
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_runs_that_do_not_fit(dlgd, run, tmp_path):
+    from dlgd import build
+
+    with pytest.raises(Refusal, match="model=unet"):
+        door.resumed_config(run, ["model=unet"])
+    with pytest.raises(Refusal, match=r"model\.wdth"):
+        door.resumed_config(run, ["model.wdth=9"])
+    assert door.resumed_config(run, ["resume=x", "training.steps=9"]).training.steps == 9
+
+    config = door.read_config(run)
+    with pytest.raises(Refusal, match="eps_q"):
+        build.trained(run, config, "eps_q")
+    other = OmegaConf.merge(config, {"model": {"width": 16}})
+    with pytest.raises(Refusal, match="another network"):
+        build.trained(run, other, None)
+    best = run / "checkpoints" / "best_loss.pt"
+    best.write_bytes(best.read_bytes()[:1000])
+    with pytest.raises(Refusal, match="truncated"):
+        build.trained(run, config, None)
+    refused(dlgd("evaluate", f"run={run}"), "truncated")

@@ -1,0 +1,42 @@
+"""Error against seconds."""
+
+import matplotlib.figure
+import pytest
+
+from dlgd.plotting.cost import cost
+from dlgd.scoring.table import Column
+
+
+def method(name, eps, seconds):
+    return {"method": name, "eps": eps, "seconds_per_sample": seconds}
+
+
+ROWS = [
+    method("resnet", 1e-2, 0.9),
+    method("randomization 1000", 3e-2, 5.0),
+    method("randomization 100", 1e-1, 0.5),
+    method("exact 1e-06", 0.0, 2.4),
+]
+
+
+@pytest.fixture
+def axes(tmp_path, monkeypatch):
+    """Those of the figure that was saved."""
+    saved = []
+    usual = matplotlib.figure.Figure.savefig
+    monkeypatch.setattr(matplotlib.figure.Figure, "savefig", lambda f, *a, **k: (saved.append(f), usual(f, *a, **k)))
+    cost(ROWS, Column("eps", "eps_mean"), tmp_path / "cost.png", title="a run")
+    assert (tmp_path / "cost.png").stat().st_size > 10_000
+    return saved[0].axes[0]
+
+
+def test_methods_of_a_family_are_joined_from_quick_to_slow(axes):
+    assert [line.get_xydata().tolist() for line in axes.lines] == [[[0.9, 1e-2]], [[0.5, 1e-1], [5.0, 3e-2]]]
+    assert [text.get_text() for text in axes.texts] == ["", "100", "1000"]
+    assert [text.get_text() for text in axes.figure.legends[0].texts] == ["resnet", "randomization"]
+    assert axes.get_xscale() == axes.get_yscale() == "log"
+
+
+def test_a_perfect_method_is_named_though_it_has_no_place(axes):
+    assert axes.get_ylabel() == "eps_mean"
+    assert axes.get_xlabel() == "seconds per sample\n0, and therefore not drawn: exact 1e-06"

@@ -1,0 +1,35 @@
+"""Data sets of conf/data on a grid of 40 x 48 cells, of a second or less."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from dlgd.core.paths import CONF
+from dlgd.problems.normalization.data.simulated import NormalizationCoefficients
+
+SMALL = {
+    "rows": 40,
+    "columns": 48,
+    "coast": "random",
+    "samples": {"train": 2, "valid": 1, "test": 1},
+    "tolerance": {"train": 1e-4, "evaluation": 1e-4},
+    "patch": 16,
+}
+
+
+def make(name: str = "nemovar", *, in_memory: bool = True, **changes: Any) -> NormalizationCoefficients:
+    """The data set of conf/data/<name>.yaml, small, with some options changed."""
+    config = OmegaConf.to_container(OmegaConf.load(CONF / "data" / f"{name}.yaml"))
+    options = {key: value for key, value in config.items() if key not in ("defaults", "_target_")}
+    return NormalizationCoefficients(**(options | SMALL | {"in_memory": in_memory} | changes))
+
+
+@functools.cache
+def ready(name: str, **changes: Any) -> NormalizationCoefficients:
+    """The same, prepared, once for all tests: not to be changed."""
+    source = make(name, **changes)
+    source.prepare()
+    return source

@@ -1,0 +1,141 @@
+import numpy as np
+import pytest
+from matplotlib import image
+
+from dlgd.plotting.curves import draw_learning_curves, learning_curves
+from dlgd.problems.normalization import figures as draw
+from dlgd.problems.normalization.scores import NormalizationEvaluation, error_by_distance
+
+
+@pytest.fixture
+def maps(samples, prediction):
+    error = np.abs(prediction / samples["gamma"].values - 1).mean(axis=0)
+    return {"network": error, "homogeneous": 10 * error}
+
+
+@pytest.fixture
+def curves(samples, prediction):
+    return {"network": error_by_distance(samples, prediction), "homogeneous": error_by_distance(samples, prediction)}
+
+
+def labels(figure):
+    """Every text of the axes of a figure, colour bars included."""
+    found = set()
+    for axes in figure.axes:
+        found |= {axes.get_xlabel(), axes.get_ylabel(), axes.get_title()}
+    return found
+
+
+def test_every_figure_is_written_and_shows_something(samples, prediction, tmp_path):
+    predictions = {"network": prediction, "homogeneous": 1.3 * prediction, "exact": samples["gamma"].values}
+    NormalizationEvaluation().figures(tmp_path / "figures", samples, predictions)
+    written = sorted((tmp_path / "figures").iterdir())
+    assert [path.name for path in written] == ["distance.png", "mean_error.png", "overview.png", "sample.png"]
+    for path in written:
+        pixels = image.imread(path)
+        assert min(pixels.shape[:2]) > 500
+        assert len(np.unique(pixels @ np.array([1.0, 10.0, 100.0, 0.0]))) > 100  # colours
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_any_number_of_methods_can_be_drawn(samples, prediction, tmp_path, count, monkeypatch):
+    monkeypatch.setattr(draw, "DPI", 40)  # to be quick
+    NormalizationEvaluation().figures(tmp_path, samples, {f"method {n}": (1 + n) * prediction for n in range(count)})
+    assert len(list(tmp_path.glob("*.png"))) == 4
+
+
+def test_no_method_is_refused(samples, tmp_path):
+    with pytest.raises(ValueError, match="no prediction"):
+        NormalizationEvaluation().figures(tmp_path, samples, {})
+
+
+def test_a_sample_shows_truth_prediction_and_a_symmetric_error(samples, prediction):
+    truth, guess = samples["gamma"].values[0], prediction[0]
+    figure = draw.sample(truth, guess, (guess**2 - truth**2) / truth**2, method="network")
+    texts = labels(figure)
+    assert {r"exact $\gamma$", r"$\hat\gamma$ of network", "error of network", r"$\gamma$ (m)"} <= texts
+    assert {"column (west to east)", "row (south to north)", draw.SIGNED_ERROR} <= texts
+    exact, predicted, error = (axes.images[0] for axes in figure.axes[:3])
+    assert exact.get_clim() == predicted.get_clim()
+    assert error.norm.vmin == -error.norm.vmax
+    np.testing.assert_array_equal(np.ma.getmaskarray(exact.get_array()), ~samples["mask"].values)  # land is left out
+
+
+def test_the_maps_of_all_methods_share_one_scale(maps):
+    figure = draw.mean_error(maps, samples=3)
+    first, second = (axes.images[0] for axes in figure.axes[:2])
+    assert first.get_clim() == second.get_clim()
+    assert {"network", "homogeneous", f"{draw.MEAN_ERROR} over 3 samples"} <= labels(figure)
+
+
+def test_one_perfect_method_does_not_flatten_the_scale(maps):
+    figure = draw.mean_error({**maps, "exact": 0 * maps["network"]}, samples=3)
+    low, high = figure.axes[0].images[0].get_clim()
+    assert high / low == pytest.approx(10**draw.DECADES)
+
+
+def test_distance_shows_mean_and_extreme_of_every_method_over_the_number_of_cells(samples, curves):
+    figure = draw.distance(curves)
+    above, below = figure.axes
+    assert above.get_yscale() == "log"
+    assert len(above.lines) == 4
+    assert {"network", "homogeneous", "mean", "99 % quantile"} == {t.get_text() for t in above.get_legend().texts}
+    np.testing.assert_allclose(above.lines[0].get_ydata(), curves["network"].mean)
+    np.testing.assert_allclose(above.lines[1].get_ydata(), curves["network"].q99)
+    assert sum(bar.get_height() for bar in below.patches) == samples["mask"].values.sum()
+    assert below.patches[0].get_center()[0] == 0.5  # the first bin holds distances in (0, 1]
+    assert {"distance to the coast (cells)", "sea cells", r"$|\varepsilon|$"} <= labels(figure)
+
+
+def test_overview_has_four_panels(samples, maps, curves):
+    figure = draw.overview(samples["gamma"].values[0], maps, curves, samples=3)
+    assert {"exact coefficients, one sample", "error of network", "error of homogeneous"} <= labels(figure)
+    assert {r"$\gamma$ (m)", f"{draw.MEAN_ERROR} over 3 samples", "distance to the coast (cells)"} <= labels(figure)
+
+
+def test_drawing_leaves_the_styles_of_others_alone(maps):
+    import matplotlib
+
+    before = dict(matplotlib.rcParams)
+    draw.mean_error(maps, samples=3)
+    assert dict(matplotlib.rcParams) == before
+
+
+def history(steps):
+    rows = [{"step": step, "train/loss": 1 / step, "lr": 1e-3} for step in range(1, steps + 1)]
+    for step in (10, 20, 30):
+        rows.append({"step": step, "valid/loss": 2 / step, "valid/eps_q": abs(step - 20) + 1.0})
+    return rows
+
+
+def test_learning_curves_show_every_record_against_step(tmp_path):
+    figure = draw_learning_curves(history(50))
+    losses, scores = figure.axes
+    assert (losses.get_xlabel(), losses.get_ylabel(), losses.get_yscale()) == ("step", "loss", "log")
+    assert (scores.get_xlabel(), scores.get_ylabel()) == ("step", "validation score")
+    np.testing.assert_allclose(losses.lines[0].get_xydata(), [(step, 1 / step) for step in range(1, 51)])
+    assert losses.get_legend().texts[0].get_text() == "train/loss"
+    assert scores.get_legend().texts[0].get_text() == "valid/eps_q: 1.00e+00 at 20"
+    learning_curves(history(50), tmp_path / "figures" / "learning_curves.png")
+    assert image.imread(tmp_path / "figures" / "learning_curves.png").shape[1] > 1500
+
+
+def test_a_long_training_curve_gets_its_running_mean():
+    losses = draw_learning_curves(history(1000)).axes[0]
+    pale, mean = losses.lines[:2]
+    assert pale.get_alpha() < 1
+    np.testing.assert_allclose(mean.get_ydata()[0], np.mean([1 / step for step in range(1, 21)]))
+    assert mean.get_xdata()[0] == 20
+
+
+def test_learning_curves_leave_out_what_is_not_finite_and_draw_zero():
+    rows = [{"step": 1, "train/loss": 1.0}, {"step": 2, "train/loss": float("nan")}, {"step": 3, "train/loss": 0.0}]
+    axes = draw_learning_curves(rows).axes[0]
+    assert axes.lines[0].get_xdata().tolist() == [1, 3]
+    assert axes.get_yscale() == "linear"
+
+
+@pytest.mark.parametrize("rows", [[], [{"step": 1, "lr": 0.1}]])
+def test_nothing_to_draw_is_refused(rows, tmp_path):
+    with pytest.raises(ValueError, match=r"no train/loss and no valid/"):
+        learning_curves(rows, tmp_path / "curves.png")

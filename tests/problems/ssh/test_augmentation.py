@@ -1,0 +1,103 @@
+"""Mirror images of seas: the quasi-geostrophic model is the judge, the augmentation does to batches what it allows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from dlgd.core.contract import Batch, Spec
+from dlgd.core.errors import Refusal
+from dlgd.physics.qg import TwoLayerFlow
+from dlgd.problems.ssh.augmentation import MirroredSeas
+
+T = 3
+SEA = Spec(
+    name="sea",
+    kind="field",
+    input_channels=(*(f"{kind}{day}" for kind in "god" for day in range(T)), "sea"),
+    output_channels=("a", "b", "c"),
+    grid=(6, 8),
+    days=T,
+)
+
+
+def film(flow: TwoLayerFlow, first: torch.Tensor) -> torch.Tensor:
+    """Five moments of potential vorticity (5, 2, n, n), from maps."""
+    states = [flow.spectrum(first)]
+    for _ in range(4):
+        states.append(flow.advance(states[-1], 3600.0, 1))
+    return torch.stack([flow.maps(state) for state in states])
+
+
+def mirrored(maps: torch.Tensor, axis: int) -> torch.Tensor:
+    """About the first row or column, which stays in its place on a periodic grid."""
+    return maps.flip(axis).roll(1, axis)
+
+
+@pytest.mark.parametrize("dissipation", [0.0, 1e-5])
+def test_the_model_cannot_tell_a_mirrored_sea(dissipation):
+    options = {"size": 1e6, "cells": 32, "deformation_radius": 4e4, "depth_ratio": 0.25, "beta": 1.8e-11}
+    flow = TwoLayerFlow(**options, mean_flow=(0.2, 0.0), dissipation=dissipation, dtype=torch.float64)
+    first = flow.maps(flow.random_state(speed=0.5, seed=1, wavelength=2.5e5))
+    forward = film(flow, first)
+    change = (forward[-1] - forward[0]).abs().max()
+    other = film(flow, -mirrored(first, -2))
+    assert (other + mirrored(forward, -2)).abs().max() < 1e-9 * change
+    back = film(flow, mirrored(forward[-1], -1))
+    gap = (back - mirrored(forward, -1).flip(0)).abs().max() / change
+    assert gap < 1e-4 if dissipation == 0 else gap > 1e-3, "what is dissipated does not come back"
+
+
+def batch(count: int = 4) -> Batch:
+    generator = torch.Generator().manual_seed(0)
+    input = torch.randn(count, 3 * T + 1, 6, 8, generator=generator)
+    target = torch.randn(count, T, 6, 8, generator=generator)
+    return Batch(input=input, target=target, mask=target > 0, observed=target > 1)
+
+
+def test_what_is_drawn():
+    """The four images of a sample come equally often, in each of its tensors the same."""
+    augmentation, given = MirroredSeas(spec=SEA), batch(1)
+    wanted = {}
+    for flip in (False, True):
+        for back in (False, True):
+            input, target, mask = given.input[0].clone(), given.target[0].clone(), given.mask[0].clone()
+            if flip:
+                input, target, mask = input.flip(1), -target.flip(1), mask.flip(1)
+                input[: 2 * T] *= -1
+            if back:
+                input, target, mask = input.flip(2), target.flip(0, 2), mask.flip(0, 2)
+                input = torch.cat([input[:T].flip(0), input[T : 2 * T].flip(0), input[2 * T : -1].flip(0), input[-1:]])
+            wanted[flip, back] = input, target, mask
+    rng, counts = np.random.default_rng(0), dict.fromkeys(wanted, 0)
+    for _ in range(200):
+        got = augmentation(given, rng)
+        (image,) = [key for key, (input, *_) in wanted.items() if torch.equal(got.input[0], input)]
+        assert torch.equal(got.target[0], wanted[image][1])
+        assert torch.equal(got.mask[0], wanted[image][2])
+        counts[image] += 1
+    assert min(counts.values()) > 30
+
+
+def test_one_day_is_not_turned_around():
+    spec = replace(SEA, output_channels=("b",))
+    given = batch(8)
+    # the first guess of the day in the middle is asked for
+    given = replace(given, target=given.input[:, 1:2], mask=given.mask[:, 1:2])
+    got = MirroredSeas(spec=spec)(given, np.random.default_rng(1))
+    assert torch.equal(got.target, got.input[:, 1:2])
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"days": 0}, "augmentation=mirrored_seas is for maps of the sea surface, which data=sea does not give"),
+        ({"input_channels": (*SEA.input_channels, "x")}, "type data.coordinates=false"),
+    ],
+)
+def test_other_data(changes, said):
+    with pytest.raises(Refusal, match=said):
+        MirroredSeas(spec=replace(SEA, **changes))
