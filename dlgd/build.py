@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import inspect
-import json
 import math
-import time
 import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import hydra
-import numpy as np
 import torch
-import xarray as xr
 from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 
-from dlgd.core import cache
-from dlgd.core.contract import Augmentation, Coder, DataSource, Evaluation, Method, Misfit, Network, Spec, Tracker
+from dlgd.core.contract import Augmentation, DataSource, Evaluation, Loss, Method, Network, Spec, Tracker
 from dlgd.core.errors import Refusal
-from dlgd.core.paths import ROOT, cache_folder
-from dlgd.scoring.image_classifier import Judge
+from dlgd.core.paths import ROOT
+from dlgd.scoring.cached_method import CachedMethod
+from dlgd.scoring.image_classifier import ImageClassifier
 from dlgd.tracking import provenance
 from dlgd.training import checkpoint, device, fine_tuning, seeding
 from dlgd.training.options import Options
@@ -95,7 +90,7 @@ def network(config: DictConfig, spec: Spec) -> Network:
     return _make(config.model, "model", spec=spec)
 
 
-def misfit(config: DictConfig, spec: Spec) -> Misfit:
+def loss(config: DictConfig, spec: Spec) -> Loss:
     """The loss for data of this spec."""
     return _make(config.loss, "loss", spec=spec)
 
@@ -123,12 +118,14 @@ def optimizers(config: DictConfig, net: Network) -> dict[str, torch.optim.Optimi
     """One optimizer for each player of the network."""
     made = {}
     for name, player in net.players().items():
-        if not _fits(config.optimizer.lr, float) or not _fits(config.init_rate, float):
-            raise Refusal(f"optimizer.lr={config.optimizer.lr} and init_rate={config.init_rate} must be finite numbers")
+        if not _fits(config.optimizer.lr, float) or not _fits(config.init_lr_scale, float):
+            raise Refusal(
+                f"optimizer.lr={config.optimizer.lr} and init_lr_scale={config.init_lr_scale} must be finite numbers"
+            )
         if not isinstance(config.optimizer.get("fused", False), bool):
             raise Refusal(f"optimizer.fused={config.optimizer.fused} must be true or false")
         groups = fine_tuning.groups(
-            player, network=net, given=config.taken_over, lr=config.optimizer.lr, rate=config.init_rate
+            player, network=net, given=config.init_loaded, lr=config.optimizer.lr, rate=config.init_lr_scale
         )
         made[name] = _make(config.optimizer, "optimizer", groups)
     return made
@@ -152,19 +149,23 @@ def options(config: DictConfig, scores: Evaluation, net: Network) -> Options:
 
 
 def evaluation(config: DictConfig) -> Evaluation:
-    """The scores and figures. Where `evaluation.judge` names a checkpoint, that network judges what is generated."""
-    judge = config.evaluation.get("judge")
-    extra = {} if judge is None else {"judge": judge_of(Path(judge).expanduser())}
+    """The scores and figures. Where `evaluation.classifier` names a checkpoint, that network judges what is
+    generated.
+    """
+    classifier = config.evaluation.get("classifier")
+    extra = {} if classifier is None else {"classifier": image_classifier_of(Path(classifier).expanduser())}
     return _make(config.evaluation.scores, "evaluation.scores", **extra)
 
 
-def judge_of(file: Path) -> Judge:
+def image_classifier_of(file: Path) -> ImageClassifier:
     """A trained classifier, from its checkpoint; a path that is not there is looked for in the project."""
     file = file if file.exists() else ROOT / file
     _, data, net, _ = trained(file, None, None)
     if data.spec.kind != "label":
-        raise Refusal(f"evaluation.judge={file} gives {data.spec.kind}s: name the checkpoint of a classifier, or null")
-    return Judge(net, data)
+        raise Refusal(
+            f"evaluation.classifier={file} gives {data.spec.kind}s: name the checkpoint of a classifier, or null"
+        )
+    return ImageClassifier(net, data)
 
 
 def tracker(config: DictConfig, folder: Path) -> Tracker:
@@ -179,7 +180,7 @@ def run_device(config: DictConfig) -> torch.device:
 
 def method(config: DictConfig, group: str = "baseline") -> Method:
     """A classical method; its answers are kept in the cache of the data."""
-    return Kept(_make(config, group), OmegaConf.to_container(config, resolve=True))
+    return CachedMethod(_make(config, group), OmegaConf.to_container(config, resolve=True))
 
 
 def comparison(config: DictConfig) -> list[Method]:
@@ -193,81 +194,11 @@ def comparison(config: DictConfig) -> list[Method]:
 
 
 def fitted(methods: list[Method], data: DataSource) -> list[Method]:
-    """The methods, those that learn having learnt from the training part."""
+    """The methods, those that learn having learnt from the training split."""
     for one in methods:
         if one.learns:
             one.fit(data.samples("train"))
     return methods
-
-
-class Kept(Method):
-    """A method whose answers for the same samples are computed once and kept, with the seconds they took."""
-
-    def __init__(self, inner: Method, config: Mapping[str, Any]) -> None:
-        self.inner, self.name, self.learns = inner, inner.name, inner.learns
-        self._config = json.dumps(config, sort_keys=True)
-        self._learnt = ""
-
-    def fit(self, train: xr.Dataset) -> None:
-        """Pass on."""
-        self.inner.fit(train)
-        self._learnt = cache.digest(train) if self.inner.learns else ""
-
-    def scores(self, samples: xr.Dataset) -> dict[str, float]:
-        """Of the method."""
-        return self.inner.scores(samples)
-
-    def coder(self) -> Coder | None:
-        """Of the method."""
-        return self.inner.coder()
-
-    def ranks(self, samples: xr.Dataset) -> np.ndarray | None:
-        """Of the method; not kept."""
-        return self.inner.ranks(samples)
-
-    def error_std(self, samples: xr.Dataset) -> np.ndarray | None:
-        """Of the method, or what it answered before; that it has none is found anew each time."""
-        if type(self.inner).error_std is Method.error_std:  # no need to look at the samples
-            return None
-        folder, key = self._place(samples)
-        kept = cache.read(folder / f"{key}-error.nc")
-        if kept is None:
-            std = self.inner.error_std(samples)
-            if std is None:
-                return None
-            kept = cache.get(folder / f"{key}-error.nc", lambda: _as_dataset(std, method=self._config))
-        return kept.answer.values
-
-    def predict(self, samples: xr.Dataset) -> np.ndarray:
-        """Of the method, or what it answered before."""
-
-        def make() -> xr.Dataset:
-            start = time.perf_counter()
-            answer = self.inner.predict(samples)
-            seconds = self.inner.seconds_per_sample
-            if seconds is None:
-                seconds = (time.perf_counter() - start) / samples.sizes["sample"]
-            return _as_dataset(answer, seconds_per_sample=seconds, method=self._config)
-
-        folder, key = self._place(samples)
-        kept = cache.get(folder / f"{key}.nc", make)
-        self.seconds_per_sample = float(kept.attrs["seconds_per_sample"])
-        return kept.answer.values
-
-    def _place(self, samples: xr.Dataset) -> tuple[Path, str]:
-        """The folder of answers, and the name of those for these samples."""
-        attributes = sorted(map(str, samples.attrs.items()))  # a grid's topology is among them
-        given = samples.drop_vars([name for name, field in samples.items() if field.attrs.get("derived")])
-        text = f"{self._config}{self._learnt}{attributes}{cache.digest(given)}"
-        return cache.folder_for(cache_folder(), "answers", {"format": 1}), hashlib.sha256(text.encode()).hexdigest()[
-            :16
-        ]
-
-
-def _as_dataset(answer: np.ndarray, **attributes: Any) -> xr.Dataset:
-    """An answer to be kept, of any shape."""
-    dims = [f"axis_{number}" for number in range(answer.ndim)]
-    return xr.Dataset({"answer": (dims, answer)}, attrs=attributes)
 
 
 def trained(

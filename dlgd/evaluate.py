@@ -7,37 +7,37 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
-from dlgd.cli import entry as door
+from dlgd.cli import entry, runs
 from dlgd.core.errors import Refusal
 
 if TYPE_CHECKING:
     from dlgd.core.contract import DataSource
 
 
-@door.door("evaluate")
+@entry.command("evaluate")
 def main(config: DictConfig) -> None:
-    """Writes into <run folder>/evaluation/<part or file>/, or outputs/<checkpoint file>/evaluation/..."""
+    """Writes into <run folder>/evaluation/<split or file>/, or outputs/<checkpoint file>/evaluation/..."""
     from dlgd import build
-    from dlgd.core.contract import PARTS
+    from dlgd.core.contract import SPLITS
+    from dlgd.core.files import make_writable
     from dlgd.scoring.report import report
     from dlgd.scoring.trained import Trained
     from dlgd.tracking.off import Off
-    from dlgd.training.checkpoint import make_writable
 
-    if config.part not in PARTS:
-        raise Refusal(f"part={config.part} is unknown: choose one of {', '.join(PARTS)}")
-    run, former = door.find_trained(config.run, config)
+    if config.split not in SPLITS:
+        raise Refusal(f"split={config.split} is unknown: choose one of {', '.join(SPLITS)}")
+    run, former = runs.find_trained(config.run, config)
     former, data, network, kept = build.trained(run, former, config.criterion)
-    where = config.part
+    where = config.split
     if config.get("data") is not None:
-        data, where = other_data(config, data), f"{config.data.name}-{config.part}"
+        data, where = other_data(config, data), f"{config.data.name}-{config.split}"
     scored = former
     if config.get("evaluation") is not None:
         config.data = former.data if config.get("data") is None else config.data
-        scored = door.settled(config)
+        scored = entry.with_evaluation(config)
     device = build.run_device(config)
     if config.input is None:
-        samples = data.samples(config.part)
+        samples = data.samples(config.split)
     else:
         samples, where = data.read(Path(config.input)), Path(config.input).stem
         wanted = {"label": ("label",), "sequence": ("state",)}.get(data.spec.kind, data.spec.output_channels)
@@ -46,10 +46,10 @@ def main(config: DictConfig) -> None:
             raise Refusal(f"{config.input} has no {', '.join(wanted)} to compare with: use dlgd.predict")
     folder = (run if run.is_dir() else Path("outputs") / run.stem) / "evaluation" / where
     make_writable(folder)
-    misfit = build.misfit(former, data.spec)
+    loss = build.loss(former, data.spec)
     report(
         methods=[
-            Trained(name=former.choices.model, network=network, data=data, device=device, misfit=misfit),
+            Trained(name=former.choices.model, network=network, data=data, device=device, loss=loss),
             *build.fitted(build.comparison(scored), data),
         ],
         samples=samples,
@@ -57,7 +57,7 @@ def main(config: DictConfig) -> None:
         folder=folder,
         tracker=Off(experiment=former.data.name, folder=folder),
         title=f"{where}: {kept.state.step} steps on {former.data.name}",
-        part=where,
+        split=where,
     )
     print(f"everything is in {folder}")
 

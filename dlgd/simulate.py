@@ -6,21 +6,21 @@ import logging
 
 from omegaconf import DictConfig
 
-from dlgd.cli import entry as door
+from dlgd.cli import entry
 
 log = logging.getLogger(__name__)
 
 
-@door.door("simulate")
+@entry.command("simulate")
 def main(config: DictConfig) -> None:
     """Interruptible; what was made stays."""
     from dlgd import build
-    from dlgd.core.contract import PARTS
+    from dlgd.core.contract import SPLITS
     from dlgd.core.paths import cache_folder
 
     data = build.data(config)
     data.prepare()
-    counts = ", ".join(f"{data.samples(part).sizes['sample']} {part}" for part in PARTS)
+    counts = ", ".join(f"{data.samples(split).sizes['sample']} {split}" for split in SPLITS)
     log.info(
         "data=%s is ready in %s: %s samples, checksum %s", config.data.name, cache_folder(), counts, data.checksum()
     )

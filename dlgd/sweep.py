@@ -1,50 +1,26 @@
 """python -m dlgd.sweep sweep=mnist_5k trials=40 workers=2: search for the best options of a training or method.
 
-Workers are processes that train one network after the other and score it on the validation part. The search is kept
+Workers are processes that train one network after the other and score it on the validation split. The search is kept
 in a file, or in a database that several machines share: the same command goes on with it, and helps with it elsewhere.
 """
 
 from __future__ import annotations
 
-import functools
-import logging
 import shlex
 import sys
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from dlgd.cli import entry as door
-from dlgd.core.errors import Refusal
-from dlgd.core.paths import CONF
+from dlgd.cli import entry
 
-if TYPE_CHECKING:
-    from optuna import Study
-    from optuna.storages import BaseStorage
-
-    from dlgd.core.contract import Tracker
-    from dlgd.tuning.report import Best
-    from dlgd.tuning.space import Space
-    from dlgd.tuning.trial import Composer
-    from dlgd.tuning.worker import Job
-
-log = logging.getLogger(__name__)
-
-PARENT_TAG = "mlflow.parentRunId"  # as MLflow's pages know it
-FINALISTS = 3  # trials that are trained again with other seeds
-# Settings that may change from one sitting to the next: they change no score.
-FREE = ("tracking.", "evaluation.", "device", "training.log_every", "training.checkpoint_minutes")
 OmegaConf.register_new_resolver("study_name", lambda study, sweep: study or sweep, replace=True)
 
 
-@door.door("sweep")
+@entry.command("sweep")
 def main(config: DictConfig) -> None:
     """Search, or go on searching; then say which trial is best, write its configuration, and score it."""
+    from dlgd.tuning.search import look_for_the_best, prepare
+
     search = prepare(config)
     status = "FAILED"
     try:
@@ -58,219 +34,6 @@ def main(config: DictConfig) -> None:
         command = shlex.join(["python", "-m", "dlgd.sweep", *sys.argv[1:]])
         print(f"dlgd: stopped; go on with: {command}", file=sys.stderr)
         sys.exit(130)
-
-
-# --- before it begins ----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True)
-class Search:
-    """A study, and all that its workers are told."""
-
-    config: DictConfig
-    folder: Path
-    composer: Composer
-    study: Study
-    storage: BaseStorage
-    tracker: Tracker  # of the run under which those of all trials lie
-    values: Sequence[Mapping[str, Any]] | None  # of the trials, where a grid says them beforehand
-    job: Job
-
-
-def refuse(config: DictConfig) -> None:
-    """What can be seen to be wrong at once."""
-    if not config.sweep.search:
-        files = sorted(path.stem for path in (CONF / "sweep").glob("*.yaml"))
-        raise Refusal(f"nothing is searched: type sweep=<one of {', '.join(files)}>, or one of your own in sweeps/")
-    for name, least in (("trials", 1), ("workers", 1), ("reruns", 0)):
-        value = config[name]
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise Refusal(f"{name}={value} must be a whole number, {least} or more")
-    if config.minutes is not None and not (isinstance(config.minutes, int | float) and config.minutes > 0):
-        raise Refusal(f"minutes={config.minutes} must be a number above 0, or null")
-    if config.reruns and (len(config.sweep.metrics) > 1 or "seed" in config.sweep.search):
-        raise Refusal(f"reruns={config.reruns} needs one metric, and seeds that are not searched: type reruns=0")
-
-
-def checked(
-    config: DictConfig, overrides: Sequence[str], folder: Path
-) -> tuple[Composer, Space, list[dict[str, Any]] | None]:
-    """What composes the configurations of trials, what is searched, and the points of a grid. Raises Refusal for
-    whatever cannot be searched or built; makes no data."""
-    from dlgd.tuning import study as studies
-    from dlgd.tuning.trial import Composer, check, is_group
-
-    refuse(config)
-    metrics = OmegaConf.to_container(config.sweep.metrics)
-    studies.check(metrics, config.sweep.sampler, config.sweep.pruner)
-    composer = Composer(overrides)
-    space = searched(config, composer, overrides)
-    values = space.grid() if config.sweep.sampler == "grid" else None
-    check(composer, space.corners(is_group), list(metrics), folder)
-    return composer, space, values
-
-
-def prepare(config: DictConfig) -> Search:
-    """Check everything, then open the study and its run in MLflow."""
-    from dlgd.tracking.store import owner
-    from dlgd.tuning import pool
-    from dlgd.tuning import report as findings
-    from dlgd.tuning import study as studies
-    from dlgd.tuning.trial import make_objective
-    from dlgd.tuning.worker import Job
-
-    overrides, folder = typed(), door.output_folder()
-    composer, space, values = checked(config, overrides, folder)
-    metrics = OmegaConf.to_container(config.sweep.metrics)
-    name = str(config.study or HydraConfig.get().runtime.choices["sweep"])
-    findings.refuse_foreign(findings.place_of_best(composer, name, config.best))
-    where = config.storage or str(folder.absolute() / "study.journal")
-    storage = studies.storage_of(where)
-    study = studies.create(storage, name, metrics)
-    compare_settings(study, settings(config, composer, space), folder)
-    tracker = open_record(composer, folder, name, metrics, config)
-    tags = {"dlgd.study": name} | ({} if tracker.run_id is None else {PARENT_TAG: tracker.run_id})
-    threads = pool.threads_each(config.workers)
-    job = Job(
-        study=name, storage=where, folder=folder, space=space, metrics=metrics,
-        sampler=config.sweep.sampler, pruner=config.sweep.pruner, seed=config.seed,
-        trials=config.trials if values is None else min(config.trials, len(values)),
-        until=None if config.minutes is None else time.time() + 60 * config.minutes,
-        make_objective=functools.partial(make_objective, tuple(overrides), tags, threads), owner=owner,
-    )  # fmt: skip
-    return Search(
-        config=config, folder=folder, composer=composer, study=study, storage=storage, tracker=tracker, values=values,
-        job=job,
-    )  # fmt: skip
-
-
-def typed() -> list[str]:
-    """What was typed and concerns trials: options, and folders in which else to look for files."""
-    overrides = HydraConfig.get().overrides
-    return [*overrides.task, *(one for one in overrides.hydra if one.lstrip("+").startswith("hydra.searchpath"))]
-
-
-def searched(config: DictConfig, composer: Composer, overrides: Sequence[str]) -> Space:
-    """The space of the sweep file without what was typed."""
-    from dlgd.tuning import space
-    from dlgd.tuning.trial import is_group
-
-    base, choices = composer.config({})
-
-    def value_of(name: str) -> Any:
-        return choices.get(name) if is_group(name) else OmegaConf.select(base, name)
-
-    keys = [one.lstrip("+~").partition("=")[0] for one in overrides]
-    return space.parse(OmegaConf.to_container(config.sweep.search), value_of, keys)
-
-
-def settings(config: DictConfig, composer: Composer, space: Space) -> dict[str, str]:
-    """What all trials of a study have in common, as text by name: with another one they could not be compared."""
-    from dlgd.tracking.provenance import flatten
-
-    base, choices = composer.config({})
-    varied = [one.name for one in space.parameters]
-    below = tuple(f"{name}." for name in varied)
-    flat = flatten(OmegaConf.to_container(base)) | {name: choice for name, choice in choices.items()}
-    common = {key: value for key, value in flat.items() if key not in varied and not key.startswith((*FREE, *below))}
-    sweep = {f"sweep.{key}": value for key, value in OmegaConf.to_container(config.sweep).items()}
-    return {key: str(value) for key, value in (common | sweep | {"searched": varied}).items()}
-
-
-def compare_settings(study: Study, wanted: Mapping[str, str], folder: Path) -> None:
-    """Keep the settings with a new study; Refusal where it was begun with others."""
-    before = study.user_attrs.get("settings")
-    if before is None:
-        if list(folder.glob("trial_*")):
-            raise Refusal(f"{folder} has trials of another search: type study=<another name>, or remove the folder")
-        study.set_user_attr("settings", dict(wanted))
-        return
-    for key in {**wanted, **before}:
-        now, then = wanted.get(key, "nothing"), before.get(key, "nothing")
-        if now != then:
-            raise Refusal(
-                f"study={study.study_name} was begun with {key}={then}, not {now}: type study=<another name> for a "
-                "search of its own"
-            )
-
-
-def open_record(composer: Composer, folder: Path, name: str, metrics: Mapping[str, str], config: DictConfig) -> Tracker:
-    """The run in MLflow under which those of the trials lie; that of an earlier sitting, if there was one."""
-    from dlgd import build
-    from dlgd.tuning.trial import settled
-
-    base = settled(*composer.config({}))
-    tracker = build.tracker(base, folder)
-    params, tags = build.record(base, {}, str(config.device), checksum="")
-    del tags["data_checksum"]  # the data are made by the trials
-    sweep = {f"sweep.{key}": value for key, value in OmegaConf.to_container(config.sweep).items() if key != "search"}
-    asked = {f"search.{key}": value for key, value in OmegaConf.to_container(config.sweep.search).items()}
-    params = {key: value for key, value in params.items() if key.startswith(("data.", "training.", "seed"))}
-    tracker.start(
-        name=f"sweep {name}", params=params | sweep | asked, tags=tags | {"dlgd.study": name},
-        run_id=door.run_id(folder),
-    )  # fmt: skip
-    return tracker
-
-
-# --- the search ----------------------------------------------------------------------------------------------------
-
-
-def look_for_the_best(search: Search) -> bool:
-    """Try everything, and keep what came out; whether it came to its end, and was not interrupted."""
-    from dlgd.tuning import report as findings
-
-    config, job = search.config, search.job
-    how = attempt(search, job, search.study, search.values)
-    findings.show_table(search.study, job.metrics, search.folder, search.tracker)
-    if how == "ended":
-        best = findings.chosen(search.study, job.metrics, config.pick)
-        findings.draw(search.study, job.metrics, search.folder, search.tracker)
-        if config.reruns and config.pick is None:
-            how, best = train_again(search)
-    if how != "ended":
-        return how != "interrupted"
-    written = findings.write_best(search.composer, best, search.study.study_name, config.best)
-    log.info("the best configuration is in %s: %s", written, findings.command(written, search.composer, best))
-    if config.test:
-        findings.score_on_test(search.study, best, search.folder, search.tracker)
-    log.info("everything is in %s", search.folder)
-    return True
-
-
-def train_again(search: Search) -> tuple[str, Best | None]:
-    """Train the best few with other seeds, in a study of their own: how that ended, and which is best in the mean."""
-    from optuna.distributions import IntDistribution
-
-    from dlgd.tuning import outcomes as results
-    from dlgd.tuning import report as findings
-    from dlgd.tuning import study as studies
-    from dlgd.tuning.space import Parameter, Space
-
-    job, count = search.job, search.config.reruns
-    finalists = results.best_trials(search.study, job.metrics)[:FINALISTS]
-    numbers = [trial.number for trial in finalists]
-    name = f"{job.study}, trials {', '.join(map(str, numbers))} again"
-    seed = Parameter("seed", IntDistribution(0, 2**31), {})
-    values = [trial.params | {"seed": search.config.seed + 1 + n} for trial in finalists for n in range(count)]
-    log.info("training trials %s again with %d other seeds each", ", ".join(map(str, numbers)), count)
-    again = replace(
-        job, study=name, folder=search.folder / f"again_{'_'.join(map(str, numbers))}",
-        space=Space((*job.space.parameters, seed)), sampler="random", pruner="none", trials=len(values), until=None,
-    )  # fmt: skip
-    study = studies.create(search.storage, name, job.metrics)
-    how = attempt(search, again, study, values)
-    findings.show_table(study, job.metrics, again.folder, search.tracker, under="again")
-    return how, findings.best_in_the_mean(study, finalists, job.metrics) if how == "ended" else None
-
-
-def attempt(search: Search, job: Job, study: Study, values: Sequence[Mapping[str, Any]] | None) -> str:
-    """Let workers try the trials of a job; how that ended."""
-    from dlgd.tracking.store import is_alive
-    from dlgd.tuning import pool, queue
-
-    queue.ask(study, job.trials, values)
-    return pool.search(job, study, search.storage, workers=search.config.workers, is_alive=is_alive)
 
 
 if __name__ == "__main__":

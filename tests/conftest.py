@@ -28,11 +28,11 @@ def cache(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def dlgd(cache, tmp_path):
-    """Run `python -m dlgd.<door> ...` in an empty working folder and return the finished process."""
+    """Run `python -m dlgd.<command> ...` in an empty working folder and return the finished process."""
 
-    def run(door: str, *arguments: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess:
+    def run(command: str, *arguments: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess:
         return subprocess.run(
-            [sys.executable, "-m", f"dlgd.{door}", *arguments],
+            [sys.executable, "-m", f"dlgd.{command}", *arguments],
             cwd=tmp_path,
             env=os.environ | {"DLGD_CACHE": str(cache), "PYTHONPATH": str(ROOT)} | (environment or {}),
             capture_output=True,

@@ -11,8 +11,8 @@ from dlgd.tracking.sender import safe_name
 DATA = {"data": "nemovar", "data._target_": "dlgd.data.Nemovar", "data.name": "nemovar", "data.rows": "40"}
 TRAINING = {"training": "quick", "training.steps": "5", "training.minutes": "None", "training.log_every": "1"}
 NETWORK = {"model": "resnet", "model._target_": "dlgd.models.ResNet", "model.layers": "10", "device": "auto"}
-BASELINE = {"baseline": "homogeneous", "baseline._target_": "dlgd.baselines.homogeneous", "part": "test"}
-CHECKSUM = "111-222-333"  # of the training, validation and test parts
+BASELINE = {"baseline": "homogeneous", "baseline._target_": "dlgd.baselines.homogeneous", "split": "test"}
+CHECKSUM = "111-222-333"  # of the training, validation and test splits
 
 
 class Recorder:

@@ -36,8 +36,8 @@ def test_every_dependency_is_pinned_within_its_range():
 
 
 def test_the_readme_names_what_exists():
-    for door in re.findall(r"python -m dlgd\.(\w+)", README):
-        assert (ROOT / "dlgd" / f"{door}.py").exists(), door
+    for command in re.findall(r"python -m dlgd\.(\w+)", README):
+        assert (ROOT / "dlgd" / f"{command}.py").exists(), command
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"(?:^|`)make ([a-z-]+)", README, re.MULTILINE)) <= targets
     for path in re.findall(r"`((?:dlgd|conf|docs|experiments|tests)/[\w/.-]+)`", README):

@@ -52,7 +52,7 @@ class ImageChanges(Augmentation):
     exp(-d^2 / (4 elastic_scale^2)) at a distance d: white noise smoothed by a Gaussian of standard deviation
     elastic_scale, after P. Simard, D. Steinkraus, J. Platt, Best practices for convolutional neural networks applied to
     visual document analysis, 2003, section 2.
-    erasing: the chance that a rectangle is filled with random values; Z. Zhong et al., Random erasing data
+    erasing: the probability that a rectangle is filled with random values; Z. Zhong et al., Random erasing data
     augmentation, arXiv:1708.04896, algorithm 1. Noise and erasing are for the input alone.
     """
 

@@ -52,7 +52,7 @@ class Symmetries(Augmentation):
         count = len(number)
         self._south = [number[pair.south] for pair in spec.staggered]
         self._west = [number[pair.west] for pair in spec.staggered]
-        self._sign = torch.tensor([-1.0 if pair.odd else 1.0 for pair in spec.staggered])[:, None, None]
+        self._sign = torch.tensor([-1.0 if pair.antisymmetric else 1.0 for pair in spec.staggered])[:, None, None]
         self._zeroed = torch.tensor([name in spec.zeroed_on_land for name in spec.input_channels])[:, None, None]
         # the rest is shaped (C + 1, 1, 1), in float64 first: the last channel tells sea from land
         closed, slope, offset = (np.full(count + 1, value) for value in (0.0, 1.0, 0.0))

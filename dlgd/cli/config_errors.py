@@ -11,7 +11,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError
 
 from dlgd.core.paths import CONF
 
-NOT_TYPED = {"hydra", "taken_over"}  # options that nobody would mean; nor those that begin with _
+NOT_TYPED = {"hydra", "init_loaded"}  # options that nobody would mean; nor those that begin with _
 
 
 def in_a_sentence(error: Exception, config_name: str) -> str:

@@ -1,10 +1,9 @@
-"""What the doors share: Hydra's entry, refusals told in one sentence, and runs found again. Imports nothing heavy."""
+"""The entry of each command: Hydra's, and refusals printed as one sentence. Imports nothing heavy."""
 
 from __future__ import annotations
 
 import functools
 import inspect
-import logging
 import os
 import sys
 from collections.abc import Callable
@@ -19,23 +18,20 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from dlgd.cli import multirun
+from dlgd.cli.runs import refuse_lost_run, run_folder
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import CONF
 
-log = logging.getLogger(__name__)
 
-CONFIG = "config.yaml"  # of a run, in its folder
-
-
-def door(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callable[[], None]]:
+def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callable[[], None]]:
     """Make a command of a function of the configuration conf/<config_name>.yaml."""
 
     def decorate(function: Callable[[DictConfig], None]) -> Callable[[], None]:
         name = Path(inspect.getfile(function)).stem
 
         @functools.wraps(function)
-        def told(config: DictConfig) -> None:
-            if multirun.is_one():
+        def run(config: DictConfig) -> None:
+            if multirun.in_multirun():
                 multirun.run(config, name)
                 return
             try:
@@ -50,9 +46,9 @@ def door(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callable[
                 print("dlgd: interrupted; what was finished is kept", file=sys.stderr)
                 sys.exit(130)
 
-        main = hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(told)
+        main = hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(run)
 
-        def command() -> None:
+        def entry() -> None:
             OmegaConf.register_new_resolver("run_folder", run_folder, replace=True)
             os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra raises what it would print; told below
             try:
@@ -72,7 +68,7 @@ def door(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callable[
                     raise
                 leave(Refusal(f"{error.filename}: {error.strerror}; choose another folder or make room"))
 
-        return command
+        return entry
 
     return decorate
 
@@ -91,7 +87,7 @@ def choices() -> dict[str, str]:
     }
 
 
-def settled(config: DictConfig) -> DictConfig:
+def with_evaluation(config: DictConfig) -> DictConfig:
     """The configuration with the scores and methods that fit its data, and not those among which they were chosen."""
     if "of" in config.evaluation:
         task = config.data.get("task")
@@ -108,89 +104,3 @@ def settled(config: DictConfig) -> DictConfig:
 def output_folder() -> Path:
     """Hydra's folder of this run."""
     return Path(HydraConfig.get().runtime.output_dir)
-
-
-# --- runs that exist ---------------------------------------------------------------------------------------
-
-
-def find_trained(text: str, config: DictConfig) -> tuple[Path, DictConfig | None]:
-    """A run folder and its configuration, from its path or its id in the MLflow of `config`; or a checkpoint file,
-    which has its own."""
-    file = Path(text).expanduser()
-    if file.is_file():
-        return file, None
-    folder = find_run(text, OmegaConf.select(config, "tracking.uri"))
-    return folder, read_config(folder)
-
-
-def find_run(text: str, uri: str | None = None) -> Path:
-    """A run's folder, from its path or its id in the MLflow at `uri`; Refusal where there is none."""
-    folder = Path(text).expanduser()
-    if not folder.is_dir():
-        from dlgd.tracking.store import find_run_folder
-
-        if len(text) != 32 or not text.isalnum():  # not an MLflow id: spare its start
-            raise Refusal(f"there is no run folder {text}: give one such as outputs/2026-01-31/12-00-00-000000")
-        folder = find_run_folder(text, uri=uri)
-    if not (folder / CONFIG).is_file():
-        raise Refusal(f"{folder} is not a run folder: it has no {CONFIG}")
-    return folder
-
-
-def refuse_lost_run(arguments: list[str]) -> None:
-    """Look for the run of `resume=` before Hydra makes a folder for the command."""
-    typed = {key: value for key, _, value in (argument.partition("=") for argument in arguments)}
-    if typed.get("resume", "null") not in ("", "null"):
-        uri = typed.get("tracking.uri", "null")
-        find_run(typed["resume"], None if uri in ("", "null") else uri.strip("'\""))
-
-
-def run_folder(resume: str | None, uri: str | None, new: str) -> str:
-    """The folder of the run that is resumed, else a new one; `${run_folder:...}` in YAML."""
-    return new if resume is None else str(find_run(resume, uri))
-
-
-def run_id(folder: Path) -> str | None:
-    """The MLflow run that a run folder belongs to, if any."""
-    from dlgd.tracking.store import read_run_id
-
-    return read_run_id(folder)
-
-
-def read_config(folder: Path) -> DictConfig:
-    """The configuration that a run was made with."""
-    try:
-        return OmegaConf.load(folder / CONFIG)
-    except Exception as error:  # whatever YAML makes of a damaged file
-        raise Refusal(f"{folder / CONFIG} cannot be read: {error}") from error
-
-
-def resumed_config(folder: Path, overrides: list[str]) -> DictConfig:
-    """The configuration of a run with the values typed now; the choice of a group cannot be changed."""
-    config = read_config(folder)
-    for override in overrides:
-        key, _, _ = override.partition("=")
-        if key == "resume":
-            continue
-        if "." not in key and isinstance(OmegaConf.select(config, key), DictConfig | type(None)):
-            raise Refusal(
-                f"{override} cannot be changed in a resumed run: change single values such as training.minutes"
-            )
-        if OmegaConf.select(config, key.lstrip("+~"), throw_on_missing=False) is None and not _exists(config, key):
-            raise Refusal(f"{key} is not an option of the resumed run")
-        config.merge_with_dotlist([override])
-    return config
-
-
-def _exists(config: DictConfig, key: str) -> bool:
-    parent, _, name = key.rpartition(".")
-    node = OmegaConf.select(config, parent) if parent else config
-    return isinstance(node, DictConfig) and name in node
-
-
-def write_config(config: DictConfig, folder: Path) -> None:
-    """Keep the resolved configuration in the run folder."""
-    try:
-        (folder / CONFIG).write_text(OmegaConf.to_yaml(config, resolve=True))
-    except OSError as error:
-        raise Refusal(f"nothing can be written in {folder} ({error.strerror}): choose another hydra.run.dir") from error

@@ -1,4 +1,4 @@
-"""python -m dlgd.<door> -m ...: each run is a process of its own, with the very command that one would type for it.
+"""python -m dlgd.<command> -m ...: each run is a process of its own, with the very command that one would type for it.
 
 So a run that is refused, fails or is killed takes no other with it, and its threads are those that its launcher gives
 it (`hydra/launcher`: one run after another, joblib for several at a time on this machine, submitit for a cluster).
@@ -30,6 +30,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from dlgd.core.errors import Refusal
+from dlgd.core.files import write_text
 from dlgd.tracking import parents, store
 
 log = logging.getLogger(__name__)
@@ -55,9 +56,7 @@ class Outcome:
 
     def write(self, folder: Path) -> None:
         """Into the folder of the run, whole or not at all."""
-        draft = folder / f"{OUTCOME}.draft"
-        draft.write_text(json.dumps(asdict(self), indent=2))
-        os.replace(draft, folder / OUTCOME)
+        write_text(folder / OUTCOME, json.dumps(asdict(self), indent=2))
 
 
 # --- in the process of the run -----------------------------------------------------------------------------------
@@ -85,12 +84,12 @@ def sentence(error: Exception) -> str:
 # --- in the process that a launcher gives to the run ---------------------------------------------------------------
 
 
-def is_one() -> bool:
+def in_multirun() -> bool:
     """Whether this is a run of a multirun, before it has a process of its own."""
     return HydraConfig.get().mode == RunMode.MULTIRUN
 
 
-def run(config: DictConfig, door: str) -> None:
+def run(config: DictConfig, name: str) -> None:
     """The run in a process of its own, until its end; its outcome in its folder, and in MLflow if it failed."""
     hydra = HydraConfig.get()
     folder, together = Path(hydra.runtime.output_dir), Path(hydra.sweep.dir).absolute()
@@ -101,7 +100,7 @@ def run(config: DictConfig, door: str) -> None:
     # One run at a time has the terminal and its progress bar; several would write over one another.
     alone = hydra.runtime.choices["hydra/launcher"] == "basic"
     begun = time.monotonic()
-    code = process(command(door, folder), None if alone else folder / OUTPUT)
+    code = process(words_of(name, folder), None if alone else folder / OUTPUT)
     minutes = (time.monotonic() - begun) / 60
     if code == 0:
         outcome = replace(outcome, status="FINISHED", minutes=minutes)
@@ -115,20 +114,20 @@ def run(config: DictConfig, door: str) -> None:
 
 
 def place(config: DictConfig) -> dict[str, Any]:
-    """Of a configuration what tells where its run is recorded; nothing for a door that records nothing."""
+    """Of a configuration what tells where its run is recorded; nothing for a command that records nothing."""
     if OmegaConf.select(config, "tracking._target_") is None:
         return {}
     data = {key: config.data[key] for key in ("name", "task") if key in config.data}
     return {"tracking": OmegaConf.to_container(config.tracking, resolve=True), "data": data}
 
 
-def command(door: str, folder: Path) -> list[str]:
+def words_of(name: str, folder: Path) -> list[str]:
     """What one would type for this run alone, with its folder."""
     overrides = HydraConfig.get().overrides
     kept = [one for one in overrides.hydra if not one.lstrip("+~").startswith(MINE)]
     quoted = str(folder).replace("\\", "\\\\").replace("'", "\\'")
     own = ["hydra.mode=RUN", f"hydra.run.dir='{quoted}'"]
-    return [sys.executable, "-m", f"dlgd.{door}", *overrides.task, *kept, *own]
+    return [sys.executable, "-m", f"dlgd.{name}", *overrides.task, *kept, *own]
 
 
 def process(arguments: list[str], output: Path | None) -> int:
@@ -277,7 +276,7 @@ def scores(finished: dict[Path, Outcome], names: dict[Path, str]) -> tuple[dict[
 
     rows, columns, seen = {}, {}, set()
     for run in finished:
-        if not (run / "scores.json").exists():  # a door that scores nothing
+        if not (run / "scores.json").exists():  # a command that scores nothing
             continue
         rows[run] = json.loads((run / "scores.json").read_text())[0] | {"method": names[run]}
         config = OmegaConf.load(run / "config.yaml")

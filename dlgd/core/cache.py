@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import xarray as xr
 from filelock import FileLock, Timeout
 
 from dlgd.core.errors import Refusal
+from dlgd.core.files import written_whole
 
 log = logging.getLogger(__name__)
 
@@ -59,14 +59,11 @@ def digest(dataset: xr.Dataset) -> str:
 
 def write(dataset: xr.Dataset, path: Path) -> None:
     """Write with the digest as an attribute, atomically."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        dataset.assign_attrs(digest=digest(dataset)).to_netcdf(temporary, engine="netcdf4")
-        os.replace(temporary, path)
+        with written_whole(path) as partial:
+            dataset.assign_attrs(digest=digest(dataset)).to_netcdf(partial, engine="netcdf4")
     except (OSError, RuntimeError) as error:  # HDF5 tells of a full disk by a RuntimeError
         raise Refusal(f"cannot write {path}: {error}; make room or set DLGD_CACHE") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read(path: Path) -> xr.Dataset | None:

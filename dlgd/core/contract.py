@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from dlgd.physics.integrators import Dynamics
 
-PARTS = ("train", "valid", "test")
+SPLITS = ("train", "valid", "test")
 # What a network is asked for: fields from fields, series from series, the class of a sample, or, from the class
-# alone, one-hot (B, classes), a new sample like those of the training part (which are the targets).
+# alone, one-hot (B, classes), a new sample like those of the training split (which are the targets).
 KINDS = ("field", "sequence", "label", "generated")
 
 
@@ -76,7 +76,7 @@ class Staggered:
     """Two input channels of one quantity that stands on the faces between cells, not in the cells.
 
     At each cell `south` holds the value of the cell's south face and `west` that of its west face, each less
-    the mean and over the std of its own scaling. `odd` is a difference across the face, from the neighbour's
+    the mean and over the std of its own scaling. `antisymmetric` is a difference across the face, from the neighbour's
     cell to the cell's own: it changes its sign when the face becomes that of the other cell.
     """
 
@@ -84,7 +84,7 @@ class Staggered:
     west: str
     south_scaling: Scaling = field(default_factory=Scaling)
     west_scaling: Scaling = field(default_factory=Scaling)
-    odd: bool = False
+    antisymmetric: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,9 @@ class Spec:
     units: str = "1"  # of the physical target
     scaling: Scaling = field(default_factory=Scaling)
     days: int = 0  # of maps to be interpolated from observations: how many a network sees, an odd number; see below
-    given: int = 0  # of sequences: leading steps of the input that are known; the others are 0, and are the target
+    context_steps: int = (
+        0  # of sequences: leading steps of the input that are known; the others are 0, and are the target
+    )
     dt: float = 0.0  # of sequences: time between two steps, in the units of `dynamics`
     dynamics: Dynamics | None = None  # of sequences: the equations behind them, in physical units
     staggered: tuple[Staggered, ...] = ()  # every other channel stands at the centre of its cell
@@ -125,12 +127,12 @@ class Output:
     terms: Mapping[str, Tensor] = field(default_factory=dict)
 
 
-class Misfit(ABC, nn.Module):
+class Loss(ABC, nn.Module):
     """The loss group: how far a prediction is from its target, where the mask says the target counts."""
 
     @abstractmethod
     def forward(self, *, prediction: Tensor, target: Tensor, mask: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Scalar to minimize (a mean over the cells of the mask) and its named parts, detached."""
+        """Scalar to minimize (a mean over the cells of the mask) and its named terms, detached."""
 
 
 class Network(ABC, nn.Module):
@@ -141,21 +143,23 @@ class Network(ABC, nn.Module):
 
     @abstractmethod
     def forward(self, input: Tensor) -> Output:
-        """(B, C_in, Y + 2 halo, X + 2 halo) -> prediction (B, C_out, Y, X), for fields; (B, classes), the
-        logarithms of their chances up to a constant, for labels; (B, C_in, T, X) -> (B, C_out, T - given, X), for
-        sequences, any T."""
+        """From the input to the prediction.
+
+        Fields: (B, C_in, Y + 2 halo, X + 2 halo) -> (B, C_out, Y, X). Labels: -> (B, classes), the logarithms of their
+        probabilities up to a constant. Sequences: (B, C_in, T, X) -> (B, C_out, T - context_steps, X), for any T.
+        """
 
     def use_scaling(self, scaling: Scaling) -> None:
         """Take note of the scaling of what it predicts, once the data are ready; it goes into the checkpoints."""
 
-    def check(self, misfit: Misfit) -> None:
-        """Refuse, before any long work, a misfit that the network cannot be trained with."""
+    def check(self, loss: Loss) -> None:
+        """Refuse, before any long work, a loss that the network cannot be trained with."""
 
     def features(self, input: Tensor) -> Tensor:
         """(B, n): what the last layer of a network for labels sees."""
         raise NotImplementedError(f"{type(self).__name__} has no features")
 
-    def scores(self, batch: Batch, misfit: Misfit) -> dict[str, Tensor]:
+    def scores(self, batch: Batch, loss: Loss) -> dict[str, Tensor]:
         """Scores that only this network understands (a VAE's bounds of the likelihood), means over the batch; none for
         most networks."""
         return {}
@@ -173,17 +177,17 @@ class Network(ABC, nn.Module):
         """The parts that have an optimizer of their own; a GAN has two."""
         return {"network": self}
 
-    def objectives(self, batch: Batch, misfit: Misfit) -> Iterator[tuple[str, Tensor, dict[str, Tensor]]]:
-        """(player, scalar to minimize, named parts): once for most networks, once per player for a GAN.
+    def objectives(self, batch: Batch, loss: Loss) -> Iterator[tuple[str, Tensor, dict[str, Tensor]]]:
+        """(player, scalar to minimize, its named terms): once for most networks, once per player for a GAN.
 
         A generator: what follows a `yield` runs after that player's step.
         """
         output = self(batch.input)
-        total, parts = misfit(prediction=output.prediction, target=batch.target, mask=batch.mask)
+        total, terms = loss(prediction=output.prediction, target=batch.target, mask=batch.mask)
         for name, term in output.terms.items():
             total = total + term
-            parts[name] = term.detach()
-        yield "network", total, parts
+            terms[name] = term.detach()
+        yield "network", total, terms
 
 
 class Coder(ABC):
@@ -257,8 +261,8 @@ class DataSource(ABC):
         """Scale as at training time, so that new fields can be encoded without the training samples."""
 
     @abstractmethod
-    def samples(self, part: str) -> xr.Dataset:
-        """The part "train", "valid" or "test" in physical units, with coordinates; dimension `sample` first."""
+    def samples(self, split: str) -> xr.Dataset:
+        """The split "train", "valid" or "test" in physical units, with coordinates; dimension `sample` first."""
 
     @abstractmethod
     def encode(self, samples: xr.Dataset, *, halo: int, device: torch.device | str) -> Iterable[Batch]:
@@ -274,7 +278,7 @@ class DataSource(ABC):
     @abstractmethod
     def to_physical(self, prediction: Tensor, samples: xr.Dataset | None) -> np.ndarray:
         """Scaled network outputs (one row per sample) back in units of `spec.units`, NaN where undefined; of labels,
-        the chances of the classes. What a coder decodes belongs to no samples: then `samples` is None."""
+        the probabilities of the classes. What a coder decodes belongs to no samples: then `samples` is None."""
 
     @abstractmethod
     def tiny(self) -> DataSource:
@@ -286,15 +290,15 @@ class Method(ABC):
 
     name: str  # the row's name in a table of scores
     seconds_per_sample: float | None = None  # set by methods that know better than who waits for the answer
-    learns: bool = False  # whether its answers depend on the training part
+    learns: bool = False  # whether its answers depend on the training split
 
     @abstractmethod
     def fit(self, train: xr.Dataset) -> None:
-        """Learn from the training part; most classical methods do nothing here."""
+        """Learn from the training split; most classical methods do nothing here."""
 
     @abstractmethod
     def predict(self, samples: xr.Dataset) -> np.ndarray:
-        """The physical target of each sample, shape (sample, ...); of labels, the chances (sample, class)."""
+        """The physical target of each sample, shape (sample, ...); of labels, the probabilities (sample, class)."""
 
     def scores(self, samples: xr.Dataset) -> dict[str, float]:
         """Scores that only this method understands; none for most."""
@@ -393,4 +397,4 @@ class Tracker(ABC):
             self.finish(status)
 
 
-Validate = Callable[[Network], dict[str, float]]  # scores of the validation part; lower is better
+Validate = Callable[[Network], dict[str, float]]  # scores of the validation split; lower is better

@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from dlgd.core.contract import Misfit, Spec
+from dlgd.core.contract import Loss, Spec
 
 IGNORED = -100  # no class
 
 
-class CrossEntropy(Misfit):
-    """Mean of -log(chance of the true class), in nats.
+class CrossEntropy(Loss):
+    """Mean of -log(probability of the true class), in nats.
 
     With label_smoothing s the truth is (1 - s) for the true class and s / classes for each, it too (Szegedy et al.
     2016, section 7).
@@ -27,7 +27,7 @@ class CrossEntropy(Misfit):
         self.label_smoothing = label_smoothing
 
     def forward(self, *, prediction: Tensor, target: Tensor, mask: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """prediction (B, classes), the logarithms of chances up to a constant; target (B,) int64; mask (B,)."""
+        """prediction (B, classes), the logarithms of probabilities up to a constant; target (B,) int64; mask (B,)."""
         # ignore_index rather than a masked sum of each one's loss: that cost a fifth of a small network's step
         total = functional.cross_entropy(
             torch.where(mask[:, None], prediction, 0.0),  # NaN times no weight would be NaN

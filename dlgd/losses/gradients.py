@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from dlgd.core.contract import Misfit, Spec
+from dlgd.core.contract import Loss, Spec
 from dlgd.losses.pointwise import check_numbers
 
 LEAST = 1e-3  # below the weight of any cell, of up to 2,000 days: what nothing is divided by
 
 
-class Gradients(Misfit):
+class Gradients(Loss):
     """E[e^2] + gradients (E[(de/dy)^2] + E[(de/dx)^2]) + laplacian E[(d2e/dx2 + d2e/dy2)^2], e the error of the scaled
     target.
 
@@ -45,13 +45,13 @@ class Gradients(Misfit):
         error = torch.where(mask, prediction, 0.0) - torch.where(mask, target, 0.0)
         weight = triangle(mask.shape[1], like=error) if self.triangular else error.new_ones(1, 1, 1)
         inner = weight * eroded(mask)
-        parts = {"mse": weighted_mean(error.square(), weight * mask)}
+        terms = {"mse": weighted_mean(error.square(), weight * mask)}
         if self.gradients > 0:
             squares = sum(slope.square() for slope in sobel(error))
-            parts["gradients"] = self.gradients * weighted_mean(squares, inner)
+            terms["gradients"] = self.gradients * weighted_mean(squares, inner)
         if self.laplacian > 0:
-            parts["laplacian"] = self.laplacian * weighted_mean(laplacian(error).square(), inner)
-        return torch.stack(list(parts.values())).sum(), {name: part.detach() for name, part in parts.items()}
+            terms["laplacian"] = self.laplacian * weighted_mean(laplacian(error).square(), inner)
+        return torch.stack(list(terms.values())).sum(), {name: part.detach() for name, part in terms.items()}
 
 
 def triangle(days: int, *, like: Tensor) -> Tensor:

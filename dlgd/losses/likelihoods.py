@@ -1,7 +1,7 @@
 """Negative logarithms of the likelihood of the target, given the prediction, in nats per cell.
 
-Only of these does a sum with other nats, such as those of a code, make sense: `likelihood` is true of them. `chances`
-is true where predictions must lie between 0 and 1.
+Only of these does a sum with other nats, such as those of a code, make sense: `likelihood` is true of them.
+`probabilities` is true where predictions must lie between 0 and 1.
 """
 
 from __future__ import annotations
@@ -10,20 +10,20 @@ import math
 
 from torch import Tensor
 
-from dlgd.core.contract import Misfit, Spec
+from dlgd.core.contract import Loss, Spec
 from dlgd.losses.pointwise import check_numbers, masked_mean
 
-LEAST = 1e-7  # chance that a cell is given; 1 - LEAST still differs from 1 in float32
+LEAST = 1e-7  # probability that a cell is given; 1 - LEAST still differs from 1 in float32
 
 
-class Bernoulli(Misfit):
-    """Each cell is 1 with the predicted chance, else 0, independently of the others.
+class Bernoulli(Loss):
+    """Each cell is 1 with the predicted probability, else 0, independently of the others.
 
     Of a grey target between 0 and 1 it is the mean over the two (a cross-entropy, no likelihood any more): lowest where
     the prediction is the target, but not zero there. Predictions are cut to [LEAST, 1 - LEAST].
     """
 
-    likelihood, chances = True, True
+    likelihood, probabilities = True, True
 
     def __init__(self, *, spec: Spec) -> None:
         super().__init__()
@@ -38,14 +38,14 @@ class Bernoulli(Misfit):
         """Any shape; prediction, target and mask alike."""
 
         def nats(prediction: Tensor, target: Tensor) -> Tensor:
-            chance = prediction.clamp(LEAST, 1 - LEAST)
-            return -(target * chance.log() + (1 - target) * (-chance).log1p())
+            probability = prediction.clamp(LEAST, 1 - LEAST)
+            return -(target * probability.log() + (1 - target) * (-probability).log1p())
 
         value = masked_mean(nats, prediction, target, mask)
         return value, {"bernoulli": value.detach()}
 
 
-class Gaussian(Misfit):
+class Gaussian(Loss):
     """Each cell is the predicted number plus normal noise of standard deviation `std`, in units of the scaled target,
     independently of the others."""
 

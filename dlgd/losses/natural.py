@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dlgd.core.contract import Misfit, Spec
+from dlgd.core.contract import Loss, Spec
 from dlgd.losses.classification import CrossEntropy
 from dlgd.losses.likelihoods import Bernoulli
 from dlgd.losses.pointwise import mse
 
 
-def natural(*, spec: Spec) -> Misfit:
+def natural(*, spec: Spec) -> Loss:
     """Cross-entropy of labels; Bernoulli likelihood of new samples between 0 and 1; else the mean squared error."""
     if spec.kind == "label":
         return CrossEntropy(spec=spec, label_smoothing=0.0)

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from dlgd.core.contract import Misfit, Spec
+from dlgd.core.contract import Loss, Spec
 from dlgd.losses.pointwise import check_divisible, check_numbers, masked_mean
 
 FLOOR = 1e-6  # of |eps|, far below what a network reaches: a root has no gradient at zero
 
 
-class RelativeNorms(Misfit):
+class RelativeNorms(Loss):
     """Sum over p in `powers` of E[|eps|^p]^(1/p), eps = (prediction^2 - target^2) / target^2 of the physical target.
 
     p = 1 is the score eps_mean and p = 2 the score RMSE(eps); the larger p, the more the largest errors count.

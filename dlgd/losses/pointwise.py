@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from dlgd.core.contract import Misfit, Spec
+from dlgd.core.contract import Loss, Spec
 
 
 def masked_mean(
@@ -37,7 +37,7 @@ def check_divisible(name: str, spec: Spec) -> None:
             raise ValueError(f"loss={name} divides by the target, which may be 0 in data={spec.name}: try loss=mse")
 
 
-class _Pointwise(Misfit):
+class _Pointwise(Loss):
     """Mean of a function of scaled prediction and target."""
 
     function: Callable[[Tensor, Tensor], Tensor]
@@ -53,17 +53,17 @@ class _Pointwise(Misfit):
         return value, {self.name: value.detach()}
 
 
-def mse(*, spec: Spec) -> Misfit:
+def mse(*, spec: Spec) -> Loss:
     """Mean squared error of the scaled target."""
     return _Pointwise(spec=spec, name="mse", function=lambda p, t: (p - t) ** 2)
 
 
-def mae(*, spec: Spec) -> Misfit:
+def mae(*, spec: Spec) -> Loss:
     """Mean absolute error of the scaled target."""
     return _Pointwise(spec=spec, name="mae", function=lambda p, t: (p - t).abs())
 
 
-def huber(*, spec: Spec, delta: float) -> Misfit:
+def huber(*, spec: Spec, delta: float) -> Loss:
     """Quadratic below `delta` (in units of the scaled target), linear above (Huber 1964)."""
     if delta <= 0:
         raise ValueError(f"loss.delta={delta} must be positive")
@@ -72,7 +72,7 @@ def huber(*, spec: Spec, delta: float) -> Misfit:
     )
 
 
-def relative(*, spec: Spec, power: float) -> Misfit:
+def relative(*, spec: Spec, power: float) -> Loss:
     """E[|eps|^power], eps = (prediction^2 - target^2) / target^2 of the physical target (Coulaud 2022, section 4).
 
     With power 2 its square root is the score RMSE(eps).

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from dlgd.core.contract import Coder, Misfit, Network, Output, Spec
+from dlgd.core.contract import Coder, Loss, Network, Output, Spec
 from dlgd.models import blocks, coders
 
 
@@ -29,9 +29,9 @@ class AE(Network, Coder):
         self.encoder = coders.Encoder(style=style, channels=len(spec.input_channels), grid=spec.grid, outputs=latent)
         self.decoder = coders.Decoder(style=style, inputs=latent, spec=spec)
 
-    def check(self, misfit: Misfit) -> None:
-        """Refusal where the linear form meets a loss of chances."""
-        self.style.check(misfit)
+    def check(self, loss: Loss) -> None:
+        """Refusal where the linear form meets a loss of probabilities."""
+        self.style.check(loss)
 
     def encode(self, samples: Tensor) -> Tensor:
         """(B, C_in, Y, X) -> (B, latent)."""

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dlgd.core.contract import Batch, Misfit, Network, Output, Spec
+from dlgd.core.contract import Batch, Loss, Network, Output, Spec
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
@@ -50,7 +50,7 @@ def kind_of(spec: Spec) -> str:
     """One of KINDS: sequences are to be continued where leading steps are given, and to be assimilated elsewhere; maps
     of days are to be interpolated."""
     if spec.kind == "sequence":
-        return "forecast" if spec.given > 0 else "assimilation"
+        return "forecast" if spec.context_steps > 0 else "assimilation"
     if spec.kind == "field" and spec.days > 0:
         return "interpolation"
     return spec.kind
@@ -191,7 +191,7 @@ def crop(field_BCYX: Tensor, cells: int) -> Tensor:
 
 
 def at_least_float32(x: Tensor) -> Tensor:
-    """For what bfloat16 is too coarse for: chances near 0 and 1, logarithms, sums."""
+    """For what bfloat16 is too coarse for: probabilities near 0 and 1, logarithms, sums."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
@@ -262,17 +262,17 @@ class Estimator(Network):
         """Where it predicts them."""
         return self.with_std(input)[1].exp() if self.tells_std else None
 
-    def objectives(self, batch: Batch, misfit: Misfit) -> Iterator[tuple[str, Tensor, dict[str, Tensor]]]:
-        """The misfit, or the likelihood of the target; then the misfit is but one of the parts."""
+    def objectives(self, batch: Batch, loss: Loss) -> Iterator[tuple[str, Tensor, dict[str, Tensor]]]:
+        """The loss, or the likelihood of the target; then the loss is but one of the parts."""
         if not self.tells_std:
-            yield from super().objectives(batch, misfit)
+            yield from super().objectives(batch, loss)
             return
         mean, log_std = self.with_std(batch.input)
         value = negative_log_likelihood(mean, log_std, batch)
-        _, parts = misfit(prediction=mean.detach(), target=batch.target, mask=batch.mask)
-        yield "network", value, parts | {"negative_log_likelihood": value.detach()}
+        _, terms = loss(prediction=mean.detach(), target=batch.target, mask=batch.mask)
+        yield "network", value, terms | {"negative_log_likelihood": value.detach()}
 
-    def scores(self, batch: Batch, misfit: Misfit) -> dict[str, Tensor]:
+    def scores(self, batch: Batch, loss: Loss) -> dict[str, Tensor]:
         """Where it predicts standard deviations, negative_log_likelihood and those of `calibration`; of maps, of the
         day in the middle."""
         if not self.tells_std:

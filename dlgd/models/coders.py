@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from dlgd.core.contract import Misfit, Spec
+from dlgd.core.contract import Loss, Spec
 from dlgd.core.errors import Refusal
 from dlgd.models import blocks
 
@@ -49,10 +49,10 @@ class Style:
         """As `blocks` wants them."""
         return {"norm": self.normalization, "act": self.activation}
 
-    def check(self, misfit: Misfit) -> None:
-        """Refusal where the linear form meets a loss that wants chances, for which it has no bounds."""
-        if self.form == "linear" and getattr(misfit, "chances", False):
-            raise Refusal("model.form=linear predicts any number but the loss wants chances: try loss=gaussian")
+    def check(self, loss: Loss) -> None:
+        """Refusal where the linear form meets a loss that wants probabilities, for which it has no bounds."""
+        if self.form == "linear" and getattr(loss, "probabilities", False):
+            raise Refusal("model.form=linear predicts any number but the loss wants probabilities: try loss=gaussian")
 
 
 def halvings(grid: Sequence[int]) -> list[tuple[int, ...]]:

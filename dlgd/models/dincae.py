@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dlgd.core.contract import Batch, Misfit, Spec
+from dlgd.core.contract import Batch, Loss, Spec
 from dlgd.models import blocks
 
 # logarithm of 1 / variance: variances lie between exp(-10), a standard deviation of exp(-5), and 1000
@@ -101,14 +101,14 @@ class DINCAE(blocks.Estimator):
         """Estimates and the logarithms of their standard deviations, (B, C_out, Y, X) each, scaled."""
         return moments(self.body(input))
 
-    def objectives(self, batch: Batch, misfit: Misfit) -> Iterator[tuple[str, Tensor, dict[str, Tensor]]]:
-        """The likelihood of the target; the misfit is but one of the parts."""
+    def objectives(self, batch: Batch, loss: Loss) -> Iterator[tuple[str, Tensor, dict[str, Tensor]]]:
+        """The likelihood of the target; the loss is but one of the parts."""
         found = [moments(answer) for answer in self.answers(batch.input)]
         values = [blocks.negative_log_likelihood(*each, batch) for each in found]
         weights = REFINED if len(values) > 1 else (1.0,)
         total = torch.stack([weight * value for weight, value in zip(weights, values, strict=True)]).sum()
-        _, parts = misfit(prediction=found[-1][0].detach(), target=batch.target, mask=batch.mask)
-        yield "network", total, parts | {"negative_log_likelihood": values[-1].detach()}
+        _, terms = loss(prediction=found[-1][0].detach(), target=batch.target, mask=batch.mask)
+        yield "network", total, terms | {"negative_log_likelihood": values[-1].detach()}
 
 
 def moments(answer: Tensor) -> tuple[Tensor, Tensor]:

@@ -12,7 +12,7 @@ from torch.nn.utils.parametrizations import spectral_norm as with_spectral_norm
 from dlgd.models import blocks
 from dlgd.models.coders import halvings
 
-Judge = Callable[[Tensor, Tensor | None], Tensor]  # (B, C, Y, X), one-hot (B, classes) -> (B,)
+Critic = Callable[[Tensor, Tensor | None], Tensor]  # (B, C, Y, X), one-hot (B, classes) -> (B,)
 
 
 class Discriminator(nn.Module):
@@ -47,21 +47,21 @@ class Discriminator(nn.Module):
         return score + (features * self.of_class(classes)).sum(dim=1)
 
 
-def slope(judge: Judge, samples: Tensor, classes: Tensor | None) -> Tensor:
+def slope(critic: Critic, samples: Tensor, classes: Tensor | None) -> Tensor:
     """Length of the gradient with respect to each sample, squared, (B,)."""
     samples = samples.detach().requires_grad_()
-    (gradient,) = torch.autograd.grad(judge(samples, classes).sum(), samples, create_graph=True)
+    (gradient,) = torch.autograd.grad(critic(samples, classes).sum(), samples, create_graph=True)
     return blocks.at_least_float32(gradient).flatten(1).square().sum(dim=1)
 
 
-def unit_slope_penalty(judge: Judge, real: Tensor, made: Tensor, classes: Tensor | None) -> Tensor:
+def unit_slope_penalty(critic: Critic, real: Tensor, made: Tensor, classes: Tensor | None) -> Tensor:
     """E (|gradient| - 1)^2 at points drawn between real and made samples (Gulrajani et al. 2017, equation 3)."""
     share = torch.rand(len(real), *[1] * (real.ndim - 1), device=real.device, dtype=real.dtype)
     between = share * real + (1 - share) * made
     # a root has no gradient at zero
-    return ((slope(judge, between, classes) + 1e-12).sqrt() - 1).square().mean()
+    return ((slope(critic, between, classes) + 1e-12).sqrt() - 1).square().mean()
 
 
-def zero_slope_penalty(judge: Judge, real: Tensor, classes: Tensor | None) -> Tensor:
+def zero_slope_penalty(critic: Critic, real: Tensor, classes: Tensor | None) -> Tensor:
     """E |gradient|^2 / 2 at real samples, known as R1 (Mescheder et al. 2018, equation 9)."""
-    return slope(judge, real, classes).mean() / 2
+    return slope(critic, real, classes).mean() / 2

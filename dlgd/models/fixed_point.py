@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-from dlgd.core.contract import Batch, Misfit, Network, Output, Spec
+from dlgd.core.contract import Batch, Loss, Network, Output, Spec
 from dlgd.models import blocks, priors
 
 
@@ -39,7 +39,7 @@ class FixedPoint(Network):
             x = flags * observations + (1 - flags) * self.prior(x)
         return Output(self.prior(x))
 
-    def objectives(self, batch: Batch, misfit: Misfit) -> Iterator[tuple[str, Tensor, dict[str, Tensor]]]:
-        """The misfit and the cost of the prior."""
+    def objectives(self, batch: Batch, loss: Loss) -> Iterator[tuple[str, Tensor, dict[str, Tensor]]]:
+        """The loss and the cost of the prior."""
         answer = self(batch.input).prediction
-        yield "network", *priors.objective(self.prior, [answer], batch, misfit, self.prior_weight)
+        yield "network", *priors.objective(self.prior, [answer], batch, loss, self.prior_weight)

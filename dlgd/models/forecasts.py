@@ -25,7 +25,7 @@ class Forecaster(Network):
     def __init__(self, *, name: str, spec: Spec) -> None:
         super().__init__()
         blocks.check_kind(name, spec, ["forecast"])
-        self.given, self.variables, self.ring = spec.given, len(spec.output_channels), spec.grid[-1]
+        self.context_steps, self.variables, self.ring = spec.context_steps, len(spec.output_channels), spec.grid[-1]
 
     @abstractmethod
     def continued(self, known: Tensor, steps: int) -> Tensor:
@@ -33,10 +33,10 @@ class Forecaster(Network):
 
     def forward(self, input: Tensor) -> Output:
         """(B, C, given + n, X), of which the given steps are looked at -> (B, C, n, X), any n."""
-        steps = input.shape[2] - self.given
+        steps = input.shape[2] - self.context_steps
         # A step changes a state by little, which bfloat16 would lose.
         with torch.autocast(input.device.type, enabled=False):
-            known = blocks.at_least_float32(input[:, :, : self.given]).transpose(1, 2)
+            known = blocks.at_least_float32(input[:, :, : self.context_steps]).transpose(1, 2)
             return Output(self.continued(known, steps).transpose(1, 2))
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from dlgd.core.contract import Batch, Misfit, Network, Output, Scaling, Spec
+from dlgd.core.contract import Batch, Loss, Network, Output, Scaling, Spec
 from dlgd.models import blocks, priors
 
 Memory = tuple[Tensor, Tensor] | None
@@ -132,9 +132,9 @@ class FourDVarNet(Network):
         Y + 2 halo, X + 2 halo) -> (B, days, Y, X)."""
         return Output(self.estimates(input)[-1])
 
-    def objectives(self, batch: Batch, misfit: Misfit) -> Iterator[tuple[str, Tensor, dict[str, Tensor]]]:
-        """The misfit of each repeat and the cost of the prior."""
-        yield "network", *priors.objective(self.prior, self.estimates(batch.input), batch, misfit, self.prior_weight)
+    def objectives(self, batch: Batch, loss: Loss) -> Iterator[tuple[str, Tensor, dict[str, Tensor]]]:
+        """The loss of each repeat and the cost of the prior."""
+        yield "network", *priors.objective(self.prior, self.estimates(batch.input), batch, loss, self.prior_weight)
 
     def cost(self, x: Tensor, observations: Tensor, flags: Tensor) -> Tensor:
         """The variational cost of each sample, (B,); all arguments have the shape of the state."""

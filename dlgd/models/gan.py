@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu, softplus
 
-from dlgd.core.contract import Batch, Misfit, Network, Output, Spec
+from dlgd.core.contract import Batch, Loss, Network, Output, Spec
 from dlgd.models import blocks, coders, discriminators
 
 
@@ -92,11 +92,11 @@ class GAN(Network):
         codes = torch.randn(len(input), self.latent, device=input.device, dtype=input.dtype)
         return Output(self.generator(codes, self._classes(input)))
 
-    def objectives(self, batch: Batch, misfit: Misfit) -> Iterator[tuple[str, Tensor, dict[str, Tensor]]]:
-        """The discriminator's turns, then the generator's, who meets it as it is then. The misfit is left out: there is
+    def objectives(self, batch: Batch, loss: Loss) -> Iterator[tuple[str, Tensor, dict[str, Tensor]]]:
+        """The discriminator's turns, then the generator's, who meets it as it is then. The loss is left out: there is
         nothing that a new sample should be near to.
 
-        Parts: d_real and d_fake, the mean answers for real and made samples, as chances of being real where the
+        Parts: d_real and d_fake, the mean answers for real and made samples, as probabilities of being real where the
         objective is non_saturating.
         """
         real, classes = batch.target, self._classes(batch.input)
@@ -112,15 +112,15 @@ class GAN(Network):
         on_real, on_made = self._judge(real, classes), self._judge(made, classes)
         total = OBJECTIVES[self.objective](on_real, on_made)
         answer = torch.sigmoid if self.objective == "non_saturating" else nn.Identity()
-        parts = {"d_real": answer(on_real.detach()).mean(), "d_fake": answer(on_made.detach()).mean()}
+        terms = {"d_real": answer(on_real.detach()).mean(), "d_fake": answer(on_made.detach()).mean()}
         if self.gradient_penalty > 0:
             if self.objective == "wasserstein":
                 penalty = discriminators.unit_slope_penalty(self._judge, real, made, classes)
             else:
                 penalty = discriminators.zero_slope_penalty(self._judge, real, classes)
             total = total + self.gradient_penalty * penalty
-            parts["penalty"] = penalty.detach()
-        return total, parts
+            terms["penalty"] = penalty.detach()
+        return total, terms
 
     def _judge(self, samples: Tensor, classes: Tensor | None) -> Tensor:
         return blocks.at_least_float32(self.discriminator(samples, classes))

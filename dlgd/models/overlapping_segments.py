@@ -34,7 +34,7 @@ class Block(nn.Module):
         return x + self.second(functional.silu(self.first(torch.cat(near, dim=3))))
 
 
-class SegmentNet(blocks.Estimator):
+class OverlappingSegments(blocks.Estimator):
     """A dense layer from all channels of the `segment` steps of a segment to `width` numbers, `layers` blocks, and a
     dense layer back. What lies between two observations is drawn at once, from what is known on a coarse axis: of
     observations at every eighth step, segments of 8 do an eighth of the work of a network of single steps.

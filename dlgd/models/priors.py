@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dlgd.core.contract import Batch, Misfit, Scaling, Spec
+from dlgd.core.contract import Batch, Loss, Scaling, Spec
 from dlgd.models import blocks
 from dlgd.models.neural_ode import Scaled, known_dynamics
 from dlgd.physics.integrators import advance
@@ -130,17 +130,17 @@ def prior(name: str, *, spec: Spec, width: int, kernel: int, choices: Sequence[s
 
 
 def objective(
-    prior: nn.Module, estimates: Sequence[Tensor], batch: Batch, misfit: Misfit, weight: float
+    prior: nn.Module, estimates: Sequence[Tensor], batch: Batch, loss: Loss, weight: float
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """What to minimize: of each estimate the misfit and weight / 2 (E |x - Phi(x)|^2 + that of the truth), summed.
+    """What to minimize: of each estimate the loss and weight / 2 (E |x - Phi(x)|^2 + that of the truth), summed.
 
     The parts are those of the last estimate.
     """
     truth = torch.where(batch.mask, batch.target, 0.0)
     cost_of_truth = (prior(truth) - truth).square().mean()
-    total, parts = 0.0, {}
+    total, terms = 0.0, {}
     for estimate in estimates:
-        value, parts = misfit(prediction=estimate, target=batch.target, mask=batch.mask)
+        value, terms = loss(prediction=estimate, target=batch.target, mask=batch.mask)
         cost = 0.5 * weight * ((prior(estimate) - estimate).square().mean() + cost_of_truth)
-        total, parts = total + value + cost, parts | {"prior": cost.detach()}
-    return total, parts
+        total, terms = total + value + cost, terms | {"prior": cost.detach()}
+    return total, terms

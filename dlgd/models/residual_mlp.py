@@ -19,14 +19,14 @@ class ResidualMLP(Forecaster):
     def __init__(self, *, spec: Spec, hidden: int, layers: int, kernel: int, activation: str) -> None:
         super().__init__(name="residual_mlp", spec=spec)
         self.kernel = min(blocks.odd(kernel), self.ring)
-        inputs = self.kernel * self.variables * self.given
+        inputs = self.kernel * self.variables * self.context_steps
         self.layers = dense_layers(inputs, hidden, layers, self.variables, activation=activation)
 
     def continued(self, known: Tensor, steps: int) -> Tensor:
         """See `Forecaster`."""
         states = list(known.unbind(1))
         for _ in range(steps):
-            recent = torch.cat(states[-self.given :], dim=1)  # (B, given C, X)
+            recent = torch.cat(states[-self.context_steps :], dim=1)  # (B, context_steps C, X)
             change = self.layers(around(recent, self.kernel)).transpose(1, 2)
             states.append(states[-1] + CHANGE * change)
-        return torch.stack(states[self.given :], dim=1)
+        return torch.stack(states[self.context_steps :], dim=1)

@@ -34,11 +34,11 @@ class TCN(Forecaster):
 
     def continued(self, known: Tensor, steps: int) -> Tensor:
         """See `Forecaster`."""
-        before = max(self.reach - self.given, 0)
+        before = max(self.reach - self.context_steps, 0)
         states = [known[:, 0]] * before + list(known.unbind(1))
         for _ in range(steps):
             states.append(states[-1] + CHANGE * self._change(torch.stack(states[-self.reach :], dim=2)))
-        return torch.stack(states[before + self.given :], dim=1)
+        return torch.stack(states[before + self.context_steps :], dim=1)
 
     def _change(self, x: Tensor) -> Tensor:
         """(B, C, reach, X) -> (B, C, X)."""

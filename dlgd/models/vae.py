@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from dlgd.core.contract import Batch, Coder, Misfit, Network, Output, Spec
+from dlgd.core.contract import Batch, Coder, Loss, Network, Output, Spec
 from dlgd.core.errors import Refusal
 from dlgd.models import blocks, coders
 
@@ -58,11 +58,11 @@ class VAE(Network, Coder):
         )
         self.decoder = coders.Decoder(style=style, inputs=latent, spec=spec, classes=classes)
 
-    def check(self, misfit: Misfit) -> None:
+    def check(self, loss: Loss) -> None:
         """Refusal where the loss is no likelihood, or one that does not fit the linear form."""
-        if not getattr(misfit, "likelihood", False):
+        if not getattr(loss, "likelihood", False):
             raise Refusal("model=vae needs a likelihood, which this loss is not: try loss=bernoulli or loss=gaussian")
-        self.style.check(misfit)
+        self.style.check(loss)
 
     def posterior(self, samples: Tensor, classes: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Means and logarithms of the variances of the codes, each (B, latent)."""
@@ -89,21 +89,21 @@ class VAE(Network, Coder):
         codes = torch.randn(len(input), self.size, device=input.device, dtype=input.dtype)
         return Output(self.decode(codes, input if self.conditional else None))
 
-    def objectives(self, batch: Batch, misfit: Misfit) -> Iterator[tuple[str, Tensor, dict[str, Tensor]]]:
+    def objectives(self, batch: Batch, loss: Loss) -> Iterator[tuple[str, Tensor, dict[str, Tensor]]]:
         """The negative evidence lower bound, in nats per cell."""
-        self.check(misfit)
+        self.check(loss)
         output = self._through(*self._seen(batch))
-        value, parts = misfit(prediction=output.prediction, target=batch.target, mask=batch.mask)
+        value, terms = loss(prediction=output.prediction, target=batch.target, mask=batch.mask)
         kl = output.terms["kl"]
-        yield "network", value + kl, parts | {"kl": kl.detach()}
+        yield "network", value + kl, terms | {"kl": kl.detach()}
 
-    def scores(self, batch: Batch, misfit: Misfit) -> dict[str, Tensor]:
+    def scores(self, batch: Batch, loss: Loss) -> dict[str, Tensor]:
         """Upper bounds of the negative log likelihood of a sample in nats: of the evidence lower bound, and of the
         importance-weighted one (Burda et al. 2016, equation 8), which is tighter."""
-        self.check(misfit)
+        self.check(loss)
         samples, classes = self._seen(batch)
         mean, log_variance = self.posterior(samples, classes)
-        each = torch.vmap(lambda p, t, m: misfit(prediction=p, target=t, mask=m)[0])
+        each = torch.vmap(lambda p, t, m: loss(prediction=p, target=t, mask=m)[0])
         cells = batch.mask.flatten(1).sum(dim=1)
         likelihoods, weights = [], []
         for _ in range(self.samples):

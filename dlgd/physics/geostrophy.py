@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dlgd.physics.grids import EARTH_RADIUS_M
+from dlgd.core.constants import EARTH_RADIUS_M
 
 GRAVITY = 9.81  # m/s2
 EARTH_RATE = 7.2921e-5  # rad/s, with respect to the stars (Gill 1982, appendix 2)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib
 
-from dlgd.scoring.table import Column
+if TYPE_CHECKING:
+    from dlgd.scoring.table import Column
 
 FEWEST = 3  # methods that make a figure
 

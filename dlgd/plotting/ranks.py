@@ -28,13 +28,13 @@ def draw(path: Path, ranks: Mapping[str, np.ndarray]) -> None:
         axes.bar(edges[:-1], heights, np.diff(edges), align="edge", color=colour, edgecolor="white", linewidth=0.5)
         axes.axhline(1.0, color="0.3", linestyle="--", linewidth=1)
         axes.set(title=name, xlabel="share of members below the truth", xlim=(0, 1))
-    panels[0].set(ylabel="frequency, of that of equal chances")
+    panels[0].set(ylabel="frequency, of that of equal probabilities")
     figure.savefig(path, dpi=150)
 
 
 def relative(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Frequencies over those of equal chances, and the edges of their bars in 0 .. 1: neighbours are put together,
-    about equally many, where there are more than MOST."""
+    """Frequencies over those of equal probabilities, and the edges of their bars in 0 .. 1: neighbours are put
+    together, about equally many, where there are more than MOST."""
     groups = np.array_split(counts, min(MOST, len(counts)))
     sizes = np.array([len(group) for group in groups])
     heights = np.array([group.sum() for group in groups]) / sizes * len(counts) / max(counts.sum(), 1.0)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from dlgd.results.finished import FinishedRun
 
-PARTS = ("train", "valid", "test")  # in the order of a checksum that has one for each
+SPLITS = ("train", "valid", "test")  # in the order of a checksum that has one for each
 BUDGET = ("training.steps", "training.epochs", "training.minutes", "training.batch_size", "data.patch")
 TAGS = (("device", "kinds of device"), ("machine", "machines"), ("git_hash", "versions of the program"))
 NO_SCORE = "seconds_per_sample"  # differs from run to run, whatever the data
@@ -53,7 +53,7 @@ def data_changed(runs: Iterable[FinishedRun]) -> bool:
 # --- were they scored on the same samples? ---------------------------------------------------------------------
 
 
-def by_data(runs: Sequence[FinishedRun], part: str) -> list[list[FinishedRun]]:
+def by_data(runs: Sequence[FinishedRun], split: str) -> list[list[FinishedRun]]:
     """The runs, apart where nothing shows that their scores are of the same samples; the largest group first.
 
     The same are: samples of one data set and task with one checksum; and samples for which a method, of a run of
@@ -61,7 +61,7 @@ def by_data(runs: Sequence[FinishedRun], part: str) -> list[list[FinishedRun]]:
     """
     groups: list[tuple[set, list[FinishedRun]]] = []
     for run in runs:
-        traces, together = _traces(run, part), [run]
+        traces, together = _traces(run, split), [run]
         apart = []
         for known, members in groups:
             if known.isdisjoint(traces):
@@ -73,13 +73,13 @@ def by_data(runs: Sequence[FinishedRun], part: str) -> list[list[FinishedRun]]:
     return sorted((members for _, members in groups), key=lambda one: (-len(one), one[0].run_id))
 
 
-def _traces(run: FinishedRun, part: str) -> set:
+def _traces(run: FinishedRun, split: str) -> set:
     """What two runs share only if they were scored on the same samples."""
     data = run.params.get("data.name", ""), run.params.get("data.task", "")
     checksum = run.tags.get("data_checksum", "unknown")
-    parts = checksum.split("-")
-    traces = {(*data, "samples", parts[PARTS.index(part)] if len(parts) == len(PARTS) else checksum)}
-    if part == "test":  # networks are compared with methods there only
+    digests = checksum.split("-")
+    traces = {(*data, "samples", digests[SPLITS.index(split)] if len(digests) == len(SPLITS) else checksum)}
+    if split == "test":  # networks are compared with methods there only
         answers = defaultdict(list)
         for key, value in sorted(run.metrics.items()):
             method, _, score = key.rpartition("/")

@@ -14,8 +14,8 @@ from typing import Any
 from dlgd.results.finished import FREE, FREE_GROUPS, FinishedRun
 
 KINDS = ("model", "baseline")  # the setting that says what answered: a network or a classical method
-# What tells no row from another, besides what changes no score: `taken_over` follows from `init_from`.
-NO_ROW = {*FREE, *(group.rstrip(".") for group in FREE_GROUPS), "seed", "experiment", "part", "taken_over"}
+# What tells no row from another, besides what changes no score: `init_loaded` follows from `init_from`.
+NO_ROW = {*FREE, *(group.rstrip(".") for group in FREE_GROUPS), "seed", "experiment", "split", "init_loaded"}
 NO_SEED = "-"
 MANY = 3  # settings in a name, from which on it leaves out the usual ones
 

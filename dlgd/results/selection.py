@@ -30,7 +30,7 @@ class Chosen:
 
 
 def choose(
-    finished: Finished, selection: Selection, *, part: str, scores: Sequence[str] | None, any_data: bool
+    finished: Finished, selection: Selection, *, split: str, scores: Sequence[str] | None, any_data: bool
 ) -> Chosen:
     """The finished runs that have one of the scores; `scores` None: those that the runs name. Refusal where none is."""
     found = finished.select(selection)
@@ -43,13 +43,13 @@ def choose(
         raise Refusal(
             f"none of the {len(found)} runs that were found has finished: {' '.join(notes) or 'choose others'}"
         )
-    names = score_names(ended, part)
-    scores = named_scores(ended, part, names) if scores is None else list(scores)
-    refuse_unknown(scores, names, part)
-    scored = [run for run in ended if any(_finite(run, part, score) for score in scores)]
+    names = score_names(ended, split)
+    scores = named_scores(ended, split, names) if scores is None else list(scores)
+    refuse_unknown(scores, names, split)
+    scored = [run for run in ended if any(_finite(run, split, score) for score in scores)]
     if len(scored) < len(ended):
         notes.append(f"Left out: {len(ended) - len(scored)} finished without a number for {', '.join(scores)}.")
-    groups = alike.by_data(scored, part)
+    groups = alike.by_data(scored, split)
     if len(groups) > 1:
         words = alike.in_words(groups)
         listed = "; ".join(words[:SHOWN]) + ("; ..." if len(words) > SHOWN else "")
@@ -57,7 +57,7 @@ def choose(
         if not any_data or not same:
             raise Refusal(
                 f"these runs were scored on different data and cannot be compared: {listed}; choose some of them"
-                f"{', or type any_data=true if you know that the samples of the part are the same' if same else ''}"
+                f"{', or type any_data=true if you know that the samples of the split are the same' if same else ''}"
             )
         notes.append(f"Beware: nothing shows that all were scored on the same samples: {listed}.")
     return Chosen(scored, scores, notes)
@@ -89,32 +89,32 @@ def _unfinished(runs: Iterable[FinishedRun]) -> list[tuple[str, int]]:
 # --- scores ----------------------------------------------------------------------------------------------------
 
 
-def score_names(runs: Iterable[FinishedRun], part: str) -> list[str]:
-    """Of all numbers that the runs recorded for the part, in alphabetical order."""
-    return sorted({key.removeprefix(f"{part}/") for run in runs for key in run.metrics if key.startswith(f"{part}/")})
+def score_names(runs: Iterable[FinishedRun], split: str) -> list[str]:
+    """Of all numbers that the runs recorded for the split, in alphabetical order."""
+    return sorted({key.removeprefix(f"{split}/") for run in runs for key in run.metrics if key.startswith(f"{split}/")})
 
 
-def named_scores(runs: Sequence[FinishedRun], part: str, names: Sequence[str]) -> list[str]:
+def named_scores(runs: Sequence[FinishedRun], split: str, names: Sequence[str]) -> list[str]:
     """Those of the table of the experiment that most of the runs were made for; without one, those that all have which
-    were scored on the part at all: trials of a search are not, on the test part."""
+    were scored on the split at all: trials of a search are not, on the test split."""
     tables = Counter(run.params.get("table.scores", "") for run in runs)
     named = [str(name) for name in literal(max(sorted(tables), key=tables.__getitem__)) or ()]
     if named and set(named) <= set(names):
         return named
-    scored = [run for run in runs if any(key.startswith(f"{part}/") for key in run.metrics)]
-    common = [name for name in names if all(run.metric(f"{part}/{name}") is not None for run in scored)]
+    scored = [run for run in runs if any(key.startswith(f"{split}/") for key in run.metrics)]
+    common = [name for name in names if all(run.metric(f"{split}/{name}") is not None for run in scored)]
     common.sort(key=lambda name: name == alike.NO_SCORE)
     return common[:UNTOLD]
 
 
-def refuse_unknown(scores: Sequence[str], names: Sequence[str], part: str) -> None:
+def refuse_unknown(scores: Sequence[str], names: Sequence[str], split: str) -> None:
     """Refuse scores that no run has recorded."""
     if not names:
-        raise Refusal(f"no run has a score of part={part}: type another part, such as test or valid")
+        raise Refusal(f"no run has a score of split={split}: type another split, such as test or valid")
     unknown = [score for score in scores if score not in names]
     if unknown or not scores:
         words = f"scores has {', '.join(unknown)}, which no run has recorded" if unknown else "no score is in all runs"
-        raise Refusal(f"{words} for part={part}: choose among {', '.join(names)}")
+        raise Refusal(f"{words} for split={split}: choose among {', '.join(names)}")
 
 
 def literal(text: str | None) -> Any:
@@ -125,8 +125,8 @@ def literal(text: str | None) -> Any:
         return None
 
 
-def _finite(run: FinishedRun, part: str, score: str) -> bool:
-    value = run.metric(f"{part}/{score}")
+def _finite(run: FinishedRun, split: str, score: str) -> bool:
+    value = run.metric(f"{split}/{score}")
     return value is not None and math.isfinite(value)
 
 
@@ -158,13 +158,13 @@ def has(run: FinishedRun, row: str) -> bool:
     return all(sign and typed(run.params.get(key, "")) == value for key, sign, value in words)
 
 
-def as_csv(rows: Mapping[str, Mapping[str, FinishedRun]], part: str, scores: Sequence[str]) -> str:
+def as_csv(rows: Mapping[str, Mapping[str, FinishedRun]], split: str, scores: Sequence[str]) -> str:
     """A line for each run: its row, seed and id, and its scores with all digits."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["row", "seed", "run_id", *scores])
     for name, runs in rows.items():
         for seed, run in runs.items():
-            numbers = [run.metric(f"{part}/{score}") for score in scores]
+            numbers = [run.metric(f"{split}/{score}") for score in scores]
             writer.writerow([name, seed.removeprefix("seed="), run.run_id, *numbers])
     return text.getvalue()

@@ -22,7 +22,7 @@ class Difference:
 
     pairs: int
     mean: float  # over the pairs, in the units of the score
-    p: float | None  # chance of such a mean without a difference; None where nothing can be said
+    p: float | None  # probability of such a mean without a difference; None where nothing can be said
 
     @property
     def mark(self) -> str:
@@ -73,10 +73,10 @@ def paired_p(apart: Sequence[float]) -> float | None:
     return float(2 * stdtr(len(apart) - 1, -abs(t)))
 
 
-def holm(chances: Mapping[str, float]) -> dict[str, float]:
+def holm(probabilities: Mapping[str, float]) -> dict[str, float]:
     """The least times their number, the next times one less, and so on; never below the one before, at most 1."""
     corrected, largest = {}, 0.0
-    for rank, (name, chance) in enumerate(sorted(chances.items(), key=lambda pair: (pair[1], pair[0]))):
-        largest = max(largest, min(1.0, (len(chances) - rank) * chance))
+    for rank, (name, probability) in enumerate(sorted(probabilities.items(), key=lambda pair: (pair[1], pair[0]))):
+        largest = max(largest, min(1.0, (len(probabilities) - rank) * probability))
         corrected[name] = largest
     return corrected

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from dlgd.results.finished import FinishedRun
     from dlgd.results.grouping import Group
 
-SCORED_BESIDE = "test"  # the part on which classical methods are scored beside networks
+SCORED_BESIDE = "test"  # the split on which classical methods are scored beside networks
 Runs = Mapping[str, "FinishedRun"]  # by seed
 Header = Mapping[str, Any]  # `table` of an experiment's file: scores, methods, published, source
 
@@ -23,23 +23,23 @@ Header = Mapping[str, Any]  # `table` of an experiment's file: scores, methods, 
 
 
 def rows_asked(
-    runs: Mapping[str, Runs], scores: Sequence[str], *, part: str, methods: Sequence[str], experiment: Header
+    runs: Mapping[str, Runs], scores: Sequence[str], *, split: str, methods: Sequence[str], experiment: Header
 ) -> list[Row]:
     """Those of an experiment, in its order, run or not; then the methods that stand in the table beside networks."""
     from dlgd.results.comparison import Row
     from dlgd.results.selection import values
 
     printed = printed_rows(experiment, scores)
-    rows = [Row(name, values(by_seed, part, scores), printed.get(name, {})) for name, by_seed in runs.items()]
+    rows = [Row(name, values(by_seed, split, scores), printed.get(name, {})) for name, by_seed in runs.items()]
     flat = [run for by_seed in runs.values() for run in by_seed.values()]
-    return rows + (method_rows(flat, methods, scores, printed) if part == SCORED_BESIDE else [])
+    return rows + (method_rows(flat, methods, scores, printed) if split == SCORED_BESIDE else [])
 
 
 def rows_of(
     groups: Sequence[Group],
     scores: Sequence[str],
     *,
-    part: str,
+    split: str,
     methods: Sequence[str] | None,
     experiment: Header | None,
 ) -> tuple[list[Row], list[str]]:
@@ -56,13 +56,13 @@ def rows_of(
         fitting = [line for line in header.get("published", ()) if chosen.has(newest, line["row"])]
         line = max(fitting, key=lambda one: len(one["row"].split()), default={})  # the one that says most
         runs = group.runs if seeded else {"": newest}
-        rows.append(Row(group.name, chosen.values(runs, part, scores), figures_of(line, scores), seeded))
+        rows.append(Row(group.name, chosen.values(runs, split, scores), figures_of(line, scores), seeded))
         if line and header.get("source"):
             sources.add(header["source"])
     flat = [run for group in groups for run in group.runs.values()]
     flat.sort(key=lambda run: (run.start, run.run_id), reverse=True)
     names = chosen.methods(flat) if methods is None else methods
-    names = names if part == SCORED_BESIDE else ()
+    names = names if split == SCORED_BESIDE else ()
     known = [row.scores for row in rows if not row.seeded]
     others = method_rows(flat, names, scores, printed_rows(experiment or {}, scores))
     return rows + [row for row in others if row.scores not in known], sorted(sources)
@@ -137,7 +137,7 @@ def write(
     notes: Sequence[str],
     runs: Mapping[str, Runs],
     *,
-    part: str,
+    split: str,
     todo: Sequence[str] = (),
 ) -> None:
     """comparison.md, .tex and .csv, and runs.csv with the runs behind every row; and the table on the terminal.
@@ -154,7 +154,7 @@ def write(
     (folder / "comparison.md").write_text("\n\n".join(text).rstrip("\n") + "\n")
     (folder / "comparison.tex").write_text(formats.latex(table, title=title, notes=notes))
     (folder / "comparison.csv").write_text(formats.as_csv(table))
-    (folder / "runs.csv").write_text(as_csv(runs, part, table.scores))
+    (folder / "runs.csv").write_text(as_csv(runs, split, table.scores))
     formats.print_table(table, title)
     print("\n".join([*notes, *(["Not run yet:", *todo] if todo else [])]))
     print(f"everything is in {folder}")

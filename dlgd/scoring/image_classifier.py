@@ -9,19 +9,19 @@ import xarray as xr
 from dlgd.core.contract import DataSource, Network
 
 
-class Judge:
+class ImageClassifier:
     """Of a network for labels and the data that it was trained with; on the CPU."""
 
     def __init__(self, network: Network, data: DataSource) -> None:
         self.network, self.data = network.cpu().eval(), data
 
     def __call__(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Images (n, y, x) in [0, 1] -> the chances of the classes (n, class), and what the network's last layer
+        """Images (n, y, x) in [0, 1] -> the probabilities of the classes (n, class), and what the network's last layer
         sees, (n, features)."""
         samples = xr.Dataset({"intensity": (("sample", "y", "x"), np.asarray(images, np.float32))})
-        chances, features = [], []
+        probabilities, features = [], []
         with torch.inference_mode():
             for batch in self.data.encode(samples, halo=0, device="cpu"):
                 features.append(self.network.features(batch.input))
-                chances.append(self.network(batch.input).prediction.softmax(dim=1))
-        return torch.cat(chances).numpy(), torch.cat(features).numpy()
+                probabilities.append(self.network(batch.input).prediction.softmax(dim=1))
+        return torch.cat(probabilities).numpy(), torch.cat(features).numpy()

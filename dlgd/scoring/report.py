@@ -23,10 +23,10 @@ def report(
     folder: Path,
     tracker: Tracker,
     title: str,
-    part: str,
+    split: str,
     step: int = 0,
 ) -> list[Mapping[str, object]]:
-    """Score the methods on the samples; the first is the one whose predictions are kept and recorded as <part>/...
+    """Score the methods on the samples; the first is the one whose predictions are kept and recorded as <split>/...
 
     Writes scores.json, scores.md, predictions.nc and figures/ in the folder.
     """
@@ -41,7 +41,7 @@ def report(
     (folder / "scores.md").write_text(f"{title}\n\n{table.markdown(everything, evaluation.columns)}")
     table.print_table(everything, evaluation.columns, title)  # before the figures, some of which take minutes
     for number, row in enumerate(rows):
-        prefix = part if number == 0 else f"comparison/{row['method']}"
+        prefix = split if number == 0 else f"comparison/{row['method']}"
         tracker.log({f"{prefix}/{name}": value for name, value in row.items() if name != "method"}, step)
     first = methods[0].name
     evaluation.dataset(samples, predictions[first]).to_netcdf(folder / "predictions.nc")

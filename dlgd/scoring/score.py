@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlgd.core.contract import Evaluation, Method
 from dlgd.core.errors import Refusal
+from dlgd.core.files import write_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,6 +58,4 @@ def write_scores(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write the rows as JSON, whole or not at all. Raises ValueError, and writes nothing, for NaN or infinity."""
     text = json.dumps([dict(row) for row in rows], indent=2, allow_nan=False) + "\n"
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(path)
+    write_text(path, text)

@@ -35,6 +35,11 @@ def seconds(value: float) -> str:
     return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}" if value >= 1e-4 else "<0.0001"
 
 
+def two_decimals(value: float) -> str:
+    """Of per cents and nats."""
+    return f"{value:.2f}"
+
+
 @dataclass(frozen=True)
 class Column:
     """A score: its key in the rows, its heading, how a number is written, and whether a higher one is better.

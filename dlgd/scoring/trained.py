@@ -1,4 +1,4 @@
-"""A trained network as a Method, and its scores on the validation part while it is trained."""
+"""A trained network as a Method, and its scores on the validation split while it is trained."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 import xarray as xr
 
-from dlgd.core.contract import Batch, Coder, DataSource, Evaluation, Method, Misfit, Network, Validate
+from dlgd.core.contract import Batch, Coder, DataSource, Evaluation, Loss, Method, Network, Validate
 from dlgd.core.errors import Refusal
 
 
@@ -24,9 +24,9 @@ class Trained(Method):
     """Answers for whole samples with a network."""
 
     def __init__(
-        self, *, name: str, network: Network, data: DataSource, device: torch.device, misfit: Misfit | None = None
+        self, *, name: str, network: Network, data: DataSource, device: torch.device, loss: Loss | None = None
     ) -> None:
-        self.name, self.network, self.data, self.device, self.misfit = name, network, data, device, misfit
+        self.name, self.network, self.data, self.device, self.loss = name, network, data, device, loss
 
     def fit(self, train: xr.Dataset) -> None:
         """It is trained already."""
@@ -43,12 +43,12 @@ class Trained(Method):
         return physical
 
     def scores(self, samples: xr.Dataset) -> dict[str, float]:
-        """Of the network itself, with the misfit that it was trained with."""
-        if self.misfit is None or not self.network.score_names:
+        """Of the network itself, with the loss that it was trained with."""
+        if self.loss is None or not self.network.score_names:
             return {}
         self.network.to(self.device).eval()
         with torch.no_grad():
-            return own_scores(self.network, self.misfit, list(self._batches(samples)))
+            return own_scores(self.network, self.loss, list(self._batches(samples)))
 
     def error_std(self, samples: xr.Dataset) -> np.ndarray | None:
         """What the network expects, in physical units: those of a target that is scaled by a factor and a mean."""
@@ -96,11 +96,11 @@ class PhysicalCoder(Coder):
         return self.method.data.to_physical(scaled, None)
 
 
-def own_scores(network: Network, misfit: Misfit, batches: Sequence[Batch]) -> dict[str, float]:
+def own_scores(network: Network, loss: Loss, batches: Sequence[Batch]) -> dict[str, float]:
     """The network's own scores, means over all samples."""
     totals = dict.fromkeys(network.score_names, 0.0)
     for batch in batches:
-        for name, value in network.scores(batch, misfit).items():
+        for name, value in network.scores(batch, loss).items():
             totals[name] += float(value) * len(batch)
     return {name: total / sum(map(len, batches)) for name, total in totals.items()}
 
@@ -109,18 +109,18 @@ def validation(
     *,
     data: DataSource,
     evaluation: Evaluation,
-    misfit: Misfit,
+    loss: Loss,
     halo: int,
     device: torch.device,
     snapshots: Path | None = None,
-    part: str = "valid",
+    split: str = "valid",
 ) -> Validate:
-    """The function that scores a network on a part: "loss", the mean of what was minimized (unless nothing can be
+    """The function that scores a network on a split: "loss", the mean of what was minimized (unless nothing can be
     compared with what is generated), the network's own scores and those of the evaluation.
 
     snapshots: a folder to keep the evaluation's snapshots in.
     """
-    samples = data.samples(part)
+    samples = data.samples(split)
     batches = list(data.encode(samples, halo=halo, device=device))
     generated = data.spec.kind == "generated"
 
@@ -129,7 +129,7 @@ def validation(
         for batch in batches:
             output = network(batch.input)
             if not generated:
-                value, _ = misfit(prediction=output.prediction, target=batch.target, mask=batch.mask)
+                value, _ = loss(prediction=output.prediction, target=batch.target, mask=batch.mask)
                 total += (float(value) + sum(map(float, output.terms.values()))) * len(batch)
             predictions.append(output.prediction.cpu())
         joined = torch.cat(predictions)
@@ -141,8 +141,8 @@ def validation(
         physical = data.to_physical(joined, samples)
         if snapshots is not None:
             keep_snapshot(snapshots, evaluation.snapshot(samples, physical))
-        loss = {} if generated else {"loss": total / sum(map(len, batches))}
-        return loss | own_scores(network, misfit, batches) | evaluation.scores(samples, physical)
+        minimized = {} if generated else {"loss": total / sum(map(len, batches))}
+        return minimized | own_scores(network, loss, batches) | evaluation.scores(samples, physical)
 
     return scores
 

@@ -16,7 +16,7 @@ from typing import Any
 from dlgd.core.contract import Tracker
 from dlgd.core.errors import Refusal
 from dlgd.tracking import store, system
-from dlgd.tracking.sender import Courier
+from dlgd.tracking.sender import Sender
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class MLflow(Tracker):
         self._folder = Path(folder).absolute()
         self._system_metrics = system_metrics
         self._flush_seconds = flush_seconds
-        self._courier: Courier | None = None
+        self._courier: Sender | None = None
         self._thread: threading.Thread | None = None
         self._finishing = threading.Event()
         self._status = "FINISHED"
@@ -70,7 +70,7 @@ class MLflow(Tracker):
     def start(
         self, *, name: str, params: Mapping[str, Any], tags: Mapping[str, str], run_id: str | None = None
     ) -> None:
-        self._courier = Courier(
+        self._courier = Sender(
             uri=self._uri,
             experiment=self._experiment,
             folder=self._folder,

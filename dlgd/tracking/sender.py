@@ -26,7 +26,7 @@ LONGEST = 6000  # characters of a param's value; MLflow's limit
 LONGEST_NAME = 250
 
 
-class Courier:
+class Sender:
     """Each method raises one of `store.failures()` when MLflow cannot be reached, and loses nothing by it."""
 
     def __init__(

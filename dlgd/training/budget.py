@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Moment:
+class TrainingProgress:
     """Where a training stands; all that a learning-rate schedule may depend on."""
 
     step: int  # optimizer steps finished
@@ -27,11 +27,11 @@ class Budget:
     minutes: float | None
     steps_per_epoch: float  # optimizer steps, so batches per epoch over batches per step
 
-    def moment(self, *, step: int, seconds: float) -> Moment:
+    def moment(self, *, step: int, seconds: float) -> TrainingProgress:
         """Where a training stands after so many steps and seconds."""
         spent = [(step, self.steps), (step, self._steps_of_epochs()), (seconds, self._seconds())]
         progress = max(done / limit for done, limit in spent if limit is not None)
-        return Moment(step=step, epoch=step / self.steps_per_epoch, progress=min(1.0, progress))
+        return TrainingProgress(step=step, epoch=step / self.steps_per_epoch, progress=min(1.0, progress))
 
     def seconds_left(self, *, step: int, seconds: float, seconds_per_step: float) -> float:
         """Until the limit that will be reached first, at the present pace."""

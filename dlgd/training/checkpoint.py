@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import io
 import json
-import os
 import pickle
 import zipfile
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from dlgd.core.errors import Refusal
+from dlgd.core.files import written_whole
 
 FORMAT = "dlgd checkpoint 1"
 
@@ -56,19 +56,6 @@ def best_path(folder: Path, criterion: str) -> Path:
     return folder / "checkpoints" / f"best_{criterion}.pt"
 
 
-def make_writable(folder: Path) -> None:
-    """Make the folder, and write and remove a small file in it. Raises Refusal where that fails."""
-    probe = folder / ".probe"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe.write_bytes(b"dlgd")
-        probe.unlink()
-    except OSError as error:
-        raise Refusal(
-            f"Nothing can be written in {folder} ({error.strerror}): choose another output folder."
-        ) from error
-
-
 def capture(
     *,
     network: nn.Module,
@@ -104,15 +91,10 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
     }
     in_memory = io.BytesIO()  # torch.save hides the reason when a disk is full
     torch.save(content, in_memory)
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        with partial.open("wb") as file:
-            file.write(in_memory.getbuffer())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
+        with written_whole(path) as partial:
+            partial.write_bytes(in_memory.getbuffer())
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise Refusal(
             f"{path} could not be written ({error.strerror}) and is as it was before: make room or another folder, "
             "and resume from it."

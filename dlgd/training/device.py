@@ -1,4 +1,4 @@
-"""Where a network is trained."""
+"""Where networks are trained, and classical methods computed."""
 
 from __future__ import annotations
 
@@ -29,6 +29,14 @@ def choose(name: str = "auto") -> torch.device:
         if (device.index or 0) >= found:
             raise Refusal(f"device={name} was asked for, but PyTorch sees {found} GPU(s) here: try device=auto.")
     return device
+
+
+def check_method_device(device: str) -> None:
+    """Refuse, in the constructor of a classical method, a `baseline.device` that is not there."""
+    if device not in ("cpu", "cuda"):
+        raise Refusal(f"baseline.device={device} is unknown: choose cpu or cuda")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise Refusal("baseline.device=cuda was asked for, but PyTorch sees no GPU here: choose cpu")
 
 
 def describe(device: torch.device) -> str:

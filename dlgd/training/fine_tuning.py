@@ -25,7 +25,7 @@ def groups(
     Raises Refusal for a rate that is not above 0 and at most 1.
     """
     if not 0 < rate <= 1:
-        raise Refusal(f"init_rate={rate} must be above 0 and at most 1; freeze=<names> holds weights")
+        raise Refusal(f"init_lr_scale={rate} must be above 0 and at most 1; freeze=<names> holds weights")
     slow = {id(weight) for name, weight in network.named_parameters() if name in given}
     trained = [weight for weight in player.parameters() if weight.requires_grad]
     fast_and_slow = [

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from dlgd.core.contract import Augmentation, Batch, Misfit, Network, Stream, Tracker, Validate
+from dlgd.core.contract import Augmentation, Batch, Loss, Network, Stream, Tracker, Validate
 from dlgd.core.progress import duration
 from dlgd.training.checkpoint import Checkpoint
 from dlgd.training.device import describe
@@ -28,7 +28,7 @@ from dlgd.training.seeding import seed_step, step_rng
 
 log = logging.getLogger(__name__)
 
-Turn = tuple[str, Tensor, dict[str, Tensor]]  # what Network.objectives yields: player, total, parts
+PlayerLoss = tuple[str, Tensor, dict[str, Tensor]]  # what Network.objectives yields: player, total, parts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,7 @@ class Result:
 def fit(
     *,
     network: Network,
-    misfit: Misfit,
+    loss: Loss,
     stream: Stream,
     augmentation: Augmentation | None,
     optimizers: Mapping[str, Optimizer],
@@ -58,13 +58,13 @@ def fit(
     seed: int,
     config: Mapping[str, Any],
     resume: Checkpoint | None = None,
-    enough: Callable[[Mapping[str, float], int], bool] | None = None,
+    should_stop: Callable[[Mapping[str, float], int], bool] | None = None,
 ) -> Result:
     """Train a network until its budget is spent, its patience is out, or a signal asks to stop.
 
     optimizers: one for each of `network.players()`, by name. config: plain values, kept in the checkpoints.
-    enough: asked after each validation, with its scores and step, whether to stop there; the status is then "KILLED".
-    Writes checkpoints/last.pt and, for each criterion, checkpoints/best_<criterion>.pt in the folder. On a
+    should_stop: asked after each validation, with its scores and step, whether to stop there; the status is then
+    "KILLED". Writes checkpoints/last.pt and, for each criterion, checkpoints/best_<criterion>.pt in the folder. On a
     CPU, a resumed training gives bit for bit the weights of an uninterrupted one, unless the learning rate
     follows a budget in minutes.
 
@@ -73,7 +73,7 @@ def fit(
     """
     assert optimizers.keys() == network.players().keys(), "one optimizer per player"
     network.to(device).train()
-    misfit.to(device)
+    loss.to(device)
     run = Run(
         network=network,
         optimizers=optimizers,
@@ -100,7 +100,7 @@ def fit(
                 seed_step(seed, moment.step)  # should the validation draw numbers, then the same ones always
                 with display.aside():
                     scores = run.validate(validate, moment=moment)
-                    stopped = enough is not None and enough(scores, moment.step)
+                    stopped = should_stop is not None and should_stop(scores, moment.step)
             if stopped or over or run.out_of_patience():
                 break
 
@@ -113,7 +113,7 @@ def fit(
             set_learning_rates(optimizers, scheduler.factor(moment))
             one_step(
                 network=network,
-                misfit=misfit,
+                loss=loss,
                 batches=batches,
                 optimizers=optimizers,
                 options=options,
@@ -137,7 +137,7 @@ def fit(
 def one_step(
     *,
     network: Network,
-    misfit: Misfit,
+    loss: Loss,
     batches: Sequence[Batch],
     optimizers: Mapping[str, Optimizer],
     options: Options,
@@ -146,11 +146,11 @@ def one_step(
 ) -> None:
     """One step of each player's optimizer, on the mean gradient of the batches, numbered from `first`."""
     autocast = partial(torch.autocast, batches[0].input.device.type, torch.bfloat16, enabled=options.amp)
-    rounds = [computed(network.objectives(batch, misfit), autocast) for batch in batches]
+    rounds = [computed(network.objectives(batch, loss), autocast) for batch in batches]
     for turns in player_by_player(rounds):
         network.zero_grad(set_to_none=True)  # of all players: one's loss leaves gradients in the others too
-        for number, (player, total, parts) in enumerate(turns, first):
-            losses.add(player=player, total=total, parts=parts, batch=number)
+        for number, (player, total, terms) in enumerate(turns, first):
+            losses.add(player=player, total=total, terms=terms, batch=number)
             (total / len(batches)).backward()
         if options.l1 > 0 or options.clip_norm is not None:  # else not even the list is made: it takes time
             weights = [weight for weight in network.players()[player].parameters() if weight.grad is not None]
@@ -160,7 +160,7 @@ def one_step(
         optimizers[player].step()
 
 
-def computed(objectives: Iterator[Turn], autocast: Callable[[], torch.autocast]) -> Iterator[Turn]:
+def computed(objectives: Iterator[PlayerLoss], autocast: Callable[[], torch.autocast]) -> Iterator[PlayerLoss]:
     """The same turns, with autocast on while the network computes and off while the loop goes backward."""
     while True:
         with autocast():
@@ -170,7 +170,7 @@ def computed(objectives: Iterator[Turn], autocast: Callable[[], torch.autocast])
         yield turn
 
 
-def player_by_player(rounds: Sequence[Iterator[Turn]]) -> Iterator[Iterator[Turn]]:
+def player_by_player(rounds: Sequence[Iterator[PlayerLoss]]) -> Iterator[Iterator[PlayerLoss]]:
     """For each player in turn, its objective on every batch.
 
     Each objective is computed when it is asked for, so that one graph at a time is in memory.

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from dlgd.core.progress import duration, now_and_then
-from dlgd.training.budget import Moment
+from dlgd.training.budget import TrainingProgress
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class Display:
         self.began, self.aside_seconds = now, 0.0
         return samples / max(seconds, 1e-9)
 
-    def show(self, *, moment: Moment, losses: Mapping[str, float], pace: float, seconds_left: float) -> None:
+    def show(self, *, moment: TrainingProgress, losses: Mapping[str, float], pace: float, seconds_left: float) -> None:
         """The state of a training, on the bar or, every half minute, in the log."""
         words = (
             f"step {moment.step}, epoch {moment.epoch:.1f}, {in_words(losses)}, {pace:.3g} samples/s, "

@@ -15,9 +15,10 @@ from torch.optim import Optimizer
 
 from dlgd.core.contract import Network, Tracker, Validate
 from dlgd.core.errors import Refusal
+from dlgd.core.files import make_writable
 from dlgd.training import checkpoint
 from dlgd.training.average import MovingAverage
-from dlgd.training.budget import Budget, Moment
+from dlgd.training.budget import Budget, TrainingProgress
 from dlgd.training.checkpoint import Checkpoint, State, best_path, last_path
 from dlgd.training.options import Options
 from dlgd.training.progress import Display, in_words
@@ -41,7 +42,7 @@ class Run:
         config: Mapping[str, Any],
         device: torch.device,
     ) -> None:
-        checkpoint.make_writable(folder / "checkpoints")
+        make_writable(folder / "checkpoints")
         self.network = network
         self.optimizers = optimizers
         self.budget = budget
@@ -64,7 +65,7 @@ class Run:
         """Seconds of training, those of former sittings included."""
         return self.first_seconds + time.monotonic() - self.started
 
-    def moment(self) -> Moment:
+    def moment(self) -> TrainingProgress:
         """Where the training stands now."""
         return self.budget.moment(step=self.state.step, seconds=self.clock())
 
@@ -90,7 +91,7 @@ class Run:
             self.state.stale = 0
         self._begin()
 
-    def validate(self, scores_of: Validate, *, moment: Moment) -> dict[str, float]:
+    def validate(self, scores_of: Validate, *, moment: TrainingProgress) -> dict[str, float]:
         """Score the weights (their moving average where there is one), and keep them if they are best."""
         self.losses.check()  # a loss that went wrong has its own message
         judged = self.network if self.average is None else self.average.network
@@ -152,7 +153,7 @@ class Run:
         }
         self._record({**losses, **rates, "train/samples_per_second": pace}, moment)
 
-    def _record(self, row: Mapping[str, float], moment: Moment) -> None:
+    def _record(self, row: Mapping[str, float], moment: TrainingProgress) -> None:
         self.tracker.log(row, moment.step)
         self.state.history.append({"step": moment.step, "epoch": moment.epoch, "seconds": self.clock(), **row})
 

@@ -30,7 +30,7 @@ class RunningLoss:
         self.sums: dict[str, Tensor] = {}
         self.counts: dict[str, int] = {}
 
-    def add(self, *, player: str, total: Tensor, parts: Mapping[str, Tensor], batch: int) -> None:
+    def add(self, *, player: str, total: Tensor, terms: Mapping[str, Tensor], batch: int) -> None:
         """Count a player's loss on one batch. Raises NonFinite, on the CPU."""
         if self.at_once:
             if not math.isfinite(total.item()):
@@ -39,7 +39,7 @@ class RunningLoss:
             bad = ~torch.isfinite(total.detach())
             self.first_bad = torch.where((self.first_bad < 0) & bad, batch, self.first_bad)
         prefix = "train/" if player == "network" else f"train/{player}/"
-        for name, value in {"loss": total, **parts}.items():
+        for name, value in {"loss": total, **terms}.items():
             key = prefix + name
             value = value.detach().float()
             self.sums[key] = self.sums[key] + value if key in self.sums else value

@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from dlgd.core.errors import Refusal
-from dlgd.training.budget import Moment
+from dlgd.training.budget import TrainingProgress
 
 FIRST = 0.01  # factor from which Cosine warms up: a first step of zero would be a step lost
 
@@ -26,7 +26,7 @@ class Scheduler(ABC):
     """The learning rate at every step."""
 
     @abstractmethod
-    def factor(self, moment: Moment) -> float:
+    def factor(self, moment: TrainingProgress) -> float:
         """What the optimizer's learning rate is multiplied by, for the step that begins at this moment."""
 
 
@@ -34,7 +34,7 @@ class Scheduler(ABC):
 class Constant(Scheduler):
     """The optimizer's learning rate, always."""
 
-    def factor(self, moment: Moment) -> float:
+    def factor(self, moment: TrainingProgress) -> float:
         return 1.0
 
 
@@ -49,7 +49,7 @@ class Step(Scheduler):
         _between("every", self.every, 1e-6, math.inf)
         _between("gamma", self.gamma, 0, 1)
 
-    def factor(self, moment: Moment) -> float:
+    def factor(self, moment: TrainingProgress) -> float:
         return self.gamma ** (moment.epoch // self.every)
 
 
@@ -62,7 +62,7 @@ class Exponential(Scheduler):
     def __post_init__(self) -> None:
         _between("gamma", self.gamma, 0, 1)
 
-    def factor(self, moment: Moment) -> float:
+    def factor(self, moment: TrainingProgress) -> float:
         return self.gamma**moment.epoch
 
 
@@ -75,7 +75,7 @@ class Inverse(Scheduler):
     def __post_init__(self) -> None:
         _between("decay", self.decay, 0, math.inf)
 
-    def factor(self, moment: Moment) -> float:
+    def factor(self, moment: TrainingProgress) -> float:
         return 1 / (1 + self.decay * moment.step)
 
 
@@ -90,7 +90,7 @@ class Cosine(Scheduler):
         _between("warmup", self.warmup, 0, 1)
         _between("final", self.final, 0, 1)
 
-    def factor(self, moment: Moment) -> float:
+    def factor(self, moment: TrainingProgress) -> float:
         if moment.progress < self.warmup:
             return FIRST + (1 - FIRST) * moment.progress / self.warmup
         return _half_cosine(1, self.final, _fraction(moment.progress, self.warmup, 1))
@@ -111,7 +111,7 @@ class OneCycle(Scheduler):
         for name in ("warmup", "start", "final"):
             _between(name, getattr(self, name), 0, 1)
 
-    def factor(self, moment: Moment) -> float:
+    def factor(self, moment: TrainingProgress) -> float:
         if moment.progress < self.warmup:
             return _half_cosine(self.start, 1, _fraction(moment.progress, 0, self.warmup))
         return _half_cosine(1, self.final, _fraction(moment.progress, self.warmup, 1))

@@ -1,4 +1,4 @@
-"""What is left of a search: table and figures, the best configuration as a file, and its scores on the test part."""
+"""What is left of a search: table and figures, the best configuration as a file, and its scores on the test split."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlgd.cli import entry as door
+from dlgd.cli import runs
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import CONF
 from dlgd.tuning import outcomes as results
@@ -120,7 +120,7 @@ def write_best(composer: Composer, best: Best, name: str, typed: str | None) -> 
     path = place_of_best(composer, name, typed)
     head = [
         f"Question: which configuration is the best of those that the search {name} tried? Trial {best.number}:",
-        f"{best.scores} on the validation part.",
+        f"{best.scores} on the validation split.",
         f"    {MARK} {' '.join(composer.typed)}",
     ]
     text = choice_of_method if "baseline" in composer.config({})[0] else experiment
@@ -140,23 +140,23 @@ def command(path: Path, composer: Composer, best: Best) -> str:
     return f"python -m dlgd.{action} {group}={path.relative_to(folder).with_suffix('')}{data}"
 
 
-# --- the test part -------------------------------------------------------------------------------------------------
+# --- the test split -------------------------------------------------------------------------------------------------
 
 
 def score_on_test(study: Study, best: Best, folder: Path, tracker: Tracker) -> None:
-    """Score the best, with all its seeds, on the test part, beside the usual methods. Once: not again for the same."""
+    """Score the best, with all its seeds, on the test split, beside the usual methods. Once: not again for the same."""
     from dlgd import build
     from dlgd.scoring.report import report
 
     folders = [Path(run.user_attrs["folder"]) for run in best.runs]
     if study.user_attrs.get("tested") == [str(one) for one in folders]:
-        log.info("the best was scored on the test part before: %s", folder / "scores.md")
+        log.info("the best was scored on the test split before: %s", folder / "scores.md")
         return
-    missing = [one for one in folders if not (one / door.CONFIG).exists()]
+    missing = [one for one in folders if not (one / runs.CONFIG).exists()]
     if missing:
-        log.info("%s is not on this machine: the test part is left to the one that has it", missing[0])
+        log.info("%s is not on this machine: the test split is left to the one that has it", missing[0])
         return
-    config = door.read_config(folders[0])
+    config = runs.read_config(folders[0])
     if "baseline" in config:
         data, ours = build.data(config), [build.method(config.baseline)]
         data.prepare()
@@ -171,8 +171,8 @@ def score_on_test(study: Study, best: Best, folder: Path, tracker: Tracker) -> N
         evaluation=build.evaluation(config),
         folder=folder,
         tracker=tracker,
-        title=f"{config.data.name}, test part: trial {best.number} of {study.study_name}",
-        part="test",
+        title=f"{config.data.name}, test split: trial {best.number} of {study.study_name}",
+        split="test",
     )
     study.set_user_attr("tested", [str(one) for one in folders])
 
@@ -182,9 +182,9 @@ def trained(folder: Path, run: FrozenTrial) -> Method:
     from dlgd import build
     from dlgd.scoring.trained import Trained
 
-    config, data, network, _ = build.trained(folder, door.read_config(folder), None)
+    config, data, network, _ = build.trained(folder, runs.read_config(folder), None)
     seed = f" seed {run.params['seed']}" if "seed" in run.params else ""
-    misfit = build.misfit(config, data.spec)
+    loss = build.loss(config, data.spec)
     return Trained(
-        name=f"{config.choices.model}{seed}", network=network, data=data, device=build.run_device(config), misfit=misfit
+        name=f"{config.choices.model}{seed}", network=network, data=data, device=build.run_device(config), loss=loss
     )

@@ -95,11 +95,11 @@ def _first(parameter: Parameter) -> Value:
     return d.choices[0] if hasattr(d, "choices") else d.low
 
 
-def parse(search: Mapping[str, Any], settled: Callable[[str], Value], typed: Sequence[str] = ()) -> Space:
+def parse(search: Mapping[str, Any], value_of: Callable[[str], Value], typed: Sequence[str] = ()) -> Space:
     """The space of a sweep file's `search`. Raises Refusal, with the parameter's name, for what cannot be searched.
 
-    typed: parameters that a person has settled by typing a value. settled: the value that an option or group has in
-    every trial, for conditions on what is not searched.
+    typed: parameters whose value a person typed. value_of: the value that an option or
+    group has in every trial, for conditions on what is not searched.
     """
     if not search:
         raise Refusal("nothing is searched: write sweep.search, as the files in sweeps/ do")
@@ -114,7 +114,7 @@ def parse(search: Mapping[str, Any], settled: Callable[[str], Value], typed: Seq
                 _check_condition(name, other, values, found)
                 when[other] = values
             else:
-                applies &= settled(other) in values
+                applies &= value_of(other) in values
         if applies:
             found.append(Parameter(name, _distribution(name, spec), when))
     if not found:

@@ -1,4 +1,4 @@
-"""One trial of a search: its configuration, and what is done with it. `dlgd.sweep` is the door."""
+"""One trial of a search: its configuration, and what is done with it. `dlgd.sweep` is the command."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from dlgd.cli import entry as door
+from dlgd.cli import entry, runs
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import CONF
 
@@ -40,7 +40,7 @@ class Composer:
         self._composed: dict[tuple[str, ...], tuple[DictConfig, dict[str, str]]] = {}
 
     def config(self, values: Mapping[str, Any]) -> tuple[DictConfig, dict[str, str]]:
-        """That of a trial as the door of a training or method would get it, and the choices of its groups. Raises
+        """That of a trial as the command of a training or method would get it, and the choices of its groups. Raises
         Refusal for values that no option takes."""
         chosen = {name: value for name, value in values.items() if is_group(name)}
         found, choices = self._of_groups(tuple(f"{name}={value}" for name, value in chosen.items()))
@@ -77,11 +77,11 @@ def is_group(name: str) -> bool:
     return "." not in name and (CONF / name).is_dir()
 
 
-def settled(config: DictConfig, choices: Mapping[str, str]) -> DictConfig:
+def with_evaluation(config: DictConfig, choices: Mapping[str, str]) -> DictConfig:
     """A configuration of a trial as it is trained and recorded with."""
     with open_dict(config):
         config.choices = dict(choices)
-    return door.settled(config)
+    return entry.with_evaluation(config)
 
 
 # --- what a worker does ------------------------------------------------------------------------------------------
@@ -96,10 +96,10 @@ def make_objective(typed: Sequence[str], tags: Mapping[str, str], threads: int) 
 
     def objective(task: Task) -> dict[str, float]:
         composed, choices = composer.config(task.values)
-        config = settled(composed, choices)
+        config = with_evaluation(composed, choices)
         task.note("folder", str(task.folder.absolute()))
         try_one = tuned if "baseline" in config else trained
-        return try_one(task, config, data(config), tags | {"dlgd.tuning.trial": str(task.number)})
+        return try_one(task, config, data(config), tags | {"dlgd.trial": str(task.number)})
 
     return objective
 
@@ -126,21 +126,23 @@ class PreparedData:
 
 def trained(task: Task, config: DictConfig, data: DataSource, tags: Mapping[str, str]) -> dict[str, float]:
     """Train a network; the scores of the validation that was best by the first of training.criteria, whose weights
-    are kept. The test part is not touched."""
-    from dlgd import train
+    are kept. The test split is not touched."""
+    from dlgd.cli.training import SearchTrial, train
     from dlgd.training.running_loss import NonFinite
     from dlgd.tuning.worker import Diverged
 
     best: dict[str, float] = {}
     criterion = config.training.criteria[0]
 
-    def enough(scores: Mapping[str, float], step: int) -> bool:
+    def should_stop(scores: Mapping[str, float], step: int) -> bool:
         if not best or scores[criterion] < best[criterion]:
             best.update(scores)
         return task.report(scores)
 
     try:
-        status = train.train(config, task.folder, resumed=False, trial=train.Trial(data=data, enough=enough, tags=tags))
+        status = train(
+            config, task.folder, resumed=False, trial=SearchTrial(data=data, should_stop=should_stop, tags=tags)
+        )
     except NonFinite as error:
         raise Diverged(str(error)) from error
     if status == "KILLED" and not task.stopped:
@@ -149,16 +151,16 @@ def trained(task: Task, config: DictConfig, data: DataSource, tags: Mapping[str,
 
 
 def tuned(task: Task, config: DictConfig, data: DataSource, tags: Mapping[str, str]) -> dict[str, float]:
-    """Apply a classical method to the validation part; its scores."""
+    """Apply a classical method to the validation split; its scores."""
     from dlgd import build
+    from dlgd.core.files import make_writable
     from dlgd.scoring import score
-    from dlgd.training.checkpoint import make_writable
 
     evaluation = build.evaluation(config)
     method = build.method(config.baseline).inner  # whose answers are not kept: no other trial asks for the same
     tracker = build.tracker(config, task.folder)
     make_writable(task.folder)
-    door.write_config(config, task.folder)
+    runs.write_config(config, task.folder)
     params, own_tags = build.record(config, config.choices, "cpu", data.checksum())
     tracker.start(name=f"{method.name}-{config.data.name}", params=params, tags=own_tags | dict(tags))
     with tracker.recorded():
@@ -173,11 +175,12 @@ def tuned(task: Task, config: DictConfig, data: DataSource, tags: Mapping[str, s
 
 def check(composer: Composer, corners: Sequence[Mapping[str, Any]], metrics: Sequence[str], folder: Path) -> None:
     """Build what each combination of choices is made of, without data. Raises Refusal for what does not fit."""
-    from dlgd import build, train
+    from dlgd import build
+    from dlgd.cli.training import assemble
 
     for values in corners:
         composed, choices = composer.config(values)
-        config = settled(composed, choices)
+        config = with_evaluation(composed, choices)
         data = build.data(config)
         build.tracker(config, folder)
         if "baseline" in config:
@@ -186,8 +189,8 @@ def check(composer: Composer, corners: Sequence[Mapping[str, Any]], metrics: Seq
         else:
             build.run_device(config)
             config.device = "cpu"
-            parts = train.assemble(config, data, resumed=False)
-            evaluation, extra = parts.evaluation, ("loss", *parts.network.score_names)
+            setup = assemble(config, data, resumed=False)
+            evaluation, extra = setup.evaluation, ("loss", *setup.network.score_names)
         columns = [column.key for column in evaluation.columns if column.key != "seconds_per_sample"]
         known = dict.fromkeys((*extra, *evaluation.names, *columns))
         for name in metrics:

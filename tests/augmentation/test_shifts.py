@@ -24,7 +24,7 @@ def test_a_patch_is_the_beginning_of_a_rolled_field(patch, monkeypatch):
     """Input, target (exact coefficients of the rolled operator) and mask; every longitude is drawn, the seam too."""
     operator = rough_operator(CHANNEL, (14, 14), seed=8)
     source = data_set(rows=14, columns=14, patch=patch)
-    monkeypatch.setattr(source, "samples", lambda part: samples(operator, source.features))
+    monkeypatch.setattr(source, "samples", lambda split: samples(operator, source.features))
     whole = [
         next(source.encode(samples(rolled(operator, n), source.features), halo=HALO, device="cpu")) for n in range(14)
     ]

@@ -60,7 +60,7 @@ def ours(sizes: list[int], size: int, folder: Path) -> float:
     )  # fmt: skip
     began = time.perf_counter()
     fit(
-        network=net, misfit=CrossEntropy(spec=SPEC, label_smoothing=0.0), stream=stream, augmentation=None,
+        network=net, loss=CrossEntropy(spec=SPEC, label_smoothing=0.0), stream=stream, augmentation=None,
         optimizers={"network": torch.optim.Adam(net.parameters(), lr=RATE, fused=True)}, scheduler=Constant(),
         validate=lambda _: {"loss": 0.0}, tracker=Off(experiment="", folder=folder), folder=folder, options=options,
         device=torch.device("cpu"), seed=0, config={},

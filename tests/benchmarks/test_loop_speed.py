@@ -16,12 +16,12 @@ STEPS = 300
 
 def bare_loop(network: Convolutions) -> float:
     """CPU seconds for STEPS steps (of one thread, so that other programs on the machine count little)."""
-    stream, misfit = Fields(size=32), SquaredError()
+    stream, loss = Fields(size=32), SquaredError()
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-2)
     began = time.process_time()
     for step in range(STEPS):
         batch = stream.batch(step)
-        total, _ = misfit(prediction=network(batch.input).prediction, target=batch.target, mask=batch.mask)
+        total, _ = loss(prediction=network(batch.input).prediction, target=batch.target, mask=batch.mask)
         optimizer.zero_grad(set_to_none=True)
         total.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)

@@ -12,7 +12,7 @@ from pathlib import Path
 import hydra
 import pytest
 
-from dlgd import train
+from dlgd.cli import training
 from dlgd.core.paths import CONF, ROOT
 from dlgd.tracking.store import owner
 from dlgd.tuning import queue, trial
@@ -20,17 +20,17 @@ from dlgd.tuning import study as studies
 from dlgd.tuning.space import parse
 from dlgd.tuning.worker import Job, run
 
-sys.path += [str(ROOT / "tests" / folder) for folder in ("searching", "doors")]
+sys.path += [str(ROOT / "tests" / folder) for folder in ("tuning", "commands")]
 TRIALS = 200
 ROUNDS = 7
 
 
 def bare_seconds(composer, data, folder) -> float:
     """A training as the search makes it, called directly with its configuration and prepared data."""
-    config = trial.settled(*composer.config({"optimizer.lr": 1e-3}))
+    config = trial.with_evaluation(*composer.config({"optimizer.lr": 1e-3}))
     begun = time.perf_counter()
-    plain = train.Trial(data=data(config), enough=lambda scores, step: False, tags={})
-    train.train(config, folder, resumed=False, trial=plain)
+    plain = training.SearchTrial(data=data(config), should_stop=lambda scores, step: False, tags={})
+    training.train(config, folder, resumed=False, trial=plain)
     return time.perf_counter() - begun
 
 

@@ -7,10 +7,10 @@ import ast
 import pytest
 from omegaconf import OmegaConf
 
-from dlgd.compare import folder_name
 from dlgd.core.paths import CONF, ROOT
 from dlgd.results.finished import PARENT_TAG
 from dlgd.results.tables import direction
+from dlgd.results.typed import folder_name
 from tests.commands.tiny_run import TINY
 from tests.recorded_runs import Recorder
 
@@ -75,7 +75,7 @@ def test_refusals(dlgd):
         (["experiment=normalization/nowhere"], "nowhere"),
         ([TABLE, "tracking=off"], "tracking=off"),
         ([TABLE], "no MLflow database"),
-        ([TABLE, "part=tests"], "part=tests is unknown: choose one of train, valid, test"),
+        ([TABLE, "split=tests"], "split=tests is unknown: choose one of train, valid, test"),
         (["runs.experiment=nemovar"], "no MLflow database"),
         (["runs.experiment=nemovar", "model=cnn"], "model=cnn says how to train and chooses no run"),
         (["runs.tag=winter"], "such as runs.tag=campaign:winter"),
@@ -179,7 +179,7 @@ def test_against_scores_and_part(compare):
     assert heading == ["model.skip", "seeds", "eps_max"]
     assert rows["addition"][1].endswith(r"\*\*")
     assert "differs from model.skip=none" in done.stdout
-    done, folder = compare(*words, "part=valid", "scores=[eps]")
+    done, folder = compare(*words, "split=valid", "scores=[eps]")
     assert cells((folder / "comparison.md").read_text())[0]["none"][1].startswith("**2.21 ±")
 
 
@@ -214,8 +214,8 @@ def column_calls():
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Column" and node.args:
                 name = node.args[0]
-                parts = name.values if isinstance(name, ast.JoinedStr) else [name]
-                text = "".join(part.value if isinstance(part, ast.Constant) else "1" for part in parts)
+                splits = name.values if isinstance(name, ast.JoinedStr) else [name]
+                text = "".join(split.value if isinstance(split, ast.Constant) else "1" for split in splits)
                 higher = [word.value.value for word in node.keywords if word.arg == "higher"]
                 yield text, higher[0] if higher else False
 

@@ -8,9 +8,10 @@ import hydra
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from dlgd.cli import entry as door
-from dlgd.compare import question, swept
+from dlgd.cli import runs
 from dlgd.core.paths import CONF
+from dlgd.results.experiment_table import swept
+from dlgd.results.typed import question
 
 FILES = CONF / "experiment"
 EXPERIMENTS = sorted(str(path.relative_to(FILES).with_suffix("")) for path in FILES.glob("**/*.yaml"))
@@ -18,7 +19,7 @@ FIGURES = {"eps_mean", "eps_q", "eps_max"}  # of the report's tables
 
 
 def compose(*overrides: str) -> DictConfig:
-    OmegaConf.register_new_resolver("run_folder", door.run_folder, replace=True)
+    OmegaConf.register_new_resolver("run_folder", runs.run_folder, replace=True)
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         return hydra.compose("config", overrides=list(overrides), return_hydra_config=True)
 

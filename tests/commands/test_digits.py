@@ -1,4 +1,4 @@
-"""Pictures through the doors: every task trains, is scored and leaves figures; fine-tuning, evaluate and predict."""
+"""Pictures through the commands: every task trains, is scored and leaves figures; fine-tuning, evaluate and predict."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_classify_fine_tune_predict_and_judge(trained, dlgd, tmp_path):
             assert torch.equal(weight, best[name]), name
     assert not torch.equal(after["last.weight"], before["last.weight"])
 
-    done = dlgd("evaluate", f"run={second}", "part=valid")
+    done = dlgd("evaluate", f"run={second}", "split=valid")
     assert done.returncode == 0, done.stderr
     assert (second / "evaluation" / "valid" / "scores.json").exists()
 
@@ -68,8 +68,8 @@ def test_classify_fine_tune_predict_and_judge(trained, dlgd, tmp_path):
     assert done.returncode == 2
     assert "has no label to compare with" in done.stderr
 
-    judge = f"+evaluation.judge={first / 'checkpoints' / 'best_loss.pt'}"
-    drawn = trained("model=gan", "model.width=8", "data.task=generate", judge)
+    classifier = f"+evaluation.classifier={first / 'checkpoints' / 'best_loss.pt'}"
+    drawn = trained("model=gan", "model.width=8", "data.task=generate", classifier)
     assert 0 <= scores(drawn)["gan"]["asked_recognised"] <= 100
 
 

@@ -9,8 +9,7 @@ import hydra
 import pytest
 from omegaconf import OmegaConf, open_dict
 
-from dlgd import train
-from dlgd.cli import entry as door
+from dlgd.cli import entry, runs, training
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import CONF
 from tests.commands.tiny_run import TINY
@@ -76,13 +75,13 @@ def test_evaluate_and_predict(dlgd, tmp_path):
 )
 def test_before_any_work(tmp_path, monkeypatch, arguments, words):
     monkeypatch.setenv("DLGD_CACHE", str(tmp_path / "untouched"))
-    OmegaConf.register_new_resolver("run_folder", door.run_folder, replace=True)
+    OmegaConf.register_new_resolver("run_folder", runs.run_folder, replace=True)
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         config = hydra.compose("config", overrides=arguments)
     with open_dict(config):
         config.choices = {"model": "resnet", "data": "nemovar"}
     with pytest.raises(Refusal, match=".*".join(map(re.escape, words[:1]))) as refusal:
-        train.train(config, tmp_path, resumed=False)
+        training.train(config, tmp_path, resumed=False)
     for word in words:
         assert word in str(refusal.value)
     assert not (tmp_path / "untouched").exists()
@@ -100,14 +99,14 @@ def test_tasks_that_nothing_is_known_of(arguments, words):
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         config = hydra.compose("config", overrides=arguments)
     with pytest.raises(Refusal, match=words):
-        door.settled(config)
+        entry.with_evaluation(config)
 
 
 def test_folders_that_are_no_runs(tmp_path):
     with pytest.raises(Refusal, match=r"config\.yaml"):
-        door.find_run(str(tmp_path))
+        runs.find_run(str(tmp_path))
     with pytest.raises(Refusal, match="nowhere"):
-        door.find_run("nowhere")
+        runs.find_run("nowhere")
 
 
 @pytest.fixture
@@ -123,12 +122,12 @@ def test_runs_that_do_not_fit(dlgd, run, tmp_path):
     from dlgd import build
 
     with pytest.raises(Refusal, match="model=unet"):
-        door.resumed_config(run, ["model=unet"])
+        runs.resumed_config(run, ["model=unet"])
     with pytest.raises(Refusal, match=r"model\.wdth"):
-        door.resumed_config(run, ["model.wdth=9"])
-    assert door.resumed_config(run, ["resume=x", "training.steps=9"]).training.steps == 9
+        runs.resumed_config(run, ["model.wdth=9"])
+    assert runs.resumed_config(run, ["resume=x", "training.steps=9"]).training.steps == 9
 
-    config = door.read_config(run)
+    config = runs.read_config(run)
     with pytest.raises(Refusal, match="eps_q"):
         build.trained(run, config, "eps_q")
     other = OmegaConf.merge(config, {"model": {"width": 16}})

@@ -1,4 +1,4 @@
-"""The report's own files at every door: checked by our exact solver, trained on, evaluated and predicted."""
+"""The report's own files at every command: checked by our exact solver, trained on, evaluated and predicted."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def samples() -> xr.Dataset:
 @pytest.fixture
 def report(tmp_path, samples) -> Path:
     """Processed archives with padding all around, and train and valid folders only, as published."""
-    parts = {"train": [0, 1], "valid": [2]}
-    write_processed(tmp_path / "report", samples, over="image", padding=(6, 8), dtype=np.float32, parts=parts)
+    splits = {"train": [0, 1], "valid": [2]}
+    write_processed(tmp_path / "report", samples, over="image", padding=(6, 8), dtype=np.float32, splits=splits)
     return tmp_path / "report"
 
 

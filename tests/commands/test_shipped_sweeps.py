@@ -6,9 +6,8 @@ import hydra
 import pytest
 from omegaconf import OmegaConf
 
-from dlgd import sweep
 from dlgd.core.paths import CONF, ROOT
-from dlgd.tuning import space, trial
+from dlgd.tuning import search, space, trial
 from dlgd.tuning import study as studies
 
 FILES = sorted(path.stem for path in (ROOT / "sweeps").glob("*.yaml"))
@@ -22,13 +21,13 @@ def shipped(request, tmp_path, monkeypatch):
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         config = hydra.compose("sweep", [f"sweep={request.param}"])
         composer = trial.Composer([f"sweep={request.param}"])
-        yield config, composer, sweep.searched(config, composer, [f"sweep={request.param}"])
+        yield config, composer, search.searched(config, composer, [f"sweep={request.param}"])
     assert not (tmp_path / "untouched").exists(), "no data are made to check a sweep"
 
 
 def test_it_can_be_searched(shipped, tmp_path):
     config, composer, searched = shipped
-    sweep.refuse(config)
+    search.refuse(config)
     metrics = OmegaConf.to_container(config.sweep.metrics)
     studies.check(metrics, config.sweep.sampler, config.sweep.pruner)
     corners = searched.corners(trial.is_group)

@@ -9,18 +9,18 @@ import pytest
 
 from dlgd.core.paths import ROOT
 
-DOORS = sorted(p.stem for p in (ROOT / "dlgd").glob("*.py") if "@door.door" in p.read_text())
+COMMANDS = sorted(p.stem for p in (ROOT / "dlgd").glob("*.py") if "@entry.command" in p.read_text())
 HEAVY = ("torch", "mlflow", "xarray", "numpy", "matplotlib", "scipy", "numba", "pandas", "rich")
 
 
 def test_doors_are_found():
-    assert {"train", "baseline", "evaluate", "predict", "simulate"} <= set(DOORS)
+    assert {"train", "baseline", "evaluate", "predict", "simulate"} <= set(COMMANDS)
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_help_imports_nothing_heavy(door, tmp_path):
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_imports_nothing_heavy(command, tmp_path):
     script = (
-        f"import sys; sys.argv = ['dlgd', '--help']\nimport dlgd.{door} as d\n"
+        f"import sys; sys.argv = ['dlgd', '--help']\nimport dlgd.{command} as d\n"
         "try:\n    d.main()\nexcept SystemExit:\n    pass\n"
         f"print('HEAVY', [m for m in {HEAVY!r} if m in sys.modules])"
     )

@@ -14,11 +14,10 @@ import hydra
 import pytest
 from omegaconf import OmegaConf
 
-from dlgd import sweep
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import CONF, ROOT
 from dlgd.training import checkpoint
-from dlgd.tuning import trial
+from dlgd.tuning import search, trial
 from tests.commands.tiny_run import TINY
 
 SMALL = [
@@ -93,7 +92,9 @@ def test_a_search_and_what_it_leaves(dlgd, tmp_path, arguments):
     assert {item.path for item in client.list_artifacts(parent.info.run_id)} >= {"trials.md", "trials.csv", "figures"}
     assert parent.data.metrics["test/eps_mean"] == pytest.approx(scores[0]["eps_mean"])
     for child in children:
-        assert not any(name.startswith("test/") for name in child.data.metrics), "the search leaves the test part alone"
+        assert not any(name.startswith("test/") for name in child.data.metrics), (
+            "the search leaves the test split alone"
+        )
         assert "sweep.sampler" not in child.data.params
         assert child.data.params["model"] in ("cnn", "resnet")
         assert "checkpoints" in {item.path for item in client.list_artifacts(child.info.run_id)}
@@ -224,7 +225,7 @@ def test_what_is_refused_before_any_work(tmp_path, monkeypatch, typed, words):
     monkeypatch.chdir(tmp_path)
     overrides = [f"hydra.searchpath=[file://{tmp_path}]", "sweep=small", *typed]
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"), pytest.raises(Exception, match=words):
-        sweep.checked(hydra.compose("sweep", overrides), overrides, tmp_path)
+        search.checked(hydra.compose("sweep", overrides), overrides, tmp_path)
     assert not (tmp_path / "untouched").exists()
 
 

@@ -1,4 +1,4 @@
-"""What lies in conf/, found by listing: doors, groups and choices; and how a choice is composed and built."""
+"""What lies in conf/, found by listing: commands, groups and choices; and how a choice is composed and built."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError
 
 from dlgd import build
-from dlgd.cli import entry as door
-from dlgd.core.contract import Augmentation, DataSource, Evaluation, Method, Misfit, Network, Spec, Tracker
+from dlgd.cli import entry, runs
+from dlgd.core.contract import Augmentation, DataSource, Evaluation, Loss, Method, Network, Spec, Tracker
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import CONF
 from dlgd.training.options import Options
 from dlgd.training.schedulers import Scheduler
 
-DOORS = sorted(path.stem for path in CONF.glob("*.yaml") if path.stem != "base")
+COMMANDS = sorted(path.stem for path in CONF.glob("*.yaml") if path.stem != "base")
 GROUPS = sorted(path.name for path in CONF.iterdir() if path.is_dir())
 
 
@@ -35,38 +35,38 @@ CHOICES = [(group, choice) for group in GROUPS for choice in choices_of(group)]
 
 
 @functools.cache
-def groups_of(door_name: str) -> dict[str, str | None]:
-    """The groups in the defaults of conf/<door>.yaml, with their default choices."""
-    defaults = OmegaConf.load(CONF / f"{door_name}.yaml").get("defaults", [])
+def groups_of(command_name: str) -> dict[str, str | None]:
+    """The groups in the defaults of conf/<command>.yaml, with their default choices."""
+    defaults = OmegaConf.load(CONF / f"{command_name}.yaml").get("defaults", [])
     return {key: value for entry in defaults if not isinstance(entry, str) for key, value in entry.items()}
 
 
-def doors_with(group: str) -> list[str]:
-    """The doors at which a choice of the group can be typed."""
-    return [name for name in DOORS if group in groups_of(name)]
+def commands_with(group: str) -> list[str]:
+    """The commands at which a choice of the group can be typed."""
+    return [name for name in COMMANDS if group in groups_of(name)]
 
 
-def compose(door_name: str, *overrides: str) -> DictConfig:
-    """The configuration as the door gets it; a copy, that one may change."""
-    config = copy.deepcopy(_composed(door_name, overrides))
+def compose(command_name: str, *overrides: str) -> DictConfig:
+    """The configuration as the command gets it; a copy, that one may change."""
+    config = copy.deepcopy(_composed(command_name, overrides))
     OmegaConf.set_struct(config, False)
     return config
 
 
 @functools.cache
-def _composed(door_name: str, overrides: tuple[str, ...]) -> DictConfig:
-    OmegaConf.register_new_resolver("run_folder", door.run_folder, replace=True)
+def _composed(command_name: str, overrides: tuple[str, ...]) -> DictConfig:
+    OmegaConf.register_new_resolver("run_folder", runs.run_folder, replace=True)
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        return hydra.compose(door_name, overrides=list(overrides))
+        return hydra.compose(command_name, overrides=list(overrides))
 
 
-def with_choice(group: str, choice: str, door_name: str | None = None) -> DictConfig:
-    """The configuration of a door that has the group, with data for which its values mean something."""
+def with_choice(group: str, choice: str, command_name: str | None = None) -> DictConfig:
+    """The configuration of a command that has the group, with data for which its values mean something."""
     for companions in ([], ["data=mnist_5k"], ["data=lorenz63"]):
-        config = compose(door_name or doors_with(group)[0], f"{group}={choice}", *companions)
+        config = compose(command_name or commands_with(group)[0], f"{group}={choice}", *companions)
         with contextlib.suppress(InterpolationResolutionError):
             OmegaConf.to_container(config, resolve=True)
-            return door.settled(config) if "evaluation" in config else config
+            return entry.with_evaluation(config) if "evaluation" in config else config
     raise AssertionError(f"no data are known that go with {group}={choice}")
 
 
@@ -109,7 +109,7 @@ def setup(data: str, task: str | None, **chosen: str) -> DictConfig:
         config.data.task = task
     for group, choice in chosen.items():
         config[group] = with_choice(group, choice)[group]
-    return door.settled(config)
+    return entry.with_evaluation(config)
 
 
 def tiny(config: DictConfig) -> DataSource:
@@ -163,7 +163,7 @@ BUILDERS: dict[str, tuple[Callable[[DictConfig, Path], Any], type]] = {
     "baseline": (lambda config, _: build.method(config.baseline), Method),
     "data": (lambda config, _: build.data(config), DataSource),
     "evaluation": (lambda config, _: (build.comparison(config), build.evaluation(config))[1], Evaluation),
-    "loss": (lambda config, _: build.misfit(config, spec(config)), Misfit),
+    "loss": (lambda config, _: build.loss(config, spec(config)), Loss),
     "model": (lambda config, _: build.network(config, spec(config)), Network),
     "optimizer": (lambda config, _: build.optimizers(config, network(config)), dict),
     "scheduler": (lambda config, _: build.scheduler(config), Scheduler),

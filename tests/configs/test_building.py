@@ -12,7 +12,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from dlgd import build
-from dlgd.core.contract import Batch, Misfit, Network
+from dlgd.core.contract import Batch, Loss, Network
 from dlgd.core.errors import Refusal
 from tests.configs.config_files import (
     BUILDERS,
@@ -84,31 +84,31 @@ def test_a_data_set_brings_its_own_loss_and_scores(data):
     assert loss == compose("config", "loss=mae").loss, "a loss that is typed wins"
 
 
-def objectives(net: Network, batch: Batch, misfit: Misfit) -> list[tuple[str, torch.Tensor, dict[str, torch.Tensor]]]:
+def objectives(net: Network, batch: Batch, loss: Loss) -> list[tuple[str, torch.Tensor, dict[str, torch.Tensor]]]:
     """With the same draws each time."""
     torch.manual_seed(0)
-    return list(net.objectives(batch, misfit))
+    return list(net.objectives(batch, loss))
 
 
 def losses_of_two_steps(config: DictConfig) -> tuple[float, float]:
     """The first player's loss of a batch, before and after a step on it; then the others take theirs."""
     source, net = tiny(config), network(config)
-    misfit, optimizers = build.misfit(config, source.spec), build.optimizers(config, net)
-    net.check(misfit)
+    loss, optimizers = build.loss(config, source.spec), build.optimizers(config, net)
+    net.check(loss)
     count = 8 if source.spec.whole else 2  # patches have cells enough for batch normalization
     batch = source.stream(halo=net.halo, batch_size=count, seed=0, device="cpu").batch(0)
     kernels = [parameter for parameter in net.parameters() if parameter.ndim > 1]
     before = [kernel.detach().clone() for kernel in kernels]
     losses = []
     torch.manual_seed(0)
-    for number, (player, total, parts) in enumerate(net.objectives(batch, misfit)):
+    for number, (player, total, terms) in enumerate(net.objectives(batch, loss)):
         assert torch.isfinite(total)
-        assert all(torch.isfinite(part) and not part.requires_grad for part in parts.values())
+        assert all(torch.isfinite(term) and not term.requires_grad for term in terms.values())
         net.zero_grad(set_to_none=True)
         total.backward()
         optimizers[player].step()
         if number == 0:
-            losses = [total.item(), objectives(net, batch, misfit)[0][1].item()]
+            losses = [total.item(), objectives(net, batch, loss)[0][1].item()]
     assert all((kernel != old).any() for kernel, old in zip(kernels, before, strict=True))
     return losses[0], losses[1]
 
@@ -126,7 +126,7 @@ def test_one_step_of_every_model_on_all_data(model, setting):
 @pytest.mark.parametrize("loss", LOSSES)
 def test_one_step_of_every_loss_on_all_data(loss, setting):
     described = spec(setup(*setting))
-    model = {"label": "cnn", "generated": "vae"}.get(described.kind, "gru" if described.given else "resnet")
+    model = {"label": "cnn", "generated": "vae"}.get(described.kind, "gru" if described.context_steps else "resnet")
     step_or_refusal(setup(*setting, model=model, loss=loss))
 
 
@@ -225,10 +225,10 @@ def test_samples_come_from_the_seed_of_the_data(data):
 def fingerprint(config: DictConfig) -> list[object]:
     """What two networks of other options differ in: halo, shapes of weights, what is minimized, or scores."""
     source = tiny(config)
-    net, misfit = build.network(config, source.spec), build.misfit(config, source.spec)
+    net, loss = build.network(config, source.spec), build.loss(config, source.spec)
     batch = source.stream(halo=net.halo, batch_size=2, seed=0, device="cpu").batch(0)
-    players = [(player, total.item(), sorted(parts)) for player, total, parts in objectives(net, batch, misfit)]
-    scores = {name: value.item() for name, value in net.scores(batch, misfit).items()}
+    players = [(player, total.item(), sorted(terms)) for player, total, terms in objectives(net, batch, loss)]
+    scores = {name: value.item() for name, value in net.scores(batch, loss).items()}
     return [net.halo, [parameter.shape for parameter in net.parameters()], players, scores]
 
 
@@ -297,9 +297,9 @@ def test_every_value_of_a_loss_changes_it(loss, key):
     target = torch.arange(6) if label else torch.rand(shape)
     given = {"prediction": torch.rand(6, 10) if label else torch.rand(shape), "target": target}
     given["mask"] = torch.ones_like(target, dtype=torch.bool)
-    usual, _ = build.misfit(config, spec(config))(**given)
+    usual, _ = build.loss(config, spec(config))(**given)
     config.loss[key] = other(key, config.loss[key])
-    assert build.misfit(config, spec(config))(**given)[0] != usual
+    assert build.loss(config, spec(config))(**given)[0] != usual
 
 
 # any text will do, or is looked at when the run starts
@@ -360,7 +360,7 @@ def test_what_does_not_fit_the_data():
     with pytest.raises(Refusal, match=r"model=unet predicts fields or .* data=mnist_5k gives labels: try model=cnn"):
         build.network(compose("config", "model=unet"), labels)
     with pytest.raises(Refusal, match="loss=relative compares numbers but data=mnist_5k gives labels: try loss="):
-        build.misfit(compose("config"), labels)
+        build.loss(compose("config"), labels)
     with pytest.raises(Refusal, match="model=ae needs whole samples but data=nemovar trains on patches: try model=re"):
         build.network(compose("config", "model=ae"), spec(setup("nemovar", None)))
 

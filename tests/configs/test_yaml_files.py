@@ -17,12 +17,12 @@ from dlgd.core.paths import CONF, ROOT
 from tests.configs.config_files import (
     BUILDERS,
     CHOICES,
-    DOORS,
+    COMMANDS,
     GROUPS,
     PRESETS,
     choices_of,
+    commands_with,
     compose,
-    doors_with,
     groups_of,
     objects,
     with_choice,
@@ -32,7 +32,12 @@ from tests.configs.config_files import (
 GIVEN_BY_BUILD = {"spec", "experiment", "folder", "params"}
 
 TARGETS = sorted(
-    {node._target_ for group, choice in CHOICES if doors_with(group) for _, node in objects(with_choice(group, choice))}
+    {
+        node._target_
+        for group, choice in CHOICES
+        if commands_with(group)
+        for _, node in objects(with_choice(group, choice))
+    }
 )
 OURS = [target for target in TARGETS if target.startswith("dlgd.")]
 
@@ -49,7 +54,7 @@ def test_groups_are_found():
     assert {("model", "resnet"), ("data", "nemovar"), ("experiment", "normalization/features")} <= set(CHOICES)
 
 
-@pytest.mark.parametrize("path", [f"{group}/{choice}" for group, choice in CHOICES] + DOORS + ["base"])
+@pytest.mark.parametrize("path", [f"{group}/{choice}" for group, choice in CHOICES] + COMMANDS + ["base"])
 def test_a_file_is_short(path):
     assert len((CONF / f"{path}.yaml").read_text().splitlines()) < 40
 
@@ -61,23 +66,23 @@ def test_no_file_has_another_ending():
 
 @pytest.mark.parametrize("group", sorted(BUILDERS))
 def test_every_group_can_be_chosen_at_a_door(group):
-    assert doors_with(group)
+    assert commands_with(group)
 
 
-@pytest.mark.parametrize("door_name", DOORS)
-def test_every_door_composes(door_name):
+@pytest.mark.parametrize("command_name", COMMANDS)
+def test_every_door_composes(command_name):
     """With the defaults that it names."""
-    config = compose(door_name)
+    config = compose(command_name)
     assert {"seed", "device"} <= set(config)
-    for group, choice in groups_of(door_name).items():
+    for group, choice in groups_of(command_name).items():
         if choice is not None and group in BUILDERS:
             assert group in config
 
 
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
 def test_every_choice_composes_at_every_door_of_its_group(group, choice):
-    for door_name in doors_with(group):
-        config = with_choice(group, choice, door_name)
+    for command_name in commands_with(group):
+        config = with_choice(group, choice, command_name)
         if group in BUILDERS:
             assert config[group], "its values stand under the group's name"
 
@@ -100,8 +105,8 @@ def test_our_constructors_take_keywords_only(target):
 
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
 def test_keys_are_parameters_and_none_is_missing(group, choice):
-    if not doors_with(group):
-        pytest.skip("no door has this group yet")
+    if not commands_with(group):
+        pytest.skip("no command has this group yet")
     for path, node in objects(with_choice(group, choice)):
         keys = {str(key) for key in node if not str(key).startswith("_")}
         taken = parameters(node._target_)
@@ -139,7 +144,7 @@ CONFIGURED = sorted(
     {
         (node._target_, str(key))
         for group, choice in CHOICES
-        if doors_with(group)
+        if commands_with(group)
         for _, node in objects(with_choice(group, choice))
         for key in node
         if not str(key).startswith("_") and node._target_.startswith("dlgd.")
@@ -164,13 +169,16 @@ def test_what_a_constructor_keeps_is_read(target):
         assert stored_attributes(source_of(constructor.__init__)) <= READ_SOMEWHERE
 
 
-@pytest.mark.parametrize("door_name", DOORS)
-def test_every_value_of_a_door_is_read(door_name):
-    """`resume`, `part`, ...: as config.resume in the door, or in what all doors share."""
+@pytest.mark.parametrize("command_name", COMMANDS)
+def test_every_value_of_a_command_is_read(command_name):
+    """`resume`, `split`, ...: as config.resume in the command, or in what all commands share."""
     read = set()
-    for module in (door_name.replace("config", "train"), "door", "build"):
-        read |= loaded_attributes(ast.parse((ROOT / "dlgd" / f"{module}.py").read_text()))
-    given = OmegaConf.load(CONF / f"{door_name}.yaml")
+    rooms = {"compare": "results", "sweep": "tuning"}
+    own = ROOT / "dlgd" / f"{command_name.replace('config', 'train')}.py"
+    shared = [ROOT / "dlgd" / "build.py", *(ROOT / "dlgd" / "cli").glob("*.py")]
+    for path in (own, *shared, *(ROOT / "dlgd" / rooms.get(command_name, "nowhere")).glob("*.py")):
+        read |= loaded_attributes(ast.parse(path.read_text()))
+    given = OmegaConf.load(CONF / f"{command_name}.yaml")
     assert {str(key) for key in given} - {"defaults", "hydra"} <= read
     assert {"seed", "device"} == {str(key) for key in OmegaConf.load(CONF / "base.yaml")} - {"defaults", "hydra"}
     assert {"seed", "device"} <= READ_SOMEWHERE

@@ -53,8 +53,8 @@ def test_against_a_loop(fields, day_weights):
             weights[1:] += weight
     assert weights[1] > 0
     expected = dict(zip(("mse", "gradients", "laplacian"), (1, 3, 2) * sums / weights, strict=True))
-    value, parts = loss(day_weights=day_weights)(**fields)
-    assert {name: part.item() for name, part in parts.items()} == pytest.approx(expected, rel=1e-12)
+    value, terms = loss(day_weights=day_weights)(**fields)
+    assert {name: part.item() for name, part in terms.items()} == pytest.approx(expected, rel=1e-12)
     assert value.item() == pytest.approx(sum(expected.values()), rel=1e-12)
 
 
@@ -78,9 +78,9 @@ def test_the_mask_is_eroded():
 
 
 def test_without_slopes_and_with_equal_days_it_is_the_mean_square(fields):
-    value, parts = loss(gradients=0.0, laplacian=0.0, day_weights="equal")(**fields)
+    value, terms = loss(gradients=0.0, laplacian=0.0, day_weights="equal")(**fields)
     torch.testing.assert_close(value, mse(spec=spec())(**fields)[0])
-    assert set(parts) == {"mse"}
+    assert set(terms) == {"mse"}
 
 
 def test_one_day_weighs_as_it_does_alone(fields):
@@ -94,10 +94,10 @@ def test_channels_of_other_fields_are_no_days(fields):
 
 def test_a_constant_error_has_no_slope(fields):
     given = fields | {"prediction": fields["target"] + 0.5}
-    _, parts = loss()(**given)
-    assert parts["mse"].item() == pytest.approx(0.25)
-    assert parts["gradients"].item() == pytest.approx(0, abs=1e-25)
-    assert parts["laplacian"].item() == pytest.approx(0, abs=1e-25)
+    _, terms = loss()(**given)
+    assert terms["mse"].item() == pytest.approx(0.25)
+    assert terms["gradients"].item() == pytest.approx(0, abs=1e-25)
+    assert terms["laplacian"].item() == pytest.approx(0, abs=1e-25)
 
 
 @pytest.mark.parametrize("day_weights", ["triangular", "equal"])
@@ -112,8 +112,8 @@ def test_gradients(fields, day_weights):
 @pytest.mark.parametrize("shape", [(1, 5, 2, 9), (1, 5, 1, 1)])
 def test_maps_too_small_for_slopes(shape):
     given = {"prediction": torch.ones(shape), "target": torch.zeros(shape), "mask": torch.ones(shape, dtype=torch.bool)}
-    value, parts = loss()(**given)
-    assert value.item() == parts["mse"].item() == 1.0
+    value, terms = loss()(**given)
+    assert value.item() == terms["mse"].item() == 1.0
 
 
 @pytest.mark.parametrize(

@@ -40,10 +40,10 @@ def labels():
 
 def test_cross_entropy_against_sklearn(labels):
     logits, target, mask = labels
-    value, parts = CrossEntropy(spec=LABELS, label_smoothing=0.0)(prediction=logits, target=target, mask=mask)
-    chances = torch.softmax(logits, dim=1)[mask].numpy()
-    assert value.item() == pytest.approx(log_loss(target[mask].numpy(), chances, labels=range(4)), rel=1e-9)
-    assert parts == {"cross_entropy": value}
+    value, terms = CrossEntropy(spec=LABELS, label_smoothing=0.0)(prediction=logits, target=target, mask=mask)
+    probabilities = torch.softmax(logits, dim=1)[mask].numpy()
+    assert value.item() == pytest.approx(log_loss(target[mask].numpy(), probabilities, labels=range(4)), rel=1e-9)
+    assert terms == {"cross_entropy": value}
 
 
 def test_smoothed_labels(labels):
@@ -58,15 +58,15 @@ def test_smoothed_labels(labels):
 @pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
 def test_labels_that_do_not_count(labels, label_smoothing):
     logits, target, mask = labels
-    misfit = CrossEntropy(spec=LABELS, label_smoothing=label_smoothing)
-    expected, _ = misfit(prediction=logits[mask], target=target[mask], mask=mask[mask])
+    loss = CrossEntropy(spec=LABELS, label_smoothing=label_smoothing)
+    expected, _ = loss(prediction=logits[mask], target=target[mask], mask=mask[mask])
     leaf = torch.where(mask[:, None], logits, NAN).requires_grad_()
-    value, _ = misfit(prediction=leaf, target=torch.where(mask, target, -100), mask=mask)
+    value, _ = loss(prediction=leaf, target=torch.where(mask, target, -100), mask=mask)
     torch.testing.assert_close(value, expected)
     value.backward()
     assert (leaf.grad[~mask] == 0).all()
     assert torch.isfinite(leaf.grad).all()
-    nothing, _ = misfit(prediction=logits, target=target, mask=torch.zeros_like(mask))
+    nothing, _ = loss(prediction=logits, target=target, mask=torch.zeros_like(mask))
     assert nothing.item() == 0.0
 
 
@@ -74,32 +74,32 @@ def test_labels_that_do_not_count(labels, label_smoothing):
 
 
 def pictures() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Chances, black and white cells, mask, (3, 1, 4, 5)."""
-    chances, target = torch.rand(2, 3, 1, 4, 5, generator=generator(), dtype=torch.float64)
-    return chances, (target > 0.5).double(), torch.rand(3, 1, 4, 5, generator=generator()) > 0.3
+    """Probabilities, black and white cells, mask, (3, 1, 4, 5)."""
+    probabilities, target = torch.rand(2, 3, 1, 4, 5, generator=generator(), dtype=torch.float64)
+    return probabilities, (target > 0.5).double(), torch.rand(3, 1, 4, 5, generator=generator()) > 0.3
 
 
 def test_bernoulli_against_scipy():
-    chances, target, mask = pictures()
-    value, parts = Bernoulli(spec=PICTURES)(prediction=chances, target=target, mask=mask)
-    expected = -stats.bernoulli(chances[mask].numpy()).logpmf(target[mask].numpy()).mean()
+    probabilities, target, mask = pictures()
+    value, terms = Bernoulli(spec=PICTURES)(prediction=probabilities, target=target, mask=mask)
+    expected = -stats.bernoulli(probabilities[mask].numpy()).logpmf(target[mask].numpy()).mean()
     assert value.item() == pytest.approx(expected, rel=1e-9)
-    assert parts == {"bernoulli": value}
+    assert terms == {"bernoulli": value}
 
 
 def test_bernoulli_of_grey_is_the_mean_over_black_and_white():
-    chances, _, mask = pictures()
-    misfit, grey = Bernoulli(spec=PICTURES), torch.full_like(chances, 0.3)
-    black, white = (misfit(prediction=chances, target=torch.full_like(grey, c), mask=mask)[0] for c in (0.0, 1.0))
-    torch.testing.assert_close(misfit(prediction=chances, target=grey, mask=mask)[0], 0.7 * black + 0.3 * white)
+    probabilities, _, mask = pictures()
+    loss, grey = Bernoulli(spec=PICTURES), torch.full_like(probabilities, 0.3)
+    black, white = (loss(prediction=probabilities, target=torch.full_like(grey, c), mask=mask)[0] for c in (0.0, 1.0))
+    torch.testing.assert_close(loss(prediction=probabilities, target=grey, mask=mask)[0], 0.7 * black + 0.3 * white)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_the_surest_prediction_is_finite(dtype):
-    misfit, ones = Bernoulli(spec=PICTURES), torch.ones(1, 1, 2, 2, dtype=dtype)
-    for chance, target, expected in [(1, 1, 0.0), (0, 0, 0.0), (1, 0, -np.log(LEAST)), (0, 1, -np.log(LEAST))]:
-        prediction = (chance * ones).requires_grad_()
-        value, _ = misfit(prediction=prediction, target=target * ones, mask=ones > 0)
+    loss, ones = Bernoulli(spec=PICTURES), torch.ones(1, 1, 2, 2, dtype=dtype)
+    for probability, target, expected in [(1, 1, 0.0), (0, 0, 0.0), (1, 0, -np.log(LEAST)), (0, 1, -np.log(LEAST))]:
+        prediction = (probability * ones).requires_grad_()
+        value, _ = loss(prediction=prediction, target=target * ones, mask=ones > 0)
         value.backward()
         assert value.item() == pytest.approx(expected, rel=0.02, abs=1e-6)
         assert torch.isfinite(prediction.grad).all()
@@ -108,39 +108,39 @@ def test_the_surest_prediction_is_finite(dtype):
 @pytest.mark.parametrize("std", [0.1, 2.0])
 def test_gaussian_against_scipy(std):
     prediction, target, mask = pictures()
-    value, parts = Gaussian(spec=WAVES, std=std)(prediction=prediction, target=target, mask=mask)
+    value, terms = Gaussian(spec=WAVES, std=std)(prediction=prediction, target=target, mask=mask)
     expected = -stats.norm(prediction[mask].numpy(), std).logpdf(target[mask].numpy()).mean()
     assert value.item() == pytest.approx(expected, rel=1e-9)
-    assert parts == {"gaussian": value}
+    assert terms == {"gaussian": value}
 
 
-@pytest.mark.parametrize("misfit", [Bernoulli(spec=PICTURES), Gaussian(spec=PICTURES, std=0.3)])
-def test_cells_that_do_not_count(misfit):
-    chances, target, mask = pictures()
-    leaf = torch.where(mask, chances, NAN).requires_grad_()
-    value, _ = misfit(prediction=leaf, target=torch.where(mask, target, NAN), mask=mask)
-    expected, _ = misfit(prediction=chances[mask], target=target[mask], mask=mask[mask])
+@pytest.mark.parametrize("loss", [Bernoulli(spec=PICTURES), Gaussian(spec=PICTURES, std=0.3)])
+def test_cells_that_do_not_count(loss):
+    probabilities, target, mask = pictures()
+    leaf = torch.where(mask, probabilities, NAN).requires_grad_()
+    value, _ = loss(prediction=leaf, target=torch.where(mask, target, NAN), mask=mask)
+    expected, _ = loss(prediction=probabilities[mask], target=target[mask], mask=mask[mask])
     torch.testing.assert_close(value, expected)
     value.backward()
     assert (leaf.grad[~mask] == 0).all()
     assert (leaf.grad[mask] != 0).all()
-    nothing, _ = misfit(prediction=chances, target=target, mask=torch.zeros_like(mask))
+    nothing, _ = loss(prediction=probabilities, target=target, mask=torch.zeros_like(mask))
     assert nothing.item() == 0.0
 
 
-@pytest.mark.parametrize("misfit", [Bernoulli(spec=PICTURES), Gaussian(spec=PICTURES, std=0.3)])
-def test_gradients(misfit):
-    chances, target, mask = pictures()
-    leaf = (0.1 + 0.8 * chances).requires_grad_()
-    assert torch.autograd.gradcheck(lambda p: misfit(prediction=p, target=target, mask=mask)[0], (leaf,))
+@pytest.mark.parametrize("loss", [Bernoulli(spec=PICTURES), Gaussian(spec=PICTURES, std=0.3)])
+def test_gradients(loss):
+    probabilities, target, mask = pictures()
+    leaf = (0.1 + 0.8 * probabilities).requires_grad_()
+    assert torch.autograd.gradcheck(lambda p: loss(prediction=p, target=target, mask=mask)[0], (leaf,))
 
 
-@pytest.mark.parametrize("misfit", [Bernoulli(spec=PICTURES), Gaussian(spec=PICTURES, std=0.3)])
-def test_one_sample_at_a_time(misfit):
+@pytest.mark.parametrize("loss", [Bernoulli(spec=PICTURES), Gaussian(spec=PICTURES, std=0.3)])
+def test_one_sample_at_a_time(loss):
     """As a network with codes asks for it."""
     given = pictures()
-    each = torch.vmap(lambda p, t, m: misfit(prediction=p, target=t, mask=m)[0])(*given)
-    alone = [misfit(prediction=p, target=t, mask=m)[0] for p, t, m in zip(*given, strict=True)]
+    each = torch.vmap(lambda p, t, m: loss(prediction=p, target=t, mask=m)[0])(*given)
+    alone = [loss(prediction=p, target=t, mask=m)[0] for p, t, m in zip(*given, strict=True)]
     torch.testing.assert_close(each, torch.stack(alone))
 
 
@@ -159,8 +159,8 @@ def test_natural_losses(labels):
     torch.testing.assert_close(
         value, CrossEntropy(spec=LABELS, label_smoothing=0.0)(prediction=logits, target=target, mask=mask)[0]
     )
-    chances, target, mask = pictures()
-    given = {"prediction": chances, "target": target, "mask": mask}
+    probabilities, target, mask = pictures()
+    given = {"prediction": probabilities, "target": target, "mask": mask}
     for spec, expected in [
         (NEW, Bernoulli(spec=NEW)),
         (PICTURES, mse(spec=PICTURES)),

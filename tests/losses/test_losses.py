@@ -10,7 +10,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from dlgd.core.contract import Misfit, Scaling, Spec
+from dlgd.core.contract import Loss, Scaling, Spec
 from dlgd.core.paths import CONF
 
 LINEAR = Scaling(mean=8e4, std=3e4)
@@ -25,7 +25,7 @@ def spec(scaling: Scaling = LINEAR, kind: str = "field") -> Spec:
     )
 
 
-def make(name: str, scaling: Scaling = LINEAR, kind: str = "field", **changes) -> Misfit:
+def make(name: str, scaling: Scaling = LINEAR, kind: str = "field", **changes) -> Loss:
     """The loss of conf/loss/<name>.yaml."""
     config = OmegaConf.load(CONF / "loss" / f"{name}.yaml")
     return hydra.utils.instantiate(config, _partial_=True, _convert_="all")(spec=spec(scaling, kind), **changes)
@@ -70,9 +70,9 @@ def test_a_perfect_prediction_scores_exactly_zero(name, scaling, dtype, on_land,
         given = {"prediction": target.clone(), "target": target.clone()}
         for key in given if where == "both" else [where]:
             given[key][~mask] = on_land
-        value, parts = make(name, SCALINGS[scaling])(**given, mask=mask)
+        value, terms = make(name, SCALINGS[scaling])(**given, mask=mask)
         assert value.item() == 0.0
-        assert all(part.item() == 0.0 for part in parts.values())
+        assert all(part.item() == 0.0 for part in terms.values())
 
 
 @pytest.mark.parametrize("name", FIELD)
@@ -80,13 +80,13 @@ def test_a_perfect_prediction_scores_exactly_zero(name, scaling, dtype, on_land,
 @pytest.mark.parametrize("on_land", [7.0, float("nan"), float("inf")])
 def test_land_changes_neither_the_value_nor_a_gradient(name, scaling, on_land, fields):
     prediction, target, mask = fields
-    misfit = make(name, SCALINGS[scaling])
+    loss = make(name, SCALINGS[scaling])
 
     def value_and_gradient(land: float) -> tuple[torch.Tensor, torch.Tensor]:
         leaf = prediction.clone()
         leaf[~mask] = land
         leaf.requires_grad_()
-        value, _ = misfit(prediction=leaf, target=torch.where(mask, target, land), mask=mask)
+        value, _ = loss(prediction=leaf, target=torch.where(mask, target, land), mask=mask)
         value.backward()
         return value.detach(), leaf.grad
 
@@ -104,10 +104,10 @@ def test_the_share_of_land_does_not_count(name, fields):
     prediction, target, _ = fields
     sea = torch.ones_like(target, dtype=torch.bool)
     land = torch.zeros_like(sea)
-    misfit = make(name)
-    alone, _ = misfit(prediction=prediction, target=target, mask=sea)
+    loss = make(name)
+    alone, _ = loss(prediction=prediction, target=target, mask=sea)
     twice = {"prediction": torch.cat([prediction] * 2), "target": torch.cat([target] * 2)}
-    beside_land, _ = misfit(**twice, mask=torch.cat([sea, land]))
+    beside_land, _ = loss(**twice, mask=torch.cat([sea, land]))
     torch.testing.assert_close(beside_land, alone)
 
 
@@ -141,12 +141,12 @@ def test_by_hand(name, changes, expected):
     prediction = torch.tensor([[1.0, 2.0, 0.5, 100.0]], dtype=torch.float64)
     target = torch.tensor([[1.0, 4.0, 0.0, -3.0]], dtype=torch.float64)
     mask = torch.tensor([[True, True, True, False]])
-    misfit = make(name, Scaling(mean=10.0, std=2.0), **changes)
-    value, parts = misfit(prediction=prediction, target=target, mask=mask)
+    loss = make(name, Scaling(mean=10.0, std=2.0), **changes)
+    value, terms = loss(prediction=prediction, target=target, mask=mask)
     assert value.shape == ()
     assert value.item() == pytest.approx(expected, rel=1e-5 if name == "relative_norms" else 1e-12)  # a floor
-    assert list(parts.values()) == [value]
-    assert not any(part.requires_grad for part in parts.values())
+    assert list(terms.values()) == [value]
+    assert not any(part.requires_grad for part in terms.values())
 
 
 @pytest.mark.parametrize("scaling", SCALINGS)
@@ -172,9 +172,9 @@ def test_norms_are_added(fields):
     """E|eps| + E[eps^2]^(1/2) + E[eps^6]^(1/6), each from the loss that has it alone."""
     prediction, target, mask = fields
     given = {"prediction": prediction, "target": target, "mask": mask}
-    value, parts = make("relative_norms", powers=[1, 2, 6])(**given)
+    value, terms = make("relative_norms", powers=[1, 2, 6])(**given)
     alone = [make("relative", power=float(p))(**given)[0].item() ** (1 / p) for p in (1, 2, 6)]
-    assert [part.item() for part in parts.values()] == pytest.approx(alone, rel=1e-4)
+    assert [part.item() for part in terms.values()] == pytest.approx(alone, rel=1e-4)
     assert value.item() == pytest.approx(sum(alone), rel=1e-4)
 
 
@@ -188,9 +188,9 @@ def test_powers_without_sense(powers):
 @pytest.mark.parametrize("scaling", SCALINGS)
 def test_gradients(name, scaling, fields):
     prediction, target, mask = fields
-    misfit = make(name, SCALINGS[scaling])
+    loss = make(name, SCALINGS[scaling])
     prediction = (0.3 * prediction).requires_grad_()
-    assert torch.autograd.gradcheck(lambda p: misfit(prediction=p, target=0.3 * target, mask=mask)[0], (prediction,))
+    assert torch.autograd.gradcheck(lambda p: loss(prediction=p, target=0.3 * target, mask=mask)[0], (prediction,))
 
 
 # --- refusals ----------------------------------------------------------------------------------------------

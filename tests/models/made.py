@@ -147,9 +147,9 @@ def _sequences(spec: Spec, count: int, generator: torch.Generator) -> Batch:
     """Smooth in time: known steps and zeros; or first guesses, observations of a third of all values, and flags."""
     steps, ring = spec.grid
     truth = torch.randn(count, len(spec.output_channels), steps, ring, generator=generator).cumsum(dim=2) / steps**0.5
-    if spec.given:
-        input, target = truth.clone(), truth[:, :, spec.given :]
-        input[:, :, spec.given :] = 0.0
+    if spec.context_steps:
+        input, target = truth.clone(), truth[:, :, spec.context_steps :]
+        input[:, :, spec.context_steps :] = 0.0
     else:
         noisy = truth + 0.1 * torch.randn(truth.shape, generator=generator)
         flags = (torch.rand(truth.shape, generator=generator) < 1 / 3).float()

@@ -144,10 +144,10 @@ def test_the_likelihood_of_the_target(name, system):
     mean, log_std = (part.detach() for part in network.with_std(batch.input))
     torch.testing.assert_close(mean, network(batch.input).prediction)
     exact = stats.norm(mean, log_std.exp()).logpdf(batch.target)[batch.mask.numpy()].mean()
-    ((_, total, parts),) = network.objectives(batch, mse(spec=spec))
+    ((_, total, terms),) = network.objectives(batch, mse(spec=spec))
     assert total.item() == pytest.approx(-exact, rel=1e-5)
-    assert set(parts) == {"mse", "negative_log_likelihood"}
-    assert not any(part.requires_grad for part in parts.values())
+    assert set(terms) == {"mse", "negative_log_likelihood"}
+    assert not any(part.requires_grad for part in terms.values())
     assert network.score_names == ("negative_log_likelihood", "share_within_std", "miscalibration")
     assert network.scores(batch, mse(spec=spec))["negative_log_likelihood"].item() == pytest.approx(-exact, rel=1e-5)
     total.backward()
@@ -160,8 +160,8 @@ def test_no_standard_deviation_unless_asked_for(name):
     network, batch = narrow(name, L63).eval(), batch_of(L63)
     assert network.score_names == ()
     assert network.scores(batch, mse(spec=L63)) == {}
-    ((_, total, parts),) = network.objectives(batch, mse(spec=L63))
-    assert set(parts) == {"mse"}
+    ((_, total, terms),) = network.objectives(batch, mse(spec=L63))
+    assert set(terms) == {"mse"}
     torch.testing.assert_close(total, (network(batch.input).prediction - batch.target).square().mean())
 
 
@@ -213,13 +213,13 @@ def test_iterations_of_the_fixed_point(iterations):
 @pytest.mark.parametrize("weight", [0.0, 0.7])
 def test_the_objective_of_the_fixed_point(weight):
     network, batch = make("fixed_point", L63, prior_weight=weight), batch_of(L63)
-    ((_, total, parts),) = network.objectives(batch, mse(spec=L63))
+    ((_, total, terms),) = network.objectives(batch, mse(spec=L63))
     phi, answer = network.prior, network(batch.input).prediction
     costs = [(phi(x) - x).square().mean() for x in (answer, batch.target)]
     error = (answer - batch.target).square().mean()
     torch.testing.assert_close(total, error + weight * 0.5 * (costs[0] + costs[1]))
-    assert set(parts) == {"mse", "prior"}
-    torch.testing.assert_close(parts["prior"], (total - error).detach())
+    assert set(terms) == {"mse", "prior"}
+    torch.testing.assert_close(terms["prior"], (total - error).detach())
 
 
 # --- the courses' networks ---------------------------------------------------------------------------------

@@ -171,9 +171,9 @@ def test_repeats_are_trained_apart():
 @pytest.mark.parametrize("repeats", [1, 2])
 def test_the_objective(repeats):
     network, batch = fourdvarnet(repeats=repeats, dropout=0.0, prior_weight=0.3), batch_of(L63)
-    ((player, total, parts),) = network.objectives(batch, mse(spec=L63))
+    ((player, total, terms),) = network.objectives(batch, mse(spec=L63))
     assert player == "network"
-    assert set(parts) == {"mse", "prior"}
+    assert set(terms) == {"mse", "prior"}
     expected, phi = 0.0, network.prior
     estimates = network.estimates(batch.input)
     for x in estimates:

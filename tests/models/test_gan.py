@@ -47,7 +47,7 @@ def test_turns_in_order(critic_steps):
 def test_objectives_by_hand(objective):
     network = narrow("gan", NEW, objective=objective, gradient_penalty=10.0, normalization="none")
     batch = batch_of(NEW)
-    (_, total, parts), (_, generator, _) = turns(network, batch)
+    (_, total, terms), (_, generator, _) = turns(network, batch)
     torch.manual_seed(4)
     real = network.discriminator(batch.target, batch.input)
     made = network.discriminator(network(batch.input).prediction, batch.input)
@@ -58,15 +58,15 @@ def test_objectives_by_hand(objective):
         odds = functional.binary_cross_entropy_with_logits
         expected = odds(real, torch.ones(6)) + odds(made, torch.zeros(6))
         fooled = odds(again, torch.ones(6))
-        assert parts["d_real"].item() == pytest.approx(real.sigmoid().mean().item(), rel=1e-5)
-        assert parts["d_fake"].item() == pytest.approx(made.sigmoid().mean().item(), rel=1e-5)
+        assert terms["d_real"].item() == pytest.approx(real.sigmoid().mean().item(), rel=1e-5)
+        assert terms["d_fake"].item() == pytest.approx(made.sigmoid().mean().item(), rel=1e-5)
     else:
         hinged = objective == "hinge"
         expected = (1 - real).clamp(min=0).mean() + (1 + made).clamp(min=0).mean() if hinged else (made - real).mean()
         fooled = -again.mean()
-        assert parts["d_real"].item() == pytest.approx(real.mean().item(), rel=1e-5)
-        assert parts["d_fake"].item() == pytest.approx(made.mean().item(), rel=1e-5)
-    torch.testing.assert_close(total, expected + 10 * parts["penalty"])
+        assert terms["d_real"].item() == pytest.approx(real.mean().item(), rel=1e-5)
+        assert terms["d_fake"].item() == pytest.approx(made.mean().item(), rel=1e-5)
+    torch.testing.assert_close(total, expected + 10 * terms["penalty"])
     torch.testing.assert_close(generator, fooled)
 
 

@@ -53,9 +53,9 @@ def test_every_parameter_gets_a_gradient(which):
     spec = MAPS[which]
     for name in fitting(spec):
         network = narrow(name, spec).eval()  # in training, normalization takes the biases away
-        ((player, total, parts),) = network.objectives(batch_of(spec, halo=network.halo), mse(spec=spec))
+        ((player, total, terms),) = network.objectives(batch_of(spec, halo=network.halo), mse(spec=spec))
         assert player == "network"
-        assert "mse" in parts
+        assert "mse" in terms
         total.backward()
         for parameter_name, parameter in network.named_parameters():
             assert torch.isfinite(parameter.grad).all(), (name, parameter_name)
@@ -135,11 +135,11 @@ def test_the_likelihood_of_the_target(name, which):
     mean, log_std = (part.detach() for part in network.with_std(batch.input))
     assert torch.equal(mean, network(batch.input).prediction.detach())
     nats = -Normal(mean, log_std.exp()).log_prob(batch.target.nan_to_num())
-    ((_, total, parts),) = network.objectives(batch, mse(spec=spec))
+    ((_, total, terms),) = network.objectives(batch, mse(spec=spec))
     torch.testing.assert_close(total.detach(), nats[batch.mask].mean())
-    assert set(parts) == {"mse", "negative_log_likelihood"}
-    assert not any(part.requires_grad for part in parts.values())
-    torch.testing.assert_close(parts["mse"], (mean - batch.target)[batch.mask].square().mean())
+    assert set(terms) == {"mse", "negative_log_likelihood"}
+    assert not any(part.requires_grad for part in terms.values())
+    torch.testing.assert_close(terms["mse"], (mean - batch.target)[batch.mask].square().mean())
     middle = len(spec.output_channels) // 2
     found = network.scores(batch, mse(spec=spec))
     assert set(found) == set(network.score_names)
@@ -220,10 +220,10 @@ def test_estimates_from_two_channels():
 def test_the_second_network_corrects_the_first():
     network, batch = make("dincae", DAYS, refinement=True, halo=2, filters=[4, 6]), batch_of(DAYS, halo=2)
     first, second = (dincae.moments(answer) for answer in network.answers(batch.input))
-    ((_, total, parts),) = network.objectives(batch, mse(spec=DAYS))
+    ((_, total, terms),) = network.objectives(batch, mse(spec=DAYS))
     values = [blocks.negative_log_likelihood(*each, batch) for each in (first, second)]
     torch.testing.assert_close(total, 0.3 * values[0] + 0.7 * values[1])
-    torch.testing.assert_close(parts["negative_log_likelihood"], values[1].detach())
+    torch.testing.assert_close(terms["negative_log_likelihood"], values[1].detach())
     assert torch.equal(network(batch.input).prediction, second[0])
     (through,) = torch.autograd.grad(second[0].sum(), network.networks[0].down.weight)
     assert through.abs().sum() > 0, "the second sees the first"

@@ -48,20 +48,20 @@ def test_divergence_of_the_prior_is_zero():
 def test_the_objective_is_the_negative_bound_per_cell(kind, beta):
     spec = SPECS[kind]
     network, batch = narrow("vae", spec, beta=beta, latent=3), batch_of(spec)
-    misfit = Bernoulli(spec=spec)
+    loss = Bernoulli(spec=spec)
     torch.manual_seed(5)
-    ((player, total, parts),) = network.objectives(batch, misfit)
+    ((player, total, terms),) = network.objectives(batch, loss)
     assert player == "network"
-    assert set(parts) == {"bernoulli", "kl"}
-    torch.testing.assert_close(total.detach(), parts["bernoulli"] + parts["kl"])
+    assert set(terms) == {"bernoulli", "kl"}
+    torch.testing.assert_close(total.detach(), terms["bernoulli"] + terms["kl"])
     seen = batch.input if kind == "field" else batch.target
     mean, log_variance = network.posterior(seen)
     expected = beta * kl_divergence(mean, log_variance).mean() / CELLS
-    torch.testing.assert_close(parts["kl"], expected.detach())
+    torch.testing.assert_close(terms["kl"], expected.detach())
     torch.manual_seed(5)
     codes = mean + torch.exp(log_variance / 2) * torch.randn_like(mean)
     exact = distributions.Bernoulli(network.decode(codes)).log_prob(batch.target).sum(dim=(1, 2, 3)).mean()
-    torch.testing.assert_close(parts["bernoulli"], -exact.detach() / CELLS)
+    torch.testing.assert_close(terms["bernoulli"], -exact.detach() / CELLS)
 
 
 def test_codes_are_drawn_in_training_and_mean_afterwards():
@@ -75,26 +75,26 @@ def test_codes_are_drawn_in_training_and_mean_afterwards():
 # --- scores ------------------------------------------------------------------------------------------------
 
 
-def scores(network, batch, misfit) -> dict[str, float]:
+def scores(network, batch, loss) -> dict[str, float]:
     torch.manual_seed(7)
     with torch.no_grad():
-        return {name: value.item() for name, value in network.eval().scores(batch, misfit).items()}
+        return {name: value.item() for name, value in network.eval().scores(batch, loss).items()}
 
 
 @pytest.mark.parametrize("conditional", [False, True])
 def test_more_draws_make_the_bound_tighter(conditional):
     """E[ELBO] <= E[IWAE of 5] <= E[IWAE of 200] (Burda et al. 2016, theorem 1)."""
-    misfit, batch = Bernoulli(spec=NEW), batch_of(NEW)
+    loss, batch = Bernoulli(spec=NEW), batch_of(NEW)
     network = narrow("vae", NEW, samples=200, conditional=conditional)
     with torch.no_grad():
         list(network.decoder.parameters())[-2].mul_(5.0)  # so that the draws differ in what they explain
-    many = scores(network, batch, misfit)
+    many = scores(network, batch, loss)
     network.samples = 5
-    few = scores(network, batch, misfit)
+    few = scores(network, batch, loss)
     assert set(many) == set(network.score_names)
     assert many["negative_iwae"] < few["negative_iwae"] < few["negative_elbo"]
     network.beta = 10.0
-    assert scores(network, batch, misfit) == few, "beta counts in training alone"
+    assert scores(network, batch, loss) == few, "beta counts in training alone"
 
 
 def linear_gaussian(latent: int = 3, cells: tuple[int, int] = (3, 4), std: float = 0.5):
@@ -126,28 +126,28 @@ def linear_gaussian(latent: int = 3, cells: tuple[int, int] = (3, 4), std: float
 
 
 def test_the_importance_weighted_bound_reaches_the_exact_likelihood():
-    network, misfit, batch, exact, _ = linear_gaussian()
-    found = scores(network, batch, misfit)
+    network, loss, batch, exact, _ = linear_gaussian()
+    found = scores(network, batch, loss)
     assert found["negative_iwae"] == pytest.approx(np.mean(exact), abs=0.02)
 
 
 def test_the_lower_bound_lacks_the_divergence_from_the_exact_posterior():
     """-ELBO = -log p(x) + KL(q(z|x) || p(z|x)), the latter between two normal distributions of the same mean."""
-    network, misfit, batch, exact, (_, _, precision) = linear_gaussian()
+    network, loss, batch, exact, (_, _, precision) = linear_gaussian()
     posterior = torch.linalg.inv(precision)
     q = torch.diag(1.5 * posterior.diagonal())
     latent = len(q)
     gap = 0.5 * (torch.trace(precision @ q) - latent + torch.logdet(posterior) - torch.logdet(q)).item()
     assert gap > 0.1
-    found = scores(network, batch, misfit)
+    found = scores(network, batch, loss)
     assert found["negative_elbo"] == pytest.approx(np.mean(exact) + gap, abs=0.05)
 
 
 def test_cells_that_do_not_count():
     """Without half of its cells a sample has the likelihood of the other half."""
-    network, misfit, batch, _, _ = linear_gaussian()
+    network, loss, batch, _, _ = linear_gaussian()
     batch.mask[..., 2:] = False
-    found = scores(network, batch, misfit)
+    found = scores(network, batch, loss)
     weight, bias = network.decoder.head.weight.detach(), network.decoder.head.bias.detach()
     kept = batch.mask[0].flatten().nonzero()[:, 0]
     covariance = (weight @ weight.T + 0.25 * torch.eye(len(weight), dtype=torch.float64))[kept][:, kept]

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from dlgd.core.constants import EARTH_RADIUS_M as R
 from dlgd.physics import grids
-from dlgd.physics.grids import EARTH_RADIUS_M as R
 
 POLES = (65.0, 80.0), (65.0, -100.0)  # of the tripolar grid's cap: latitude, longitude
 

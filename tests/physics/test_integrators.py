@@ -203,7 +203,7 @@ def test_every_way_of_asking_for_derivatives_gets_them(system):
 
 
 def test_a_network_learns_through_the_integrator():
-    """A step of descent on the misfit of a roll-out lowers it."""
+    """A step of descent on the loss of a roll-out lowers it."""
     truth = trajectory(Lorenz63(), states_of(Lorenz63(), 20), 0.01, 5) / 10
     torch.manual_seed(0)
     network = Learned(3)

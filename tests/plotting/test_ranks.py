@@ -1,4 +1,4 @@
-"""Frequencies of ranks against those of equal chances."""
+"""Frequencies of ranks against those of equal probabilities."""
 
 import numpy as np
 import pytest

@@ -20,7 +20,7 @@ def recorder(place):
 
 
 def chosen(selection=None, **options):
-    options = {"part": "test", "scores": None, "any_data": False} | options
+    options = {"split": "test", "scores": None, "any_data": False} | options
     return choose(Finished(None), selection or Selection("nemovar"), **options)
 
 
@@ -75,8 +75,8 @@ def test_the_file_gives_what_mlflow_gives(mixed, selection, expected):
 
 def repr_of(run: FinishedRun):
     """NaN is not equal to itself, but is written alike."""
-    parts = (run.params, run.metrics, run.tags)
-    return run.run_id, run.status, run.start, repr(run.minutes), *(repr(sorted(part.items())) for part in parts)
+    facts = (run.params, run.metrics, run.tags)
+    return run.run_id, run.status, run.start, repr(run.minutes), *(repr(sorted(each.items())) for each in facts)
 
 
 def test_a_filter_is_in_mlflows_language(mixed):
@@ -140,15 +140,15 @@ def test_scores_are_those_of_the_recorded_table_or_all(recorder):
     recorder.network(1, 1.0)
     recorder.network(2, 1.0)
     assert chosen().scores == ["eps", "eps_max", "seconds_per_sample"], "most runs name none"
-    assert chosen(part="valid").scores == ["eps"]
-    with pytest.raises(Refusal, match="scores has epz, which no run has recorded for part=test: choose among eps,"):
+    assert chosen(split="valid").scores == ["eps"]
+    with pytest.raises(Refusal, match="scores has epz, which no run has recorded for split=test: choose among eps,"):
         chosen(scores=["eps", "epz"])
-    with pytest.raises(Refusal, match="no run has a score of part=train"):
-        chosen(part="train")
+    with pytest.raises(Refusal, match="no run has a score of split=train"):
+        chosen(split="train")
 
 
 def test_trials_of_a_search_do_not_forbid_a_table(recorder):
-    """They are validated, and never scored on the test part."""
+    """They are validated, and never scored on the test split."""
     parent = recorder.run({}, {})
     for number in range(3):
         params = {"model": "resnet", "model.layers": 4 + number}

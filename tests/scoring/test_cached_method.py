@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from dlgd.build import Kept
 from dlgd.core.contract import Method
+from dlgd.scoring.cached_method import CachedMethod
 
 
 class Slow(Method):
@@ -46,13 +46,13 @@ def samples() -> xr.Dataset:
 
 def test_the_second_call_computes_nothing(samples):
     inner = Slow()
-    first = Kept(inner, {"vectors": 3})
+    first = CachedMethod(inner, {"vectors": 3})
     assert first.name == "slow"
     assert first.seconds_per_sample is None
     answer = first.predict(samples)
     assert inner.asked == 1
     assert first.seconds_per_sample == pytest.approx(0.1, abs=0.05)
-    again = Kept(inner, {"vectors": 3})  # as in another process
+    again = CachedMethod(inner, {"vectors": 3})  # as in another process
     start = time.perf_counter()
     np.testing.assert_array_equal(again.predict(samples), answer)
     assert time.perf_counter() - start < 0.15
@@ -62,7 +62,7 @@ def test_the_second_call_computes_nothing(samples):
 
 def test_other_samples_or_options_are_other_answers(samples):
     inner = Slow()
-    Kept(inner, {"vectors": 3}).predict(samples)
+    CachedMethod(inner, {"vectors": 3}).predict(samples)
     others = [
         samples.isel(sample=[0]),
         samples.assign(alpha_j=samples.alpha_j + 1e-12),
@@ -70,42 +70,42 @@ def test_other_samples_or_options_are_other_answers(samples):
         samples.assign_attrs(west_east="closed"),
     ]
     for number, other in enumerate(others, start=2):
-        Kept(inner, {"vectors": 3}).predict(other)
+        CachedMethod(inner, {"vectors": 3}).predict(other)
         assert inner.asked == number
-    Kept(inner, {"vectors": 4}).predict(samples)
+    CachedMethod(inner, {"vectors": 4}).predict(samples)
     assert inner.asked == len(others) + 2
 
 
 def test_what_follows_from_the_samples_changes_no_answer(samples):
     """Another choice of a network's inputs adds other fields, each marked as derived."""
     inner = Slow()
-    Kept(inner, {}).predict(samples)
-    Kept(inner, {}).predict(samples.assign(distance=samples.alpha_j.assign_attrs(derived=1)))
+    CachedMethod(inner, {}).predict(samples)
+    CachedMethod(inner, {}).predict(samples.assign(distance=samples.alpha_j.assign_attrs(derived=1)))
     assert inner.asked == 1
-    Kept(inner, {}).predict(samples.assign(distance=samples.alpha_j))
+    CachedMethod(inner, {}).predict(samples.assign(distance=samples.alpha_j))
     assert inner.asked == 2
 
 
 def test_a_method_that_measures_itself_is_believed(samples):
     inner = Slow()
     inner.seconds_per_sample = 0.01  # the other 0.09 s were spent on a compiler, say
-    method = Kept(inner, {})
+    method = CachedMethod(inner, {})
     method.predict(samples)
     assert method.seconds_per_sample == 0.01
 
 
 def test_a_damaged_answer_is_computed_again(samples, folder):
     inner = Slow()
-    Kept(inner, {}).predict(samples)
+    CachedMethod(inner, {}).predict(samples)
     (path,) = folder.glob("*/*.nc")
     path.write_bytes(path.read_bytes()[:500])
-    Kept(inner, {}).predict(samples)
+    CachedMethod(inner, {}).predict(samples)
     assert inner.asked == 2
 
 
 def test_fit_is_passed_on(samples):
     inner = Slow()
-    Kept(inner, {}).fit(samples)
+    CachedMethod(inner, {}).fit(samples)
     assert inner.fitted == 1
 
 
@@ -116,10 +116,10 @@ def test_expected_errors_are_kept_apart_from_answers(samples):
             return None if "alpha_i" in samples else np.abs(samples.alpha_j.values)
 
     inner = Doubting()
-    answer = Kept(inner, {}).predict(samples)
+    answer = CachedMethod(inner, {}).predict(samples)
     for _ in range(2):
-        np.testing.assert_array_equal(Kept(inner, {}).error_std(samples), np.abs(samples.alpha_j.values))
+        np.testing.assert_array_equal(CachedMethod(inner, {}).error_std(samples), np.abs(samples.alpha_j.values))
     assert inner.asked == 101
-    np.testing.assert_array_equal(Kept(inner, {}).predict(samples), answer)
-    assert Kept(inner, {}).error_std(samples.assign(alpha_i=samples.alpha_j)) is None
-    assert Kept(Slow(), {}).error_std(samples) is None
+    np.testing.assert_array_equal(CachedMethod(inner, {}).predict(samples), answer)
+    assert CachedMethod(inner, {}).error_std(samples.assign(alpha_i=samples.alpha_j)) is None
+    assert CachedMethod(Slow(), {}).error_std(samples) is None

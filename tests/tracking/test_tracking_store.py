@@ -11,7 +11,7 @@ from hydra import compose, initialize_config_dir
 from mlflow import MlflowClient
 from omegaconf import OmegaConf
 
-from dlgd.cli import entry as door
+from dlgd.cli import runs
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import CONF
 from dlgd.tracking import store
@@ -70,19 +70,19 @@ def test_the_address_typed_beside_an_id_is_where_it_is_looked_up(place, tracker)
     mlflow = tracker(uri=there)
     mlflow.start(**START)
     mlflow.finish("FINISHED")
-    (place / "run" / door.CONFIG).write_text("seed: 3\n")
+    (place / "run" / runs.CONFIG).write_text("seed: 3\n")
     typed = [f"resume={mlflow.run_id}", f"tracking.uri={there}"]
     with pytest.raises(Refusal, match="neither a run folder nor a run"):
-        door.refuse_lost_run(typed[:1])
-    door.refuse_lost_run(typed)
-    OmegaConf.register_new_resolver("run_folder", door.run_folder, replace=True)
+        runs.refuse_lost_run(typed[:1])
+    runs.refuse_lost_run(typed)
+    OmegaConf.register_new_resolver("run_folder", runs.run_folder, replace=True)
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("config", overrides=typed, return_hydra_config=True)
     assert config.hydra.run.dir == str(place / "run")
     for other in ("evaluate", "predict"):
         with initialize_config_dir(str(CONF), version_base="1.3"):
             config = compose(other, overrides=[f"run={mlflow.run_id}", typed[1]])
-        assert door.find_trained(config.run, config) == (place / "run", {"seed": 3})
+        assert runs.find_trained(config.run, config) == (place / "run", {"seed": 3})
 
 
 KILLED = """

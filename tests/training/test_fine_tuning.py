@@ -103,5 +103,5 @@ def test_given_weights_learn_slowly():
 @pytest.mark.parametrize("rate", [0.0, -1.0, 1.5, float("nan")])
 def test_an_impossible_rate(rate):
     net = Net()
-    with pytest.raises(Refusal, match="init_rate"):
+    with pytest.raises(Refusal, match="init_lr_scale"):
         fine_tuning.groups(net, network=net, given=(), lr=0.1, rate=rate)

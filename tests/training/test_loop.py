@@ -82,10 +82,10 @@ def test_accumulation_equals_a_larger_batch(tmp_path):
                 *(torch.cat([getattr(b, name) for b in (first, second)]) for name in ("input", "target", "mask"))
             )
 
-    parts, whole = same_start(), same_start()
-    train(tmp_path / "parts", network=parts, accumulate=2, optimizer=SGD)
+    terms, whole = same_start(), same_start()
+    train(tmp_path / "parts", network=terms, accumulate=2, optimizer=SGD)
     train(tmp_path / "whole", network=whole, stream=Pairs(), optimizer=SGD)
-    torch.testing.assert_close(weights(parts), weights(whole), rtol=1e-5, atol=1e-7)
+    torch.testing.assert_close(weights(terms), weights(whole), rtol=1e-5, atol=1e-7)
 
 
 def test_clipping_shortens_the_gradient_and_keeps_its_direction(tmp_path):
@@ -280,7 +280,7 @@ def test_on_a_gpu_the_loop_does_not_wait(tmp_path):
 class Unmasked(Convolutions):
     """Its loss is that of all cells: choosing those of a mask makes a program wait for the GPU."""
 
-    def objectives(self, batch, misfit):
+    def objectives(self, batch, loss):
         total = (self(batch.input).prediction - batch.target).square().mean()
         yield "network", total, {"mse": total.detach()}
 
@@ -289,8 +289,8 @@ def test_weights_that_are_not_finite_are_never_saved(tmp_path):
     class Poisoned(Explosive):
         steps = 0
 
-        def objectives(self, batch, misfit):
-            yield from super().objectives(batch, misfit)
+        def objectives(self, batch, loss):
+            yield from super().objectives(batch, loss)
             self.steps += 1
             if self.steps == 8:
                 self.weight.data.fill_(math.nan)

@@ -2,13 +2,13 @@ import logging
 import re
 
 from dlgd.training import progress
-from dlgd.training.budget import Moment
+from dlgd.training.budget import TrainingProgress
 from dlgd.training.progress import Display
 from tests.training.tiny_training import train
 
 
 def shown(display: Display, step: int) -> None:
-    moment = Moment(step=step, epoch=0.5, progress=0.25)
+    moment = TrainingProgress(step=step, epoch=0.5, progress=0.25)
     display.show(moment=moment, losses={"train/loss": 0.012345}, pace=321.4, seconds_left=90)
 
 

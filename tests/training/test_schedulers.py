@@ -6,14 +6,14 @@ from hydra.utils import instantiate
 
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import CONF
-from dlgd.training.budget import Budget, Moment
+from dlgd.training.budget import Budget, TrainingProgress
 from dlgd.training.schedulers import Constant, Cosine, Exponential, Inverse, OneCycle, Scheduler, Step
 
 NAMES = sorted(path.stem for path in (CONF / "scheduler").glob("*.yaml"))
 
 
-def at(*, step: int = 0, epoch: float = 0.0, progress: float = 0.0) -> Moment:
-    return Moment(step=step, epoch=epoch, progress=progress)
+def at(*, step: int = 0, epoch: float = 0.0, progress: float = 0.0) -> TrainingProgress:
+    return TrainingProgress(step=step, epoch=epoch, progress=progress)
 
 
 def test_constant():
@@ -74,7 +74,7 @@ def test_impossible_options_are_refused(make):
 
 def test_progress_is_that_of_the_limit_that_ends_first():
     budget = Budget(steps=100, epochs=4, minutes=1, steps_per_epoch=10)
-    assert budget.moment(step=20, seconds=6) == Moment(step=20, epoch=2, progress=0.5)
+    assert budget.moment(step=20, seconds=6) == TrainingProgress(step=20, epoch=2, progress=0.5)
     assert budget.moment(step=20, seconds=45).progress == 0.75
     assert budget.moment(step=40, seconds=0).progress == 1
     assert budget.moment(step=400, seconds=600).progress == 1

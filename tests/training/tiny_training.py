@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from dlgd.core.contract import Augmentation, Batch, Misfit, Network, Output, Stream, Tracker
+from dlgd.core.contract import Augmentation, Batch, Loss, Network, Output, Stream, Tracker
 from dlgd.training import checkpoint
 from dlgd.training.loop import Result, fit
 from dlgd.training.options import Options
@@ -70,19 +70,19 @@ class Adversaries(Network):
     def players(self):
         return {"discriminator": self.discriminator, "generator": self.generator}
 
-    def objectives(self, batch, misfit):
+    def objectives(self, batch, loss):
         made = self(batch.input).prediction
         judge = nn.functional.softplus
         scores = self.discriminator(batch.target), self.discriminator(made.detach())
         yield "discriminator", judge(-scores[0]).mean() + judge(scores[1]).mean(), {}
         self.turns.append(("discriminator", [p.detach().clone() for p in self.discriminator.parameters()]))
-        total, parts = misfit(prediction=made, target=batch.target, mask=batch.mask)
+        total, terms = loss(prediction=made, target=batch.target, mask=batch.mask)
         fooled = judge(-self.discriminator(made)).mean()
-        yield "generator", total + 0.1 * fooled, {**parts, "fooled": fooled.detach()}
+        yield "generator", total + 0.1 * fooled, {**terms, "fooled": fooled.detach()}
         self.turns.append(("generator", []))
 
 
-class SquaredError(Misfit):
+class SquaredError(Loss):
     def forward(self, *, prediction, target, mask):
         total = (prediction - target)[mask].square().mean()
         return total, {"mse": total.detach()}
@@ -162,7 +162,7 @@ def train(
     optimizers = {name: optimizer["kind"](part.parameters(), **arguments) for name, part in network.players().items()}
     result = fit(
         network=network,
-        misfit=SquaredError(),
+        loss=SquaredError(),
         stream=Fields() if stream is None else stream,
         augmentation=augmentation,
         optimizers=optimizers,

@@ -15,9 +15,9 @@ def nothing(name):
     return None
 
 
-def points(search, *, settled=nothing, typed=(), count=60):
+def points(search, *, value_of=nothing, typed=(), count=60):
     """The values of so many trials at random."""
-    space = parse(search, settled, typed)
+    space = parse(search, value_of, typed)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     found = []
     for _ in range(count):
@@ -57,8 +57,8 @@ def test_conditions():
 
 def test_what_is_typed_is_not_searched():
     search = {"model": ["cnn", "unet"], "dropout": {"low": 0.0, "high": 0.5, "when": {"model": "cnn"}}, "x": [1, 2]}
-    assert set().union(*points(search, settled={"model": "cnn"}.get, typed=["model"])) == {"dropout", "x"}
-    assert set().union(*points(search, settled={"model": "unet"}.get, typed=["model"])) == {"x"}
+    assert set().union(*points(search, value_of={"model": "cnn"}.get, typed=["model"])) == {"dropout", "x"}
+    assert set().union(*points(search, value_of={"model": "unet"}.get, typed=["model"])) == {"x"}
 
 
 def test_grid():

@@ -106,7 +106,7 @@ def write_processed(
     padding: tuple[int, int] = (0, 8),
     padded_gamma: bool = False,
     dtype: type = np.float64,
-    parts: dict[str, list[int]] | None = None,
+    splits: dict[str, list[int]] | None = None,
     gamma: bool = True,
 ) -> None:
     """X, Y and dict_std_mean.txt; `over` "sea" standardizes what is not zero and leaves zeros, "image" everything
@@ -143,16 +143,16 @@ def write_processed(
         keep_zeros = over == "sea" or name == "norm_coeffs"
         return (np.where(field == 0, 0.0, values) if keep_zeros else values).astype(dtype)
 
-    for part, numbers in (parts or {"train": [0], "valid": [1], "test": [2]}).items():
+    for split, numbers in (splits or {"train": [0], "valid": [1], "test": [2]}).items():
         for kind in ("X", "Y"):
-            (folder / part / kind).mkdir(parents=True)
+            (folder / split / kind).mkdir(parents=True)
         for number in numbers:
             one = everything[number]
             np.savez_compressed(
-                folder / part / "X" / f"id{number}.npz", np.stack([scaled(n, one[n]) for n in NAMES[:3]])
+                folder / split / "X" / f"id{number}.npz", np.stack([scaled(n, one[n]) for n in NAMES[:3]])
             )
             target = scaled("norm_coeffs", one["norm_coeffs"])
             if not padded_gamma:
                 target = target[rows : rows + sea.shape[0], columns : columns + sea.shape[1]]
             if gamma:
-                np.savez_compressed(folder / part / "Y" / f"id{number}_norm_coeffs.npz", target)
+                np.savez_compressed(folder / split / "Y" / f"id{number}_norm_coeffs.npz", target)

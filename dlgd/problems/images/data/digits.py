@@ -18,7 +18,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from dlgd.core.contract import PARTS, Batch, DataSource, Spec, Stream
+from dlgd.core.contract import SPLITS, Batch, DataSource, Spec, Stream
 from dlgd.core.errors import Refusal
 from dlgd.problems.images.data import digit_splits, drawn_digits, idx
 from dlgd.problems.images.data import samples as image_samples
@@ -26,14 +26,14 @@ from dlgd.problems.images.data.idx import SIZE, Pictures
 from dlgd.problems.images.data.stream import ImageStream
 from dlgd.problems.images.data.tasks import Task
 
-TOGETHER = 500  # samples that are encoded as one batch
+MAX_BATCH_ELEMENTS = 500  # samples that are encoded as one batch
 TRUTH = ("intensity", "label")
 
 
 class Digits(DataSource):
     """What all these sets share; which pictures they hold is said by `_load`.
 
-    seed: of the draw of the parts, and of the noise, hiding and stochastic binarization of `samples`; that of training
+    seed: of the draw of the splits, and of the noise, hiding and stochastic binarization of `samples`; that of training
     batches is drawn anew at each step.
     """
 
@@ -45,12 +45,12 @@ class Digits(DataSource):
         self._options = {key: value for key, value in locals().items() if key not in ("self", "__class__")}
         self.name, self.seed = name, seed
         self.task = Task(name=task, noise=noise, hidden=hidden, hidden_share=hidden_share, binarize=binarize)
-        self._parts: dict[str, Pictures] = {}
+        self._splits: dict[str, Pictures] = {}
         self._statistics: dict[str, float] = {}
 
     @abstractmethod
     def _load(self) -> dict[str, Pictures]:
-        """The pictures of each part."""
+        """The pictures of each split."""
 
     # --- what is known before any work -----------------------------------------------------------------------
 
@@ -76,17 +76,17 @@ class Digits(DataSource):
     def prepare(self) -> None:
         """Read the files; download them where there are none."""
         self.check()
-        if not self._parts:
-            self._parts = self._load()
+        if not self._splits:
+            self._splits = self._load()
             if self.task.name == "classify" and not self._statistics:
-                self._statistics = _moments(self._parts["train"].images)
+                self._statistics = _moments(self._splits["train"].images)
 
     def checksum(self) -> str:
-        """Over all parts and what is done to them."""
+        """Over all splits and what is done to them."""
         self.prepare()
         total = hashlib.sha256(f"{self.task}{self.seed}".encode())
-        for part in PARTS:
-            for values in (self._parts[part].images, self._parts[part].labels):
+        for split in SPLITS:
+            for values in (self._splits[split].images, self._splits[split].labels):
                 total.update(np.ascontiguousarray(values))
         return total.hexdigest()[:12]
 
@@ -103,14 +103,14 @@ class Digits(DataSource):
             )
         self._statistics = dict(statistics) if self.task.name == "classify" else {}
 
-    def samples(self, part: str) -> xr.Dataset:
+    def samples(self, split: str) -> xr.Dataset:
         """The same noise, hidden pixels and black and white each time."""
         self.prepare()
-        pictures = self._parts[part]
-        number = np.random.SeedSequence((self.seed, PARTS.index(part))).generate_state(1, np.uint64)[0]
+        pictures = self._splits[split]
+        number = np.random.SeedSequence((self.seed, SPLITS.index(split))).generate_state(1, np.uint64)[0]
         fields = self.task.changed(_intensity(pictures.images), torch.Generator().manual_seed(int(number)))
         samples = self._dataset(fields | {"label": torch.tensor(pictures.labels)})
-        if self.task.name == "generate" and part == "test":  # to see whether they were learnt by heart
+        if self.task.name == "generate" and split == "test":  # to see whether they were learnt by heart
             samples["train_intensity"] = (("train_sample", "y", "x"), self.samples("train").intensity.values)
         return samples
 
@@ -127,8 +127,8 @@ class Digits(DataSource):
     def encode(self, samples: xr.Dataset, *, halo: int, device: torch.device | str) -> Iterator[Batch]:
         """Some hundred samples at a time."""
         names = dict.fromkeys((*self.task.input, *TRUTH))
-        for first in range(0, samples.sizes["sample"], TOGETHER):
-            some = samples.isel(sample=slice(first, first + TOGETHER))
+        for first in range(0, samples.sizes["sample"], MAX_BATCH_ELEMENTS):
+            some = samples.isel(sample=slice(first, first + MAX_BATCH_ELEMENTS))
             count = some.sizes["sample"]
             fields = {"intensity": torch.zeros(count, 1, *SIZE), "label": torch.zeros(count, dtype=torch.int64)}
             for name in names:
@@ -141,7 +141,7 @@ class Digits(DataSource):
     def stream(self, *, halo: int, batch_size: int, seed: int, device: torch.device | str) -> Stream:
         """Every training picture once in an epoch."""
         self.prepare()
-        train = self._parts["train"]
+        train = self._splits["train"]
         return ImageStream(
             images=self._scaled(_intensity(train.images)).to(device),
             labels=torch.tensor(train.labels).to(device),
@@ -169,7 +169,7 @@ class Digits(DataSource):
         return -self._statistics["mean"] / self._statistics["std"] if self._statistics else 0.0
 
     def to_physical(self, prediction: Tensor, samples: xr.Dataset | None) -> np.ndarray:
-        """Chances (sample, class), or pictures (sample, y, x)."""
+        """Probabilities (sample, class), or pictures (sample, y, x)."""
         prediction = prediction.detach().cpu()
         if self.task.name == "classify":
             return prediction.double().softmax(dim=1).numpy()
@@ -199,8 +199,8 @@ class Mnist5k(Digits):
     def check(self) -> None:
         """The numbers of samples too."""
         super().check()
-        if set(self.counts) != set(PARTS) or min(self.counts.values()) < 1:
-            raise Refusal(f"data.samples must give a positive number for each of {', '.join(PARTS)}")
+        if set(self.counts) != set(SPLITS) or min(self.counts.values()) < 1:
+            raise Refusal(f"data.samples must give a positive number for each of {', '.join(SPLITS)}")
         if sum(self.counts.values()) > 5000:
             raise Refusal(f"data.samples asks for {sum(self.counts.values())} samples in all, but there are 5000")
 
@@ -211,8 +211,8 @@ class Mnist5k(Digits):
             text = idx.uncompressed(path).decode()
         rows = np.fromstring(text.replace("\n", ","), dtype=np.uint8, sep=",").reshape(5000, -1)
         pictures = Pictures(rows[:, :-1].reshape(-1, *SIZE), rows[:, -1].astype(np.int64))
-        places = digit_splits.stratified(pictures.labels, [self.counts[part] for part in PARTS], self.seed)
-        return {part: pictures.take(place) for part, place in zip(PARTS, places, strict=True)}
+        places = digit_splits.stratified(pictures.labels, [self.counts[split] for split in SPLITS], self.seed)
+        return {split: pictures.take(place) for split, place in zip(SPLITS, places, strict=True)}
 
 
 class FullSet(Digits):
@@ -278,7 +278,7 @@ class Drawn(Digits):
         labels = np.tile(np.arange(len(self.classes)), 10)
         pictures = Pictures(drawn_digits.draw(labels, self.seed), labels)
         places = digit_splits.stratified(labels, (60, 20, 20), self.seed)
-        return {part: pictures.take(place) for part, place in zip(PARTS, places, strict=True)}
+        return {split: pictures.take(place) for split, place in zip(SPLITS, places, strict=True)}
 
 
 def _intensity(images: np.ndarray) -> Tensor:

@@ -99,17 +99,17 @@ FASHION_MNIST = Collection(
 
 
 def load(collection: Collection, *, path: str | None, url: str) -> dict[str, Pictures]:
-    """Its parts "train" and "test", from the folder `path`; where that is None, from the places where it may lie, else
+    """Its splits "train" and "test", from the folder `path`; where that is None, from the places where it may lie, else
     downloaded from `url` into the cache."""
     files = locate(collection, path=path, url=url)
-    parts = {}
-    for part, (images, labels) in FILES.items():
-        count = collection.counts[part]
-        parts[part] = Pictures(
+    splits = {}
+    for split, (images, labels) in FILES.items():
+        count = collection.counts[split]
+        splits[split] = Pictures(
             read(files[images], shape=(count, *SIZE), digest=collection.contents[images]),
             read(files[labels], shape=(count,), digest=collection.contents[labels]).astype(np.int64),
         )
-    return parts
+    return splits
 
 
 # --- where the files are -----------------------------------------------------------------------------------

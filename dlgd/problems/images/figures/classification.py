@@ -42,9 +42,11 @@ def confusion(counts: np.ndarray, names: Sequence[str], *, method: str) -> Figur
 
 
 @matplotlib.rc_context(STYLE)
-def wrong(images: np.ndarray, labels: np.ndarray, chances: np.ndarray, names: Sequence[str], *, method: str) -> Figure:
+def wrong(
+    images: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, names: Sequence[str], *, method: str
+) -> Figure:
     """The samples of which a wrong class is thought likeliest: the surest ones first."""
-    predicted, confidence = chances.argmax(axis=1), chances.max(axis=1)
+    predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     mistaken = np.flatnonzero(predicted != labels)
     shown = mistaken[np.argsort(-confidence[mistaken], kind="stable")][: WRONG[0] * WRONG[1]]
     rows = max(-(-len(shown) // WRONG[1]), 1)
@@ -75,7 +77,7 @@ def reliability(curves: Mapping[str, Reliability]) -> Figure:
         )
         below.plot(curve.confidence, curve.count / curve.count.sum(), **style)
     above.set(ylabel="share that is right", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
-    below.set(xlabel="chance of the likeliest class", ylabel="share of samples", yscale="log")
+    below.set(xlabel="probability of the likeliest class", ylabel="share of samples", yscale="log")
     for axes in (above, below):
         axes.grid(alpha=0.3)
     above.legend(title=f"calibration error ({FEWEST} samples a point or more)", frameon=False)

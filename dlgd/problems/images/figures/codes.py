@@ -9,7 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from dlgd.core.contract import Coder
-from dlgd.plotting.style import CLASS_COLOURS, COLOURS, MARKERS, STYLE, grid
+from dlgd.plotting.mosaics import grid
+from dlgd.plotting.style import CLASS_COLOURS, COLOURS, MARKERS, STYLE
 
 ROWS = 10  # code numbers in a traversal, those that vary most
 STEPS = np.linspace(-2, 2, 9)  # of a traversal, in standard deviations

@@ -8,7 +8,8 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from dlgd.plotting.style import COLOURS, STYLE, draw_mosaic, grid
+from dlgd.plotting.mosaics import draw_mosaic, grid
+from dlgd.plotting.style import COLOURS, STYLE
 
 ROWS = 8  # images of each class
 
@@ -48,7 +49,7 @@ def nearest(images: np.ndarray, neighbours: np.ndarray, distances: np.ndarray, *
 
 @matplotlib.rc_context(STYLE)
 def classes(asked: np.ndarray, seen: Mapping[str, np.ndarray], names: Sequence[str]) -> Figure:
-    """The classes (sample,) that a judge sees in the images of every method, beside those that were asked for."""
+    """The classes (sample,) that a classifier sees in the images of every method, beside those that were asked for."""
     figure = Figure(figsize=(1.05 * len(names) + 1, 4.5), layout="constrained")
     axes = figure.subplots()
     everything = {"asked for": asked} | seen
@@ -60,7 +61,7 @@ def classes(asked: np.ndarray, seen: Mapping[str, np.ndarray], names: Sequence[s
         axes.bar(places, shares, 0.95 * width, color=colour, label=method)
     slant = {"rotation": 30, "ha": "right"} if max(map(len, names)) > 5 else {}
     axes.set_xticks(range(len(names)), names, **slant)
-    axes.set(ylabel="share of the images (%)", title="Classes that the judge sees")
+    axes.set(ylabel="share of the images (%)", title="Classes that the classifier sees")
     axes.grid(alpha=0.3, axis="y")
     axes.set_axisbelow(True)
     figure.legend(loc="outside lower center", ncols=4, frameon=False)

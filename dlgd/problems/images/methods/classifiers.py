@@ -1,4 +1,4 @@
-"""Classical classifiers of images: the chances of the classes from the pixels as they are."""
+"""Classical classifiers of images: the probabilities of the classes from the pixels as they are."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SHARED = 0.1  # of a vote, among all classes: least cross-entropy for 3 and 5 ne
 
 
 class _Classifier(Method):
-    """Learns from `intensity` (sample, ...) and `label` (sample,) of the training part."""
+    """Learns from `intensity` (sample, ...) and `label` (sample,) of the training split."""
 
     learns = True
     choice: str  # as typed in baseline=...
@@ -30,7 +30,7 @@ class _Classifier(Method):
         self._learn(_pixels(train), train.label.values)
 
     def predict(self, samples: xr.Dataset) -> np.ndarray:
-        """Chances (sample, class), float64."""
+        """Probabilities (sample, class), float64."""
         if not self.classes:
             raise ValueError(f"{self.name} answers only after fit")
         return self._chances(_pixels(samples))
@@ -46,7 +46,7 @@ class _Classifier(Method):
 
 class NearestNeighbours(_Classifier):
     """The share of each class among the nearest training images, by the distance of their pixels; a tenth of a vote is
-    shared out among all classes, in order that no chance be zero."""
+    shared out among all classes, in order that no probability be zero."""
 
     choice = "nearest_neighbours"
 
@@ -71,7 +71,7 @@ class NearestNeighbours(_Classifier):
 
 class NearestCentroid(_Classifier):
     """The softmax of minus the squared distances to the mean images of the classes, times one number: the one of the
-    highest likelihood on the training part."""
+    highest likelihood on the training split."""
 
     choice, name = "nearest_centroid", "nearest centroid"
 
@@ -83,11 +83,11 @@ class NearestCentroid(_Classifier):
         self._centroids = np.stack([pixels[labels == label].mean(axis=0) for label in self._present])
         distances, place = self._distances(pixels), np.searchsorted(self._present, labels)
 
-        def misfit(log_sharpness: float) -> float:
+        def loss(log_sharpness: float) -> float:
             return -log_softmax(-np.exp(log_sharpness) * distances, axis=1)[np.arange(len(place)), place].mean()
 
         unit = -np.log(distances.mean())
-        self._sharpness = np.exp(minimize_scalar(misfit, bounds=(unit - 3, unit + 7), method="bounded").x)
+        self._sharpness = np.exp(minimize_scalar(loss, bounds=(unit - 3, unit + 7), method="bounded").x)
 
     def _distances(self, pixels: np.ndarray) -> np.ndarray:
         """Squared, (sample, class present)."""
@@ -98,9 +98,9 @@ class NearestCentroid(_Classifier):
     def _chances(self, pixels: np.ndarray) -> np.ndarray:
         from scipy.special import softmax
 
-        chances = np.zeros((len(pixels), self.classes))
-        chances[:, self._present] = softmax(-self._sharpness * self._distances(pixels), axis=1)
-        return chances
+        probabilities = np.zeros((len(pixels), self.classes))
+        probabilities[:, self._present] = softmax(-self._sharpness * self._distances(pixels), axis=1)
+        return probabilities
 
 
 class Logistic(_Classifier):
@@ -122,9 +122,9 @@ class Logistic(_Classifier):
         self._regression = LogisticRegression(C=1 / self.penalty, max_iter=5000).fit(pixels, labels)
 
     def _chances(self, pixels: np.ndarray) -> np.ndarray:
-        chances = np.zeros((len(pixels), self.classes))
-        chances[:, self._regression.classes_] = self._regression.predict_proba(pixels)
-        return chances / chances.sum(axis=1, keepdims=True)  # in double precision they sum to 1
+        probabilities = np.zeros((len(pixels), self.classes))
+        probabilities[:, self._regression.classes_] = self._regression.predict_proba(pixels)
+        return probabilities / probabilities.sum(axis=1, keepdims=True)  # in double precision they sum to 1
 
 
 def _pixels(samples: xr.Dataset) -> np.ndarray:

@@ -12,7 +12,7 @@ from dlgd.core.errors import Refusal
 
 
 class _Generator(Method):
-    """Learns from `intensity` (sample, y, x) and `label` (sample,) of the training part; the same draws for the same
+    """Learns from `intensity` (sample, y, x) and `label` (sample,) of the training split; the same draws for the same
     samples and seed."""
 
     learns = True

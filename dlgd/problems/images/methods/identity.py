@@ -9,7 +9,7 @@ from dlgd.core.contract import Method
 from dlgd.core.errors import Refusal
 
 
-class Given(Method):
+class Identity(Method):
     """Answers with `given`: the noisy image, or the image whose hidden pixels are 0."""
 
     name = "given"

@@ -9,7 +9,7 @@ from dlgd.core.contract import Coder, Method
 from dlgd.core.errors import Refusal
 
 FEWEST_NOISE = 1e-6  # of the variance of a cell: what keeps least squares solvable where the modes explain everything
-TOGETHER = 256  # samples whose normal equations are solved at once
+MAX_BATCH_ELEMENTS = 256  # samples whose normal equations are solved at once
 
 
 class PCA(Method):
@@ -94,8 +94,10 @@ class Modes(Coder):
         if "observed" not in samples:
             return anomalies @ self._modes.T
         observed = samples.observed.values.reshape(len(given), -1)[:, self._cells]
-        parts = range(0, len(given), TOGETHER)
-        return np.concatenate([self._fill(anomalies[n : n + TOGETHER], observed[n : n + TOGETHER]) for n in parts])
+        parts = range(0, len(given), MAX_BATCH_ELEMENTS)
+        return np.concatenate(
+            [self._fill(anomalies[n : n + MAX_BATCH_ELEMENTS], observed[n : n + MAX_BATCH_ELEMENTS]) for n in parts]
+        )
 
     def _fill(self, anomalies: np.ndarray, observed: np.ndarray) -> np.ndarray:
         """Amplitudes (sample, mode) from the observed cells (sample, cell) alone.

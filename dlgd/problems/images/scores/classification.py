@@ -1,4 +1,4 @@
-"""Scores, figures and predictions of the classes of images. A prediction holds chances (sample, class)."""
+"""Scores, figures and predictions of the classes of images. A prediction holds probabilities (sample, class)."""
 
 from __future__ import annotations
 
@@ -9,21 +9,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dlgd.core.constants import CF_CONVENTIONS
 from dlgd.core.contract import Evaluation
-from dlgd.problems.images.scores.images import CONVENTIONS, classes_of, file_name, published_rows, two_decimals
-from dlgd.scoring.table import Column, scientific, seconds
+from dlgd.plotting.style import file_name
+from dlgd.problems.images.scores.images import classes_of
+from dlgd.scoring.published import published_rows
+from dlgd.scoring.table import Column, scientific, seconds, two_decimals
 
 if TYPE_CHECKING:
     import xarray as xr
 
 BINS = 15  # of the calibration error, as in Guo et al. 2017
-SUM_TOLERANCE = 1e-3  # of the chances of a sample
+SUM_TOLERANCE = 1e-3  # of the probabilities of a sample
 LEAST_CHANCE = float(np.finfo(np.float32).tiny)  # what a softmax in single precision cannot tell from zero: 87 nats
 
 
 @dataclass(frozen=True)
 class Reliability:
-    """Samples in BINS equal intervals of confidence (the highest chance); empty intervals are left out."""
+    """Samples in BINS equal intervals of confidence (the highest probability); empty intervals are left out."""
 
     count: np.ndarray  # (bin,) samples
     confidence: np.ndarray  # (bin,) mean
@@ -54,18 +57,18 @@ class ClassificationEvaluation(Evaluation):
         self.published = published_rows(published, ("accuracy", *self.names))
 
     def scores(self, samples: xr.Dataset, prediction: np.ndarray) -> dict[str, float]:
-        """See the class. Raises ValueError where the prediction holds no chances."""
-        chances, labels = checked_chances(samples, prediction), samples.label.values
-        right = chances.argmax(axis=1) == labels
-        given_to_truth = np.maximum(chances[np.arange(len(labels)), labels], LEAST_CHANCE)
+        """See the class. Raises ValueError where the prediction holds no probabilities."""
+        probabilities, labels = checked_probabilities(samples, prediction), samples.label.values
+        right = probabilities.argmax(axis=1) == labels
+        given_to_truth = np.maximum(probabilities[np.arange(len(labels)), labels], LEAST_CHANCE)
         overall = {
             "error": 100 * (1 - right.mean()),
             "cross_entropy": -np.log(given_to_truth).mean(),
-            "calibration_error": 100 * reliability(chances, labels).error,
+            "calibration_error": 100 * reliability(probabilities, labels).error,
             "accuracy": 100 * right.mean(),
         }
         return {name: float(value) for name, value in overall.items()} | {
-            f"accuracy_of_{file_name(name)}": value for name, value in accuracy_by_class(samples, chances).items()
+            f"accuracy_of_{file_name(name)}": value for name, value in accuracy_by_class(samples, probabilities).items()
         }
 
     def figures(self, folder: Path, samples: xr.Dataset, predictions: Mapping[str, np.ndarray]) -> None:
@@ -75,66 +78,70 @@ class ClassificationEvaluation(Evaluation):
 
         if not predictions:
             raise ValueError("There is no prediction to draw.")
-        chances = {name: checked_chances(samples, prediction) for name, prediction in predictions.items()}
-        (first, looked_at), names, labels = next(iter(chances.items())), classes_of(samples), samples.label.values
+        probabilities = {name: checked_probabilities(samples, prediction) for name, prediction in predictions.items()}
+        (first, looked_at), names, labels = next(iter(probabilities.items())), classes_of(samples), samples.label.values
         save(folder / "confusion.png", draw.confusion(confusion(labels, looked_at), names, method=first))
         wrong = draw.wrong(samples.intensity.values, labels, looked_at, names, method=first)
         save(folder / "wrong.png", wrong)
-        save(folder / "reliability.png", draw.reliability({n: reliability(c, labels) for n, c in chances.items()}))
-        by_class = {name: accuracy_by_class(samples, each) for name, each in chances.items()}
+        save(
+            folder / "reliability.png", draw.reliability({n: reliability(c, labels) for n, c in probabilities.items()})
+        )
+        by_class = {name: accuracy_by_class(samples, each) for name, each in probabilities.items()}
         save(folder / "accuracy_by_class.png", draw.accuracy_by_class(by_class))
 
     def dataset(self, samples: xr.Dataset, prediction: np.ndarray) -> xr.Dataset:
-        """chance (sample, class), label_predicted (sample,) and, where the samples hold the truth, label (sample,)."""
+        """probability (sample, class), label_predicted (sample,) and, where the samples hold the truth, label
+        (sample,).
+        """
         import xarray as xr
 
-        chances = checked_chances(samples, prediction)
+        probabilities = checked_probabilities(samples, prediction)
         variables = {
-            "chance": (
+            "probability": (
                 ("sample", "class"),
-                chances.astype(np.float32),
-                {"long_name": "chance of the class", "units": "1"},
+                probabilities.astype(np.float32),
+                {"long_name": "probability of the class", "units": "1"},
             ),
-            "label_predicted": ("sample", chances.argmax(axis=1), {"long_name": "number of the likeliest class"}),
+            "label_predicted": ("sample", probabilities.argmax(axis=1), {"long_name": "number of the likeliest class"}),
         }
         if "label" in samples:
             variables["label"] = ("sample", samples.label.values, {"long_name": "number of the class"})
         coordinates = {name: one for name, one in samples.coords.items() if set(one.dims) <= {"sample"}}
         title = {"title": "Classes of images, as predicted"}
-        return xr.Dataset(variables, coordinates | {"class": classes_of(samples)}, CONVENTIONS | title)
+        return xr.Dataset(variables, coordinates | {"class": classes_of(samples)}, CF_CONVENTIONS | title)
 
 
-def checked_chances(samples: xr.Dataset, prediction: np.ndarray) -> np.ndarray:
-    """The chances, float64 (sample, class). Raises ValueError where they are none."""
+def checked_probabilities(samples: xr.Dataset, prediction: np.ndarray) -> np.ndarray:
+    """The probabilities, float64 (sample, class). Raises ValueError where they are none."""
     expected = (samples.sizes["sample"], len(classes_of(samples)))
     if expected[0] == 0:
         raise ValueError("There is no sample to score: the dimension `sample` is empty.")
     if np.shape(prediction) != expected:
         raise ValueError(f"The prediction has shape {np.shape(prediction)} where (sample, class) = {expected}.")
-    chances = np.asarray(prediction, np.float64)
-    bad = ~np.isfinite(chances).all(axis=1)
+    probabilities = np.asarray(prediction, np.float64)
+    bad = ~np.isfinite(probabilities).all(axis=1)
     if bad.any():
-        raise ValueError(f"The chances of {bad.sum()} samples are not finite, first of sample {bad.argmax()}.")
-    bad = (chances < 0).any(axis=1) | (np.abs(chances.sum(axis=1) - 1) > SUM_TOLERANCE)
+        raise ValueError(f"The probabilities of {bad.sum()} samples are not finite, first of sample {bad.argmax()}.")
+    bad = (probabilities < 0).any(axis=1) | (np.abs(probabilities.sum(axis=1) - 1) > SUM_TOLERANCE)
     if bad.any():
         number = int(bad.argmax())
         raise ValueError(
-            f"{bad.sum()} rows of the prediction are no chances: those of sample {number} sum to "
-            f"{chances[number].sum():.4g} and the lowest is {chances[number].min():.4g}."
+            f"{bad.sum()} rows of the prediction are no probabilities: those of sample {number} sum to "
+            f"{probabilities[number].sum():.4g} and the lowest is {probabilities[number].min():.4g}."
         )
-    return chances
+    return probabilities
 
 
-def confusion(labels: np.ndarray, chances: np.ndarray) -> np.ndarray:
+def confusion(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     """Numbers of samples (true class, predicted class)."""
-    classes = chances.shape[1]
-    pairs = labels * classes + chances.argmax(axis=1)
+    classes = probabilities.shape[1]
+    pairs = labels * classes + probabilities.argmax(axis=1)
     return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
 
 
-def accuracy_by_class(samples: xr.Dataset, chances: np.ndarray) -> dict[str, float]:
+def accuracy_by_class(samples: xr.Dataset, probabilities: np.ndarray) -> dict[str, float]:
     """Of the samples of each class, by its name, how many are told (%)."""
-    counts = confusion(samples.label.values, chances)
+    counts = confusion(samples.label.values, probabilities)
     return {
         name: float(100 * row[number] / row.sum())
         for number, (name, row) in enumerate(zip(classes_of(samples), counts, strict=True))
@@ -142,9 +149,9 @@ def accuracy_by_class(samples: xr.Dataset, chances: np.ndarray) -> dict[str, flo
     }
 
 
-def reliability(chances: np.ndarray, labels: np.ndarray) -> Reliability:
-    """How often a class is right that was given a chance, intervals (n / BINS, (n + 1) / BINS] of it."""
-    confidence, right = chances.max(axis=1), chances.argmax(axis=1) == labels
+def reliability(probabilities: np.ndarray, labels: np.ndarray) -> Reliability:
+    """How often a class is right that was given a probability, intervals (n / BINS, (n + 1) / BINS] of it."""
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
     place = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
     count = np.bincount(place, minlength=BINS)
     filled = count > 0

@@ -12,17 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dlgd.core.constants import CF_CONVENTIONS
 from dlgd.core.contract import Coder, Evaluation
 from dlgd.problems.images.scores.frechet import frechet_distance
-from dlgd.problems.images.scores.images import (
-    CONVENTIONS,
-    checked,
-    classes_of,
-    draw_codes,
-    image_variable,
-    two_decimals,
-)
-from dlgd.scoring.table import Column, scientific, seconds
+from dlgd.problems.images.scores.images import checked, classes_of, draw_codes, image_variable
+from dlgd.scoring.table import Column, scientific, seconds, two_decimals
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -35,8 +29,8 @@ ROWS = 12  # snapshots at most in the figure of the progress
 
 
 @dataclass(frozen=True)
-class Judged:
-    """What a judge thinks of images."""
+class Classified:
+    """What a classifier thinks of images."""
 
     classes: np.ndarray  # (sample,) number of the likeliest class
     features: np.ndarray  # (sample, feature)
@@ -47,16 +41,17 @@ class GenerationEvaluation(Evaluation):
 
     frechet_pca: Frechet distance between generated and real images in the space of the COMPONENTS leading principal
         components of the real ones.
-    frechet_classifier: the same of the features of the judge.
-    asked_recognised: of the generated images, how many the judge takes for the class that was asked for (%); of a
+    frechet_classifier: the same of the features of the classifier.
+    asked_recognised: of the generated images, how many the classifier takes for the class that was asked for (%); of a
         generator that does not listen, about 100 over the number of classes.
-    histogram_deviation: of the classes that the judge sees, the largest deviation of a share from the one asked for (in
+    histogram_deviation: of the classes that the classifier sees, the largest deviation of a share from the one asked
+    for (in
         percentage points).
     nearest_ratio: median distance of a generated image to the nearest training image over that of a real image that is
         new: 0 for copies, 1 is best. Only where the samples carry train_intensity (train_sample, y, x).
 
-    judge: images (n, y, x) in [0, 1] -> chances (n, class) and features (n, m); the scores that need one are left out
-    where there is none.
+    classifier: images (n, y, x) in [0, 1] -> probabilities (n, class) and features (n, m); the scores that need one are
+    left out where there is none.
     """
 
     names = ("frechet_pca", "frechet_classifier", "histogram_deviation")  # lower is better; the others come besides
@@ -72,20 +67,20 @@ class GenerationEvaluation(Evaluation):
     )
     published = ()
 
-    def __init__(self, *, judge: Any = None) -> None:
-        self.judge = judge
+    def __init__(self, *, classifier: Any = None) -> None:
+        self.classifier = classifier
         self._real: _Real | None = None  # of the samples that were scored last
 
     def scores(self, samples: xr.Dataset, prediction: np.ndarray) -> dict[str, float]:
         """See the class. Raises ValueError for what cannot be scored."""
         images, real = checked(samples, prediction), self._known(samples)
         scores = {"frechet_pca": frechet_distance(real.components(images), real.in_components)}
-        if real.judged is not None:
-            judged, classes = self._judged(images, samples), len(classes_of(samples))
-            asked, seen = (np.bincount(each, minlength=classes) for each in (samples.label.values, judged.classes))
+        if real.classified is not None:
+            classified, classes = self._classified(images, samples), len(classes_of(samples))
+            asked, seen = (np.bincount(each, minlength=classes) for each in (samples.label.values, classified.classes))
             scores |= {
-                "frechet_classifier": frechet_distance(judged.features, real.judged.features),
-                "asked_recognised": 100 * (judged.classes == samples.label.values).mean(),
+                "frechet_classifier": frechet_distance(classified.features, real.classified.features),
+                "asked_recognised": 100 * (classified.classes == samples.label.values).mean(),
                 "histogram_deviation": 100 * np.abs(seen - asked).max() / len(images),
             }
         if real.distances is not None:
@@ -97,23 +92,23 @@ class GenerationEvaluation(Evaluation):
         """What is known of the real images, computed once for the same samples."""
         if self._real is None or self._real.samples is not samples:
             images = samples.intensity.values
-            self._real = _Real(samples, None if self.judge is None else self._judged(images, samples))
+            self._real = _Real(samples, None if self.classifier is None else self._classified(images, samples))
         return self._real
 
-    def _judged(self, images: np.ndarray, samples: xr.Dataset) -> Judged:
-        chances, features = self.judge(images.astype(np.float32))
+    def _classified(self, images: np.ndarray, samples: xr.Dataset) -> Classified:
+        probabilities, features = self.classifier(images.astype(np.float32))
         expected = (len(images), len(classes_of(samples)))
-        if chances.shape != expected:
+        if probabilities.shape != expected:
             raise ValueError(
-                f"evaluation.judge gives chances of shape {chances.shape} where (image, class) = {expected}."
+                f"evaluation.classifier has the shape {probabilities.shape} where (image, class) = {expected}."
             )
-        if not np.isfinite(chances).all() or not np.isfinite(features).all():
-            raise ValueError("evaluation.judge gives numbers that are not finite.")
-        return Judged(chances.argmax(axis=1), features)
+        if not np.isfinite(probabilities).all() or not np.isfinite(features).all():
+            raise ValueError("evaluation.classifier gives numbers that are not finite.")
+        return Classified(probabilities.argmax(axis=1), features)
 
     def figures(self, folder: Path, samples: xr.Dataset, predictions: Mapping[str, np.ndarray]) -> None:
         """samples.png of the first method and methods.png of all; nearest.png of the first where training images are at
-        hand, and classes.png of all where there is a judge."""
+        hand, and classes.png of all where there is a classifier."""
         from dlgd.plotting.style import save
         from dlgd.problems.images.figures import generation as draw
 
@@ -129,8 +124,8 @@ class GenerationEvaluation(Evaluation):
             shown, training = _spread(looked_at, CLOSELY), samples.train_intensity.values
             numbers, distances = nearest(shown, training, neighbours=3)
             save(folder / "nearest.png", draw.nearest(shown, training[numbers], distances, method=first))
-        if self.judge is not None:
-            seen = {name: self._judged(each, samples).classes for name, each in images.items()}
+        if self.classifier is not None:
+            seen = {name: self._classified(each, samples).classes for name, each in images.items()}
             save(folder / "classes.png", draw.classes(labels, seen, names))
 
     def coder_figures(self, folder: Path, samples: xr.Dataset, coders: Mapping[str, Coder]) -> None:
@@ -159,7 +154,7 @@ class GenerationEvaluation(Evaluation):
             "intensity_generated": image_variable(checked(samples, prediction), "generated intensity"),
             "label": ("sample", samples.label.values, {"long_name": "number of the class that was asked for"}),
         }
-        attributes = CONVENTIONS | {"title": "Generated images", "classes": samples.attrs["classes"]}
+        attributes = CF_CONVENTIONS | {"title": "Generated images", "classes": samples.attrs["classes"]}
         return xr.Dataset(
             variables, {k: v for k, v in samples.coords.items() if "train_sample" not in v.dims}, attributes
         )
@@ -168,8 +163,8 @@ class GenerationEvaluation(Evaluation):
 class _Real:
     """What is known of real images before anything was generated."""
 
-    def __init__(self, samples: xr.Dataset, judged: Judged | None) -> None:
-        self.samples, self.judged = samples, judged
+    def __init__(self, samples: xr.Dataset, classified: Classified | None) -> None:
+        self.samples, self.classified = samples, classified
         pixels = samples.intensity.values.reshape(samples.sizes["sample"], -1).astype(np.float64)
         if len(pixels) < 2:
             raise ValueError("Generated images are compared with two real ones at least.")

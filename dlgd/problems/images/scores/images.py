@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dlgd.core.contract import Coder
-from dlgd.core.errors import Refusal
 
 if TYPE_CHECKING:
     import xarray as xr
-
-CONVENTIONS = {"Conventions": "CF-1.11"}
 
 
 def classes_of(samples: xr.Dataset) -> list[str]:
@@ -37,37 +34,12 @@ def checked(samples: xr.Dataset, prediction: np.ndarray, variable: str = "intens
     return predicted
 
 
-def published_rows(rows: Sequence[Mapping[str, Any]], scores: Sequence[str]) -> list[dict[str, Any]]:
-    """Rows of a table from rows {name, source, some of scores} of a YAML file; Refusal where one cannot be read."""
-    if isinstance(rows, str) or not all(isinstance(row, Mapping) for row in rows):
-        raise Refusal(f"evaluation.scores.published={rows} must be a list of rows with name and source")
-    read = []
-    for row in rows:
-        if set(row) - {"name", "source", *scores} or not row.get("name") or not row.get("source"):
-            raise Refusal(
-                f"A published row needs name and source and may have {', '.join(scores)}; this one has {dict(row)}."
-            )
-        figures = {key: float(row[key]) for key in scores if row.get(key) is not None}
-        read.append({"method": row["name"], "source": row["source"], **figures})
-    return read
-
-
 def image_variable(values: np.ndarray, long_name: str) -> xr.Variable:
     """Images (sample, y, x) as they are written in a file."""
     import xarray as xr
 
     attributes = {"units": "1", "long_name": long_name}
     return xr.Variable(("sample", "y", "x"), values.astype(np.float32), attributes, {"zlib": True, "complevel": 1})
-
-
-def file_name(text: str) -> str:
-    """A method's or a class's name without what neither files nor trackers take."""
-    return "".join(letter if letter.isalnum() or letter in "-." else "_" for letter in text)
-
-
-def two_decimals(value: float) -> str:
-    """Of per cents and nats."""
-    return f"{value:.2f}"
 
 
 def of_all_classes(samples: xr.Dataset, count: int) -> np.ndarray:
@@ -85,7 +57,7 @@ def of_all_classes(samples: xr.Dataset, count: int) -> np.ndarray:
 def draw_codes(folder: Path, samples: xr.Dataset, coders: Mapping[str, Coder]) -> None:
     """codes.png of all methods; traversal_<method>.png and drawn_<method>.png of each, manifold_<method>.png where a
     code has two numbers, eofs.png where the numbers explain known shares of the variance."""
-    from dlgd.plotting.style import save
+    from dlgd.plotting.style import file_name, save
     from dlgd.problems.images.figures import codes as draw
 
     codes = {name: np.asarray(coder.encode(samples), np.float64) for name, coder in coders.items()}

@@ -8,18 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dlgd.core.constants import CF_CONVENTIONS
 from dlgd.core.contract import Coder, Evaluation
-from dlgd.problems.images.scores.images import (
-    CONVENTIONS,
-    checked,
-    classes_of,
-    draw_codes,
-    image_variable,
-    of_all_classes,
-    published_rows,
-    two_decimals,
-)
-from dlgd.scoring.table import Column, scientific, seconds
+from dlgd.problems.images.scores.images import checked, classes_of, draw_codes, image_variable, of_all_classes
+from dlgd.scoring.published import published_rows
+from dlgd.scoring.table import Column, scientific, seconds, two_decimals
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -66,7 +59,8 @@ class ReconstructionEvaluation(Evaluation):
 
     def figures(self, folder: Path, samples: xr.Dataset, predictions: Mapping[str, np.ndarray]) -> None:
         """reconstructions.png: some samples, what was given of them, and what every method makes of it."""
-        from dlgd.plotting.style import grid, save
+        from dlgd.plotting.mosaics import grid
+        from dlgd.plotting.style import save
 
         if not predictions:
             raise ValueError("There is no prediction to draw.")
@@ -97,4 +91,4 @@ class ReconstructionEvaluation(Evaluation):
         reference = "intensity" if "intensity" in samples else "given"
         predicted = image_variable(checked(samples, prediction, reference), "predicted intensity")
         title = {"title": "Images, as predicted"}
-        return xr.Dataset({"intensity_predicted": predicted} | variables, samples.coords, CONVENTIONS | title)
+        return xr.Dataset({"intensity_predicted": predicted} | variables, samples.coords, CF_CONVENTIONS | title)

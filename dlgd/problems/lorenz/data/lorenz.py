@@ -33,13 +33,13 @@ class Lorenz63Data(Lorenz):
         rollout: int,
         leads: int,
         observations: Mapping[str, Any],
-        noise_again: bool | None,
+        resample_observations: bool | None,
         seed: int | None,
         in_memory: bool = False,
     ) -> None:
         self._given = {key: value for key, value in locals().items() if key not in ("self", "__class__")}
         typed = {"dt": dt, "window": window, "stride": stride, "gap": gap, "samples": samples, "seed": seed}
-        typed |= {"observations": observations, "noise_again": noise_again}
+        typed |= {"observations": observations, "resample_observations": resample_observations}
         super().__init__(
             name=name,
             dynamics=Lorenz63(sigma=sigma, rho=rho, beta=beta),
@@ -79,13 +79,13 @@ class Lorenz96Data(Lorenz):
         rollout: int,
         leads: int,
         observations: Mapping[str, Any],
-        noise_again: bool | None,
+        resample_observations: bool | None,
         seed: int | None,
         in_memory: bool = False,
     ) -> None:
         self._given = {key: value for key, value in locals().items() if key not in ("self", "__class__")}
         typed = {"dt": dt, "window": window, "stride": stride, "gap": gap, "samples": samples, "seed": seed}
-        typed |= {"observations": observations, "noise_again": noise_again}
+        typed |= {"observations": observations, "resample_observations": resample_observations}
         super().__init__(
             name=name,
             dynamics=Lorenz96(size=size, forcing=forcing),

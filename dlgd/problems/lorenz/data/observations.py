@@ -16,7 +16,7 @@ from dlgd.core.errors import Refusal
 
 CHOICES = {
     "pattern": ("regular", "random", "random_components"),
-    "pattern_per": ("window", "part"),
+    "pattern_per": ("window", "split"),
     "phase": ("fixed", "free"),
     "noise_per": ("window", "series"),
 }
@@ -28,8 +28,8 @@ class Observing:
 
     components: names of the variables that may be observed; "all"; or a share of them, drawn once for all windows.
     every, pattern: `regular`, those components at every k-th step; `random_components`, a random `share` of them at
-        every k-th step; `random`, each value at any step with the chance `share`.
-    pattern_per: whether each window has random choices of its own, or all windows of a part have the same.
+        every k-th step; `random`, each value at any step with the probability `share`.
+    pattern_per: whether each window has random choices of its own, or all windows of a split have the same.
     phase: every k-th step counted from the first one of the window (`fixed`), or (`free`) from a step that is drawn for
         each window; with noise_per=series, from the first step of the series.
     hidden_edges: steps at both ends of a window that are never observed; or [at its start, at its end].

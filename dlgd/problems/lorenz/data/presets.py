@@ -5,7 +5,7 @@
     dlgd2021    course "Deep Learning for Geophysical Dynamics" 2021, lecture 5: its 4DVarNet script
     forecast    the same course, forecasting Lorenz-63
     starter     4dvarnet-starter, configuration base_lorenz: windows share their observations. As their slices are
-                closed, a step at the edge of two parts belongs to one of them only here
+                closed, a step at the edge of two splits belongs to one of them only here
     dinae2020   Fablet et al. 2021, Lorenz-96, notebooks of DinAE_4DVarNN_torch; its windows had a step more, which was
                 dropped, so that other ones are drawn here; the last of its training windows are for validation
     sakov2012   twin experiment of Sakov et al. 2012 with Lorenz-63, as DAPPER has it
@@ -58,7 +58,7 @@ ALL_63 = {
         "noise_variance": 2.0,
         "noise_per": "window",
     },
-    "noise_again": True,
+    "resample_observations": True,
     "seed": 0,
 }
 ALL_96 = ALL_63 | {
@@ -75,11 +75,11 @@ PRESETS: dict[str, dict[str, Preset]] = {
         "none": Preset(recipe=OneRun(), options=ALL_63, tasks=TASKS, without=()),
         "dlgd2021": Preset(
             recipe=Drawn(Solver("RK45", 20_000, beyond=1.0), train=(0, 12_000), test=(15_000, 20_000)),
-            options={"dt": 0.01, "samples": _counts(9500, 500, 2000), "noise_again": False, "seed": 100},
+            options={"dt": 0.01, "samples": _counts(9500, 500, 2000), "resample_observations": False, "seed": 100},
         ),
         "forecast": Preset(
             recipe=Drawn(Solver("odeint", 19_999), train=(3000, 15_000), test=(17_500, 19_999), shuffled=True),
-            options={"dt": 0.01, "samples": _counts(7500, 2500, 2000), "noise_again": False},
+            options={"dt": 0.01, "samples": _counts(7500, 2500, 2000), "resample_observations": False},
             tasks=FORECASTS,
         ),
         "starter": Preset(
@@ -92,7 +92,7 @@ PRESETS: dict[str, dict[str, Preset]] = {
                 "stride": 1,
                 "samples": _counts(8801, 2801, 4801),
                 "observations": {"phase": "free", "hidden_edges": 0, "noise_per": "series"},
-                "noise_again": False,
+                "resample_observations": False,
             },
             without=("gap",),
         ),
@@ -103,7 +103,7 @@ PRESETS: dict[str, dict[str, Preset]] = {
                 "window": 1001 * 25 + 1,  # from step 0 to the last of 1001 analyses
                 "samples": _counts(4, 2, 20),
                 "observations": EVERYTHING_SEEN | {"every": 25, "noise_variance": 2.0},
-                "noise_again": False,
+                "resample_observations": False,
             },
             burn_in=16.0,
         ),
@@ -115,8 +115,8 @@ PRESETS: dict[str, dict[str, Preset]] = {
             options={
                 "dt": 0.05,
                 "samples": _counts(1800, 200, 256),
-                "observations": {"pattern_per": "part"},
-                "noise_again": False,
+                "observations": {"pattern_per": "split"},
+                "resample_observations": False,
                 "seed": 100,
             },
         ),
@@ -127,7 +127,7 @@ PRESETS: dict[str, dict[str, Preset]] = {
                 "window": 1001 + 1,
                 "samples": _counts(20, 5, 20),
                 "observations": EVERYTHING_SEEN | {"every": 1, "noise_variance": 1.0},
-                "noise_again": False,
+                "resample_observations": False,
             },
             burn_in=20.0,
         ),

@@ -1,4 +1,4 @@
-"""Trajectories of a system, and where the windows of each part begin in them: honestly, or by a published recipe.
+"""Trajectories of a system, and where the windows of each split begin in them: honestly, or by a published recipe.
 
 A recipe's series is (steps, size), float64; several runs stand in it one behind the other, and no window goes over
 from one to the next. Series do not depend on what is observed, nor on random numbers but those of the plan's seed.
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from dlgd.core.contract import PARTS
+from dlgd.core.contract import SPLITS
 from dlgd.core.errors import Refusal
 from dlgd.physics.integrators import Dynamics, advance, trajectory
 from dlgd.physics.lorenz import Lorenz63
@@ -29,8 +29,8 @@ class Plan:
     dt: float
     length: int  # steps of a window
     stride: int  # steps between the beginnings of two training windows
-    gap: int  # steps between two parts
-    counts: Mapping[str, int]  # windows of each part
+    gap: int  # steps between two splits
+    counts: Mapping[str, int]  # windows of each split
     seed: int
 
 
@@ -43,7 +43,7 @@ class Recipe(ABC):
 
     @abstractmethod
     def starts(self, plan: Plan, rng: np.random.RandomState) -> dict[str, np.ndarray]:
-        """By part: the step of the series at which each window begins, (windows,). Refusal where they do not fit."""
+        """By split: the step of the series at which each window begins, (windows,). Refusal where they do not fit."""
 
     def attributes(self, dynamics: Dynamics) -> dict[str, object]:
         """What methods may know of the first state; nothing, unless it was drawn."""
@@ -51,7 +51,7 @@ class Recipe(ABC):
 
 
 class OneRun(Recipe):
-    """One long trajectory, cut into train, gap, validation, gap, test: no step belongs to two parts, nor to two
+    """One long trajectory, cut into train, gap, validation, gap, test: no step belongs to two splits, nor to two
     windows of validation or of test.
 
     Integrated by RK4 at dt itself: the step that methods take with the equations is then the truth's own, so that
@@ -68,10 +68,10 @@ class OneRun(Recipe):
     def starts(self, plan: Plan, rng: np.random.RandomState) -> dict[str, np.ndarray]:
         """In order."""
         first, found = 0, {}
-        for part in PARTS:
-            stride = plan.stride if part == "train" else plan.length
-            found[part] = first + stride * np.arange(plan.counts[part])
-            first = int(found[part][-1]) + plan.length + plan.gap
+        for split in SPLITS:
+            stride = plan.stride if split == "train" else plan.length
+            found[split] = first + stride * np.arange(plan.counts[split])
+            first = int(found[split][-1]) + plan.length + plan.gap
         return found
 
 
@@ -105,7 +105,7 @@ class Solver:
 class Drawn(Recipe):
     """Windows drawn at random, overlapping, from the two ends of a series by scikit-learn's extract_patches_2d.
 
-    The last windows that were drawn for training are the validation part; with `shuffled`, a random share of them.
+    The last windows that were drawn for training are the validation split; with `shuffled`, a random share of them.
     """
 
     solver: Solver
@@ -129,10 +129,10 @@ class Drawn(Recipe):
 
 @dataclass(frozen=True)
 class Stretches(Recipe):
-    """Windows every `stride` steps of three stretches of a series, in all parts."""
+    """Windows every `stride` steps of three stretches of a series, in all splits."""
 
     solver: Solver
-    stretches: Mapping[str, tuple[int, int]]  # by part: steps of the series, the last excluded
+    stretches: Mapping[str, tuple[int, int]]  # by split: steps of the series, the last excluded
 
     def run(self, dynamics: Dynamics, plan: Plan) -> np.ndarray:
         """As the solver makes it."""
@@ -141,10 +141,10 @@ class Stretches(Recipe):
     def starts(self, plan: Plan, rng: np.random.RandomState) -> dict[str, np.ndarray]:
         """From the beginning of each stretch."""
         found = {}
-        for part, (first, last) in self.stretches.items():
+        for split, (first, last) in self.stretches.items():
             most = (last - first - plan.length) // plan.stride + 1
-            _check_room(part, plan.counts[part], most, last - first, plan)
-            found[part] = first + plan.stride * np.arange(plan.counts[part])
+            _check_room(split, plan.counts[split], most, last - first, plan)
+            found[split] = first + plan.stride * np.arange(plan.counts[split])
         return found
 
 
@@ -170,9 +170,10 @@ class Twin(Recipe):
 
     def starts(self, plan: Plan, rng: np.random.RandomState) -> dict[str, np.ndarray]:
         """One behind the other."""
-        ends = np.cumsum([plan.counts[part] for part in PARTS])
+        ends = np.cumsum([plan.counts[split] for split in SPLITS])
         return {
-            part: plan.length * np.arange(end - plan.counts[part], end) for part, end in zip(PARTS, ends, strict=True)
+            split: plan.length * np.arange(end - plan.counts[split], end)
+            for split, end in zip(SPLITS, ends, strict=True)
         }
 
     def attributes(self, dynamics: Dynamics) -> dict[str, object]:
@@ -210,25 +211,25 @@ def _odeint(dynamics: Dynamics, state: np.ndarray, times: np.ndarray) -> np.ndar
     return odeint(lambda state, _: slope(state.copy()), state, times)
 
 
-def _draw(stretch: tuple[int, int], part: str, count: int, plan: Plan, rng: np.random.RandomState) -> np.ndarray:
+def _draw(stretch: tuple[int, int], split: str, count: int, plan: Plan, rng: np.random.RandomState) -> np.ndarray:
     """Beginnings of windows (count,), drawn as those who cut patches out of the series itself draw them."""
     from sklearn.feature_extraction.image import extract_patches_2d
 
     first, last = stretch
-    _check_room(part, count, last - first - plan.length, last - first, plan)
+    _check_room(split, count, last - first - plan.length, last - first, plan)
     steps = np.arange(first, last, dtype=np.float64)[:, None]
     windows = extract_patches_2d(steps, (plan.length, 1), max_patches=count, random_state=rng)
     return windows.reshape(count, -1)[:, 0].astype(np.int64)
 
 
-def _check_room(part: str, count: int, most: int, steps: int, plan: Plan) -> None:
+def _check_room(split: str, count: int, most: int, steps: int, plan: Plan) -> None:
     if most < 1:
         raise Refusal(
-            f"data.preset has {steps} steps for {part.split()[0]}, too few for windows of {plan.length}: choose a "
+            f"data.preset has {steps} steps for {split.split()[0]}, too few for windows of {plan.length}: choose a "
             "smaller data.window, data.history or data.leads, or data.preset=none"
         )
     if count > most:
-        raise Refusal(f"data.samples.{part} ask for {count} windows, but data.preset has room for {most}: choose less")
+        raise Refusal(f"data.samples.{split} ask for {count} windows, but data.preset has room for {most}: choose less")
 
 
 def _finite(series: np.ndarray, plan: Plan) -> np.ndarray:

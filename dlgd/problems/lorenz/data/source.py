@@ -23,7 +23,7 @@ import xarray as xr
 from torch import Tensor
 
 from dlgd.core import cache
-from dlgd.core.contract import PARTS, Batch, DataSource, Scaling, Spec, Stream
+from dlgd.core.contract import SPLITS, Batch, DataSource, Scaling, Spec, Stream
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import cache_folder
 from dlgd.physics.integrators import Dynamics
@@ -37,7 +37,7 @@ from dlgd.problems.lorenz.data.tensors import SequenceTensors
 
 log = logging.getLogger(__name__)
 
-TOGETHER = 1_000_000  # values of the truth that are encoded as one batch
+MAX_BATCH_ELEMENTS = 1_000_000  # values of the truth that are encoded as one batch
 PATTERNS, COMPONENTS = range(2)  # keep the draws of one seed apart
 
 
@@ -111,7 +111,7 @@ class Lorenz(DataSource):
             grid=(self.length, self.dynamics.size if self.ring else 1),
             whole=True,
             scaling=Scaling(mean=known["mean"], std=known["std"]) if known else Scaling(),
-            given=self.history if self.forecasts else 0,
+            context_steps=self.history if self.forecasts else 0,
             dt=self.options["dt"],
             dynamics=self.dynamics,
         )
@@ -121,7 +121,7 @@ class Lorenz(DataSource):
         """Of samples and of the cached series; see the head of this file."""
         options = {key: value for key, value in self.options.items() if key != "observations"}
         options |= {f"observations_{key}": value for key, value in self.options["observations"].items()}
-        options |= {f"samples_{part}": count for part, count in options.pop("samples").items()}
+        options |= {f"samples_{split}": count for split, count in options.pop("samples").items()}
         own = {"name": self.name, "task": self.task, "preset": self.preset_name, "burn_in": self.preset.burn_in}
         own |= {"history": self.history, "rollout": self.rollout, "leads": self.leads}
         own |= {"noise_variance": self.observing.noise_variance}
@@ -137,9 +137,9 @@ class Lorenz(DataSource):
         for key in ("gap", "seed"):
             if options[key] < 0:
                 raise Refusal(f"data.{key}={options[key]} must be zero or more")
-        for part in PARTS:
-            if options["samples"][part] < 1:
-                raise Refusal(f"data.samples.{part}={options['samples'][part]}: at least one sample is needed")
+        for split in SPLITS:
+            if options["samples"][split] < 1:
+                raise Refusal(f"data.samples.{split}={options['samples'][split]}: at least one sample is needed")
         for key in ("history", "rollout", "leads"):
             if getattr(self, key) < 1:
                 raise Refusal(f"data.{key}={getattr(self, key)} must be at least 1")
@@ -147,8 +147,11 @@ class Lorenz(DataSource):
             raise Refusal(f"data.rollout={self.rollout} must be at most data.leads={self.leads}")
         if not self.forecasts:
             self.observing.check(self.names, self.length)
-            if options["noise_again"] and self.observing.noise_per == "series":
-                raise Refusal("data.noise_again=true gives each window noise of its own: type data.noise_again=false")
+            if options["resample_observations"] and self.observing.noise_per == "series":
+                raise Refusal(
+                    "data.resample_observations=true gives each window noise of its own: "
+                    "type data.resample_observations=false"
+                )
         elif not self.observing.noise_variance >= 0:
             raise Refusal(f"data.observations.noise_variance={self.observing.noise_variance} must be zero or more")
         self.preset.recipe.starts(self.plan, np.random.RandomState(options["seed"]))
@@ -163,11 +166,11 @@ class Lorenz(DataSource):
         self._series = self._kept_series()
         rng = np.random.RandomState(self.options["seed"])  # the courses' own: windows first, then noise
         self._starts = self.preset.recipe.starts(self.plan, rng)
-        truth = {part: self._windows(starts) for part, starts in self._starts.items()}
+        truth = {split: self._windows(starts) for split, starts in self._starts.items()}
         if not self._statistics:
             self._statistics = _moments(truth["train"], self.names)
         noise = self._noise(rng)
-        self._samples = {part: self._observed(part, truth[part], noise[part]) for part in PARTS}
+        self._samples = {split: self._observed(split, truth[split], noise[split]) for split in SPLITS}
 
     def _kept_series(self) -> np.ndarray:
         """(steps, N); from the cache, where each file says by its attributes how it was made."""
@@ -189,26 +192,28 @@ class Lorenz(DataSource):
         return self._series[starts[:, None] + np.arange(self.length)]
 
     def _noise(self, rng: np.random.RandomState) -> dict[str, np.ndarray | float]:
-        """By part (windows, T, N), drawn in the order of the courses: training and validation together, by variable."""
+        """By split (windows, T, N), drawn in the order of the courses: training and validation together, by
+        variable.
+        """
         std, size = np.sqrt(self.observing.noise_variance), self.dynamics.size
         if std == 0:
-            return dict.fromkeys(PARTS, 0.0)
+            return dict.fromkeys(SPLITS, 0.0)
         if self.observing.noise_per == "series":
             series = std * rng.standard_normal(self._series.shape)
-            return {part: series[starts[:, None] + np.arange(self.length)] for part, starts in self._starts.items()}
-        train, valid, test = (len(self._starts[part]) for part in PARTS)
+            return {split: series[starts[:, None] + np.arange(self.length)] for split, starts in self._starts.items()}
+        train, valid, test = (len(self._starts[split]) for split in SPLITS)
         known, unknown = (
             std * rng.standard_normal((count, size, self.length)).swapaxes(1, 2) for count in (train + valid, test)
         )
         return {"train": known[:train], "valid": known[train:], "test": unknown}
 
-    def _observed(self, part: str, truth: np.ndarray, noise: np.ndarray | float) -> xr.Dataset:
+    def _observed(self, split: str, truth: np.ndarray, noise: np.ndarray | float) -> xr.Dataset:
         """Samples of a truth (windows, T, N)."""
         if self.forecasts:
             fields = {"given": (truth + noise)[:, : self.history], "state": truth[:, self.history :]}
         else:
-            generator = torch.Generator().manual_seed(self._number(PATTERNS, PARTS.index(part)))
-            starts = torch.from_numpy(self._starts[part])
+            generator = torch.Generator().manual_seed(self._number(PATTERNS, SPLITS.index(split)))
+            starts = torch.from_numpy(self._starts[split])
             seen = self.observing.seen(starts, self.length, self._allowed, generator).numpy()
             fields = {"state": truth, "observations": np.where(seen, truth + noise, np.nan)}
         return sequence_files.dataset(
@@ -243,10 +248,10 @@ class Lorenz(DataSource):
             raise Refusal(f"the network was not trained on data={self.name}: type the data that it was trained with")
         self._statistics = dict(statistics)
 
-    def samples(self, part: str) -> xr.Dataset:
+    def samples(self, split: str) -> xr.Dataset:
         """The same observations each time."""
         self.prepare()
-        return self._samples[part]
+        return self._samples[split]
 
     def read(self, path: Path) -> xr.Dataset:
         """A user's own windows, of any length; see the head of `files.py`."""
@@ -270,7 +275,7 @@ class Lorenz(DataSource):
         """Many windows at a time, fewer of long ones."""
         assert halo == 0, "sequences have no cells around them"
         tensors, known = self._tensors, "given" if self.forecasts else "observations"
-        together = max(1, TOGETHER // (self.dynamics.size * samples[known].shape[1]))
+        together = max(1, MAX_BATCH_ELEMENTS // (self.dynamics.size * samples[known].shape[1]))
         for first in range(0, samples.sizes["sample"], together):
             some = samples.isel(sample=slice(first, first + together))
             given = _tensor(some[known].values, device)
@@ -282,10 +287,10 @@ class Lorenz(DataSource):
             yield (tensors.forecast if self.forecasts else tensors.assimilation)(given, state)
 
     def stream(self, *, halo: int, batch_size: int, seed: int, device: torch.device | str) -> Stream:
-        """Every training window once in an epoch; with data.noise_again, observed anew each time."""
+        """Every training window once in an epoch; with data.resample_observations, observed anew each time."""
         assert halo == 0, "sequences have no cells around them"
         train = self.samples("train")
-        if self.options["noise_again"]:
+        if self.options["resample_observations"]:
             again = self._forecast_again if self.forecasts else self._observe_again
             make = partial(again, tensors=self._tensors, allowed=self._allowed.to(device))
         else:
@@ -340,7 +345,7 @@ class Lorenz(DataSource):
         window = min(self.options["window"], max(64, 2 * sum(self.observing.edges) + 4 * observations["every"]))
         counts = {"train": 16, "valid": 4, "test": 4}
         small = {"preset": self.preset_name if twin else "none", "window": window, "samples": counts}
-        small |= {key: self.options[key] for key in ("dt", "observations", "noise_again", "seed")}
+        small |= {key: self.options[key] for key in ("dt", "observations", "resample_observations", "seed")}
         return small | {"stride": None, "gap": None, "in_memory": True}
 
 

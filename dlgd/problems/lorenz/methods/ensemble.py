@@ -26,9 +26,12 @@ from dlgd.problems.lorenz.methods.ensemble_updates import (
     triangular,
     weights_on_ring,
 )
-from dlgd.problems.lorenz.methods.windows import Background, Windows, check_device, states_of, windows_of
+from dlgd.problems.lorenz.methods.windows import Background, Windows, states_of, windows_of
+from dlgd.training.device import check_method_device
 
-TOGETHER = 2**23  # numbers that the members of the experiments run together may hold, with what is yet corrected
+MAX_BATCH_ELEMENTS = (
+    2**23
+)  # numbers that the members of the experiments run together may hold, with what is yet corrected
 
 
 class Filter(Method):
@@ -43,7 +46,7 @@ class Filter(Method):
             raise ValueError(f"baseline.members={members}: an ensemble needs two at least")
         if inflation <= 0:
             raise ValueError(f"baseline.inflation={inflation} must be positive; 1 changes nothing")
-        check_device(device)
+        check_method_device(device)
         self.name = f"{kind} {members}, inflation {inflation:g}"
         self.members, self.inflation, self.seed, self.device = members, inflation, seed, device
         self._states: Tensor | None = None  # (number, n), of the training part
@@ -77,7 +80,7 @@ class Filter(Method):
             windows, generator = windows_of(samples, self.device), torch.Generator().manual_seed(self.seed)
             cycles = windows.observed.any(2).any(0).sum()
             kept = max(1, self.lag) * windows.values.shape[1] / max(1, int(cycles))  # steps
-            count = max(1, int(TOGETHER / (self.members * windows.dynamics.size * kept)))
+            count = max(1, int(MAX_BATCH_ELEMENTS / (self.members * windows.dynamics.size * kept)))
             records = []
             for part in (slice(n, n + count) for n in range(0, len(windows.values), count)):
                 some = windows.take(part)

@@ -12,8 +12,8 @@ from dlgd.physics.integrators import Dynamics, trajectory
 from dlgd.physics.systems import dynamics_of
 from dlgd.problems.lorenz.methods.forecasts import Forecast, runs_of
 
-ROWS = 40_000  # equations of the regression at most, evenly spread over the training part
-TOGETHER = 5000  # of them at once
+ROWS = 40_000  # equations of the regression at most, evenly spread over the training split
+MAX_BATCH_ELEMENTS = 5000  # of them at once
 STATES = 3  # drawn for each term, where the coefficients of a known system are asked for
 ZERO = 1e-8  # coefficients below it are rounding
 # by `derivative`: how the tendencies of three steps in a row are weighted, to be the change from the first to the last
@@ -47,7 +47,7 @@ class Polynomial(Dynamics):
 
 
 class LeastSquares(Forecast):
-    """dx/dt = a polynomial of degree 2 in x, whose coefficients are found by least squares over the training part.
+    """dx/dt = a polynomial of degree 2 in x, whose coefficients are found by least squares over the training split.
 
     derivative: central, differences of a step to both sides, as the courses have them, whose error is that of dt^2; or
         integral, the change over two steps against Simpson's rule for the terms, with an error like dt^4.
@@ -80,7 +80,7 @@ class LeastSquares(Forecast):
         triple = runs.unfold(1, 3, 1).reshape(-1, size, 3).movedim(-1, 0)  # (3, row, variable): every three steps
         chosen = torch.linspace(0, triple.shape[1] - 1, min(ROWS, triple.shape[1])).round().long()
         triple, triangle = triple[:, chosen], torch.zeros(0, library.terms + size, dtype=runs.dtype)
-        for before, here, after in zip(*(step.split(TOGETHER) for step in triple), strict=True):
+        for before, here, after in zip(*(step.split(MAX_BATCH_ELEMENTS) for step in triple), strict=True):
             steps = zip(WEIGHTS[self.derivative], (before, here, after), strict=True)
             terms = sum(weight * library(state) for weight, state in steps if weight)
             block = torch.cat((triangle, torch.cat((terms, (after - before) / (2 * dt)), -1)))

@@ -12,7 +12,7 @@ DEGREES = {"linear": 1, "cubic": 3}
 
 
 class Climatology(Method):
-    """Answers with the mean of each variable over the training part, always."""
+    """Answers with the mean of each variable over the training split, always."""
 
     name = "climatology"
     learns = True
@@ -36,7 +36,7 @@ class Interpolation(Method):
     """Joins the observations of each variable in time; before the first and after the last it stays what it was.
 
     kind: "linear", or "cubic" for the natural spline. A variable that is never observed in a window gets its mean over
-    the training part.
+    the training split.
     """
 
     learns = True

@@ -22,7 +22,8 @@ from dlgd.problems.lorenz.methods.ensemble import EnKS
 from dlgd.problems.lorenz.methods.interpolation import interpolated
 from dlgd.problems.lorenz.methods.least_squares import Solution, minimize
 from dlgd.problems.lorenz.methods.variational_costs import StrongConstraint, WeakConstraint
-from dlgd.problems.lorenz.methods.windows import Background, Windows, check_device, windows_of
+from dlgd.problems.lorenz.methods.windows import Background, Windows, windows_of
+from dlgd.training.device import check_method_device
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,10 @@ STARTS = ("interpolation", "ensemble")
 MEMBERS = 3  # per variable, of the smoother from which a window may start
 INFLATION, LAG = 1.05, 10  # of the same; the lag in observation times
 START_NOISE = 1.0  # variance below which so few members would follow the observations too closely
-TOGETHER = {"cpu": 2**20, "cuda": 2**28}  # numbers in the Jacobians of the windows that are minimized together
+MAX_BATCH_ELEMENTS = {
+    "cpu": 2**20,
+    "cuda": 2**28,
+}  # numbers in the Jacobians of the windows that are minimized together
 ON_THE_WAY = 0.1  # tolerance of minimizations that another one follows
 
 
@@ -52,7 +56,7 @@ class FourDVar(Method):
             raise ValueError(f"baseline.starts={starts}: one at least")
         if tolerance <= 0 or most_steps < 1:
             raise ValueError(f"baseline.tolerance={tolerance} and baseline.most_steps={most_steps} must be positive")
-        check_device(device)
+        check_method_device(device)
         self.name, self.background, self.starts = name, background, starts
         self.tolerance, self.most_steps, self.seed, self.device = tolerance, most_steps, seed, device
         self._climate: Background | None = None
@@ -67,7 +71,7 @@ class FourDVar(Method):
             raise ValueError(f"{self.name} answers only after fit")
         windows = windows_of(samples, self.device)
         prior = (Background.given(samples) or self._climate).to(windows.values)
-        numbers = TOGETHER[windows.values.device.type] // windows.dynamics.size
+        numbers = MAX_BATCH_ELEMENTS[windows.values.device.type] // windows.dynamics.size
         solved = [self.solve(chunk, prior) for chunk in windows.chunks(numbers)]
         left = sum(int((~solution.converged).sum()) for solution in solved)
         if left > 0:

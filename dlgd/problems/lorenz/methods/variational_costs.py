@@ -40,11 +40,11 @@ class WindowCost(Problem):
     def cost(self, x: Tensor) -> Tensor:
         """(B,)."""
         states = self.states(x)
-        misfit = (self.windows.precision * (states - self.windows.values) ** 2).sum((1, 2))
+        loss = (self.windows.precision * (states - self.windows.values) ** 2).sum((1, 2))
         if self.background is not None:
             departure = states[:, 0] - self.background.mean
-            misfit = misfit + (departure @ self.background.precision * departure).sum(1)
-        return misfit / 2
+            loss = loss + (departure @ self.background.precision * departure).sum(1)
+        return loss / 2
 
     def _gradient(self, states: Tensor) -> tuple[Tensor, Tensor]:
         """With respect to the states (B, T, n), each on its own; and the Hessian of the background, (n, n)."""

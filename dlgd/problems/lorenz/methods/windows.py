@@ -62,14 +62,6 @@ def windows_of(samples: xr.Dataset, device: str = "cpu") -> Windows:
     )
 
 
-def check_device(device: str) -> None:
-    """Refuse, in a constructor, one that is not there."""
-    if device not in ("cpu", "cuda"):
-        raise ValueError(f"baseline.device={device} is unknown: choose cpu or cuda")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ValueError("baseline.device=cuda was asked for, but PyTorch sees no GPU here: choose cpu")
-
-
 def refuse_other_tasks(samples: xr.Dataset) -> None:
     """Before any work."""
     if samples.attrs.get("task") != "assimilate":
@@ -98,7 +90,7 @@ class Background:
 
     @classmethod
     def learnt(cls, train: xr.Dataset) -> Background:
-        """The climate: mean and covariance of all states of the training part."""
+        """The climate: mean and covariance of all states of the training split."""
         states = states_of(train)
         return cls(states.mean(0), torch.cov(states.T))
 
@@ -118,6 +110,6 @@ class Background:
 
 
 def states_of(train: xr.Dataset) -> Tensor:
-    """All states of the training part, (number, n), float64; refuses one that asks for no assimilation."""
+    """All states of the training split, (number, n), float64; refuses one that asks for no assimilation."""
     refuse_other_tasks(train)
     return torch.from_numpy(train.state.values.reshape(-1, train.sizes["variable"]).astype(np.float64))

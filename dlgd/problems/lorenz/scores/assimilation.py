@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlgd.core.contract import Evaluation
-from dlgd.problems.images.scores.images import published_rows
 from dlgd.problems.lorenz.scores.sequences import finite, shaped, truth_of, with_prediction
+from dlgd.scoring.published import published_rows
 from dlgd.scoring.table import Column, seconds
 
 if TYPE_CHECKING:

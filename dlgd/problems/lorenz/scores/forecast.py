@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlgd.core.contract import Evaluation
-from dlgd.problems.images.scores.images import published_rows
 from dlgd.problems.lorenz.scores import forecast_scores as compute
 from dlgd.problems.lorenz.scores.free_run import COLUMNS as FREE_COLUMNS
 from dlgd.problems.lorenz.scores.free_run import FreeRun, longer
 from dlgd.problems.lorenz.scores.sequences import Climate, held_forecast, truth_of, with_prediction
+from dlgd.scoring.published import published_rows
 from dlgd.scoring.table import Column, scientific, seconds
 
 if TYPE_CHECKING:

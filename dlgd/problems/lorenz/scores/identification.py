@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlgd.core.contract import Evaluation
-from dlgd.problems.images.scores.images import published_rows
 from dlgd.problems.lorenz.scores.forecast import LEADS, ForecastEvaluation, skill_text
 from dlgd.problems.lorenz.scores.free_run import COLUMNS as FREE_COLUMNS
+from dlgd.scoring.published import published_rows
 from dlgd.scoring.table import Column, scientific, seconds
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlgd.problems.images.scores.images import CONVENTIONS
+from dlgd.core.constants import CF_CONVENTIONS
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -91,7 +91,7 @@ def with_prediction(
             field = samples[name]
             fields[name] = xr.Variable(field.dims, field.values, {"units": "1", "long_name": text}, packed)
     numbers = {name: value for name, value in samples.attrs.items() if isinstance(value, int | float | str)}
-    return xr.Dataset(fields, samples.coords, numbers | CONVENTIONS | {"title": title})
+    return xr.Dataset(fields, samples.coords, numbers | CF_CONVENTIONS | {"title": title})
 
 
 def held_forecast(samples: xr.Dataset, prediction: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:

@@ -46,7 +46,7 @@ class Separable(ClosedForm):
     """As if diffusion along rows and along columns did not disturb each other.
 
     A network also sees how far it is from the homogeneous form (zero far from the coast), and its factors, the
-    chance of return along the column (i) and along the row (j), at an early and at a late time.
+    probability of return along the column (i) and along the row (j), at an early and at a late time.
     """
 
     TIMES = {"early": 1, "late": 5}  # of the ten in `physics.separable.times`: about 5 and 18

@@ -47,7 +47,7 @@ class Features(ABC):
 
     @abstractmethod
     def learn(self, fields: Mapping[str, np.ndarray], sea: np.ndarray) -> None:
-        """Statistics of the training part; alpha_i and alpha_j (south and west faces), w, gamma: (sample, y, x)."""
+        """Statistics of the training split; alpha_i and alpha_j (south and west faces), w, gamma: (sample, y, x)."""
 
     @abstractmethod
     def input(self, padded: Padded) -> np.ndarray:
@@ -79,7 +79,7 @@ class Dimensionless(Features):
     staggered = (
         Staggered("log_coupling_i", "log_coupling_j"),
         Staggered("open_i", "open_j"),
-        Staggered("log_area_step_i", "log_area_step_j", odd=True),
+        Staggered("log_area_step_i", "log_area_step_j", antisymmetric=True),
     )
     zeroed_on_land = ()  # a face that touches land is closed and has the same values at both of its cells
     statistics = {}  # nothing is learned

@@ -22,7 +22,7 @@ import numpy as np
 import xarray as xr
 
 from dlgd.core import progress as waiting
-from dlgd.core.contract import PARTS
+from dlgd.core.contract import SPLITS
 from dlgd.core.errors import Refusal
 from dlgd.physics.diffusion import open_faces
 from dlgd.physics.halo import Topology
@@ -98,10 +98,10 @@ def open_folder(path: Path, layout: Layout) -> Folder:
         return ProcessedFolder(path, layout.padding)
     folder = NemoFolder(path, layout.files, layout.padding)
     if not folder.names:
-        parts = [part for part in PARTS if (path / part).is_dir()]
+        splits = [split for split in SPLITS if (path / split).is_dir()]
         advice = (
-            f"give one of its parts, such as {path / parts[0]}"
-            if parts
+            f"give one of its splits, such as {path / splits[0]}"
+            if splits
             else "give a folder of the report's files, or a NetCDF file"
         )
         pattern = layout.files["diffusivities"]

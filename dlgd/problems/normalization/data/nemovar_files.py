@@ -1,7 +1,7 @@
 """The report's own files: data=nemovar_files path=<folder>. What a folder may hold: `folders.py`.
 
-The folder has a folder for each part, train, valid and test, or all samples together, of which data.samples says how
-many go to each part. Where the files have no gamma, exact coefficients are computed once and kept in the cache.
+The folder has a folder for each split, train, valid and test, or all samples together, of which data.samples says how
+many go to each split. Where the files have no gamma, exact coefficients are computed once and kept in the cache.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import xarray as xr
 
 from dlgd.core import cache
 from dlgd.core import progress as waiting
-from dlgd.core.contract import PARTS, Stream
+from dlgd.core.contract import SPLITS, Stream
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import cache_folder
 from dlgd.physics import normalization
@@ -33,7 +33,7 @@ STANDS_IN = {"train": ("valid", "test"), "valid": ("test", "train"), "test": ("v
 class NemovarFiles(OperatorSource):
     """See conf/data/nemovar_files.yaml for the options, and `folders.Layout` for grid, faces, padding and files.
 
-    samples: number of each part, drawn with the seed; None takes all of a part's own folder or, in one part at most,
+    samples: number of each split, drawn with the seed; None takes all of a split's own folder or, in one split at most,
         what the others leave of samples that stand together.
     tolerance: largest relative error of gamma^2 where it is computed because the files have none.
     """
@@ -74,7 +74,7 @@ class NemovarFiles(OperatorSource):
             "distance": distance,
         }
         self.path, self.counts, self.seed, self.tolerance = path, dict(samples), seed, tolerance
-        self._trained_and_scored: set[str] = set()  # names of samples of the training part and of another one
+        self._trained_and_scored: set[str] = set()  # names of samples of the training split and of another one
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -84,11 +84,11 @@ class NemovarFiles(OperatorSource):
     def check(self) -> None:
         """Refuse options that cannot work. The folder is looked at by `prepare`: who only predicts need not have it."""
         self.layout.check()
-        if set(self.counts) != set(PARTS):
-            raise Refusal(f"data.samples must give a number or null for each of {', '.join(PARTS)}")
-        for part, count in self.counts.items():
+        if set(self.counts) != set(SPLITS):
+            raise Refusal(f"data.samples must give a number or null for each of {', '.join(SPLITS)}")
+        for split, count in self.counts.items():
             if count is not None and (not isinstance(count, int) or isinstance(count, bool) or count < 1):
-                raise Refusal(f"data.samples.{part}={count} must be at least 1, or null")
+                raise Refusal(f"data.samples.{split}={count} must be at least 1, or null")
         if self.seed < 0:
             raise Refusal(f"data.seed={self.seed} must be zero or more")
         if not 1e-8 <= self.tolerance <= 1e-2:
@@ -120,64 +120,64 @@ class NemovarFiles(OperatorSource):
         if self._samples:
             return
         self.check()
-        parts = self._parts()
-        places = list(dict.fromkeys(place for part in PARTS for place in parts[part]))
+        splits = self._splits()
+        places = list(dict.fromkeys(place for split in SPLITS for place in splits[split]))
         title = f"data={self.name}: reading"
         whole = assemble([folder.read(name) for folder, name in waiting.progress(places, title)], self.layout)
         whole = self._with_exact(whole)
         number = {place: n for n, place in enumerate(places)}
-        self._keep_samples({part: whole.isel(sample=[number[place] for place in parts[part]]) for part in PARTS})
-        self._trained_and_scored = {name for _, name in set(parts["train"]) & {*parts["valid"], *parts["test"]}}
+        self._keep_samples({split: whole.isel(sample=[number[place] for place in splits[split]]) for split in SPLITS})
+        self._trained_and_scored = {name for _, name in set(splits["train"]) & {*splits["valid"], *splits["test"]}}
 
-    def _parts(self) -> dict[str, list[tuple[Folder, str]]]:
-        """The samples of each part."""
+    def _splits(self) -> dict[str, list[tuple[Folder, str]]]:
+        """The samples of each split."""
         if self.path is None:
             raise Refusal(f"data={self.name} needs a folder: type path=<folder of the report's files>")
         path = Path(str(self.path)).expanduser()
         if not path.is_dir():
             raise Refusal(f"path={self.path}: there is no such folder")
-        own = {part: open_folder(path / part, self.layout) for part in PARTS if (path / part).is_dir()}
+        own = {split: open_folder(path / split, self.layout) for split in SPLITS if (path / split).is_dir()}
         if own:
-            parts = {part: _places(folder, self._drawn(folder, part)) for part, folder in own.items()}
+            splits = {split: _places(folder, self._drawn(folder, split)) for split, folder in own.items()}
         else:
             folder = open_folder(path, self.layout)
-            parts = {part: _places(folder, names) for part, names in self._dealt(folder).items()}
-        for part in [part for part in PARTS if part not in parts]:
-            stand_in = next(other for other in STANDS_IN[part] if other in parts)
-            log.warning("%s has no %s samples of its own: those of %s stand in", path, part, stand_in)
-            parts[part] = parts[stand_in]
-        return parts
+            splits = {split: _places(folder, names) for split, names in self._dealt(folder).items()}
+        for split in [split for split in SPLITS if split not in splits]:
+            stand_in = next(other for other in STANDS_IN[split] if other in splits)
+            log.warning("%s has no %s samples of its own: those of %s stand in", path, split, stand_in)
+            splits[split] = splits[stand_in]
+        return splits
 
-    def _drawn(self, folder: Folder, part: str) -> list[str]:
-        """As many samples of a part's own folder as are asked for."""
-        count, names = self.counts[part], folder.names
+    def _drawn(self, folder: Folder, split: str) -> list[str]:
+        """As many samples of a split's own folder as are asked for."""
+        count, names = self.counts[split], folder.names
         if count is None:
             return list(names)
         if count > len(names):
             raise Refusal(
-                f"data.samples.{part}={count} asks for more than the {len(names)} samples of {self.path}/{part}"
+                f"data.samples.{split}={count} asks for more than the {len(names)} samples of {self.path}/{split}"
             )
-        order = np.random.default_rng([self.seed, PARTS.index(part)]).permutation(len(names))
+        order = np.random.default_rng([self.seed, SPLITS.index(split)]).permutation(len(names))
         return [names[n] for n in sorted(order[:count])]
 
     def _dealt(self, folder: Folder) -> dict[str, list[str]]:
-        """Samples that stand together, dealt to the parts; without any number, all of them to the test part."""
+        """Samples that stand together, dealt to the splits; without any number, all of them to the test split."""
         names, counts = folder.names, dict(self.counts)
-        free = [part for part in PARTS if counts[part] is None]
-        if len(free) == len(PARTS):
+        free = [split for split in SPLITS if counts[split] is None]
+        if len(free) == len(SPLITS):
             return {"test": list(names)}
         left = len(names) - sum(count or 0 for count in counts.values())
         if len(free) > 1 or left < len(free):
             raise Refusal(
                 f"{self.path} has {len(names)} samples and no folders train, valid and test: data.samples must say how "
-                "many go to each part, at least one, and may leave the rest to one that is null"
+                "many go to each split, at least one, and may leave the rest to one that is null"
             )
-        counts |= {part: left for part in free}
+        counts |= {split: left for split in free}
         order = list(np.random.default_rng(self.seed).permutation(len(names)))
         dealt = {}
-        for part in ("test", "valid", "train"):  # in this order, more training samples leave the others as they were
-            taken, order = order[: counts[part]], order[counts[part] :]
-            dealt[part] = [names[n] for n in sorted(taken)]
+        for split in ("test", "valid", "train"):  # in this order, more training samples leave the others as they were
+            taken, order = order[: counts[split]], order[counts[split] :]
+            dealt[split] = [names[n] for n in sorted(taken)]
         return dealt
 
     def _with_exact(self, samples: xr.Dataset) -> xr.Dataset:

@@ -12,7 +12,7 @@ import xarray as xr
 from torch import Tensor
 
 from dlgd.core import cache
-from dlgd.core.contract import PARTS, Batch, DataSource, Spec, Stream
+from dlgd.core.contract import SPLITS, Batch, DataSource, Spec, Stream
 from dlgd.core.errors import Refusal
 from dlgd.physics.halo import pad_cells, pad_south_faces, pad_west_faces
 from dlgd.problems.normalization.data import features, fields, folders, patches
@@ -20,7 +20,7 @@ from dlgd.problems.normalization.data.closed_forms import GUESS
 
 
 class OperatorSource(DataSource):
-    """A source's `prepare` makes or finds the samples of each part, as the head of `simulated.py`
+    """A source's `prepare` makes or finds the samples of each split, as the head of `simulated.py`
     describes them, and hands them to `_keep_samples`.
 
     layout: of a folder of files that is read in place of a single one.
@@ -78,9 +78,9 @@ class OperatorSource(DataSource):
 
     # --- samples -------------------------------------------------------------------------------------------
 
-    def _keep_samples(self, parts: Mapping[str, xr.Dataset]) -> None:
-        """Add what is derived from the samples, and learn from the training part unless a checkpoint said it all."""
-        complete = {part: self._complete(parts[part]) for part in PARTS}
+    def _keep_samples(self, splits: Mapping[str, xr.Dataset]) -> None:
+        """Add what is derived from the samples, and learn from the training split unless a checkpoint said it all."""
+        complete = {split: self._complete(splits[split]) for split in SPLITS}
         if not self.features.statistics:
             train = complete["train"]
             self.features.learn(fields.as_cells(train), train.mask.values)
@@ -90,8 +90,8 @@ class OperatorSource(DataSource):
         return fields.complete(samples, self.features.distance_metric, self.features.closed_form)
 
     def checksum(self) -> str:
-        """Over all parts."""
-        return "-".join(cache.digest(self.samples(part))[:12] for part in PARTS)
+        """Over all splits."""
+        return "-".join(cache.digest(self.samples(split))[:12] for split in SPLITS)
 
     @property
     def statistics(self) -> dict[str, float]:
@@ -102,10 +102,10 @@ class OperatorSource(DataSource):
         """Those of the training samples."""
         self.features.use_statistics(statistics)
 
-    def samples(self, part: str) -> xr.Dataset:
+    def samples(self, split: str) -> xr.Dataset:
         """See the head of `simulated.py`; with `distance` (cells) and what the closed form gives."""
         self.prepare()
-        return self._samples[part]
+        return self._samples[split]
 
     def read(self, path: Path) -> xr.Dataset:
         """A user's file, or a folder of the report's files, checked; the topology is this data set's unless a

@@ -13,7 +13,7 @@ class PatchStream(Stream):
     """Square patches round random cells, drawn by weight; the patch of a step depends on seed and step alone.
 
     input_NCYX carries `halo` cells around, and target_NCYX and mask_NCYX none. With `periodic` a patch may
-    lie across the east side. weight_YX is each cell's chance to be drawn (not normalized).
+    lie across the east side. weight_YX is each cell's probability to be drawn (not normalized).
     """
 
     def __init__(

@@ -22,7 +22,7 @@ import xarray as xr
 
 from dlgd.core import cache
 from dlgd.core import progress as waiting
-from dlgd.core.contract import PARTS
+from dlgd.core.contract import SPLITS
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import cache_folder
 from dlgd.physics import coastline, diffusion, grids, normalization
@@ -37,7 +37,7 @@ LARGEST_SCALE = 5  # cells; longer ones cannot be probed at all tolerances
 class NormalizationCoefficients(OperatorSource):
     """Simulated samples. See conf/data/nemovar.yaml for the options.
 
-    `tolerance` maps "train" and "evaluation" to the largest relative error of gamma^2 in those parts.
+    `tolerance` maps "train" and "evaluation" to the largest relative error of gamma^2 in those splits.
     `diffusivity` holds the keyword arguments of `physics.diffusion.random_diffusion`.
     """
 
@@ -89,19 +89,19 @@ class NormalizationCoefficients(OperatorSource):
             raise Refusal(f"data.grid={self.grid_name} is unknown: choose one of {', '.join(GRIDS)}")
         if self.coast not in ("real", "random"):
             raise Refusal(f"data.coast={self.coast} is unknown: choose real or random")
-        if set(self.counts) != set(PARTS) or min(self.counts.values()) < 0:
-            raise Refusal(f"data.samples must give a number for each of {', '.join(PARTS)}")
-        for part in PARTS:
-            if self.counts[part] < 1:
-                raise Refusal(f"data.samples.{part}={self.counts[part]}: at least one {part} sample is needed")
+        if set(self.counts) != set(SPLITS) or min(self.counts.values()) < 0:
+            raise Refusal(f"data.samples must give a number for each of {', '.join(SPLITS)}")
+        for split in SPLITS:
+            if self.counts[split] < 1:
+                raise Refusal(f"data.samples.{split}={self.counts[split]}: at least one {split} sample is needed")
         self._check_patches()
         if self.seed < 0:
             raise Refusal(f"data.seed={self.seed} must be zero or more")
         if set(self.tolerance) != {"train", "evaluation"}:
             raise Refusal("data.tolerance must give a number for each of train and evaluation")
-        for part, tolerance in self.tolerance.items():
+        for split, tolerance in self.tolerance.items():
             if not 1e-8 <= tolerance <= 1e-2:
-                raise Refusal(f"data.tolerance.{part}={tolerance:g} must lie between 1e-8 and 1e-2")
+                raise Refusal(f"data.tolerance.{split}={tolerance:g} must lie between 1e-8 and 1e-2")
         self._check_diffusivity()
         try:
             _ = self._grid
@@ -153,28 +153,28 @@ class NormalizationCoefficients(OperatorSource):
         return cache.folder_for(cache_folder(), self.name, config)
 
     def prepare(self) -> None:
-        """Every sample of every part: read where it is in the cache, else made (seconds each, all cores)."""
+        """Every sample of every split: read where it is in the cache, else made (seconds each, all cores)."""
         self.check()
         if self._samples:
             return
         guard = cache.lock(self._folder) if self._folder else None
         try:
             base = self._keep("grid.nc", self._make_base)
-            made = {part: [] for part in PARTS}
-            for part, number in waiting.progress(self._pairs(), f"data={self.name}"):
-                file = f"{part}-{number:03d}.nc"
-                made[part].append(self._keep(file, lambda p=part, n=number: self._make_sample(base, p, n)))
+            made = {split: [] for split in SPLITS}
+            for split, number in waiting.progress(self._pairs(), f"data={self.name}"):
+                file = f"{split}-{number:03d}.nc"
+                made[split].append(self._keep(file, lambda p=split, n=number: self._make_sample(base, p, n)))
         finally:
             if guard:
                 guard.release()
-        parts = {}
-        for part in PARTS:
-            joined = xr.concat(made[part], dim="sample").assign_coords(sample=np.arange(len(made[part])))
-            parts[part] = base.merge(joined)
-        self._keep_samples(parts)
+        splits = {}
+        for split in SPLITS:
+            joined = xr.concat(made[split], dim="sample").assign_coords(sample=np.arange(len(made[split])))
+            splits[split] = base.merge(joined)
+        self._keep_samples(splits)
 
     def _pairs(self) -> list[tuple[str, int]]:
-        return [(part, number) for part in PARTS for number in range(self.counts[part])]
+        return [(split, number) for split in SPLITS for number in range(self.counts[split])]
 
     def _keep(self, file: str, make: Callable[[], xr.Dataset]) -> xr.Dataset:
         return cache.get(self._folder / file, make) if self._folder else make()
@@ -184,8 +184,8 @@ class NormalizationCoefficients(OperatorSource):
         sea = coastline.real_sea(self._grid) if real else coastline.random_polar_continents(self._grid, self.seed)
         return fields.base(self._grid.lat, self._grid.lon, self._grid.area, sea, self.layout.topology)
 
-    def _make_sample(self, base: xr.Dataset, part: str, number: int) -> xr.Dataset:
-        rng = np.random.default_rng([self.seed, PARTS.index(part), number])
+    def _make_sample(self, base: xr.Dataset, split: str, number: int) -> xr.Dataset:
+        rng = np.random.default_rng([self.seed, SPLITS.index(split), number])
         operator = diffusion.random_diffusion(self._grid, base.mask.values, rng, **self.diffusivity)
-        tolerance = self.tolerance["train" if part == "train" else "evaluation"]
+        tolerance = self.tolerance["train" if split == "train" else "evaluation"]
         return fields.sample(operator, normalization.exact(operator, tolerance)).assign_attrs(tolerance=tolerance)

@@ -1,8 +1,8 @@
 """First guesses by a classical method: its maps, from which networks start in place of smoothed observations.
 
-What a network is trained on must be observed as what it will be used on, and a method's maps of a training part whose
-tracks never change would be learnt with the places of these tracks. So the part is observed several times, each time by
-the tracks of other days and with their errors, and the method answers for each.
+What a network is trained on must be observed as what it will be used on, and a method's maps of a training split whose
+tracks never change would be learnt with the places of these tracks. So the split is observed several times, each time
+by the tracks of other days and with their errors, and the method answers for each.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dlgd.core.contract import Method
 from dlgd.core.errors import Refusal
 
 DAY = np.timedelta64(1, "D")
-NEEDED, OPTIONAL = {"km", "days"}, {"method", "observings"}
+NEEDED, OPTIONAL = {"km", "days"}, {"method", "observation_draws"}
 
 
 def check(first_guess: Mapping[str, Any], *, dropped: float) -> None:
@@ -28,9 +28,9 @@ def check(first_guess: Mapping[str, Any], *, dropped: float) -> None:
         value = first_guess[key]
         if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
             raise Refusal(f"data.first_guess.{key}={value} must be positive")
-    count = first_guess.get("observings", 1)
+    count = first_guess.get("observation_draws", 1)
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-        raise Refusal(f"data.first_guess.observings={count} must be a whole number of at least 1")
+        raise Refusal(f"data.first_guess.observation_draws={count} must be a whole number of at least 1")
     method = first_guess.get("method")
     if method is None:
         return
@@ -62,8 +62,8 @@ def maps(method: Method, samples: xr.Dataset, *, half: int) -> tuple[np.ndarray,
 
 
 def observed_by_others(train: xr.Dataset, shift: int) -> xr.Dataset:
-    """The training part, its days observed by the tracks of days `shift` later, and with their errors; the last ones by
-    those of the first. Observations before and after the part are left out: there is no truth to be observed.
+    """The training split, its days observed by the tracks of days `shift` later, and with their errors; the last ones
+    by those of the first. Observations before and after the split are left out: there is no truth to be observed.
     """
     truth, days = train.ssh.transpose("sample", "lat", "lon"), train.day.values.astype("datetime64[D]")
     own = np.isin(days, train.time.values.astype("datetime64[D]"))
@@ -75,5 +75,5 @@ def observed_by_others(train: xr.Dataset, shift: int) -> xr.Dataset:
 
 
 def shifts(days: int, count: int) -> list[int]:
-    """Evenly spread over the part; the first is none."""
+    """Evenly spread over the split; the first is none."""
     return [number * days // count for number in range(count)]

@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from dlgd.core.contract import PARTS
+from dlgd.core.contract import SPLITS
 from dlgd.core.errors import Refusal
 
 DAY = np.timedelta64(1, "D")
@@ -45,12 +45,12 @@ def day_numbers(time: np.ndarray, days: np.ndarray) -> np.ndarray:
 
 
 def consecutive(counts: Mapping[str, int], *, gap: int, first: int = 0) -> dict[str, slice]:
-    """The days of each part, one behind the other from day `first` on, with `gap` days between them."""
-    parts = {}
-    for part in PARTS:
-        parts[part] = slice(first, first + counts[part])
-        first = parts[part].stop + gap
-    return parts
+    """The days of each split, one behind the other from day `first` on, with `gap` days between them."""
+    splits = {}
+    for split in SPLITS:
+        splits[split] = slice(first, first + counts[split])
+        first = splits[split].stop + gap
+    return splits
 
 
 def cut(record: xr.Dataset, days: slice, margin: int, sea: np.ndarray) -> xr.Dataset:

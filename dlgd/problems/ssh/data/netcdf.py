@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from dlgd.core.contract import PARTS
+from dlgd.core.contract import SPLITS
 from dlgd.core.errors import Refusal
 from dlgd.problems.ssh.data import map_axes as ssh_axes
 from dlgd.problems.ssh.data import map_files as ssh_files
@@ -40,7 +40,7 @@ class SSHNetCDF(SSHSource):
         along tracks, which are averaged over cells and days; or "simulated", by the satellites. None takes those that
         are recognized in the file, and simulates where there are none.
     names: of lat, lon, time and, in files of their own, of observations (or a sum such as sla_unfiltered+mdt-lwe).
-    parts: of train, valid and test a share of the days, one after the other with `gap` days between (None: as many as
+    splits: of train, valid and test a share of the days, one after the other with `gap` days between (None: as many as
         needed), or [first day, last day] of each.
     satellites, swath_errors: of simulated observations. held_out: a satellite in no map, simulated or of a file.
     """
@@ -56,7 +56,7 @@ class SSHNetCDF(SSHSource):
         time_units: str | None,
         box: Sequence[float] | None,
         period: Sequence[Any] | None,
-        parts: Mapping[str, Any],
+        splits: Mapping[str, Any],
         satellites: str | Sequence[str],
         noise_std: float,
         swath_errors: Mapping[str, float],
@@ -66,7 +66,7 @@ class SSHNetCDF(SSHSource):
         patch: int | None,
         coordinates: bool,
         first_guess: Mapping[str, Any],
-        observe_again: bool,
+        resample_observations: bool,
         dropped: float,
         margin: int,
         tile: int | None,
@@ -79,7 +79,7 @@ class SSHNetCDF(SSHSource):
             patch=patch,
             coordinates=coordinates,
             first_guess=first_guess,
-            observe_again=observe_again,
+            resample_observations=resample_observations,
             dropped=dropped,
             margin=margin,
             noise_std=noise_std,
@@ -87,7 +87,7 @@ class SSHNetCDF(SSHSource):
         )
         self.path, self.target, self.given = path, target, observations
         self.names, self.time_units, self.box, self.period = dict(names), time_units, box, period
-        self.parts, self.held_out = dict(parts), held_out
+        self.splits, self.held_out = dict(splits), held_out
         self.satellites, self.swath_errors, self.seed = satellites, dict(swath_errors), seed
 
     @property
@@ -97,7 +97,7 @@ class SSHNetCDF(SSHSource):
 
     @property
     def _needed(self) -> int:
-        """Days between parts."""
+        """Days between splits."""
         return self.margin + self.days // 2
 
     def _observing(self, held_out: str | None) -> Observing:
@@ -124,11 +124,11 @@ class SSHNetCDF(SSHSource):
             raise Refusal(f"data.time_units={self.time_units} must be such as 'days since 2012-10-01', or null")
         Box.of(self.box)
         ssh_axes.period(self.period)
-        if set(self.parts) != {*PARTS, "gap"}:
-            raise Refusal(f"data.parts must give {', '.join(PARTS)}, and the days of the gap between them (or null)")
-        gap = self.parts["gap"]
+        if set(self.splits) != {*SPLITS, "gap"}:
+            raise Refusal(f"data.splits must give {', '.join(SPLITS)}, and the days of the gap between them (or null)")
+        gap = self.splits["gap"]
         if gap is not None and (not isinstance(gap, int) or isinstance(gap, bool) or gap < 0):
-            raise Refusal(f"data.parts.gap={gap} must be a number of days, or null for as many as needed")
+            raise Refusal(f"data.splits.gap={gap} must be a number of days, or null for as many as needed")
         if self._dates is None:
             self._check_shares()
         # a satellite of a file is looked for in the file
@@ -137,41 +137,41 @@ class SSHNetCDF(SSHSource):
 
     @property
     def _dates(self) -> dict[str, tuple[np.datetime64, np.datetime64]] | None:
-        """First and last day of each part, if data.parts gives dates."""
-        given = [self.parts[part] for part in PARTS]
+        """First and last day of each split, if data.splits gives dates."""
+        given = [self.splits[split] for split in SPLITS]
         if not any(isinstance(one, list | tuple) for one in given):
             return None
-        return {part: ssh_axes.period(one, f"data.parts.{part}") for part, one in zip(PARTS, given, strict=True)}
+        return {split: ssh_axes.period(one, f"data.splits.{split}") for split, one in zip(SPLITS, given, strict=True)}
 
     def _check_shares(self) -> None:
-        for part in PARTS:
-            share = self.parts[part]
+        for split in SPLITS:
+            share = self.splits[split]
             if not isinstance(share, int | float) or isinstance(share, bool) or not 0 < share < 1:
-                raise Refusal(f"data.parts.{part}={share} must be a share, such as 0.2, or [first day, last day]")
-        if sum(self.parts[part] for part in PARTS) > 1 + 1e-9:
-            raise Refusal("data.parts.train, valid and test are shares of the days: they must not sum to more than 1")
+                raise Refusal(f"data.splits.{split}={share} must be a share, such as 0.2, or [first day, last day]")
+        if sum(self.splits[split] for split in SPLITS) > 1 + 1e-9:
+            raise Refusal("data.splits.train, valid and test are shares of the days: they must not sum to more than 1")
 
-    def _parts(self, time: np.ndarray) -> dict[str, slice]:
+    def _splits(self, time: np.ndarray) -> dict[str, slice]:
         """From dates, or from shares of the days that the gaps leave."""
         days = time.astype("datetime64[D]")
         if self._dates is not None:
-            return {part: self._between(days, part, *dates) for part, dates in self._dates.items()}
-        gap = self._needed if self.parts["gap"] is None else self.parts["gap"]
+            return {split: self._between(days, split, *dates) for split, dates in self._dates.items()}
+        gap = self._needed if self.splits["gap"] is None else self.splits["gap"]
         left = len(days) - 2 * gap
-        ends = np.rint(np.cumsum([0, *(self.parts[part] for part in PARTS)]) * max(left, 0)).astype(int)
-        counts = dict(zip(PARTS, np.diff(ends).tolist(), strict=True))
+        ends = np.rint(np.cumsum([0, *(self.splits[split] for split in SPLITS)]) * max(left, 0)).astype(int)
+        counts = dict(zip(SPLITS, np.diff(ends).tolist(), strict=True))
         if min(counts.values()) < 1:
             raise Refusal(
-                f"{len(days)} days less two gaps of {gap} are too few to be cut into three parts: choose a smaller "
+                f"{len(days)} days less two gaps of {gap} are too few to be cut into three splits: choose a smaller "
                 "data.margin or data.days, or more files"
             )
         return consecutive(counts, gap=gap)
 
-    def _between(self, days: np.ndarray, part: str, first: np.datetime64, last: np.datetime64) -> slice:
+    def _between(self, days: np.ndarray, split: str, first: np.datetime64, last: np.datetime64) -> slice:
         start, stop = int((first - days[0]).astype(int)), int((last - days[0]).astype(int)) + 1
         if start < 0 or stop > len(days):
             raise Refusal(
-                f"data.parts.{part}=[{first},{last}] is not within the days {days[0]} to {days[-1]} of the files"
+                f"data.splits.{split}=[{first},{last}] is not within the days {days[0]} to {days[-1]} of the files"
             )
         return slice(start, stop)
 

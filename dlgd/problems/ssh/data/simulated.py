@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from dlgd.core import cache
-from dlgd.core.contract import PARTS
+from dlgd.core.contract import SPLITS
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import cache_folder
 from dlgd.problems.ssh.data.map_samples import consecutive
@@ -28,7 +28,7 @@ class SSH(SSHSource):
     """See conf/data/ssh.yaml for the options: `sea` are those of `simulated_sea.simulate`, satellites, noise_std,
     swath_errors, held_out and seed those of `observing.Observing`, the others those of `SSHSource`.
 
-    parts: days of train, valid and test, which follow one another, of the gap between each two, and of those skipped
+    splits: days of train, valid and test, which follow one another, of the gap between each two, and of those skipped
     at the beginning.
     """
 
@@ -37,7 +37,7 @@ class SSH(SSHSource):
         *,
         name: str,
         sea: Mapping[str, float],
-        parts: Mapping[str, int],
+        splits: Mapping[str, int],
         satellites: str | Sequence[str],
         noise_std: float,
         swath_errors: Mapping[str, float],
@@ -47,7 +47,7 @@ class SSH(SSHSource):
         patch: int | None,
         coordinates: bool,
         first_guess: Mapping[str, Any],
-        observe_again: bool,
+        resample_observations: bool,
         dropped: float,
         margin: int,
         tile: int | None,
@@ -60,13 +60,13 @@ class SSH(SSHSource):
             patch=patch,
             coordinates=coordinates,
             first_guess=first_guess,
-            observe_again=observe_again,
+            resample_observations=resample_observations,
             dropped=dropped,
             margin=margin,
             noise_std=noise_std,
             tile=tile,
         )
-        self.sea, self.parts = dict(sea), {"skipped": 0} | dict(parts)  # which runs of before do not give
+        self.sea, self.splits = dict(sea), {"skipped": 0} | dict(splits)  # which runs of before do not give
         self.observing = Observing(
             satellites=satellites, noise_std=noise_std, swath_errors=swath_errors, held_out=held_out, seed=seed
         )
@@ -83,25 +83,26 @@ class SSH(SSHSource):
                 raise Refusal(f"data.sea.{key}={self.sea.get(key)} must be a whole number, zero or more")
         if "years" not in self.sea:
             raise Refusal("data.sea must say how many years to simulate, such as data.sea.years=3")
-        if set(self.parts) != {*PARTS, "gap", "skipped"}:
+        if set(self.splits) != {*SPLITS, "gap", "skipped"}:
             raise Refusal(
-                f"data.parts must give the days of {', '.join(PARTS)}, of the gap between them, and skipped before them"
+                f"data.splits must give the days of {', '.join(SPLITS)}, of the gap between them, and of those "
+                "skipped before them"
             )
-        for part, count in self.parts.items():
-            least = 0 if part == "skipped" else 1
+        for split, count in self.splits.items():
+            least = 0 if split == "skipped" else 1
             if count < least:
-                raise Refusal(f"data.parts.{part}={count} must be at least {least}")
+                raise Refusal(f"data.splits.{split}={count} must be at least {least}")
         needed, there = self._consecutive()["test"].stop, round(self.sea["years"] * DAYS_OF_A_YEAR)
         if needed > there:
-            raise Refusal(f"data.parts need {needed} days, but data.sea.years={self.sea['years']} are {there}")
+            raise Refusal(f"data.splits need {needed} days, but data.sea.years={self.sea['years']} are {there}")
         self.observing.check()
         super().check()
-        self._check_parts(self._consecutive())
+        self._check_splits(self._consecutive())
 
     def _consecutive(self) -> dict[str, slice]:
-        return consecutive(self.parts, gap=self.parts["gap"], first=self.parts["skipped"])
+        return consecutive(self.splits, gap=self.splits["gap"], first=self.splits["skipped"])
 
-    def _parts(self, time: np.ndarray) -> dict[str, slice]:
+    def _splits(self, time: np.ndarray) -> dict[str, slice]:
         return self._consecutive()
 
     def _record(self) -> xr.Dataset:

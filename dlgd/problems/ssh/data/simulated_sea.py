@@ -21,9 +21,9 @@ import torch
 import xarray as xr
 
 from dlgd.core import progress as waiting
+from dlgd.core.constants import EARTH_RADIUS_M
 from dlgd.core.errors import Refusal
 from dlgd.physics.geostrophy import EARTH_RATE, GRAVITY
-from dlgd.physics.grids import EARTH_RADIUS_M
 from dlgd.physics.qg import TwoLayerFlow
 
 DAY = 86400.0  # s

@@ -1,8 +1,8 @@
 """What all data sets of sea surface height share: from a record of maps to samples, tensors and back.
 
 Records and samples are described at the head of `map_samples.py`. Samples have the attributes name, noise_std
-(m, of one observation), mean and std (m, of the training part's truth). Parts are cut by time, with gaps between them:
-no observation is within reach of both a training window and a sample of another part.
+(m, of one observation), mean and std (m, of the training split's truth). Splits are cut by time, with gaps between
+them: no observation is within reach of both a training window and a sample of another split.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import xarray as xr
 from torch import Tensor
 
 from dlgd.core import cache
-from dlgd.core.contract import PARTS, Batch, DataSource, Method, Scaling, Spec, Stream
+from dlgd.core.contract import SPLITS, Batch, DataSource, Method, Scaling, Spec, Stream
 from dlgd.core.errors import Refusal
 from dlgd.problems.ssh.data import first_guesses as ssh_guess
 from dlgd.problems.ssh.data import map_samples as ssh_samples
@@ -27,20 +27,20 @@ from dlgd.problems.ssh.data.stream import Lengths, Maps, MapStream, Windows, joi
 from dlgd.problems.ssh.data.tiles import Tiles
 
 KM_PER_DEGREE = 6371.0 * np.pi / 180  # along a meridian of a sphere of the mean radius
-TOGETHER = 4_000_000  # numbers in the input of a batch of whole maps, about
+MAX_BATCH_ELEMENTS = 4_000_000  # numbers in the input of a batch of whole maps, about
 YEAR_DAYS = 365.25
 PREDICT = ("all", "centre")
 
 
 class SSHSource(DataSource):
-    """A source's `_record` makes or finds the sea, and its `_parts` cuts it.
+    """A source's `_record` makes or finds the sea, and its `_splits` cuts it.
 
     days: of a window, an odd number. predict: all of its days, or the one at the centre. patch: cells of a training
     patch on each side, None for whole maps. first_guess: km and days, standard deviations of the Gaussian weights with
     which observations are smoothed to be a network's first guess; or a method whose maps are (`first_guesses.py`),
-    and how often training days are observed for it. observe_again: whether a training window's truth is
-    observed where and with the errors of another one; dropped: chance of a training window's day to be hidden.
-    margin: days before and after a part of which samples have the observations. noise_std: m, of one observation.
+    and how often training days are observed for it. resample_observations: whether a training window's truth is
+    observed where and with the errors of another one; dropped: probability of a training window's day to be hidden.
+    margin: days before and after a split of which samples have the observations. noise_std: m, of one observation.
     tile: cells on each side of the overlapping tiles in which maps are predicted, None for whole maps.
     """
 
@@ -53,7 +53,7 @@ class SSHSource(DataSource):
         patch: int | None,
         coordinates: bool,
         first_guess: Mapping[str, Any],
-        observe_again: bool,
+        resample_observations: bool,
         dropped: float,
         margin: int,
         noise_std: float,
@@ -61,7 +61,7 @@ class SSHSource(DataSource):
     ) -> None:
         self.name, self.days, self.predict, self.patch = name, days, predict, patch
         self.coordinates, self.first_guess = coordinates, dict(first_guess)
-        self.observe_again, self.dropped = observe_again, dropped
+        self.resample_observations, self.dropped = resample_observations, dropped
         self.margin, self.noise_std, self.tile = margin, noise_std, tile
         self._samples: dict[str, xr.Dataset] = {}
         self._statistics: dict[str, float] = {}
@@ -71,8 +71,8 @@ class SSHSource(DataSource):
         """The sea, made or found; the only long work."""
 
     @abstractmethod
-    def _parts(self, time: np.ndarray) -> dict[str, slice]:
-        """Of the days of the record (time,), those of each part, in order."""
+    def _splits(self, time: np.ndarray) -> dict[str, slice]:
+        """Of the days of the record (time,), those of each split, in order."""
 
     @property
     @abstractmethod
@@ -107,7 +107,7 @@ class SSHSource(DataSource):
         if self.predict not in PREDICT:
             raise Refusal(f"data.predict={self.predict} is unknown: choose one of {', '.join(PREDICT)}")
         if not 0 <= self.dropped < 1:
-            raise Refusal(f"data.dropped={self.dropped} is a chance: choose 0 or more, and less than 1")
+            raise Refusal(f"data.dropped={self.dropped} is a probability: choose 0 or more, and less than 1")
         ssh_guess.check(self.first_guess, dropped=self.dropped)
         if self.margin < self.days // 2:
             raise Refusal(f"data.margin={self.margin} must be at least {self.days // 2}, half of data.days={self.days}")
@@ -136,49 +136,50 @@ class SSHSource(DataSource):
             return
         self.check()
         record = self._record()
-        parts = self._parts(record.time.values)
-        self._check_parts(parts)
+        splits = self._splits(record.time.values)
+        self._check_splits(splits)
         if not self._statistics:
-            truth = record.ssh.values[parts["train"]]
+            truth = record.ssh.values[splits["train"]]
             self._statistics = {
                 "mean": float(np.nanmean(truth, dtype=float)),
                 "std": float(np.nanstd(truth, dtype=float)),
             }
         if not self._statistics["std"] > 0:
-            raise Refusal(f"data={self.name}: the sea surface of the training part is flat or unknown")
+            raise Refusal(f"data={self.name}: the sea surface of the training split is flat or unknown")
         sea = np.isfinite(record.ssh.values).any(axis=0)
-        cut = {part: ssh_samples.cut(record, parts[part], self.margin, sea) for part in PARTS}
-        self._samples = {part: self._with_attributes(samples) for part, samples in cut.items()}
+        cut = {split: ssh_samples.cut(record, splits[split], self.margin, sea) for split in SPLITS}
+        self._samples = {split: self._with_attributes(samples) for split, samples in cut.items()}
 
-    def _check_parts(self, parts: Mapping[str, slice]) -> None:
-        """Refuse parts that a training window or a sample would reach from another one."""
+    def _check_splits(self, splits: Mapping[str, slice]) -> None:
+        """Refuse splits that a training window or a sample would reach from another one."""
         needed, end = self.margin + self.days // 2, None
-        for part in sorted(PARTS, key=lambda part: parts[part].start):  # of files, in any order
-            days = parts[part]
+        for split in sorted(SPLITS, key=lambda split: splits[split].start):  # of files, in any order
+            days = splits[split]
             if days.stop - days.start < 1:
-                raise Refusal(f"the {part} part of data={self.name} has no day: give it at least one")
+                raise Refusal(f"the {split} split of data={self.name} has no day: give it at least one")
             if end is not None and days.start - end < needed:
                 raise Refusal(
-                    f"the {part} part begins {days.start - end} days after the end of the one before, but observations "
-                    f"are used {needed} days around: leave as many between, or choose a smaller data.margin"
+                    f"the {split} split begins {days.start - end} days after the end of the one before, but "
+                    f"observations are used {needed} days around: leave as many between, or choose "
+                    "a smaller data.margin"
                 )
             end = days.stop
-        train = parts["train"]
+        train = splits["train"]
         if train.stop - train.start < self.days:
             raise Refusal(
-                f"data.days={self.days} is more than the {train.stop - train.start} days of the training part"
+                f"data.days={self.days} is more than the {train.stop - train.start} days of the training split"
             )
 
     def _with_attributes(self, samples: xr.Dataset) -> xr.Dataset:
         return samples.assign_attrs(name=self.name, noise_std=self.noise_std, **self._statistics)
 
     def checksum(self) -> str:
-        """Over all parts."""
-        return "-".join(cache.digest(self.samples(part))[:12] for part in PARTS)
+        """Over all splits."""
+        return "-".join(cache.digest(self.samples(split))[:12] for split in SPLITS)
 
     @property
     def statistics(self) -> dict[str, float]:
-        """Mean and standard deviation of the training part's truth, m."""
+        """Mean and standard deviation of the training split's truth, m."""
         return dict(self._statistics)
 
     def use_statistics(self, statistics: Mapping[str, float]) -> None:
@@ -187,10 +188,10 @@ class SSHSource(DataSource):
             raise Refusal(f"the network was not trained on data={self.name}: type the data that it was trained with")
         self._statistics = {key: statistics[key] for key in ("mean", "std")}
 
-    def samples(self, part: str) -> xr.Dataset:
+    def samples(self, split: str) -> xr.Dataset:
         """The same each time."""
         self.prepare()
-        return self._samples[part]
+        return self._samples[split]
 
     def read(self, path: Path) -> xr.Dataset:
         """A user's own samples, or a record; see `map_samples.py`."""
@@ -204,7 +205,7 @@ class SSHSource(DataSource):
         days, tiles = _axis(samples), self._tiles(samples)
         windows = self._windows(samples, self._maps(samples, days, device), tiles.sizes, halo)
         area = (tiles.sizes[0] + 2 * halo) * (tiles.sizes[1] + 2 * halo)
-        together = max(1, TOGETHER // (area * len(self.spec.input_channels)))
+        together = max(1, MAX_BATCH_ELEMENTS // (area * len(self.spec.input_channels)))
         day = torch.from_numpy(_places(samples.time.values, days)).to(device).repeat_interleave(len(tiles))
         top, left = tiles.corners.to(device).repeat(samples.sizes["sample"], 1).T
         for some in zip(day.split(together), top.split(together), left.split(together), strict=True):
@@ -216,11 +217,11 @@ class SSHSource(DataSource):
         return Tiles(shape, size=max(shape) if self.tile is None else self.tile, overlap=(self.tile or 0) // 4)
 
     def stream(self, *, halo: int, batch_size: int, seed: int, device: torch.device | str) -> Stream:
-        """Random patches of random days whose windows lie within the training part."""
+        """Random patches of random days whose windows lie within the training split."""
         train = self.samples("train")
         self._check_patch()  # now that the grid is known
         days = _axis(train)
-        again = self.observe_again and self._method is None  # else a few times, before the training
+        again = self.resample_observations and self._method is None  # else a few times, before the training
         maps = self._maps(train, days, device)
         if again:
             maps = replace(maps, given=maps.given - maps.truth)
@@ -230,9 +231,9 @@ class SSHSource(DataSource):
         centres = np.arange(first + half, last + 1 - half)
         centres = centres[known[half : len(known) - half]]
         if len(centres) == 0:
-            raise Refusal(f"data={self.name}: no day of the training part is known; choose a larger one")
-        if self.observe_again and not again:
-            count = self.first_guess.get("observings", 1)
+            raise Refusal(f"data={self.name}: no day of the training split is known; choose a larger one")
+        if self.resample_observations and not again:
+            count = self.first_guess.get("observation_draws", 1)
             others = ssh_guess.shifts(train.sizes["sample"], count)[1:]
             seen = [self._maps(ssh_guess.observed_by_others(train, shift), days, device) for shift in others]
             maps, length = joined([maps, *seen]), len(days) + 1
@@ -242,7 +243,7 @@ class SSHSource(DataSource):
             self._windows(train, maps, size, halo),
             centres=torch.from_numpy(centres).to(device),
             batch_size=batch_size,
-            observe_again=again,
+            resample_observations=again,
             dropped=self.dropped,
             seed=seed,
         )

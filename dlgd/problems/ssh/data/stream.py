@@ -192,8 +192,8 @@ class MapStream(Stream):
 
     centres: (n,), int64: the days that may stand in the middle of a window. A patch lies anywhere in the grid, as often
     at its rim as elsewhere, where at least a share LEAST_SEA of it is sea, or as much as there is anywhere.
-    observe_again: whether another day's tracks and errors are those of a window (`maps.given` being errors then).
-    dropped: chance of each day of a window that its observations are hidden.
+    resample_observations: whether another day's tracks and errors are those of a window (`maps.given` being errors
+    then). dropped: probability of each day of a window that its observations are hidden.
     """
 
     def __init__(
@@ -202,12 +202,12 @@ class MapStream(Stream):
         *,
         centres: Tensor,
         batch_size: int,
-        observe_again: bool,
+        resample_observations: bool,
         dropped: float,
         seed: int,
     ) -> None:
         self.windows, self.centres, self.batch_size = windows, centres, batch_size
-        self.observe_again, self.dropped, self.seed = observe_again, dropped, seed
+        self.resample_observations, self.dropped, self.seed = resample_observations, dropped, seed
         self.corners = _corners(windows.maps.sea[:-1, :-1], windows.size)
         _, ny, nx = windows.maps.shape
         height, width = windows.size
@@ -220,15 +220,15 @@ class MapStream(Stream):
         generator, device = self._generator.manual_seed(int(seed)), self.centres.device
         days = torch.randint(len(self.centres), (2, self.batch_size), generator=generator).to(device)
         places = torch.randint(len(self.corners), (self.batch_size,), generator=generator).to(device)
-        chance = torch.rand(self.batch_size, self.windows.days, generator=generator).to(device)
+        probability = torch.rand(self.batch_size, self.windows.days, generator=generator).to(device)
         day, other = self.centres[days]
         top, left = self.corners[places].T
         return self.windows.batch(
             day,
             top,
             left,
-            errors_of=other if self.observe_again else None,
-            shown=chance >= self.dropped if self.dropped > 0 else None,
+            errors_of=other if self.resample_observations else None,
+            shown=probability >= self.dropped if self.dropped > 0 else None,
         )
 
 

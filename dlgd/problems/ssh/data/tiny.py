@@ -44,7 +44,7 @@ class TinySSH(SSHSource):
             patch=None if like.patch is None else min(like.patch, 16),
             coordinates=like.coordinates,
             first_guess=like.first_guess | {"method": None},  # the same channels
-            observe_again=like.observe_again,
+            resample_observations=like.resample_observations,
             dropped=like.dropped,
             margin=like.margin,
             noise_std=like.noise_std,
@@ -57,10 +57,10 @@ class TinySSH(SSHSource):
         return self.margin + self.days // 2
 
     def _record(self) -> xr.Dataset:
-        days = self._parts(np.empty(0))["test"].stop
+        days = self._splits(np.empty(0))["test"].stop
         return self.observing.observe(random_sea(days=days, shape=self.shape, land=self.land, seed=self.observing.seed))
 
-    def _parts(self, time: np.ndarray) -> dict[str, slice]:
+    def _splits(self, time: np.ndarray) -> dict[str, slice]:
         return consecutive(self.counts, gap=self._gap)
 
     def tiny(self) -> TinySSH:

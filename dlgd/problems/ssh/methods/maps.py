@@ -1,7 +1,7 @@
 """Maps of the sea without any covariance: the mean, what was seen last, and what was seen joined in time.
 
 They look at the daily maps of observations, cell by cell. A cell without an observation to use gets the value of the
-nearest cell that has one (in degrees, the day's own), and the training part's mean where no cell has one. Land is NaN.
+nearest cell that has one (in degrees, the day's own), and the training split's mean where no cell has one. Land is NaN.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dlgd.problems.ssh.methods.sea_points import days_of, refuse_other_data, sea
 
 
 class MeanMap(Method):
-    """The mean of each cell over the training part, every day; of a cell without any truth, the mean of all."""
+    """The mean of each cell over the training split, every day; of a cell without any truth, the mean of all."""
 
     name = "mean"
     learns = True

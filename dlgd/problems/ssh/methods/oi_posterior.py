@@ -26,7 +26,7 @@ from dlgd.problems.ssh.methods.oi_tiles import Tile, cut, tiles_of
 from dlgd.problems.ssh.methods.sea_points import Points
 
 TILE_DAYS, TILE, CELLS = 2.0, 2.5, 4  # of a tile: correlation times, correlation lengths, and cells at least
-TOGETHER = {"cpu": 2**21, "cuda": 2**28}  # numbers in the matrices of the tiles that are solved together
+MAX_BATCH_ELEMENTS = {"cpu": 2**21, "cuda": 2**28}  # numbers in the matrices of the tiles that are solved together
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def posterior(
         tiles = tiles_of(rows, columns, grid.sea, observations, stretch, selection.reach, selection.most)
         members = torch.from_numpy(stretch.members).to(device)
         days, of_days = torch.from_numpy(t[stretch.members]).to(device), torch.from_numpy(stretch.weights).to(device)
-        for batch in batches(tiles, TOGETHER[torch.device(device).type], device):
+        for batch in batches(tiles, MAX_BATCH_ELEMENTS[torch.device(device).type], device):
             weights = batch.weights[:, :, None] * of_days
             for sums, answer in zip(total, solver.solve(batch, days, with_variance), strict=True):
                 sums.index_put_((members, batch.cells[:, :, None]), weights * answer, accumulate=True)

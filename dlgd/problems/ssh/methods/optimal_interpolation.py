@@ -17,13 +17,14 @@ import torch
 import xarray as xr
 
 from dlgd.core import progress as waiting
+from dlgd.core.constants import KM_PER_DEGREE
 from dlgd.core.contract import Method
 from dlgd.core.errors import Refusal
-from dlgd.problems.lorenz.methods.windows import check_device
 from dlgd.problems.ssh.methods.covariances import COVARIANCES
 from dlgd.problems.ssh.methods.oi_posterior import Grid, Prior, Selection, posterior
 from dlgd.problems.ssh.methods.oi_search import search
-from dlgd.problems.ssh.methods.sea_points import KM_PER_DEGREE, Points, days_of, points_of, refuse_other_data, sea_of
+from dlgd.problems.ssh.methods.sea_points import Points, days_of, points_of, refuse_other_data, sea_of
+from dlgd.training.device import check_method_device
 
 log = logging.getLogger(__name__)
 
@@ -36,13 +37,13 @@ LEAST_NOISE = 0.01  # over std, among which is chosen
 
 class OptimalInterpolation(Method):
     """Answers with the posterior mean of each day's map, from the points along tracks if there is a table of them,
-    else from the daily maps of observations. The mean of the training part is removed first.
+    else from the daily maps of observations. The mean of the training split is removed first.
 
     covariance: see `covariances`. lengths_in: "degrees" of longitude (Lx) and latitude (Ly), or "km", in which Lx holds
     at the middle latitude of the map. Lt: days. noise: standard deviation of the observations that are used, m. std:
-    that of the sea, m, or None for that of the training part. reach and most: see `Selection`. averaged: see
+    that of the sea, m, or None for that of the training split. reach and most: see `Selection`. averaged: see
     `superobservations`. tune: choose Lx and Ly (by a common factor), Lt and noise, starting from those given, by the
-    RMSE against the truth on 20 days spread over the training part: three numbers, whose choice these days hardly
+    RMSE against the truth on 20 days spread over the training split: three numbers, whose choice these days hardly
     flatter.
     """
 
@@ -74,10 +75,10 @@ class OptimalInterpolation(Method):
             if value <= 0:
                 raise ValueError(f"baseline.{name}={value} must be positive")
         if std is not None and not (isinstance(std, int | float) and 0 < std < math.inf):
-            raise ValueError(f"baseline.std={std} must be a positive number, or null for that of the training part")
+            raise ValueError(f"baseline.std={std} must be a positive number, or null for that of the training split")
         if most < 1 or averaged < 1:
             raise ValueError(f"baseline.most={most} and baseline.averaged={averaged}: one at least")
-        check_device(device)
+        check_method_device(device)
         self.name, self.learns, self.tune = ("OI, tuned" if tune else "OI"), tune, tune
         self.covariance, self.std, self.averaged = covariance, std, averaged
         self.parameters, self.lengths_in = (Lx, Ly, Lt, noise), lengths_in
@@ -87,7 +88,7 @@ class OptimalInterpolation(Method):
         self._train: xr.Dataset | None = None
 
     def fit(self, train: xr.Dataset) -> None:
-        """Take note of the training part: parameters are chosen when the first maps are wanted."""
+        """Take note of the training split: parameters are chosen when the first maps are wanted."""
         refuse_other_data(train, "oi")
         self._train = train
 
@@ -136,7 +137,7 @@ class OptimalInterpolation(Method):
 
     @functools.cached_property
     def _tuned(self) -> tuple[float, ...]:
-        """Lx, Ly, Lt and noise of the least error on some days of the training part."""
+        """Lx, Ly, Lt and noise of the least error on some days of the training split."""
         train, points = self._train, points_of(self._train, self.averaged)
         last = max(0, train.sizes["sample"] - DAYS)
         starts = np.unique(np.linspace(0, last, STRETCHES).astype(int))

@@ -9,7 +9,7 @@ import numpy as np
 from dlgd.physics.geostrophy import velocity, vorticity
 from dlgd.problems.ssh.scores.maps import Maps
 
-TOGETHER = 2_000_000  # cells of which velocities are held in memory at once
+MAX_BATCH_ELEMENTS = 2_000_000  # cells of which velocities are held in memory at once
 
 
 def daily_rmse(maps: Maps) -> np.ndarray:
@@ -36,7 +36,7 @@ def height_scores(maps: Maps) -> dict[str, float]:
 def flow_scores(maps: Maps) -> dict[str, float]:
     """rmse_u (m/s) and rmse_vorticity (of zeta / f), and their explained variances; nothing where no cell has
     neighbours enough, or where nothing flows."""
-    days = max(TOGETHER // maps.truth[0].size, 1)
+    days = max(MAX_BATCH_ELEMENTS // maps.truth[0].size, 1)
     sums: dict[str, Sums] = {}
     for first in range(0, len(maps.time), days):
         part = slice(first, first + days)

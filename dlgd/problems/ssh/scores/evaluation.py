@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dlgd.core.constants import CF_CONVENTIONS
 from dlgd.core.contract import Evaluation
 from dlgd.core.errors import Refusal
-from dlgd.problems.images.scores.images import CONVENTIONS, published_rows
 from dlgd.problems.ssh.scores import tracks as ssh_tracks
 from dlgd.problems.ssh.scores.errors import daily_rmse, flow_scores, height_scores
 from dlgd.problems.ssh.scores.maps import Maps, box_of, maps_of, observed_on, shaped
 from dlgd.problems.ssh.scores.spectra import Spectra, spectra
+from dlgd.scoring.published import published_rows
 from dlgd.scoring.table import Column, seconds
 
 if TYPE_CHECKING:
@@ -226,7 +227,7 @@ class SshEvaluation(Evaluation):
         numbers = {name: value for name, value in samples.attrs.items() if isinstance(value, int | float | str)}
         title = "Sea surface height, interpolated from observations"
         variables = {name: xr.Variable(dims, values, attrs, packed) for name, (values, attrs) in fields.items()}
-        return xr.Dataset(variables, coordinates, numbers | CONVENTIONS | {"title": title})
+        return xr.Dataset(variables, coordinates, numbers | CF_CONVENTIONS | {"title": title})
 
 
 def _lambdas(found: Spectra) -> dict[str, float]:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dlgd.physics.grids import EARTH_RADIUS_M
+from dlgd.core.constants import EARTH_RADIUS_M
 
 RESOLVED = 0.5  # the score down to which a wavelength is resolved
 FEWEST = 8  # days and columns of which one makes a spectrum

@@ -1,4 +1,6 @@
-"""Pictures of digits and clothes: their parts, what each task makes of them, and back to chances and pictures."""
+"""Pictures of digits and clothes: their splits, what each task makes of them, and back to probabilities and
+pictures.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ import torch
 import xarray as xr
 from scipy.special import softmax
 
-from dlgd.core.contract import PARTS
+from dlgd.core.contract import SPLITS
 from dlgd.core.errors import Refusal
 from dlgd.problems.images.data import digit_splits, idx
 from dlgd.problems.images.data.digits import FullSet
@@ -26,7 +28,7 @@ def picture(samples: xr.Dataset, name: str) -> torch.Tensor:
     return torch.tensor(samples[name].values)[:, None]
 
 
-# --- parts -------------------------------------------------------------------------------------------------
+# --- splits -------------------------------------------------------------------------------------------------
 
 
 def test_mnist_5k_holds_real_digits():
@@ -34,15 +36,15 @@ def test_mnist_5k_holds_real_digits():
     source.prepare()
     sizes = {"train": 4000, "valid": 500, "test": 500}
     seen = set()
-    for part in PARTS:
-        samples = source.samples(part)
-        assert samples.sizes == {"sample": sizes[part], "y": 28, "x": 28}
-        assert (np.bincount(samples.label.values) == sizes[part] / 10).all(), "as many of each digit"
+    for split in SPLITS:
+        samples = source.samples(split)
+        assert samples.sizes == {"sample": sizes[split], "y": 28, "x": 28}
+        assert (np.bincount(samples.label.values) == sizes[split] / 10).all(), "as many of each digit"
         assert samples.intensity.dtype == np.float32
         assert samples.intensity.values.min() == 0
         assert samples.intensity.values.max() == 1
         seen |= {picture.tobytes() for picture in samples.intensity.values}
-    assert len(seen) == 5000, "no picture in two parts"
+    assert len(seen) == 5000, "no picture in two splits"
     train, test = source.samples("train"), source.samples("test")
     means = np.stack([train.intensity.values[train.label.values == digit].mean(axis=0) for digit in range(10)])
     distance = ((test.intensity.values[:, None] - means) ** 2).sum(axis=(2, 3))
@@ -51,8 +53,8 @@ def test_mnist_5k_holds_real_digits():
 
 def test_sizes_of_mnist_5k():
     source = make(samples={"train": 95, "valid": 10, "test": 20})
-    for part, size in source.counts.items():
-        samples = source.samples(part)
+    for split, size in source.counts.items():
+        samples = source.samples(split)
         assert samples.sizes["sample"] == size
         assert set(np.bincount(samples.label.values)) <= {size // 10 - 1, size // 10, size // 10 + 1}
 
@@ -68,13 +70,13 @@ def test_the_seed_draws_the_parts():
 def test_stratified(counts):
     labels = np.random.default_rng(0).permutation(np.repeat(np.arange(len(counts)), counts))
     total = len(labels)
-    parts = digit_splits.stratified(labels, (total // 2, total // 4), seed=0)
-    assert [len(part) for part in parts] == [total // 2, total // 4]
-    assert len(np.unique(np.concatenate(parts))) == total // 2 + total // 4
-    for part in parts:
-        expected = np.array(counts) * len(part) / total
-        assert np.abs(np.bincount(labels[part], minlength=len(counts)) - expected).max() <= 1.01
-    assert not np.array_equal(np.sort(parts[0]), np.sort(digit_splits.stratified(labels, (total // 2,), seed=1)[0]))
+    splits = digit_splits.stratified(labels, (total // 2, total // 4), seed=0)
+    assert [len(split) for split in splits] == [total // 2, total // 4]
+    assert len(np.unique(np.concatenate(splits))) == total // 2 + total // 4
+    for split in splits:
+        expected = np.array(counts) * len(split) / total
+        assert np.abs(np.bincount(labels[split], minlength=len(counts)) - expected).max() <= 1.01
+    assert not np.array_equal(np.sort(splits[0]), np.sort(digit_splits.stratified(labels, (total // 2,), seed=1)[0]))
 
 
 @pytest.fixture(scope="module")
@@ -82,10 +84,10 @@ def whole(tmp_path_factory) -> tuple[type[FullSet], Path]:
     """A data set as large as MNIST in files, with random labels; the first three pixels of each picture number it."""
     folder, rng = tmp_path_factory.mktemp("whole"), np.random.default_rng(0)
     digests = {}
-    for part, count in (("train", 60_000), ("test", 10_000)):
+    for split, count in (("train", 60_000), ("test", 10_000)):
         images = np.zeros((count, 28, 28), np.uint8)
         images[:, 0, :3] = np.arange(count)[:, None] // [65536, 256, 1] % 256
-        for name, array in zip(idx.FILES[part], (images, rng.integers(10, size=count, dtype=np.uint8)), strict=True):
+        for name, array in zip(idx.FILES[split], (images, rng.integers(10, size=count, dtype=np.uint8)), strict=True):
             content = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes() + array.tobytes()
             (folder / name).write_bytes(content)
             digests[name] = hashlib.sha256(content).hexdigest()
@@ -112,13 +114,13 @@ def test_splits_of_a_whole_set(split, train, valid, whole):
     _, options = read("mnist")
     source = kind(**(options | {"name": "numbered", "path": str(folder), "split": split}))
     source.prepare()
-    assert [len(source._parts[part].labels) for part in PARTS] == [train, valid, 10_000]
+    assert [len(source._splits[split].labels) for split in SPLITS] == [train, valid, 10_000]
 
-    def numbers(part: str) -> np.ndarray:
-        return source._parts[part].images[:, 0, :3] @ np.array([65536, 256, 1])
+    def numbers(split: str) -> np.ndarray:
+        return source._splits[split].images[:, 0, :3] @ np.array([65536, 256, 1])
 
     assert len(set(numbers("train")) | set(numbers("valid"))) == train + valid
-    assert np.array_equal(numbers("test"), np.arange(10_000)), "the official test part, in its order"
+    assert np.array_equal(numbers("test"), np.arange(10_000)), "the official test split, in its order"
 
 
 # --- what is known before any work -------------------------------------------------------------------------
@@ -185,10 +187,10 @@ def test_refusals(name, changes, words):
 @pytest.mark.parametrize("task", TASKS)
 def test_samples(name, task):
     source = tiny(name, task=task)
-    for part, size in (("train", 60), ("valid", 20), ("test", 20)):
-        samples = source.samples(part)
+    for split, size in (("train", 60), ("valid", 20), ("test", 20)):
+        samples = source.samples(split)
         wanted = {"intensity", "label", "given", "observed"} & {"intensity", "label", *source.task.input}
-        known = {"train_intensity"} if (task, part) == ("generate", "test") else set()
+        known = {"train_intensity"} if (task, split) == ("generate", "test") else set()
         assert set(samples) == wanted | known
         assert samples.intensity.sizes == {"sample": size, "y": 28, "x": 28}
         assert samples.attrs == {"classes": ",".join(source.classes), "task": task, "name": name}
@@ -196,8 +198,8 @@ def test_samples(name, task):
         assert samples.intensity.dtype == np.float32
         assert samples.intensity.values.min() >= 0
         assert samples.intensity.values.max() <= 1
-        xr.testing.assert_identical(samples, source.samples(part))
-        xr.testing.assert_identical(samples, make(name, task=task).tiny().samples(part))
+        xr.testing.assert_identical(samples, source.samples(split))
+        xr.testing.assert_identical(samples, make(name, task=task).tiny().samples(split))
 
 
 def test_checksums():
@@ -253,7 +255,7 @@ def test_black_and_white(task):
 
 def test_parts_have_noise_of_their_own():
     source = tiny(task="denoise")
-    noises = [(source.samples(part).given - source.samples(part).intensity).values[:20] for part in PARTS]
+    noises = [(source.samples(split).given - source.samples(split).intensity).values[:20] for split in SPLITS]
     assert not np.allclose(noises[0], noises[1])
     assert not np.allclose(noises[1], noises[2])
 
@@ -356,13 +358,13 @@ def test_a_perfect_prediction_is_the_truth(task):
 
 
 def test_drawn_digits_can_be_told_apart():
-    """By the nearest mean picture of the training part, though they are moved, turned and thick or thin."""
+    """By the nearest mean picture of the training split, though they are moved, turned and thick or thin."""
     source = tiny()
     train, test = source.samples("train"), source.samples("test")
     means = np.stack([train.intensity.values[train.label.values == digit].mean(axis=0) for digit in range(10)])
     distance = ((test.intensity.values[:, None] - means) ** 2).sum(axis=(2, 3))
     assert (distance.argmin(axis=1) == test.label.values).mean() > 0.6
-    everything = np.concatenate([source.samples(part).intensity.values for part in PARTS])
+    everything = np.concatenate([source.samples(split).intensity.values for split in SPLITS])
     assert len(np.unique(everything.reshape(100, -1), axis=0)) == 100
     assert (everything.max(axis=(1, 2)) == 1).all()
     assert everything[:, [0, -1]].max() == everything[..., [0, -1]].max() == 0, "nothing touches the edge"

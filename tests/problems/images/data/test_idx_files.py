@@ -66,13 +66,13 @@ def load(path: Path | None, url: str = NOWHERE, collection: Collection = SMALL) 
     return idx.load(collection, path=None if path is None else str(path), url=url)
 
 
-def assert_right(parts: dict[str, idx.Pictures]) -> None:
+def assert_right(splits: dict[str, idx.Pictures]) -> None:
     expected = values()
-    for part, (images, labels) in idx.FILES.items():
-        assert np.array_equal(parts[part].images, expected[images])
-        assert np.array_equal(parts[part].labels, expected[labels])
-        assert parts[part].images.dtype == np.uint8
-        assert parts[part].labels.dtype == np.int64
+    for split, (images, labels) in idx.FILES.items():
+        assert np.array_equal(splits[split].images, expected[images])
+        assert np.array_equal(splits[split].labels, expected[labels])
+        assert splits[split].images.dtype == np.uint8
+        assert splits[split].labels.dtype == np.int64
 
 
 # --- in a folder -------------------------------------------------------------------------------------------
@@ -152,11 +152,11 @@ def test_fashion_mnist_as_debian_packs_it():
     (place,) = idx.FASHION_MNIST.places
     if not place.is_dir():
         pytest.skip("the package dataset-fashion-mnist is not installed")
-    parts = load(None, collection=idx.FASHION_MNIST)
-    assert parts["train"].images.shape == (60_000, 28, 28)
-    for part in parts.values():
-        assert len(set(np.bincount(part.labels).tolist())) == 1, "as many of each class"
-    trousers = parts["test"].images[parts["test"].labels == 1].mean(axis=0)
+    splits = load(None, collection=idx.FASHION_MNIST)
+    assert splits["train"].images.shape == (60_000, 28, 28)
+    for split in splits.values():
+        assert len(set(np.bincount(split.labels).tolist())) == 1, "as many of each class"
+    trousers = splits["test"].images[splits["test"].labels == 1].mean(axis=0)
     assert trousers[20, 14] < 0.7 * trousers[20, [10, 17]].mean(), "two legs"
 
 

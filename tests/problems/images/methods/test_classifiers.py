@@ -43,13 +43,13 @@ def method(request):
 
 
 def test_every_method_gives_chances_that_are_good(method):
-    chances = method.predict(part(TEST))
-    assert chances.shape == (597, 10)
-    np.testing.assert_allclose(chances.sum(axis=1), 1, rtol=1e-6)
-    assert chances.min() > 0, "no class that was seen in training is impossible"
+    probabilities = method.predict(part(TEST))
+    assert probabilities.shape == (597, 10)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
+    assert probabilities.min() > 0, "no class that was seen in training is impossible"
     labels = part(TEST).label.values
-    assert metrics.accuracy_score(labels, chances.argmax(axis=1)) > 0.85
-    assert metrics.log_loss(labels, chances) < 0.7
+    assert metrics.accuracy_score(labels, probabilities.argmax(axis=1)) > 0.85
+    assert metrics.log_loss(labels, probabilities) < 0.7
     assert method.learns
 
 
@@ -63,9 +63,9 @@ def test_neighbours_vote_as_scikit_learns():
     method, train, test = NearestNeighbours(neighbours=5), part(TRAIN), part(TEST)
     method.fit(train)
     reference = neighbors.KNeighborsClassifier(5).fit(pixels(train), train.label)
-    chances, shares = method.predict(test), reference.predict_proba(pixels(test))
-    np.testing.assert_allclose(chances, (5 * shares + 0.01) / 5.1, atol=1e-9)
-    np.testing.assert_array_equal(chances.argmax(axis=1), reference.predict(pixels(test)))
+    probabilities, shares = method.predict(test), reference.predict_proba(pixels(test))
+    np.testing.assert_allclose(probabilities, (5 * shares + 0.01) / 5.1, atol=1e-9)
+    np.testing.assert_array_equal(probabilities.argmax(axis=1), reference.predict(pixels(test)))
 
 
 @pytest.mark.filterwarnings("ignore:self.within_class_std_dev_")  # the corners are always black
@@ -81,11 +81,11 @@ def test_the_chances_of_centroids_are_as_sharp_as_the_training_part_wants():
     method.fit(train)
     logarithms, labels = np.log(method.predict(train)), train.label.values
 
-    def misfit(factor):
+    def loss(factor):
         sharper = np.exp(factor * logarithms)
         return metrics.log_loss(labels, sharper / sharper.sum(axis=1, keepdims=True))
 
-    assert misfit(1) < min(misfit(0.97), misfit(1.03))
+    assert loss(1) < min(loss(0.97), loss(1.03))
 
 
 def test_logistic_regression_is_scikit_learns():
@@ -98,11 +98,11 @@ def test_logistic_regression_is_scikit_learns():
 def test_a_class_that_training_never_saw_has_its_column(method):
     few = part(TRAIN, classes=11).isel(sample=np.flatnonzero(DIGITS.target[TRAIN] != 4))
     method.fit(few)
-    chances = method.predict(part(TEST))
-    assert chances.shape == (597, 11)
-    assert chances[:, [4, 10]].max() < 0.02
+    probabilities = method.predict(part(TEST))
+    assert probabilities.shape == (597, 11)
+    assert probabilities[:, [4, 10]].max() < 0.02
     sevens = part(TEST).label.values == 7
-    assert (chances[sevens].argmax(axis=1) == 7).mean() > 0.7
+    assert (probabilities[sevens].argmax(axis=1) == 7).mean() > 0.7
 
 
 def test_other_tasks_are_refused(method):

@@ -10,7 +10,7 @@ from sklearn.datasets import load_digits
 
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import CONF
-from dlgd.problems.images.methods.identity import Given
+from dlgd.problems.images.methods.identity import Identity
 from dlgd.problems.images.methods.pca import PCA
 
 DIMS = ("sample", "y", "x")
@@ -192,10 +192,10 @@ def test_what_does_not_fit_is_refused(test):
 
 def test_the_given_images_are_an_answer_too(test):
     samples, _, _ = hidden()
-    Given().fit(samples)
-    np.testing.assert_array_equal(Given().predict(samples), samples.given.values)
+    Identity().fit(samples)
+    np.testing.assert_array_equal(Identity().predict(samples), samples.given.values)
     with pytest.raises(Refusal, match=r"type data.task=denoise or inpaint"):
-        Given().predict(test)
+        Identity().predict(test)
 
 
 @pytest.mark.parametrize("name", ["pca", "given"])

@@ -1,4 +1,4 @@
-"""Scores of chances against scikit-learn, PyTorch, loops and cases worked out by hand."""
+"""Scores of probabilities against scikit-learn, PyTorch, loops and cases worked out by hand."""
 
 import numpy as np
 import pytest
@@ -35,47 +35,49 @@ def samples(logits):
 
 
 @pytest.fixture
-def chances(logits):
+def probabilities(logits):
     return torch.softmax(torch.tensor(logits[1]), 1).numpy()
 
 
-def test_scores_agree_with_scikit_learn_and_pytorch(samples, logits, chances):
-    scores = ClassificationEvaluation().scores(samples, chances)
+def test_scores_agree_with_scikit_learn_and_pytorch(samples, logits, probabilities):
+    scores = ClassificationEvaluation().scores(samples, probabilities)
     labels = logits[0]
-    assert 0.5 < metrics.accuracy_score(labels, chances.argmax(1)) < 0.95
-    assert scores["accuracy"] == pytest.approx(100 * metrics.accuracy_score(labels, chances.argmax(1)))
+    assert 0.5 < metrics.accuracy_score(labels, probabilities.argmax(1)) < 0.95
+    assert scores["accuracy"] == pytest.approx(100 * metrics.accuracy_score(labels, probabilities.argmax(1)))
     assert scores["error"] == pytest.approx(100 - scores["accuracy"])
-    assert scores["cross_entropy"] == pytest.approx(metrics.log_loss(labels, chances))
+    assert scores["cross_entropy"] == pytest.approx(metrics.log_loss(labels, probabilities))
     loss = torch.nn.functional.cross_entropy(torch.tensor(logits[1]), torch.tensor(labels))
     assert scores["cross_entropy"] == pytest.approx(loss.item())
-    recall = metrics.recall_score(labels, chances.argmax(1), average=None)
+    recall = metrics.recall_score(labels, probabilities.argmax(1), average=None)
     names = ("T-shirt_top", "Bag", "Ankle_boot", "Coat")
     assert [scores[f"accuracy_of_{name}"] for name in names] == pytest.approx(list(100 * recall))
-    np.testing.assert_array_equal(confusion(labels, chances), metrics.confusion_matrix(labels, chances.argmax(1)))
+    np.testing.assert_array_equal(
+        confusion(labels, probabilities), metrics.confusion_matrix(labels, probabilities.argmax(1))
+    )
     assert set(ClassificationEvaluation.names) <= set(scores)
     assert all(isinstance(value, float) and np.isfinite(value) for value in scores.values())
 
 
-def test_the_calibration_error_agrees_with_a_loop(samples, logits, chances):
+def test_the_calibration_error_agrees_with_a_loop(samples, logits, probabilities):
     error = 0.0
     for number in range(BINS):
         inside = [
             (max(row), row.argmax() == label)
-            for row, label in zip(chances, logits[0], strict=True)
+            for row, label in zip(probabilities, logits[0], strict=True)
             if number / BINS < max(row) <= (number + 1) / BINS
         ]
         if inside:
             sure, right = np.mean(inside, axis=0)
-            error += len(inside) / len(chances) * abs(sure - right)
+            error += len(inside) / len(probabilities) * abs(sure - right)
     assert 0.01 < error < 0.3
-    assert ClassificationEvaluation().scores(samples, chances)["calibration_error"] == pytest.approx(100 * error)
+    assert ClassificationEvaluation().scores(samples, probabilities)["calibration_error"] == pytest.approx(100 * error)
 
 
 @pytest.mark.parametrize(("right", "error"), [(8, 0.0), (6, 0.2), (10, 0.2)])
 def test_four_in_five_right_when_80_percent_sure_is_calibrated(right, error):
-    chances = np.tile([0.8, 0.2], (10, 1))
+    probabilities = np.tile([0.8, 0.2], (10, 1))
     labels = np.array([0] * right + [1] * (10 - right))
-    assert reliability(chances, labels).error == pytest.approx(error)
+    assert reliability(probabilities, labels).error == pytest.approx(error)
 
 
 def test_a_perfect_answer(samples):
@@ -96,25 +98,25 @@ def test_a_class_that_no_sample_has_is_left_out():
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_chances_that_are_not_finite_are_refused(samples, chances, bad):
-    chances[7, 2] = bad
-    with pytest.raises(ValueError, match="chances of 1 samples are not finite, first of sample 7"):
-        ClassificationEvaluation().scores(samples, chances)
+def test_chances_that_are_not_finite_are_refused(samples, probabilities, bad):
+    probabilities[7, 2] = bad
+    with pytest.raises(ValueError, match="probabilities of 1 samples are not finite, first of sample 7"):
+        ClassificationEvaluation().scores(samples, probabilities)
 
 
-def test_rows_that_are_no_chances_are_refused(samples, logits, chances):
-    with pytest.raises(ValueError, match="no chances"):
+def test_rows_that_are_no_chances_are_refused(samples, logits, probabilities):
+    with pytest.raises(ValueError, match="no probabilities"):
         ClassificationEvaluation().scores(samples, logits[1])
-    chances[3] = [1.2, -0.2, 0, 0]
+    probabilities[3] = [1.2, -0.2, 0, 0]
     with pytest.raises(ValueError, match=r"1 rows .* sample 3 sum to 1 and the lowest is -0.2"):
-        ClassificationEvaluation().scores(samples, chances)
+        ClassificationEvaluation().scores(samples, probabilities)
 
 
-def test_another_shape_and_no_sample_are_refused(samples, chances):
+def test_another_shape_and_no_sample_are_refused(samples, probabilities):
     with pytest.raises(ValueError, match=r"where \(sample, class\) = \(200, 4\)"):
-        ClassificationEvaluation().scores(samples, chances[:, :3])
+        ClassificationEvaluation().scores(samples, probabilities[:, :3])
     with pytest.raises(ValueError, match="no sample"):
-        ClassificationEvaluation().scores(samples.isel(sample=[]), chances[:0])
+        ClassificationEvaluation().scores(samples.isel(sample=[]), probabilities[:0])
 
 
 def test_published_rows():
@@ -129,12 +131,12 @@ def test_published_rows():
             ClassificationEvaluation(published=nonsense)
 
 
-def test_predictions_survive_netcdf(samples, chances, tmp_path):
-    ClassificationEvaluation().dataset(samples, chances).to_netcdf(tmp_path / "predictions.nc")
+def test_predictions_survive_netcdf(samples, probabilities, tmp_path):
+    ClassificationEvaluation().dataset(samples, probabilities).to_netcdf(tmp_path / "predictions.nc")
     with xr.open_dataset(tmp_path / "predictions.nc") as read:
-        np.testing.assert_allclose(read.chance.values, chances, rtol=1e-6)
+        np.testing.assert_allclose(read.probability.values, probabilities, rtol=1e-6)
         assert read["class"].values.tolist() == list(NAMES)
-        np.testing.assert_array_equal(read.label_predicted, chances.argmax(1))
+        np.testing.assert_array_equal(read.label_predicted, probabilities.argmax(1))
         np.testing.assert_array_equal(read.label, samples.label)
 
 
@@ -146,8 +148,10 @@ def _coarse(monkeypatch):
     monkeypatch.setattr(image_figures, "DPI", 50)  # to be quick
 
 
-def test_every_figure_is_written(samples, chances, tmp_path):
-    ClassificationEvaluation().figures(tmp_path, samples, {"cnn": chances, "even": np.full_like(chances, 0.25)})
+def test_every_figure_is_written(samples, probabilities, tmp_path):
+    ClassificationEvaluation().figures(
+        tmp_path, samples, {"cnn": probabilities, "even": np.full_like(probabilities, 0.25)}
+    )
     written = sorted(path.name for path in tmp_path.iterdir())
     assert written == ["accuracy_by_class.png", "confusion.png", "reliability.png", "wrong.png"]
     assert all(min(image.imread(path).shape[:2]) > 80 for path in tmp_path.iterdir())
@@ -167,9 +171,9 @@ def test_the_confusion_matrix_shows_numbers_of_samples():
 
 def test_wrong_examples_begin_with_the_surest():
     labels = np.array([0, 0, 1, 1])
-    chances = np.array([[0.9, 0.1], [0.4, 0.6], [0.8, 0.2], [0.3, 0.7]])
+    probabilities = np.array([[0.9, 0.1], [0.4, 0.6], [0.8, 0.2], [0.3, 0.7]])
     images = np.arange(4)[:, None, None] * np.ones((4, 3, 3))
-    figure = draw.wrong(images, labels, chances, ["cat", "dog"], method="cnn")
+    figure = draw.wrong(images, labels, probabilities, ["cat", "dog"], method="cnn")
     shown = [axes for axes in figure.axes if axes.images]
     assert [axes.images[0].get_array()[0, 0] for axes in shown] == [2, 1]
     assert shown[0].get_title() == "is dog\nnot cat\n(80 % sure)"
@@ -177,9 +181,9 @@ def test_wrong_examples_begin_with_the_surest():
     assert perfect.get_suptitle().endswith("none")
 
 
-def test_every_method_has_its_reliability(logits, chances):
-    even = np.full_like(chances, 0.25)
-    figure = draw.reliability({"cnn": reliability(chances, logits[0]), "even": reliability(even, logits[0])})
+def test_every_method_has_its_reliability(logits, probabilities):
+    even = np.full_like(probabilities, 0.25)
+    figure = draw.reliability({"cnn": reliability(probabilities, logits[0]), "even": reliability(even, logits[0])})
     _, ours, others = figure.axes[0].lines
     assert ours.get_label().startswith("cnn: ")
     np.testing.assert_allclose(others.get_xydata(), [[0.25, 0.25]])

@@ -1,4 +1,4 @@
-"""Scores of generated images: closed forms, SciPy's root of a matrix, scikit-learn's neighbours, a known judge."""
+"""Scores of generated images: closed forms, SciPy's root of a matrix, scikit-learn's neighbours, a known classifier."""
 
 import numpy as np
 import pytest
@@ -152,7 +152,7 @@ def test_a_judge_tells_what_was_made_from_what_was_asked(samples):
     samples = samples.drop_vars("train_intensity")
     asked = samples.label.values
     samples["intensity"] = (DIMS, marked(samples, asked))
-    evaluation = GenerationEvaluation(judge=Reader())
+    evaluation = GenerationEvaluation(classifier=Reader())
     perfect = evaluation.scores(samples, samples.intensity.values)
     assert perfect["asked_recognised"] == 100
     assert perfect["histogram_deviation"] == 0
@@ -187,9 +187,9 @@ def test_what_cannot_be_scored_is_refused(samples):
     with pytest.raises(ValueError, match="two real ones"):
         GenerationEvaluation().scores(samples.isel(sample=[0]), images[:1])
     with pytest.raises(ValueError, match=r"where \(image, class\) = \(400, 10\)"):
-        GenerationEvaluation(judge=lambda given: (np.ones((len(given), 3)), given[:, 0])).scores(samples, images)
-    with pytest.raises(ValueError, match=r"evaluation.judge gives numbers that are not finite"):
-        GenerationEvaluation(judge=lambda given: (np.full((len(given), 10), np.nan), given[:, 0])).scores(
+        GenerationEvaluation(classifier=lambda given: (np.ones((len(given), 3)), given[:, 0])).scores(samples, images)
+    with pytest.raises(ValueError, match=r"evaluation.classifier gives numbers that are not finite"):
+        GenerationEvaluation(classifier=lambda given: (np.full((len(given), 10), np.nan), given[:, 0])).scores(
             samples, images
         )
     images[5, 1, 1] = np.inf
@@ -216,7 +216,7 @@ def test_every_figure_is_written(samples, others, tmp_path):
     predictions = {"gan": others(samples.label.values), "training images": samples.train_intensity.values[:400]}
     GenerationEvaluation().figures(tmp_path / "plain", samples.drop_vars("train_intensity"), predictions)
     assert {path.name for path in (tmp_path / "plain").iterdir()} == {"samples.png", "methods.png"}
-    GenerationEvaluation(judge=Reader()).figures(tmp_path, samples, predictions)
+    GenerationEvaluation(classifier=Reader()).figures(tmp_path, samples, predictions)
     written = {path.name for path in tmp_path.glob("*.png")}
     assert written == {"samples.png", "methods.png", "nearest.png", "classes.png"}
     assert all(min(image.imread(path).shape[:2]) > 80 for path in tmp_path.glob("*.png"))

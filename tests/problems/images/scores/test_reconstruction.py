@@ -8,7 +8,7 @@ from sklearn import metrics
 
 from dlgd.core.contract import Coder
 from dlgd.plotting import style as image_figures
-from dlgd.plotting.style import GAP, grid, mosaic
+from dlgd.plotting.mosaics import GAP, grid, mosaic
 from dlgd.problems.images.figures import codes as draw
 from dlgd.problems.images.scores.images import of_all_classes
 from dlgd.problems.images.scores.reconstruction import ReconstructionEvaluation

@@ -44,7 +44,7 @@ def small(name: str = "lorenz63", **changes: Any) -> Lorenz:
     return ready(name, **({"samples": {"train": 30, "valid": 6, "test": 9}} | changes))
 
 
-def encoded(source: Lorenz, part: str = "test") -> Batch:
-    """All samples of a part in one batch."""
-    (batch,) = source.encode(source.samples(part), halo=0, device="cpu")
+def encoded(source: Lorenz, split: str = "test") -> Batch:
+    """All samples of a split in one batch."""
+    (batch,) = source.encode(source.samples(split), halo=0, device="cpu")
     return batch

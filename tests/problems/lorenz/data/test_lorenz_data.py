@@ -7,7 +7,7 @@ import pytest
 import torch
 import xarray as xr
 
-from dlgd.core.contract import PARTS
+from dlgd.core.contract import SPLITS
 from dlgd.core.errors import Refusal
 from dlgd.physics.systems import dynamics_of
 from tests.problems.lorenz.data.lorenz_data import NAMES, TASKS, encoded, make, small
@@ -22,8 +22,8 @@ SIZES = {"lorenz63": 3, "lorenz96": 40}
 @pytest.mark.parametrize("task", TASKS)
 def test_samples(name, task):
     source, size = small(name, task=task), SIZES[name]
-    for part, count in (("train", 30), ("valid", 6), ("test", 9)):
-        samples = source.samples(part)
+    for split, count in (("train", 30), ("valid", 6), ("test", 9)):
+        samples = source.samples(split)
         if task == "assimilate":
             assert samples.state.dims == samples.observations.dims == ("sample", "time", "variable")
             assert samples.state.shape == (count, 200, size)
@@ -36,7 +36,7 @@ def test_samples(name, task):
             assert samples.lead.values.tolist() == list(range(1, 30))
         assert samples.variable.values.tolist() == (["x", "y", "z"] if size == 3 else [f"x{i}" for i in range(40)])
         assert samples.state.dtype == np.float64
-        xr.testing.assert_identical(samples, source.samples(part))
+        xr.testing.assert_identical(samples, source.samples(split))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -49,9 +49,17 @@ def test_attributes_say_everything(name, task, tmp_path):
     assert (attrs["system"], attrs["name"], attrs["task"], attrs["preset"]) == (name, name, task, "none")
     assert (attrs["dt"], attrs["burn_in"]) == (source.spec.dt, 0)
     assert attrs["noise_variance"] == (2.0 if task == "assimilate" else 0.0)
-    assert {"history", "rollout", "leads", "window", "stride", "gap", "seed", "noise_again", "samples_train"} <= set(
-        attrs
-    )
+    assert {
+        "history",
+        "rollout",
+        "leads",
+        "window",
+        "stride",
+        "gap",
+        "seed",
+        "resample_observations",
+        "samples_train",
+    } <= set(attrs)
     assert {f"observations_{key}" for key in source.options["observations"]} <= set(attrs)
     found, state = dynamics_of(attrs), torch.randn(4, SIZES[name], dtype=torch.float64)
     assert torch.equal(found.tendency(state), source.dynamics.tendency(state))
@@ -105,7 +113,7 @@ def test_encoded_for_assimilation(name):
     samples, batch, spec = source.samples("test"), encoded(source), source.spec
     channels = 3 if name == "lorenz63" else 1
     shape = (9, channels, 200, SIZES[name] // channels)
-    assert (spec.kind, spec.whole, spec.given, spec.grid) == ("sequence", True, 0, shape[2:])
+    assert (spec.kind, spec.whole, spec.context_steps, spec.grid) == ("sequence", True, 0, shape[2:])
     assert (len(spec.output_channels), len(spec.input_channels)) == (channels, 3 * channels)
     assert batch.input.shape == (9, 3 * channels, *shape[2:])
     assert batch.target.shape == batch.mask.shape == batch.observed.shape == shape
@@ -141,7 +149,7 @@ def test_where_nothing_of_a_variable_of_a_circle_is_seen_stands_the_mean_of_all(
 def test_encoded_for_forecasts(name, history):
     source = small(name, task="forecast", history=history)
     samples, batch, spec = source.samples("test"), encoded(source), source.spec
-    assert (spec.given, spec.grid[0]) == (history, history + 29)
+    assert (spec.context_steps, spec.grid[0]) == (history, history + 29)
     assert batch.input.shape[2] == history + 29
     assert batch.target.shape[2] == 29
     assert batch.observed is None
@@ -164,7 +172,7 @@ def test_what_is_known_of_a_forecast_may_be_noisy():
 def test_long_windows_come_a_few_at_a_time(monkeypatch):
     source = small()
     whole = encoded(source)
-    monkeypatch.setattr("dlgd.problems.lorenz.data.source.TOGETHER", 3 * 200 * 4)
+    monkeypatch.setattr("dlgd.problems.lorenz.data.source.MAX_BATCH_ELEMENTS", 3 * 200 * 4)
     batches = list(source.encode(source.samples("test"), halo=0, device="cpu"))
     assert [len(batch) for batch in batches] == [4, 4, 1]
     assert torch.equal(torch.cat([batch.input for batch in batches]), whole.input)
@@ -207,7 +215,7 @@ def equal(one, other) -> bool:
 @pytest.mark.parametrize("again", [False, True])
 @pytest.mark.parametrize("task", ["assimilate", "forecast"])
 def test_a_batch_depends_on_the_seed_and_the_step_alone(task, again):
-    source = small(task=task, noise_again=again, observations={"noise_variance": 1.0})
+    source = small(task=task, resample_observations=again, observations={"noise_variance": 1.0})
     one, other = (source.stream(halo=0, batch_size=7, seed=3, device="cpu") for _ in range(2))
     assert one.steps_per_epoch == 4
     first = [one.batch(step) for step in range(9)]
@@ -220,7 +228,7 @@ def test_a_batch_depends_on_the_seed_and_the_step_alone(task, again):
 
 @pytest.mark.parametrize("again", [False, True])
 def test_an_epoch_holds_every_window_once_with_noise_that_is_new_or_not(again):
-    source = small(noise_again=again)
+    source = small(resample_observations=again)
     stream = source.stream(halo=0, batch_size=10, seed=0, device="cpu")
     (all_of_them,) = source.encode(source.samples("train"), halo=0, device="cpu")
     for epoch in range(2):
@@ -260,9 +268,9 @@ def test_the_small_version(name, preset, task):
     source = make(name, preset=preset, task=task)
     tiny = source.tiny()
     tiny.prepare()
-    assert [tiny.samples(part).sizes["sample"] for part in PARTS] == [16, 4, 4]
+    assert [tiny.samples(split).sizes["sample"] for split in SPLITS] == [16, 4, 4]
     assert tiny.stream(halo=0, batch_size=8, seed=0, device="cpu").batch(1).input.isfinite().all()
-    for key in ("observations", "dt", "seed", "noise_again"):
+    for key in ("observations", "dt", "seed", "resample_observations"):
         assert tiny.options[key] == source.options[key]
     assert tiny.spec.input_channels == source.spec.input_channels
     assert ("background_mean" in tiny.attributes) == ("background_mean" in source.attributes)
@@ -354,7 +362,7 @@ def test_a_users_file_that_is_none(tmp_path):
         ("lorenz63", {"stride": -1}, "data.stride=-1 must be positive"),
         ("lorenz63", {"gap": -1}, "data.gap=-1 must be zero or more"),
         ("lorenz63", {"seed": -1}, "data.seed=-1 must be zero or more"),
-        ("lorenz63", {"noise_again": 1}, "data.noise_again=1 must be true or false"),
+        ("lorenz63", {"resample_observations": 1}, "data.resample_observations=1 must be true or false"),
         ("lorenz63", {"samples": {"test": 0}}, "data.samples.test=0: at least one sample is needed"),
         ("lorenz63", {"samples": {"all": 1}}, "data.samples=.* must give some of train, valid, test"),
         ("lorenz63", {"history": 0}, "data.history=0 must be at least 1"),

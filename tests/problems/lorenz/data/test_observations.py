@@ -11,8 +11,8 @@ from dlgd.problems.lorenz.data.observations import first_guess
 from tests.problems.lorenz.data.lorenz_data import make, small
 
 
-def seen(source, part: str = "test") -> np.ndarray:
-    return ~np.isnan(source.samples(part).observations.values)
+def seen(source, split: str = "test") -> np.ndarray:
+    return ~np.isnan(source.samples(split).observations.values)
 
 
 def test_the_courses_pattern():
@@ -51,7 +51,7 @@ def test_random_values():
     pattern = seen(small(observations={"pattern": "random", "components": "all", "hidden_edges": 0}), "train")
     assert pattern.mean() == pytest.approx(0.125, abs=0.01)  # 18,000 values: a standard deviation of 0.0025
     assert (pattern[0] != pattern[1]).any()
-    alike = seen(small(observations={"pattern": "random", "components": "all", "pattern_per": "part"}), "train")
+    alike = seen(small(observations={"pattern": "random", "components": "all", "pattern_per": "split"}), "train")
     assert (alike == alike[0]).all()
 
 
@@ -90,7 +90,9 @@ def test_noise(variance):
 def test_overlapping_windows_share_noise_or_not():
     for noise_per, same in (("series", True), ("window", False)):
         observations = {"components": "all", "every": 1, "hidden_edges": 0, "noise_per": noise_per}
-        values = small(stride=5, observations=observations, noise_again=False).samples("train").observations.values
+        values = (
+            small(stride=5, observations=observations, resample_observations=False).samples("train").observations.values
+        )
         assert np.array_equal(values[0, 5:], values[1, :-5]) == same
 
 
@@ -127,7 +129,7 @@ def test_first_guesses_are_those_of_numpy(share):
         ({"phase": "late"}, "phase=late is unknown"),
         ({"pattern_per": "day"}, "pattern_per=day is unknown"),
         ({"noise_per": "day"}, "noise_per=day is unknown"),
-        ({"noise_per": "series"}, "type data.noise_again=false"),
+        ({"noise_per": "series"}, "type data.resample_observations=false"),
         ({"share": 0.0}, "share=0.0 must be above 0"),
         ({"noise_variance": -1.0}, "noise_variance=-1.0 must be zero or more"),
         ({"noise_variance": float("nan")}, "noise_variance=nan must be a finite number"),
@@ -145,7 +147,7 @@ def test_refusals(options, words):
 
 
 def test_random_components_at_free_phases():
-    options = {"phase": "free", "pattern_per": "part"}
+    options = {"phase": "free", "pattern_per": "split"}
     pattern = seen(small("lorenz96", observations=options), "train")
     assert set(pattern.sum(axis=2).ravel()) == {0, 20}
     assert {int(window.any(axis=1).nonzero()[0][0]) for window in pattern} == {0, 1, 2, 3}

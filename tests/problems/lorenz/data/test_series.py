@@ -1,4 +1,4 @@
-"""Trajectories and how they are cut: the courses' printed figures, honest parts, twin experiments."""
+"""Trajectories and how they are cut: the courses' printed figures, honest splits, twin experiments."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from scipy.integrate import odeint, solve_ivp
 from sklearn.feature_extraction.image import extract_patches_2d
 
-from dlgd.core.contract import PARTS
+from dlgd.core.contract import SPLITS
 from dlgd.core.errors import Refusal
 from dlgd.physics.integrators import advance
 from dlgd.problems.lorenz.data import course_rk45
@@ -22,9 +22,9 @@ def slope63(state: np.ndarray) -> np.ndarray:
     return np.array([10.0 * (y - x), x * (28.0 - z) - y, x * y - 8 / 3 * z])
 
 
-def steps_of(source, part: str) -> np.ndarray:
+def steps_of(source, split: str) -> np.ndarray:
     """(windows, length): numbers of steps in the series."""
-    return source._starts[part][:, None] + np.arange(source.length)
+    return source._starts[split][:, None] + np.arange(source.length)
 
 
 # --- the courses -------------------------------------------------------------------------------------------
@@ -33,7 +33,7 @@ def steps_of(source, part: str) -> np.ndarray:
 def test_the_course_of_2021_has_the_figures_that_it_printed():
     """MeanTr = 8.435 --- StdTr = 13.687, over the windows of training and validation together."""
     source = ready(preset="dlgd2021")
-    drawn = np.concatenate([source.samples(part).state.values for part in ("train", "valid")])
+    drawn = np.concatenate([source.samples(split).state.values for split in ("train", "valid")])
     assert drawn.shape == (10_000, 200, 3)
     assert f"{drawn.mean():.3f} {drawn.std():.3f}" == "8.435 13.687"
     assert source.samples("test").sizes["sample"] == 2000
@@ -50,12 +50,12 @@ def test_windows_and_noise_of_the_course_are_those_of_its_random_numbers():
     known = extract_patches_2d(source._series[:12_000], (200, 3), max_patches=10_000, random_state=rng)
     test = extract_patches_2d(source._series[15_000:], (200, 3), max_patches=2000, random_state=rng)
     noise = [np.sqrt(2) * np.moveaxis(rng.randn(len(windows), 3, 200), 1, 2) for windows in (known, test)]
-    for part, truth, error in (
+    for split, truth, error in (
         ("train", known[:9500], noise[0][:9500]),
         ("valid", known[9500:], noise[0][9500:]),
         ("test", test, noise[1]),
     ):
-        samples = source.samples(part)
+        samples = source.samples(split)
         np.testing.assert_array_equal(samples.state, truth)
         seen = np.zeros(truth.shape, bool)
         seen[:, 16:185:8, 0] = True
@@ -89,9 +89,9 @@ def test_the_course_on_forecasts():
     assert series.shape == (19_999, 3)
     times = np.arange(0.01, 200, 0.01)[:500]
     np.testing.assert_allclose(series[:500], odeint(lambda y, t: slope63(y), [8.0, 0.0, 30.0], times), atol=1e-5)
-    sizes = [source.samples(part).sizes["sample"] for part in PARTS]
+    sizes = [source.samples(split).sizes["sample"] for split in SPLITS]
     assert sizes == [7500, 2500, 2000]
-    known = np.concatenate([steps_of(source, part) for part in ("train", "valid")])
+    known = np.concatenate([steps_of(source, split) for split in ("train", "valid")])
     assert known.shape[1] == 30
     assert 3000 <= known.min() < 3010
     assert 14_990 < known.max() < 15_000
@@ -109,9 +109,9 @@ def test_the_starters_windows_share_their_observations():
     source.prepare()
     assert source.samples("test").sizes["time"] == 200
     series = np.full_like(source._series, np.nan)
-    for part in PARTS:
-        samples = source.samples(part)
-        for steps, observed in zip(steps_of(source, part), samples.observations.values, strict=True):
+    for split in SPLITS:
+        samples = source.samples(split)
+        for steps, observed in zip(steps_of(source, split), samples.observations.values, strict=True):
             known = ~np.isnan(series[steps])
             np.testing.assert_array_equal(series[steps][known], observed[known])
             series[steps] = observed
@@ -126,7 +126,7 @@ def test_lorenz96_as_of_2020():
     source = make("lorenz96", preset="dinae2020", samples={"train": 18, "valid": 2, "test": 5})
     source.prepare()
     assert source._series.shape == (10_000, 40)
-    seen = {part: ~np.isnan(source.samples(part).observations.values) for part in PARTS}
+    seen = {split: ~np.isnan(source.samples(split).observations.values) for split in SPLITS}
     assert (seen["train"] == seen["train"][0]).all(), "the same pattern in all windows"
     assert (seen["train"][0] != seen["test"][0]).any()
     assert (seen["train"].sum(axis=2)[:, ::4] == 20).all()
@@ -134,25 +134,25 @@ def test_lorenz96_as_of_2020():
     assert source._series.mean() == pytest.approx(2.342, abs=0.06)
 
 
-# --- honest parts ------------------------------------------------------------------------------------------
+# --- honest splits ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("task", ["assimilate", "forecast"])
 @pytest.mark.parametrize("changes", [{}, {"stride": 7, "gap": 100}])
 def test_no_step_is_in_two_parts(task, changes):
     source = small(task=task, **changes)
-    steps = {part: steps_of(source, part) for part in PARTS}
+    steps = {split: steps_of(source, split) for split in SPLITS}
     for before, after in (("train", "valid"), ("valid", "test")):
         gap = changes.get("gap", 1000)
         assert steps[after].min() - steps[before].max() == gap + 1
-    for part in ("valid", "test"):
-        assert len(np.unique(steps[part])) == steps[part].size, "windows are independent"
+    for split in ("valid", "test"):
+        assert len(np.unique(steps[split])) == steps[split].size, "windows are independent"
     assert steps["train"][0, 0] == 0
     assert steps["train"][1, 0] == changes.get("stride", 200)
-    for part in PARTS:
-        samples = source.samples(part)
+    for split in SPLITS:
+        samples = source.samples(split)
         truth = np.concatenate([samples.given.values, samples.state.values], 1) if task == "forecast" else samples.state
-        np.testing.assert_array_equal(truth, source._series[steps[part]])
+        np.testing.assert_array_equal(truth, source._series[steps[split]])
 
 
 @pytest.mark.parametrize("name", ["lorenz63", "lorenz96"])

@@ -296,7 +296,7 @@ def test_experiments_are_split_where_they_would_not_fit_into_memory(monkeypatch)
         return method.predict(samples), method.scores(samples)
 
     whole = ran()
-    monkeypatch.setattr("dlgd.problems.lorenz.methods.ensemble.TOGETHER", 10 * 12 * 2 * 2)
+    monkeypatch.setattr("dlgd.problems.lorenz.methods.ensemble.MAX_BATCH_ELEMENTS", 10 * 12 * 2 * 2)
     split = ran()
     assert whole[0].shape == split[0].shape == samples.state.shape
     assert not np.array_equal(whole[0], split[0]), "other draws"

@@ -101,7 +101,7 @@ def test_lorenz_96_is_recovered():
 @pytest.mark.parametrize("derivative", ["central", "integral"])
 def test_least_squares_are_numpys_of_all_rows(samples, derivative, monkeypatch):
     """However many blocks they are taken in."""
-    monkeypatch.setattr(identification, "TOGETHER", 101)
+    monkeypatch.setattr(identification, "MAX_BATCH_ELEMENTS", 101)
     method = LeastSquares(derivative=derivative, substeps=1)
     method.fit(samples)
     runs = np.concatenate((samples.given.values, samples.state.values), axis=1)

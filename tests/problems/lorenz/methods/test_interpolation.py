@@ -56,7 +56,7 @@ def test_cubic_in_time_is_the_natural_spline_of_each_series_and_stays_constant_o
 
 @pytest.mark.parametrize("kind", ["linear", "cubic"])
 def test_few_observations(kind):
-    """None: the mean of the training part; one: its value; two: a line."""
+    """None: the mean of the training split; one: its value; two: a line."""
     window = samples(share=0.0)
     observations = window.observations.values
     observations[0, 4, 0] = 5.0

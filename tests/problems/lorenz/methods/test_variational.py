@@ -94,11 +94,11 @@ def test_without_a_background_only_the_observations_count():
 def plain_cost(x, samples, variance, background):
     """Of one window x (T, n), by hand."""
     observations = torch.from_numpy(samples.observations.values[0])
-    misfit = torch.nan_to_num(observations - x).where(~observations.isnan(), 0) ** 2 / samples.attrs["noise_variance"]
+    loss = torch.nan_to_num(observations - x).where(~observations.isnan(), 0) ** 2 / samples.attrs["noise_variance"]
     errors = x[1:] - RK4.step(Lorenz63(), x[:-1], DT)
     departure = x[0] - background.mean
     return (
-        misfit.sum() + (errors**2).sum() / variance + departure @ torch.linalg.inv(background.covariance) @ departure
+        loss.sum() + (errors**2).sum() / variance + departure @ torch.linalg.inv(background.covariance) @ departure
     ) / 2
 
 

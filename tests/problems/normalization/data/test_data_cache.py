@@ -12,7 +12,7 @@ import pytest
 import xarray as xr
 
 from dlgd.core import cache
-from dlgd.core.contract import PARTS
+from dlgd.core.contract import SPLITS
 from dlgd.core.errors import Refusal
 from dlgd.problems.normalization.data.simulated import NormalizationCoefficients
 from tests.problems.normalization.data.small_data import make, ready
@@ -33,9 +33,9 @@ def calls(monkeypatch):
     made = []
     original = NormalizationCoefficients._make_sample
 
-    def counted(self: NormalizationCoefficients, base: xr.Dataset, part: str, number: int) -> xr.Dataset:
-        made.append(f"{part}-{number:03d}")
-        return original(self, base, part, number)
+    def counted(self: NormalizationCoefficients, base: xr.Dataset, split: str, number: int) -> xr.Dataset:
+        made.append(f"{split}-{number:03d}")
+        return original(self, base, split, number)
 
     monkeypatch.setattr(NormalizationCoefficients, "_make_sample", counted)
     return made
@@ -57,8 +57,8 @@ def test_made_once_and_read_afterwards(folder, calls):
     again.prepare()
     assert calls == []
     assert again.checksum() == first.checksum() == ready("mercator").checksum()
-    for part in PARTS:
-        xr.testing.assert_equal(again.samples(part), ready("mercator").samples(part))
+    for split in SPLITS:
+        xr.testing.assert_equal(again.samples(split), ready("mercator").samples(split))
     (made,) = folder.iterdir()
     assert json.loads((made / "config.json").read_text())["rows"] == 40
 
@@ -198,10 +198,10 @@ def prepare_and_log(log: str, start: multiprocessing.Barrier, result: multiproce
     """In a process of its own: prepare, and write a line for each sample made."""
     original = NormalizationCoefficients._make_sample
 
-    def logged(self: NormalizationCoefficients, base: xr.Dataset, part: str, number: int) -> xr.Dataset:
+    def logged(self: NormalizationCoefficients, base: xr.Dataset, split: str, number: int) -> xr.Dataset:
         with Path(log).open("a") as file:
-            file.write(f"{part}-{number:03d}\n")
-        return original(self, base, part, number)
+            file.write(f"{split}-{number:03d}\n")
+        return original(self, base, split, number)
 
     NormalizationCoefficients._make_sample = logged
     source = on_disk()

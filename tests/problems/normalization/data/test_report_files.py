@@ -11,7 +11,7 @@ import pytest
 import torch
 import xarray as xr
 
-from dlgd.core.contract import PARTS
+from dlgd.core.contract import SPLITS
 from dlgd.core.errors import Refusal
 from dlgd.physics import normalization
 from dlgd.problems.normalization.data.nemovar_files import NemovarFiles
@@ -61,14 +61,14 @@ def exact_error(samples: xr.Dataset) -> float:
 @pytest.mark.parametrize("faces", ["south_west", "north_east"])
 def test_netcdf(folder, grid, faces):
     """NEMO's halo is recognized and cut off, and so are the faces; one diffusivity per face of the fold."""
-    for part, number in zip(PARTS, range(3), strict=True):
-        write_nemo(folder / part, written(grid).isel(sample=[number]), faces=faces)
+    for split, number in zip(SPLITS, range(3), strict=True):
+        write_nemo(folder / split, written(grid).isel(sample=[number]), faces=faces)
     data = source(folder, grid=grid)
     data.prepare()
     assert data.spec.grid == data.shape == (40, 48)
-    for part, number in zip(PARTS, range(3), strict=True):
+    for split, number in zip(SPLITS, range(3), strict=True):
         expected = written(grid).isel(sample=[number])
-        samples = data.samples(part)
+        samples = data.samples(split)
         expect(samples, expected, rtol=1e-9)
         np.testing.assert_allclose(samples.lat, expected.lat)
         assert list(samples.file.values) == ["PERTEN0"]
@@ -87,14 +87,14 @@ def test_processed(folder, grid, padding, padded_gamma, dtype, over):
     write_processed(folder, written(grid), over=over, padding=padding, padded_gamma=padded_gamma, dtype=dtype)
     asked = dict(zip(("rows", "columns"), padding, strict=True)) if padded_gamma else {"rows": None, "columns": None}
     data = source(folder, grid=grid, padding=asked)
-    for number, part in enumerate(PARTS):
-        expect(data.samples(part), written(grid).isel(sample=[number]), rtol=1e-6 if dtype == np.float32 else 1e-9)
+    for number, split in enumerate(SPLITS):
+        expect(data.samples(split), written(grid).isel(sample=[number]), rtol=1e-6 if dtype == np.float32 else 1e-9)
     assert exact_error(data.samples("test")) < 1e-5
 
 
 def test_both_kinds_agree(folder):
     write_nemo(folder / "nemo", written("mercator"))
-    write_processed(folder / "npz", written("mercator"), over="sea", parts={"all": [0, 1, 2]})
+    write_processed(folder / "npz", written("mercator"), over="sea", splits={"all": [0, 1, 2]})
     (folder / "npz" / "all" / "dict_std_mean.txt").write_text((folder / "npz" / "dict_std_mean.txt").read_text())
     one, two = (source(folder / place, grid="mercator").samples("test") for place in ("nemo", "npz/all"))
     expect(one, two, rtol=1e-9)
@@ -128,17 +128,17 @@ def test_statistics_without_a_newline_or_by_numpy_2(folder):
         xr.testing.assert_equal(source(folder, grid="mercator").samples("test"), expected)
 
 
-# --- parts -------------------------------------------------------------------------------------------------
+# --- splits -------------------------------------------------------------------------------------------------
 
 
 def names(data: NemovarFiles) -> dict[str, list[str]]:
-    return {part: list(data.samples(part).file.values) for part in PARTS}
+    return {split: list(data.samples(split).file.values) for split in SPLITS}
 
 
 def test_numbers_deal_samples_that_stand_together(folder):
     write_nemo(folder, written("mercator"))
     drawn = names(source(folder, grid="mercator", samples={"train": 1, "valid": 1, "test": 1}))
-    assert sorted(name for part in PARTS for name in drawn[part]) == ["PERTEN0", "PERTEN1", "PERTEN2"]
+    assert sorted(name for split in SPLITS for name in drawn[split]) == ["PERTEN0", "PERTEN1", "PERTEN2"]
     rest = names(source(folder, grid="mercator", samples={"train": None, "valid": 1, "test": 1}))
     assert rest == drawn
     others = [
@@ -148,13 +148,13 @@ def test_numbers_deal_samples_that_stand_together(folder):
 
 
 def test_numbers_draw_from_the_folder_of_a_part(folder):
-    write_processed(folder, written("mercator"), over="sea", parts={"train": [0, 1], "valid": [2], "test": [0]})
+    write_processed(folder, written("mercator"), over="sea", splits={"train": [0, 1], "valid": [2], "test": [0]})
     assert names(source(folder, grid="mercator"))["train"] == ["id0", "id1"]
     assert len(names(source(folder, grid="mercator", samples={"train": 1, "valid": None, "test": None}))["train"]) == 1
 
 
 def test_without_a_test_folder_valid_stands_in(folder, caplog):
-    write_processed(folder, written("mercator"), over="sea", parts={"train": [0, 1], "valid": [2]})
+    write_processed(folder, written("mercator"), over="sea", splits={"train": [0, 1], "valid": [2]})
     data = source(folder, grid="mercator")
     with caplog.at_level(logging.WARNING):
         assert names(data) == {"train": ["id0", "id1"], "valid": ["id2"], "test": ["id2"]}
@@ -165,16 +165,16 @@ def test_without_a_test_folder_valid_stands_in(folder, caplog):
 def test_training_on_what_is_scored_is_refused(folder):
     write_nemo(folder, written("mercator"))
     data = source(folder, grid="mercator")
-    assert names(data) == {part: ["PERTEN0", "PERTEN1", "PERTEN2"] for part in PARTS}
+    assert names(data) == {split: ["PERTEN0", "PERTEN1", "PERTEN2"] for split in SPLITS}
     with pytest.raises(Refusal, match=r"PERTEN0 would be trained on and scored on.*data\.samples\.train"):
         data.stream(halo=1, batch_size=1, seed=0, device="cpu")
 
 
 def test_one_name_in_two_parts_is_two_samples(folder):
-    for number, part in enumerate(PARTS):
-        write_nemo(folder / part, written("mercator").isel(sample=[number]), names=["a"])
+    for number, split in enumerate(SPLITS):
+        write_nemo(folder / split, written("mercator").isel(sample=[number]), names=["a"])
     data = source(folder, grid="mercator")
-    assert names(data) == {part: ["a"] for part in PARTS}
+    assert names(data) == {split: ["a"] for split in SPLITS}
     data.stream(halo=1, batch_size=1, seed=0, device="cpu")
 
 
@@ -216,11 +216,11 @@ def test_those_that_are_known_are_kept(folder):
 
 def test_a_folder_in_place_of_a_file(folder):
     """`evaluate input=` and `predict input=`, with a network trained on simulated data too."""
-    write_processed(folder, written("mercator"), over="image", parts={"train": [0], "valid": [1, 2]})
+    write_processed(folder, written("mercator"), over="image", splits={"train": [0], "valid": [1, 2]})
     found = make("mercator").read(folder / "valid")
     expect(found, written("mercator").isel(sample=[1, 2]), rtol=1e-9)
     assert {"distance", "gamma_estimate"} <= set(found)
-    with pytest.raises(Refusal, match=r"give one of its parts, such as .*train"):
+    with pytest.raises(Refusal, match=r"give one of its splits, such as .*train"):
         make("mercator").read(folder)
     for file in (folder / "valid" / "Y").glob("id1*"):
         file.unlink()

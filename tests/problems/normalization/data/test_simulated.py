@@ -7,7 +7,7 @@ import pytest
 import torch
 import xarray as xr
 
-from dlgd.core.contract import PARTS
+from dlgd.core.contract import SPLITS
 from dlgd.physics import normalization
 from dlgd.physics.diffusion import random_diffusion
 from dlgd.physics.grids import tripolar
@@ -44,9 +44,9 @@ def source(request, prepared):
 
 
 def test_samples(source):
-    for part in PARTS:
-        samples = source.samples(part)
-        assert samples.sizes == {"sample": source.counts[part], "y": 40, "x": 48, "y_face": 41}
+    for split in SPLITS:
+        samples = source.samples(split)
+        assert samples.sizes == {"sample": source.counts[split], "y": 40, "x": 48, "y_face": 41}
         assert samples.alpha_i.dims == ("sample", "y_face", "x")
         assert samples.alpha_j.dims == samples.gamma.dims == ("sample", "y", "x")
         assert samples.mask.dims == samples.w.dims == samples.lat.dims == ("y", "x")
@@ -71,10 +71,10 @@ def test_gamma_is_that_of_the_operator(source):
 
 
 def test_land_stays_and_diffusivities_differ(source):
-    """One coastline for all; every sample of every part has length scales of its own."""
+    """One coastline for all; every sample of every split has length scales of its own."""
     drawn = []
-    for part in PARTS:
-        samples = source.samples(part)
+    for split in SPLITS:
+        samples = source.samples(split)
         assert (samples.mask == source.samples("train").mask).all()
         drawn += list(samples.alpha_j.values)
     for number, one in enumerate(drawn):
@@ -90,9 +90,9 @@ def test_another_seed_gives_other_fields_and_the_same_seed_the_same(name):
 
 def test_more_samples_keep_the_earlier_ones(name, prepared):
     more = make(name, samples={"train": 3, "valid": 1, "test": 2})
-    for part in PARTS:
-        earlier = prepared["dimensionless"].samples(part)
-        kept = more.samples(part).isel(sample=slice(earlier.sizes["sample"]))
+    for split in SPLITS:
+        earlier = prepared["dimensionless"].samples(split)
+        kept = more.samples(split).isel(sample=slice(earlier.sizes["sample"]))
         xr.testing.assert_equal(kept, earlier)
 
 
@@ -108,8 +108,8 @@ def test_the_tolerance_of_a_part_counts_there_alone(prepared, name):
     finer = make(name, tolerance={"train": 1e-4, "evaluation": 1e-6})
     coarse = prepared["dimensionless"]
     xr.testing.assert_identical(finer.samples("train").gamma, coarse.samples("train").gamma)
-    for part in ("valid", "test"):
-        ratio = (finer.samples(part).gamma / coarse.samples(part).gamma).values
+    for split in ("valid", "test"):
+        ratio = (finer.samples(split).gamma / coarse.samples(split).gamma).values
         assert 0 < np.nanmax(np.abs(ratio**2 - 1)) < 1e-4
 
 
@@ -132,8 +132,8 @@ def test_batches(source, halo):
 
 
 def test_encode_and_to_physical_are_inverse(source):
-    for part in PARTS:
-        samples = source.samples(part)
+    for split in SPLITS:
+        samples = source.samples(split)
         batches = list(source.encode(samples, halo=2, device=CPU))
         back = source.to_physical(torch.cat([batch.target for batch in batches]), samples)
         assert back.shape == samples.gamma.shape

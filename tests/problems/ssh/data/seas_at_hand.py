@@ -23,7 +23,7 @@ OPTIONS = {
     "patch": 12,
     "coordinates": False,
     "first_guess": {"km": 40.0, "days": 2.0},
-    "observe_again": False,
+    "resample_observations": False,
     "dropped": 0.0,
     "margin": MARGIN,
     "noise_std": 0.02,
@@ -61,7 +61,7 @@ class Small(SSHSource):
     def _record(self) -> xr.Dataset:
         return self.sea
 
-    def _parts(self, time: np.ndarray) -> dict[str, slice]:
+    def _splits(self, time: np.ndarray) -> dict[str, slice]:
         return consecutive(self.counts, gap=self.gap)
 
     def tiny(self) -> Small:

@@ -50,7 +50,7 @@ def test_whole_maps_for_training():
 
 def test_another_days_tracks_and_errors():
     """The observation of cell and day is the truth there, and what another day's observation was wrong by."""
-    source = small(observe_again=True)
+    source = small(resample_observations=True)
     samples = source.samples("train")
     truth, maps = scaled(samples.ssh.values, source), scaled(samples.observations.values[: COUNTS["train"]], source)
     batch, chosen = drawn(source.stream(halo=2, batch_size=8, seed=0, device="cpu"), 1)
@@ -89,7 +89,7 @@ def test_hidden_days_come_as_often_as_they_should():
 @pytest.mark.parametrize("again", [False, True])
 def test_a_batch_depends_on_seed_and_step_alone(again):
     def batch(seed, step, before=()):
-        stream = small(observe_again=again, dropped=0.2).stream(halo=1, batch_size=4, seed=seed, device="cpu")
+        stream = small(resample_observations=again, dropped=0.2).stream(halo=1, batch_size=4, seed=seed, device="cpu")
         for other in before:
             stream.batch(other)
         return stream.batch(step)
@@ -105,7 +105,7 @@ def test_a_batch_depends_on_seed_and_step_alone(again):
 
 @pytest.mark.gpu
 def test_a_batch_is_the_same_on_a_gpu():
-    source = small(observe_again=True, dropped=0.2, coordinates=True)
+    source = small(resample_observations=True, dropped=0.2, coordinates=True)
     here, there = (source.stream(halo=2, batch_size=4, seed=0, device=device).batch(3) for device in ("cpu", "cuda"))
     assert there.input.is_cuda
     torch.testing.assert_close(there.input.cpu(), here.input, atol=1e-4, rtol=0)

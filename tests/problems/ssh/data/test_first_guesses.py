@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 from omegaconf import OmegaConf
 
-from dlgd.core.contract import PARTS, Method
+from dlgd.core.contract import SPLITS, Method
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import CONF
 from dlgd.problems.ssh.data import first_guesses as ssh_guess
@@ -38,7 +38,7 @@ class Spy(Method):
 
 
 def small(method: Method, **changes) -> Small:
-    guess = {"km": 40.0, "days": 2.0, "method": method, "observings": changes.pop("observings", 2)}
+    guess = {"km": 40.0, "days": 2.0, "method": method, "observation_draws": changes.pop("observation_draws", 2)}
     source = Small(SEA, first_guess=guess, **changes)
     source.prepare()
     return source
@@ -48,16 +48,16 @@ def usual(name: str) -> Method:
     return hydra.utils.instantiate(OmegaConf.load(CONF / "baseline" / f"{name}.yaml"), _convert_="all")
 
 
-@pytest.mark.parametrize("part", PARTS)
-def test_maps_of_all_days_that_a_window_has(part):
+@pytest.mark.parametrize("split", SPLITS)
+def test_maps_of_all_days_that_a_window_has(split):
     spy = Spy()
     source = small(spy)
-    samples = source.samples(part)
+    samples = source.samples(split)
     (batch,) = source.encode(samples, halo=2, device="cpu")
     (asked,) = spy.asked
     xr.testing.assert_identical(spy.learnt, source.samples("train"))
     assert {"ssh", "track_ssh"} & set(asked.variables) == set(), "neither the truth nor what training days do not have"
-    around = COUNTS[part] + HALF * {"train": 1, "valid": 2, "test": 1}[part]  # the record has no more days
+    around = COUNTS[split] + HALF * {"train": 1, "valid": 2, "test": 1}[split]  # the record has no more days
     assert asked.sizes["sample"] == around
     day = dict(zip(samples.day.values, samples.observations.mean(("lat", "lon")).fillna(0.0).values, strict=True))
     for place, time in enumerate(samples.time.values):
@@ -86,7 +86,7 @@ def test_another_days_tracks():
 @pytest.mark.parametrize("again", [False, True])
 def test_training_days_are_observed_a_few_times(again):
     spy = Spy()
-    source = small(spy, observe_again=again, observings=3, patch=None)
+    source = small(spy, resample_observations=again, observation_draws=3, patch=None)
     stream = source.stream(halo=0, batch_size=16, seed=0, device="cpu")
     assert len(spy.asked) == (3 if again else 1)
     train = source.samples("train")
@@ -128,8 +128,8 @@ def test_classical_methods_of_the_project(name):
     ("changes", "said"),
     [
         ({"method": "oi"}, r"type \+baseline@data.first_guess.method=oi"),
-        ({"observings": 0}, "data.first_guess.observings=0"),
-        ({"observings": True}, "data.first_guess.observings=True"),
+        ({"observation_draws": 0}, "data.first_guess.observation_draws=0"),
+        ({"observation_draws": True}, "data.first_guess.observation_draws=True"),
         ({"kilometres": 3.0}, "must give km and days"),
         ({"km": "far"}, "data.first_guess.km=far must be positive"),
     ],

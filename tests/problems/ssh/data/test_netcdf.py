@@ -14,7 +14,7 @@ import xarray as xr
 from omegaconf import OmegaConf
 from torch.nn import functional
 
-from dlgd.core.contract import PARTS
+from dlgd.core.contract import SPLITS
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import CONF, ROOT
 from dlgd.problems.ssh.data.netcdf import SSHNetCDF
@@ -40,11 +40,11 @@ def test_every_option_is_in_the_configuration():
 
 
 def whole(data: SSHNetCDF) -> tuple[np.ndarray, np.ndarray]:
-    """Truth and observations of the twenty days, NaN where no part has them."""
+    """Truth and observations of the twenty days, NaN where no split has them."""
     data.prepare()
     maps = np.full((2, *truth().shape), np.nan)
-    for part in PARTS:
-        samples = data.samples(part)
+    for split in SPLITS:
+        samples = data.samples(split)
         for number, (name, time) in enumerate((("ssh", samples.time), ("observations", samples.day))):
             maps[number, (time.values.astype("datetime64[D]") - DAYS[0]).astype(int)] = samples[name].values
     return maps[0], maps[1]
@@ -127,57 +127,57 @@ def test_files_to_predict_from_may_have_the_names_of_others(tmp_path):
     np.testing.assert_array_equal(data.read(both).sea.values, np.isfinite(truth()[0]))
 
 
-# --- parts -------------------------------------------------------------------------------------------------------
+# --- splits -------------------------------------------------------------------------------------------------------
 
 
 def dates(data: SSHNetCDF) -> dict[str, tuple[str, str]]:
     data.prepare()
-    days = {part: data.samples(part).time.values.astype("datetime64[D]").astype(str) for part in PARTS}
-    return {part: (str(found[0]), str(found[-1])) for part, found in days.items()}
+    days = {split: data.samples(split).time.values.astype("datetime64[D]").astype(str) for split in SPLITS}
+    return {split: (str(found[0]), str(found[-1])) for split, found in days.items()}
 
 
 def test_parts_by_share(tmp_path):
     """20 days less two gaps of 2: 10 of 16 to train, 2 and 4."""
-    parts = {"train": 0.65, "valid": 0.125, "test": 0.25, "gap": None}
-    assert dates(source(starter(tmp_path / "a.nc"), parts=parts | {"train": 0.625})) == {
+    splits = {"train": 0.65, "valid": 0.125, "test": 0.25, "gap": None}
+    assert dates(source(starter(tmp_path / "a.nc"), splits=splits | {"train": 0.625})) == {
         "train": ("2012-10-01", "2012-10-10"),
         "valid": ("2012-10-13", "2012-10-14"),
         "test": ("2012-10-17", "2012-10-20"),
     }
     with pytest.raises(Refusal, match="must not sum to more than 1"):
-        source(tmp_path / "a.nc", parts=parts).check()
-    wider = dates(source(tmp_path / "a.nc", parts=parts | {"train": 0.5, "gap": 4}))
+        source(tmp_path / "a.nc", splits=splits).check()
+    wider = dates(source(tmp_path / "a.nc", splits=splits | {"train": 0.5, "gap": 4}))
     assert wider["valid"][0] == "2012-10-11"
 
 
 def test_parts_by_date(tmp_path):
-    parts = {
+    splits = {
         "train": ["2012-10-01", "2012-10-08"],
         "valid": ["2012-10-11", "2012-10-12"],
         "test": ["2012-10-15", "2012-10-19"],
         "gap": None,
     }
-    found = dates(source(starter(tmp_path / "a.nc"), parts=parts))
-    assert found == {part: tuple(parts[part]) for part in PARTS}
+    found = dates(source(starter(tmp_path / "a.nc"), splits=splits))
+    assert found == {split: tuple(splits[split]) for split in SPLITS}
     with pytest.raises(
-        Refusal, match=r"data.parts.test=\[2012-10-15,2012-10-22\] is not within the days 2012-10-01 to"
+        Refusal, match=r"data.splits.test=\[2012-10-15,2012-10-22\] is not within the days 2012-10-01 to"
     ):
-        source(tmp_path / "a.nc", parts=parts | {"test": ["2012-10-15", "2012-10-22"]}).prepare()
-    with pytest.raises(Refusal, match=r"data.parts.valid=0.2 must be two days"):
-        source(tmp_path / "a.nc", parts=parts | {"valid": 0.2}).check()
-    with pytest.raises(Refusal, match="part begins 1 days after"):
-        source(tmp_path / "a.nc", parts=parts | {"valid": ["2012-10-10", "2012-10-12"]}).prepare()
+        source(tmp_path / "a.nc", splits=splits | {"test": ["2012-10-15", "2012-10-22"]}).prepare()
+    with pytest.raises(Refusal, match=r"data.splits.valid=0.2 must be two days"):
+        source(tmp_path / "a.nc", splits=splits | {"valid": 0.2}).check()
+    with pytest.raises(Refusal, match="split begins 1 days after"):
+        source(tmp_path / "a.nc", splits=splits | {"valid": ["2012-10-10", "2012-10-12"]}).prepare()
 
 
 def test_the_test_part_may_come_first(tmp_path):
     """As in the challenge of 2020."""
-    parts = {
+    splits = {
         "test": ["2012-10-01", "2012-10-04"],
         "valid": ["2012-10-07", "2012-10-08"],
         "train": ["2012-10-11", "2012-10-20"],
         "gap": None,
     }
-    assert dates(source(starter(tmp_path / "a.nc"), parts=parts))["test"] == ("2012-10-01", "2012-10-04")
+    assert dates(source(starter(tmp_path / "a.nc"), splits=splits))["test"] == ("2012-10-01", "2012-10-04")
 
 
 # --- tensors -----------------------------------------------------------------------------------------------------
@@ -231,9 +231,12 @@ def test_tiny_has_land_and_the_same_channels():
         ({"time_units": "days"}, "data.time_units=days must be such as 'days since 2012-10-01'"),
         ({"box": [1, 2]}, r"data.box=\[1, 2\] must be \[south,north,west,east\]"),
         ({"period": ["2013-01-01"]}, r"data.period=\['2013-01-01'\] must be two days"),
-        ({"parts": {"train": 0.5}}, "data.parts must give train, valid, test"),
-        ({"parts": {"train": 60, "valid": 0.1, "test": 0.1, "gap": None}}, "data.parts.train=60 must be a share"),
-        ({"parts": {"train": 0.5, "valid": 0.1, "test": 0.1, "gap": 0.5}}, "data.parts.gap=0.5 must be a number of d"),
+        ({"splits": {"train": 0.5}}, "data.splits must give train, valid, test"),
+        ({"splits": {"train": 60, "valid": 0.1, "test": 0.1, "gap": None}}, "data.splits.train=60 must be a share"),
+        (
+            {"splits": {"train": 0.5, "valid": 0.1, "test": 0.1, "gap": 0.5}},
+            "data.splits.gap=0.5 must be a number of d",
+        ),
         ({"satellites": "sputnik"}, "data.satellites=sputnik is unknown"),
         ({"held_out": "sputnik"}, "data.held_out=sputnik is unknown"),
         ({"noise_std": -1.0}, "data.noise_std=-1.0 must be zero or more"),
@@ -252,7 +255,7 @@ def test_options_that_cannot_work(change, words):
         ({"target": "eta"}, "has no eta: choose data.target among ssh, nadir_obs"),
         ({"observations": "nadirs"}, "observations=nadirs: there is no such file.* and it is no variable of .*a.nc"),
         ({"observations": "nadir_obs", "held_out": "c2"}, "data.held_out=c2 cannot be told from the others in maps"),
-        ({"margin": 15}, "20 days less two gaps of 16 are too few to be cut into three parts"),
+        ({"margin": 15}, "20 days less two gaps of 16 are too few to be cut into three splits"),
         ({"patch": 64}, "data.patch=64 does not fit maps of 12 x 16 cells"),
     ],
 )

@@ -11,14 +11,14 @@ import torch
 import xarray as xr
 from omegaconf import OmegaConf
 
-from dlgd.core.contract import PARTS
+from dlgd.core.contract import SPLITS
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import CONF
 from dlgd.problems.ssh.data.simulated import SSH
 from dlgd.problems.ssh.data.tiny import TinySSH, random_sea
 
 SMALL_SEA = {"years": 0.3, "days_of_spinup": 5, "cells": 32}
-SMALL = {"parts": {"train": 20, "valid": 5, "test": 5, "gap": 19}, "patch": 16}
+SMALL = {"splits": {"train": 20, "valid": 5, "test": 5, "gap": 19}, "patch": 16}
 
 
 def options() -> dict[str, Any]:
@@ -52,12 +52,12 @@ def test_the_sea_is_simulated_once(folder):
     assert file.stat().st_mtime_ns == before, "however it is observed"
     assert source.checksum() == same.checksum() != other.checksum()
     with xr.open_dataset(file) as sea:
-        for part, days in (("train", slice(0, 20)), ("valid", slice(39, 44)), ("test", slice(63, 68))):
-            samples = source.samples(part)
+        for split, days in (("train", slice(0, 20)), ("valid", slice(39, 44)), ("test", slice(63, 68))):
+            samples = source.samples(split)
             np.testing.assert_array_equal(samples.ssh, sea.ssh[days])
             np.testing.assert_array_equal(samples.time, sea.time[days])
             assert samples.observations.notnull().any()
-            xr.testing.assert_equal(other.samples(part).ssh, samples.ssh)
+            xr.testing.assert_equal(other.samples(split).ssh, samples.ssh)
     assert source.shape == source.spec.grid == source.samples("train").sea.shape
     make(sea=SMALL_SEA | {"seed": 1}, **SMALL).prepare()
     assert len(list(folder.glob("ssh-*/sea.nc"))) == 2
@@ -80,16 +80,16 @@ def test_the_shipped_options_fit():
     assert source.spec.output_channels[4] == "ssh_+0"
     assert len(source.spec.output_channels) == 9
     days = source._consecutive()
-    margins = [(days[part].start - source.margin, days[part].stop + source.margin) for part in PARTS]
-    assert margins[0][1] <= margins[1][0], "not even samples of two parts share an observation"
+    margins = [(days[split].start - source.margin, days[split].stop + source.margin) for split in SPLITS]
+    assert margins[0][1] <= margins[1][0], "not even samples of two splits share an observation"
     assert margins[1][1] <= margins[2][0]
 
 
 def test_less_training_can_be_scored_on_the_same_days():
-    usual, short = make()._consecutive(), make(parts={"train": 182, "skipped": 548})._consecutive()
+    usual, short = make()._consecutive(), make(splits={"train": 182, "skipped": 548})._consecutive()
     assert short["train"] == slice(548, 730)
-    assert SSH(**(options() | {"parts": {"train": 730, "valid": 120, "test": 180, "gap": 30}}))._consecutive() == usual
-    assert [short[part] for part in ("valid", "test")] == [usual[part] for part in ("valid", "test")]
+    assert SSH(**(options() | {"splits": {"train": 730, "valid": 120, "test": 180, "gap": 30}}))._consecutive() == usual
+    assert [short[split] for split in ("valid", "test")] == [usual[split] for split in ("valid", "test")]
 
 
 @pytest.mark.parametrize(
@@ -97,11 +97,11 @@ def test_less_training_can_be_scored_on_the_same_days():
     [
         ({"sea": {"cells": 32.5}}, "data.sea.cells=32.5"),
         ({"sea": {"seed": -1}}, "data.sea.seed=-1"),
-        ({"parts": {"other": 3}}, "data.parts must give"),
-        ({"parts": {"test": 0}}, "data.parts.test=0"),
-        ({"parts": {"skipped": -1}}, "data.parts.skipped=-1"),
-        ({"parts": {"train": 2000}}, "data.parts need 2360 days, but data.sea.years=3.0 are 1096"),
-        ({"parts": {"gap": 18}}, "the valid part begins 18 days after.*19 days around"),
+        ({"splits": {"other": 3}}, "data.splits must give"),
+        ({"splits": {"test": 0}}, "data.splits.test=0"),
+        ({"splits": {"skipped": -1}}, "data.splits.skipped=-1"),
+        ({"splits": {"train": 2000}}, "data.splits need 2360 days, but data.sea.years=3.0 are 1096"),
+        ({"splits": {"gap": 18}}, "the valid split begins 18 days after.*19 days around"),
         ({"patch": 129}, "data.patch=129"),
         ({"satellites": "nonsense"}, "data.satellites=nonsense"),
         ({"days": 3, "margin": 0}, "data.margin=0"),
@@ -126,8 +126,8 @@ def test_tiny_is_ready_at_once_and_alike():
         small.output_channels,
         small.days,
     )
-    for part in PARTS:
-        assert tiny.samples(part).observations.notnull().any(("lat", "lon")).mean() > 0.5
+    for split in SPLITS:
+        assert tiny.samples(split).observations.notnull().any(("lat", "lon")).mean() > 0.5
     batch = tiny.stream(halo=2, batch_size=3, seed=0, device="cpu").batch(0)
     assert batch.input.shape == (3, len(small.input_channels), 20, 20)
     assert batch.target.shape == (3, 1, 16, 16)

@@ -1,4 +1,4 @@
-"""Samples of sea surface height and their tensors: parts, windows, first guesses, users' files."""
+"""Samples of sea surface height and their tensors: splits, windows, first guesses, users' files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 import torch
 import xarray as xr
 
-from dlgd.core.contract import PARTS
+from dlgd.core.contract import SPLITS
 from dlgd.core.errors import Refusal
 from dlgd.problems.ssh.data.stream import PRIOR
 from tests.problems.ssh.data.seas_at_hand import (
@@ -30,14 +30,14 @@ from tests.problems.ssh.data.seas_at_hand import (
 
 def test_samples_are_the_days_of_the_record():
     source, first = small(), 0
-    for part in PARTS:
-        samples = source.samples(part)
+    for split in SPLITS:
+        samples = source.samples(split)
         assert samples.ssh.dims == ("sample", "lat", "lon")
         assert samples.observations.dims == ("day", "lat", "lon")
-        days = slice(first, first + COUNTS[part])
+        days = slice(first, first + COUNTS[split])
         np.testing.assert_array_equal(samples.time, SEA.time[days])
         np.testing.assert_array_equal(samples.ssh, SEA.ssh[days])
-        near = slice(max(first - MARGIN, 0), first + COUNTS[part] + MARGIN)
+        near = slice(max(first - MARGIN, 0), first + COUNTS[split] + MARGIN)
         np.testing.assert_array_equal(samples.day, SEA.time[near])
         np.testing.assert_array_equal(samples.observations, SEA.observations[near])
         assert samples.sea.dtype == bool
@@ -47,14 +47,14 @@ def test_samples_are_the_days_of_the_record():
         train = SEA.ssh.values[: COUNTS["train"]].astype(float)
         assert samples.attrs["mean"] == pytest.approx(np.nanmean(train), rel=1e-9)
         assert samples.attrs["std"] == pytest.approx(np.nanstd(train), rel=1e-6)
-        xr.testing.assert_identical(samples, source.samples(part))
+        xr.testing.assert_identical(samples, source.samples(split))
         first = days.stop + GAP
 
 
 def test_points_of_samples_are_those_of_their_maps():
     """None of the others', and all of them."""
-    for part in PARTS:
-        samples = small().samples(part)
+    for split in SPLITS:
+        samples = small().samples(split)
         lowest, highest = (samples.day.values[end] + np.timedelta64(12, "h") * sign for end, sign in ((0, -1), (-1, 1)))
         times = samples.track_time.values
         assert ((times >= lowest) & (times <= highest)).all()
@@ -66,12 +66,12 @@ def test_points_of_samples_are_those_of_their_maps():
 def test_no_observation_is_shared_by_windows_and_samples_of_two_parts():
     source = small()
     windows = {}
-    for part in PARTS:
-        time = source.samples(part).time.values.astype("datetime64[D]")
-        windows[part] = set(np.arange(time[0] - HALF, time[-1] + HALF + 1))
-    for one in PARTS:
+    for split in SPLITS:
+        time = source.samples(split).time.values.astype("datetime64[D]")
+        windows[split] = set(np.arange(time[0] - HALF, time[-1] + HALF + 1))
+    for one in SPLITS:
         assert windows[one] & set(source.samples(one).day.values.astype("datetime64[D]"))
-        for other in set(PARTS) - {one}:
+        for other in set(SPLITS) - {one}:
             assert not windows[one] & windows[other]
             assert not windows[one] & set(source.samples(other).day.values.astype("datetime64[D]"))
 
@@ -79,7 +79,7 @@ def test_no_observation_is_shared_by_windows_and_samples_of_two_parts():
 def test_parts_that_stand_too_close():
     source = Small(SEA)
     source.gap = MARGIN + HALF - 1
-    with pytest.raises(Refusal, match=r"the valid part begins 6 days after.* 7 days around"):
+    with pytest.raises(Refusal, match=r"the valid split begins 6 days after.* 7 days around"):
         source.prepare()
 
 
@@ -123,12 +123,12 @@ def test_options_that_cannot_work(changes, said):
 # --- tensors of whole maps -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("split", SPLITS)
 @pytest.mark.parametrize("halo", [0, 3])
-def test_windows_hold_the_days_around_a_sample(part, halo):
+def test_windows_hold_the_days_around_a_sample(split, halo):
     """Cell by cell: observations, flags and truth where there are any, 0 elsewhere."""
     source = small()
-    samples = source.samples(part)
+    samples = source.samples(split)
     batch = encoded(source, samples, halo)
     _, given, flags, statics = channels(batch)
     sea = np.pad(samples.sea.values, halo)
@@ -220,7 +220,7 @@ def test_a_subset_is_found_by_its_dates():
 def test_a_day_without_truth():
     sea = SEA.copy(deep=True)
     sea.ssh[10] = np.nan
-    source = Small(sea, observe_again=True)
+    source = Small(sea, resample_observations=True)
     source.prepare()
     samples = source.samples("train")
     mask = encoded(source, samples).mask

@@ -47,7 +47,7 @@ def test_dense_posterior(kind, maps):
 @pytest.mark.parametrize("together", [1, 3000, 2**21])
 def test_many_tiles_padded_in_batches_are_the_dense_posterior_too(together, monkeypatch):
     """Each of them sees everything."""
-    monkeypatch.setitem(oi_posterior.TOGETHER, "cpu", together)
+    monkeypatch.setitem(oi_posterior.MAX_BATCH_ELEMENTS, "cpu", together)
     days = random_samples(ny=24, nx=20, spacing=0.25, points=60)
     lengths = (0.7, 0.4, 0.5)
     assert len(cut(np.arange(9) / 0.7, oi_posterior.TILE_DAYS)) > 3

@@ -58,7 +58,7 @@ def test_scores_agree_with_loops(land):
 def test_velocities_piece_by_piece_are_the_same(samples, monkeypatch):
     guessed = guess(samples)
     usual = evaluation().scores(samples, guessed)
-    monkeypatch.setattr("dlgd.problems.ssh.scores.errors.TOGETHER", 5 * ROWS * COLUMNS)
+    monkeypatch.setattr("dlgd.problems.ssh.scores.errors.MAX_BATCH_ELEMENTS", 5 * ROWS * COLUMNS)
     assert evaluation().scores(samples, guessed) == pytest.approx(usual, rel=1e-10)
 
 

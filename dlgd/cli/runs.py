@@ -1,0 +1,94 @@
+"""Runs that exist: their folders, configurations and places in MLflow. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from dlgd.core.errors import Refusal
+
+CONFIG = "config.yaml"  # of a run, in its folder
+
+
+def find_trained(text: str, config: DictConfig) -> tuple[Path, DictConfig | None]:
+    """A run folder and its configuration, from its path or its id in the MLflow of `config`; or a checkpoint file,
+    which has its own."""
+    file = Path(text).expanduser()
+    if file.is_file():
+        return file, None
+    folder = find_run(text, OmegaConf.select(config, "tracking.uri"))
+    return folder, read_config(folder)
+
+
+def find_run(text: str, uri: str | None = None) -> Path:
+    """A run's folder, from its path or its id in the MLflow at `uri`; Refusal where there is none."""
+    folder = Path(text).expanduser()
+    if not folder.is_dir():
+        from dlgd.tracking.store import find_run_folder
+
+        if len(text) != 32 or not text.isalnum():  # not an MLflow id: spare its start
+            raise Refusal(f"there is no run folder {text}: give one such as outputs/2026-01-31/12-00-00-000000")
+        folder = find_run_folder(text, uri=uri)
+    if not (folder / CONFIG).is_file():
+        raise Refusal(f"{folder} is not a run folder: it has no {CONFIG}")
+    return folder
+
+
+def refuse_lost_run(arguments: list[str]) -> None:
+    """Look for the run of `resume=` before Hydra makes a folder for the command."""
+    typed = {key: value for key, _, value in (argument.partition("=") for argument in arguments)}
+    if typed.get("resume", "null") not in ("", "null"):
+        uri = typed.get("tracking.uri", "null")
+        find_run(typed["resume"], None if uri in ("", "null") else uri.strip("'\""))
+
+
+def run_folder(resume: str | None, uri: str | None, new: str) -> str:
+    """The folder of the run that is resumed, else a new one; `${run_folder:...}` in YAML."""
+    return new if resume is None else str(find_run(resume, uri))
+
+
+def run_id(folder: Path) -> str | None:
+    """The MLflow run that a run folder belongs to, if any."""
+    from dlgd.tracking.store import read_run_id
+
+    return read_run_id(folder)
+
+
+def read_config(folder: Path) -> DictConfig:
+    """The configuration that a run was made with."""
+    try:
+        return OmegaConf.load(folder / CONFIG)
+    except Exception as error:  # whatever YAML makes of a damaged file
+        raise Refusal(f"{folder / CONFIG} cannot be read: {error}") from error
+
+
+def resumed_config(folder: Path, overrides: list[str]) -> DictConfig:
+    """The configuration of a run with the values typed now; the choice of a group cannot be changed."""
+    config = read_config(folder)
+    for override in overrides:
+        key, _, _ = override.partition("=")
+        if key == "resume":
+            continue
+        if "." not in key and isinstance(OmegaConf.select(config, key), DictConfig | type(None)):
+            raise Refusal(
+                f"{override} cannot be changed in a resumed run: change single values such as training.minutes"
+            )
+        if OmegaConf.select(config, key.lstrip("+~"), throw_on_missing=False) is None and not _exists(config, key):
+            raise Refusal(f"{key} is not an option of the resumed run")
+        config.merge_with_dotlist([override])
+    return config
+
+
+def _exists(config: DictConfig, key: str) -> bool:
+    parent, _, name = key.rpartition(".")
+    node = OmegaConf.select(config, parent) if parent else config
+    return isinstance(node, DictConfig) and name in node
+
+
+def write_config(config: DictConfig, folder: Path) -> None:
+    """Keep the resolved configuration in the run folder."""
+    try:
+        (folder / CONFIG).write_text(OmegaConf.to_yaml(config, resolve=True))
+    except OSError as error:
+        raise Refusal(f"nothing can be written in {folder} ({error.strerror}): choose another hydra.run.dir") from error

@@ -1,0 +1,167 @@
+"""A training from its configuration to its record: what `dlgd.train` and each trial of a search do."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from dlgd import build
+from dlgd.cli import runs
+from dlgd.core.contract import DataSource, Evaluation, Loss, Method, Network, Tracker
+from dlgd.core.files import make_writable
+from dlgd.core.progress import duration
+from dlgd.plotting.curves import learning_curves
+from dlgd.scoring.report import report
+from dlgd.scoring.trained import Trained, kept_snapshots, validation
+from dlgd.training import checkpoint
+from dlgd.training.loop import Result, fit
+from dlgd.training.options import Options
+from dlgd.training.schedulers import Scheduler
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchTrial:
+    """What a search changes in a training: its data are ready, and the test split is left alone."""
+
+    data: DataSource
+    should_stop: Callable[[Mapping[str, float], int], bool]  # of a validation's scores and step: whether to stop there
+    tags: Mapping[str, str]  # of the run's record, besides those of every run
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSetup:
+    """What a training is made of, as far as it can be made before the data are."""
+
+    data: DataSource
+    evaluation: Evaluation
+    network: Network
+    options: Options
+    optimizers: dict[str, torch.optim.Optimizer]
+    scheduler: Scheduler
+    device: torch.device
+
+
+def assemble(config: DictConfig, data: DataSource, *, resumed: bool) -> TrainingSetup:
+    """Build everything that can be refused. Notes in the configuration which weights `init_from` gave."""
+    evaluation, where, scheduler = build.evaluation(config), build.run_device(config), build.scheduler(config)
+    network = build.network(config, data.spec)
+    options = build.options(config, evaluation, network)
+    source = None if resumed or config.init_from is None else runs.find_trained(str(config.init_from), config)
+    given = build.begin(config, network, source)
+    config.init_loaded = config.init_loaded if resumed else given
+    optimizers = build.optimizers(config, network.to(where))
+    network.check(build.loss(config, data.spec))
+    build.augmentation(config, data.spec)
+    return TrainingSetup(
+        data=data,
+        evaluation=evaluation,
+        network=network,
+        options=options,
+        optimizers=optimizers,
+        scheduler=scheduler,
+        device=where,
+    )
+
+
+def train(config: DictConfig, folder: Path, *, resumed: bool, trial: SearchTrial | None = None) -> str:
+    """Build, prepare the data, fit, score the best weights on the test split, record. Returns the status.
+
+    Everything that can be refused is built before the data are made.
+    """
+    earlier = checkpoint.load(checkpoint.last_path(folder)) if resumed else None
+    methods = build.comparison(config) if trial is None else []
+    setup = assemble(config, build.data(config) if trial is None else trial.data, resumed=resumed)
+    data, network, evaluation = setup.data, setup.network, setup.evaluation
+    tracker = build.tracker(config, folder)
+    make_writable(folder / "checkpoints")
+    runs.write_config(config, folder)
+    log.info("run folder %s", folder)
+
+    if trial is None:
+        data.prepare()
+    # again: the scalings are known only now
+    network.use_scaling(data.spec.scaling)
+    loss, augmentation = build.loss(config, data.spec), build.augmentation(config, data.spec)
+    halo = network.halo + augmentation.halo
+    params, tags = build.record(config, config.choices, str(setup.device), data.checksum())
+    tags |= {} if trial is None else trial.tags
+    tracker.start(name=run_name(config.choices), params=params, tags=tags, run_id=runs.run_id(folder))
+    tracker.artifact(folder / runs.CONFIG)
+    validate = validation(
+        data=data, evaluation=evaluation, loss=loss, halo=network.halo, device=setup.device,
+        snapshots=folder / "snapshots",
+    )  # fmt: skip
+    status = "FAILED"
+    try:
+        result = fit(
+            network=network,
+            loss=loss,
+            stream=data.stream(halo=halo, batch_size=setup.options.batch_size, seed=config.seed, device=setup.device),
+            augmentation=augmentation,
+            optimizers=setup.optimizers,
+            scheduler=setup.scheduler,
+            validate=validate,
+            tracker=tracker,
+            folder=folder,
+            options=setup.options,
+            device=setup.device,
+            seed=config.seed,
+            config=OmegaConf.to_container(config, resolve=True) | {"statistics": data.statistics},
+            resume=earlier,
+            should_stop=None if trial is None else trial.should_stop,
+        )
+        if trial is None:
+            evaluate_best(config, folder, setup, loss, methods, tracker, result)
+        tracker.artifact(folder / "checkpoints")
+        status = result.status
+    except KeyboardInterrupt:
+        status = "KILLED"
+    finally:
+        tracker.finish(status)
+    return status
+
+
+def run_name(choices: Mapping[str, str]) -> str:
+    """Such as resnet-nemovar-flips: the choices that tell runs apart."""
+    named = [choices[group] for group in ("model", "data", "augmentation")]
+    return "-".join(one for one in named if one != "none")
+
+
+def evaluate_best(
+    config: DictConfig,
+    folder: Path,
+    setup: TrainingSetup,
+    loss: Loss,
+    methods: list[Method],
+    tracker: Tracker,
+    result: Result,
+) -> None:
+    """Draw the curves of a training; if it was not interrupted, score its best weights on the test split."""
+    data, network, evaluation = setup.data, setup.network, setup.evaluation
+    (folder / "figures").mkdir(exist_ok=True)
+    higher = [column.key for column in evaluation.columns if column.higher]
+    learning_curves(result.history, folder / "figures" / "learning_curves.png", higher=higher)
+    if result.status != "FINISHED":
+        return
+    evaluation.progress(folder / "figures", kept_snapshots(folder / "snapshots"))
+    checkpoint.restore(network, checkpoint.load(checkpoint.best_path(folder, setup.options.criteria[0])))
+    name = config.choices.model
+    ours = Trained(name=name, network=network, data=data, device=setup.device, loss=loss)
+    report(
+        methods=[ours, *build.fitted(methods, data)],
+        samples=data.samples("test"),
+        evaluation=evaluation,
+        folder=folder,
+        tracker=tracker,
+        title=f"{config.data.name}, test split: {result.step} steps, {duration(result.seconds)}, {setup.device}",
+        split="test",
+        step=result.step,
+    )
+    log.info("everything is in %s", folder)

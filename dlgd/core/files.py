@@ -1,0 +1,46 @@
+"""Files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dlgd.core.errors import Refusal
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A place beside `path` to write to, which takes its place at the end; what was there stays if anything fails.
+
+    The content is on the disk before it takes the place, so that not even a power cut leaves half a file. Raises
+    OSError as writing does.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        yield partial
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text whole or not at all, in UTF-8. Raises OSError as writing does."""
+    with written_whole(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def make_writable(folder: Path) -> None:
+    """Make the folder, and write and remove a small file in it. Raises Refusal where that fails."""
+    probe = folder / ".probe"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"dlgd")
+        probe.unlink()
+    except OSError as error:
+        raise Refusal(
+            f"Nothing can be written in {folder} ({error.strerror}): choose another output folder."
+        ) from error

@@ -1,0 +1,23 @@
+"""Rows of a table with figures that are printed elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dlgd.core.errors import Refusal
+
+
+def published_rows(rows: Sequence[Mapping[str, Any]], scores: Sequence[str]) -> list[dict[str, Any]]:
+    """Rows of a table from rows {name, source, some of scores} of a YAML file; Refusal where one cannot be read."""
+    if isinstance(rows, str) or not all(isinstance(row, Mapping) for row in rows):
+        raise Refusal(f"evaluation.scores.published={rows} must be a list of rows with name and source")
+    read = []
+    for row in rows:
+        if set(row) - {"name", "source", *scores} or not row.get("name") or not row.get("source"):
+            raise Refusal(
+                f"A published row needs name and source and may have {', '.join(scores)}; this one has {dict(row)}."
+            )
+        figures = {key: float(row[key]) for key in scores if row.get(key) is not None}
+        read.append({"method": row["name"], "source": row["source"], **figures})
+    return read
