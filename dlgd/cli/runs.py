@@ -7,6 +7,7 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from dlgd.core.errors import Refusal
+from dlgd.core.renames import updated
 
 CONFIG = "config.yaml"  # of a run, in its folder
 
@@ -56,9 +57,9 @@ def run_id(folder: Path) -> str | None:
 
 
 def read_config(folder: Path) -> DictConfig:
-    """The configuration that a run was made with."""
+    """The configuration that a run was made with, with the names of now."""
     try:
-        return OmegaConf.load(folder / CONFIG)
+        return OmegaConf.create(updated(OmegaConf.to_container(OmegaConf.load(folder / CONFIG))))
     except Exception as error:  # whatever YAML makes of a damaged file
         raise Refusal(f"{folder / CONFIG} cannot be read: {error}") from error
 

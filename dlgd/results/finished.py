@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dlgd.core.errors import Refusal
+from dlgd.core.renames import updated_params
 from dlgd.results import database
 from dlgd.tracking import store
 from dlgd.tracking.provenance import flatten
@@ -162,4 +163,5 @@ def _record(run: Run) -> database.Record:
 
 def _run(record: database.Record) -> FinishedRun:
     minutes = math.nan if record.end is None else (record.end - record.start) / 60_000
-    return FinishedRun(record.run_id, record.params, record.metrics, record.tags, minutes, record.status, record.start)
+    params = updated_params(record.params)
+    return FinishedRun(record.run_id, params, record.metrics, record.tags, minutes, record.status, record.start)

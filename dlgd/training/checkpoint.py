@@ -18,6 +18,7 @@ from torch.optim import Optimizer
 
 from dlgd.core.errors import Refusal
 from dlgd.core.files import written_whole
+from dlgd.core.renames import updated
 
 FORMAT = "dlgd checkpoint 1"
 
@@ -123,7 +124,7 @@ def load(path: Path) -> Checkpoint:
     if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
         raise Refusal(foreign)
     content["state"] = State(**json.loads(content["state"]))
-    content["config"] = json.loads(content["config"])
+    content["config"] = updated(json.loads(content["config"]))
     return Checkpoint(**content, path=path)
 
 

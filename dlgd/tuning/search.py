@@ -18,6 +18,7 @@ from dlgd import build
 from dlgd.cli import entry, runs
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import CONF
+from dlgd.core.renames import updated_params
 from dlgd.tracking.provenance import flatten
 from dlgd.tracking.store import is_alive, owner
 from dlgd.tuning import outcomes, pool, queue, report
@@ -151,6 +152,7 @@ def compare_settings(study: Study, wanted: Mapping[str, str], folder: Path) -> N
             raise Refusal(f"{folder} has trials of another search: type study=<another name>, or remove the folder")
         study.set_user_attr("settings", dict(wanted))
         return
+    before = updated_params(before)
     for key in {**wanted, **before}:
         now, then = wanted.get(key, "nothing"), before.get(key, "nothing")
         if now != then:

@@ -1,0 +1,114 @@
+"""Names that have changed since runs were recorded with them, so that old runs are read as new ones.
+
+Configurations in run folders and checkpoints, and the parameters of runs in MLflow, go through here when they are read;
+nothing is ever written back. What is renamed in the program gets a line here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+# Modules of what a `_target_` may name.
+MODULES = {
+    "dlgd.augmentation.mirrored_seas": "dlgd.problems.ssh.augmentation",
+    "dlgd.baselines.classifiers": "dlgd.problems.images.methods.classifiers",
+    "dlgd.baselines.ensemble": "dlgd.problems.lorenz.methods.ensemble",
+    "dlgd.baselines.forecasts": "dlgd.problems.lorenz.methods.forecasts",
+    "dlgd.baselines.generators": "dlgd.problems.images.methods.generators",
+    "dlgd.baselines.given": "dlgd.problems.images.methods.identity",
+    "dlgd.baselines.identification": "dlgd.problems.lorenz.methods.identification",
+    "dlgd.baselines.interpolation": "dlgd.problems.lorenz.methods.interpolation",
+    "dlgd.baselines.maps": "dlgd.problems.ssh.methods.maps",
+    "dlgd.baselines.normalization": "dlgd.problems.normalization.methods",
+    "dlgd.baselines.optimal_interpolation": "dlgd.problems.ssh.methods.optimal_interpolation",
+    "dlgd.baselines.pca": "dlgd.problems.images.methods.pca",
+    "dlgd.baselines.variational": "dlgd.problems.lorenz.methods.variational",
+    "dlgd.data.digits": "dlgd.problems.images.data.digits",
+    "dlgd.data.lorenz": "dlgd.problems.lorenz.data.lorenz",
+    "dlgd.data.nemovar_files": "dlgd.problems.normalization.data.nemovar_files",
+    "dlgd.data.normalization": "dlgd.problems.normalization.data.simulated",
+    "dlgd.data.ssh": "dlgd.problems.ssh.data.simulated",
+    "dlgd.data.ssh_netcdf": "dlgd.problems.ssh.data.netcdf",
+    "dlgd.evaluation.assimilation": "dlgd.problems.lorenz.scores.assimilation",
+    "dlgd.evaluation.classification": "dlgd.problems.images.scores.classification",
+    "dlgd.evaluation.forecast": "dlgd.problems.lorenz.scores.forecast",
+    "dlgd.evaluation.generation": "dlgd.problems.images.scores.generation",
+    "dlgd.evaluation.identification": "dlgd.problems.lorenz.scores.identification",
+    "dlgd.evaluation.normalization": "dlgd.problems.normalization.scores",
+    "dlgd.evaluation.reconstruction": "dlgd.problems.images.scores.reconstruction",
+    "dlgd.evaluation.ssh": "dlgd.problems.ssh.scores.evaluation",
+    "dlgd.models.segments": "dlgd.models.overlapping_segments",
+    "dlgd.multirun": "dlgd.cli.multirun",
+}
+
+# Names in these modules, as they are called now.
+NAMES = {
+    "dlgd.models.overlapping_segments.SegmentNet": "dlgd.models.overlapping_segments.OverlappingSegments",
+    "dlgd.problems.images.methods.identity.Given": "dlgd.problems.images.methods.identity.Identity",
+}
+
+# Options, by their place in the configuration of a run.
+OPTIONS = {
+    "data.first_guess.observings": "data.first_guess.observation_draws",
+    "data.noise_again": "data.resample_observations",
+    "data.observe_again": "data.resample_observations",
+    "data.parts": "data.splits",
+    "evaluation.judge": "evaluation.classifier",
+    "evaluation.methods.given": "evaluation.methods.identity",
+    "init_rate": "init_lr_scale",
+    "part": "split",
+    "taken_over": "init_loaded",
+}
+
+# Values of options, by the option's present place.
+VALUES = {
+    ("baseline", "given"): "identity",
+    ("choices.baseline", "given"): "identity",
+    ("choices.model", "segments"): "overlapping_segments",
+    ("data.observations.pattern_per", "part"): "split",
+    ("evaluation.classifier", "experiments/digits/judge.pt"): "experiments/digits/classifier.pt",
+    ("model", "segments"): "overlapping_segments",
+}
+
+
+def updated(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A nested configuration with the names of now; what was never renamed stays as it is."""
+    return _updated(config, "")
+
+
+def _updated(config: Mapping[str, Any], outer: str) -> dict[str, Any]:
+    found = {}
+    for key, value in config.items():
+        place = option(f"{outer}{key}")
+        if isinstance(value, Mapping):
+            value = _updated(value, f"{place}.")
+        found[place.rpartition(".")[2]] = _value(place, value)
+    return found
+
+
+def updated_params(params: Mapping[str, str]) -> dict[str, str]:
+    """The flat parameters of a run in MLflow, {"data.parts.train": "730"}, with the names of now."""
+    places = ((option(key), value) for key, value in params.items())
+    return {place: _value(place, value) for place, value in places}
+
+
+def option(place: str) -> str:
+    """The present place of an option, or of one within it: "data.parts.train" -> "data.splits.train"."""
+    for old, new in OPTIONS.items():
+        if place == old or place.startswith(f"{old}."):
+            return new + place.removeprefix(old)
+    return place
+
+
+def target(path: str) -> str:
+    """The present path of what a `_target_` names; of what is not dlgd's or was never moved, the same."""
+    module, _, name = path.rpartition(".")
+    moved = f"{MODULES.get(module, module)}.{name}"
+    return NAMES.get(moved, moved)
+
+
+def _value(place: str, value: Any) -> Any:
+    if place.rpartition(".")[2] == "_target_" and isinstance(value, str) and "." in value:
+        return target(value)
+    return VALUES.get((place, value), value) if isinstance(value, str) else value
