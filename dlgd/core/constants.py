@@ -1,8 +1,14 @@
-"""Physical constants and conventions that several rooms use."""
+"""Physical constants and conventions: each is defined here and nowhere else."""
 
 import math
 
 EARTH_RADIUS_M = 6.371e6  # mean radius, IUGG (Moritz 2000, Geodetic Reference System 1980)
-KM_PER_DEGREE = math.radians(EARTH_RADIUS_M / 1e3)  # along a meridian of a sphere of the mean radius: 111.195
+EARTH_RADIUS_KM = EARTH_RADIUS_M / 1e3
+KM_PER_DEGREE = math.radians(EARTH_RADIUS_KM)  # along a meridian of a sphere of the mean radius: 111.195
+EARTH_RATE = 7.2921e-5  # rad/s, with respect to the stars (Gill 1982, appendix 2)
+GRAVITY = 9.81  # m/s2
+
+SECONDS_PER_DAY = 86400.0
+DAYS_PER_YEAR = 365.25
 
 CF_CONVENTIONS = {"Conventions": "CF-1.11"}  # global attributes of the NetCDF files that dlgd writes

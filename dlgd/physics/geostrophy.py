@@ -17,10 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dlgd.core.constants import EARTH_RADIUS_M
+from dlgd.core.constants import EARTH_RADIUS_M, EARTH_RATE, GRAVITY
 
-GRAVITY = 9.81  # m/s2
-EARTH_RATE = 7.2921e-5  # rad/s, with respect to the stars (Gill 1982, appendix 2)
 EQUATOR = 3.0  # degrees: nearer to the equator f is too small for the balance to hold
 CORNERS = 3  # cells in each direction, without which there is no derivative
 

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dlgd.core.constants import EARTH_RADIUS_M
 from dlgd.physics.halo import Topology
-
-EARTH_RADIUS_M = 6.371e6  # mean radius, IUGG (Moritz 2000, Geodetic Reference System 1980)
 
 Position = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 

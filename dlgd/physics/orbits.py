@@ -15,8 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-EARTH_RADIUS_KM = 6371.0  # IUGG mean radius
-DAY_S = 86400.0
+from dlgd.core.constants import EARTH_RADIUS_KM, SECONDS_PER_DAY
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +30,7 @@ class RepeatOrbit:
     @property
     def cycle_s(self) -> float:
         """Time after which the ground track repeats itself."""
-        return self.cycle_days * DAY_S
+        return self.cycle_days * SECONDS_PER_DAY
 
     @property
     def motion(self) -> float:

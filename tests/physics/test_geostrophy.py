@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from dlgd.core.constants import EARTH_RADIUS_M
-from dlgd.physics.geostrophy import EARTH_RATE, GRAVITY, coriolis, velocity, vorticity
+from dlgd.core.constants import EARTH_RADIUS_M, EARTH_RATE, GRAVITY
+from dlgd.physics.geostrophy import coriolis, velocity, vorticity
 
 LAT, LON = np.linspace(33, 43, 101), np.linspace(-65, -55, 121)
 PHI, LAM = np.deg2rad(LAT)[:, None], np.deg2rad(LON)

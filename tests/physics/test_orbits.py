@@ -5,14 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dlgd.physics.orbits import (
-    DAY_S,
-    EARTH_RADIUS_KM,
-    SATELLITES,
-    Box,
-    latitude_longitude,
-    points_over,
-)
+from dlgd.core.constants import EARTH_RADIUS_KM, SECONDS_PER_DAY
+from dlgd.physics.orbits import SATELLITES, Box, latitude_longitude, points_over
 
 NAMES = sorted(SATELLITES)
 GULF_STREAM = Box(33.0, 43.0, -65.0, -55.0)
@@ -128,7 +122,7 @@ def test_points_over_a_box_are_those_of_the_whole_track(name):
 
 def test_consecutive_points_are_seven_kilometres_apart():
     found = points_over(
-        GULF_STREAM, SATELLITES["envisat"], duration_s=35 * DAY_S, spacing_km=7.0, node_deg=0.0, start_s=0.0
+        GULF_STREAM, SATELLITES["envisat"], duration_s=35 * SECONDS_PER_DAY, spacing_km=7.0, node_deg=0.0, start_s=0.0
     )
     places, close = unit(found.lat, found.lon), np.diff(found.time_s) < 2
     gaps = distance_km(places[1:], places[:-1])[close]
@@ -138,12 +132,16 @@ def test_consecutive_points_are_seven_kilometres_apart():
 @pytest.mark.parametrize("west", [-5.0, 175.0, 355.0])
 def test_boxes_in_any_convention_of_longitudes(west):
     box = Box(40.0, 50.0, west, west + 10)
-    found = points_over(box, SATELLITES["jason"], duration_s=10 * DAY_S, spacing_km=7.0, node_deg=0.0, start_s=0.0)
+    found = points_over(
+        box, SATELLITES["jason"], duration_s=10 * SECONDS_PER_DAY, spacing_km=7.0, node_deg=0.0, start_s=0.0
+    )
     assert len(found.lon) > 500
     assert west <= found.lon.min() < found.lon.max() <= west + 10
 
 
 def test_a_box_that_no_track_reaches():
     box = Box(80.0, 85.0, 0.0, 20.0)
-    found = points_over(box, SATELLITES["jason"], duration_s=10 * DAY_S, spacing_km=7.0, node_deg=0.0, start_s=0.0)
+    found = points_over(
+        box, SATELLITES["jason"], duration_s=10 * SECONDS_PER_DAY, spacing_km=7.0, node_deg=0.0, start_s=0.0
+    )
     assert len(found.time_s) == 0

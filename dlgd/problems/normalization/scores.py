@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dlgd.core.constants import CF_CONVENTIONS
 from dlgd.core.contract import Evaluation
 from dlgd.core.errors import Refusal
 from dlgd.scoring.table import Column, seconds
@@ -101,7 +102,7 @@ class NormalizationEvaluation(Evaluation):
                 eps, units="1", long_name="relative error of gamma squared, (predicted^2 - gamma^2) / gamma^2"
             )
         title = "Normalization coefficients of a diffusion-based correlation operator, as predicted"
-        dataset = xr.Dataset(variables, samples.coords, {"Conventions": "CF-1.11", "title": title})
+        dataset = xr.Dataset(variables, samples.coords, CF_CONVENTIONS | {"title": title})
         for name, (standard_name, units) in UNITS.items():
             if name in dataset.coords:
                 dataset[name].attrs = {"standard_name": standard_name, "units": units, "long_name": standard_name}

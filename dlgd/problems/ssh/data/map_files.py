@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from dlgd.core.constants import KM_PER_DEGREE
 from dlgd.core.errors import Refusal
 from dlgd.problems.ssh.data import map_axes as ssh_axes
 from dlgd.problems.ssh.data import map_names as ssh_names
@@ -25,7 +26,6 @@ log = logging.getLogger(__name__)
 
 BLOCK = 8_000_000  # values read at a time
 INCOMPLETE = 0.5  # a map with less than this share of the usual number of cells counts as missing
-KM_PER_DEGREE = 111.195
 NOON = np.timedelta64(12, "h")
 
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from dlgd.core.constants import SECONDS_PER_DAY
 from dlgd.core.errors import Refusal
-from dlgd.physics.orbits import DAY_S, SATELLITES, Box, Points, points_over
+from dlgd.physics.orbits import SATELLITES, Box, Points, points_over
 from dlgd.problems.ssh.data.map_samples import OBSERVATIONS, day_numbers
 
 SPACING_KM = 7.0  # between two points along a track, and across a swath
@@ -136,7 +137,7 @@ def at_points(sea: xr.Dataset, points: Points) -> np.ndarray:
     """ssh (points,) by linear interpolation in time, latitude and longitude; NaN beside land and unknown days."""
     from scipy.ndimage import map_coordinates
 
-    days = points.time_s / DAY_S
+    days = points.time_s / SECONDS_PER_DAY
     rows, columns = (
         (values - float(sea[axis][0])) / (float(sea[axis][-1] - sea[axis][0]) / (sea.sizes[axis] - 1))
         for axis, values in (("lat", points.lat), ("lon", points.lon))

@@ -10,12 +10,13 @@ import numpy as np
 import xarray as xr
 
 from dlgd.core import cache
+from dlgd.core.constants import DAYS_PER_YEAR
 from dlgd.core.contract import SPLITS
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import cache_folder
 from dlgd.problems.ssh.data.map_samples import consecutive
 from dlgd.problems.ssh.data.observing import Observing
-from dlgd.problems.ssh.data.simulated_sea import DAYS_OF_A_YEAR, simulate
+from dlgd.problems.ssh.data.simulated_sea import simulate
 from dlgd.problems.ssh.data.source import SSHSource
 from dlgd.problems.ssh.data.tiny import TinySSH
 
@@ -92,7 +93,7 @@ class SSH(SSHSource):
             least = 0 if split == "skipped" else 1
             if count < least:
                 raise Refusal(f"data.splits.{split}={count} must be at least {least}")
-        needed, there = self._consecutive()["test"].stop, round(self.sea["years"] * DAYS_OF_A_YEAR)
+        needed, there = self._consecutive()["test"].stop, round(self.sea["years"] * DAYS_PER_YEAR)
         if needed > there:
             raise Refusal(f"data.splits need {needed} days, but data.sea.years={self.sea['years']} are {there}")
         self.observing.check()

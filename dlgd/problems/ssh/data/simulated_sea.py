@@ -21,13 +21,18 @@ import torch
 import xarray as xr
 
 from dlgd.core import progress as waiting
-from dlgd.core.constants import EARTH_RADIUS_M
+from dlgd.core.constants import (
+    CF_CONVENTIONS,
+    DAYS_PER_YEAR,
+    EARTH_RADIUS_M,
+    EARTH_RATE,
+    GRAVITY,
+    KM_PER_DEGREE,
+    SECONDS_PER_DAY,
+)
 from dlgd.core.errors import Refusal
-from dlgd.physics.geostrophy import EARTH_RATE, GRAVITY
 from dlgd.physics.qg import TwoLayerFlow
 
-DAY = 86400.0  # s
-DAYS_OF_A_YEAR = 365.25
 FIRST_DAY = "2001-01-01T12"  # of what is kept: heights are those of noon, in the middle of a calendar day
 FIRST_SPEED = 0.3  # m/s, rms, of the noise from which the turbulence grows
 FIRST_WAVELENGTH = 2 * math.pi  # deformation radii: near the fastest growing one
@@ -75,20 +80,20 @@ def simulate(
         depth_ratio=depth_ratio,
         beta=beta,
         mean_flow=(shear, 0.0),
-        drag=1 / (drag_days * DAY),
+        drag=1 / (drag_days * SECONDS_PER_DAY),
         dissipation=1 / (dissipation_hours * 3600),
         device=device,
     )
     wavelength = FIRST_WAVELENGTH * 1e3 * deformation_radius_km
     state = flow.random_state(speed=FIRST_SPEED, seed=seed, wavelength=wavelength)
-    kept = max(1, round(years * DAYS_OF_A_YEAR))
+    kept = max(1, round(years * DAYS_PER_YEAR))
     ssh = np.empty((kept, cells, cells), np.float32)
     days = range(days_of_spinup + kept)
     for day in waiting.progress(days, "simulating the sea, days") if progress else days:
         if day >= days_of_spinup:
             psi = flow.maps(flow.streamfunction(state)[0])
             ssh[day - days_of_spinup] = (f / GRAVITY * psi).cpu().numpy()
-        state = flow.advance(state, DAY, flow.steps(state, DAY))
+        state = flow.advance(state, SECONDS_PER_DAY, flow.steps(state, SECONDS_PER_DAY))
     attributes = {
         "days_of_spinup": days_of_spinup,
         "size_km": size_km,
@@ -132,7 +137,6 @@ def _dataset(
     """With the coordinates of a plane that touches the sphere at its centre, regular in degrees."""
     count, cells, _ = ssh.shape
     offset = size_km * ((np.arange(cells) + 0.5) / cells - 0.5)
-    degree = math.radians(EARTH_RADIUS_M / 1e3)  # km
     time = np.datetime64(FIRST_DAY, "ns") + np.arange(count) * np.timedelta64(1, "D")
     north, east = {"standard_name": "latitude", "units": "degrees_north"}, {"standard_name": "longitude"}
     return xr.Dataset(
@@ -145,16 +149,16 @@ def _dataset(
         },
         coords={
             "time": ("time", time, {"standard_name": "time"}),
-            "lat": ("lat", latitude + offset / degree, north),
+            "lat": ("lat", latitude + offset / KM_PER_DEGREE, north),
             "lon": (
                 "lon",
-                longitude + offset / (degree * math.cos(math.radians(latitude))),
+                longitude + offset / (KM_PER_DEGREE * math.cos(math.radians(latitude))),
                 east | {"units": "degrees_east"},
             ),
         },
-        attrs={
+        attrs=CF_CONVENTIONS
+        | {
             "title": "Sea surface height of a two-layer quasi-geostrophic model",
-            "Conventions": "CF-1.8",
             "grid_km": size_km / cells,
             **attributes,
         },

@@ -19,6 +19,7 @@ import xarray as xr
 from torch import Tensor
 
 from dlgd.core import cache
+from dlgd.core.constants import DAYS_PER_YEAR, KM_PER_DEGREE
 from dlgd.core.contract import SPLITS, Batch, DataSource, Method, Scaling, Spec, Stream
 from dlgd.core.errors import Refusal
 from dlgd.problems.ssh.data import first_guesses as ssh_guess
@@ -26,9 +27,7 @@ from dlgd.problems.ssh.data import map_samples as ssh_samples
 from dlgd.problems.ssh.data.stream import Lengths, Maps, MapStream, Windows, joined
 from dlgd.problems.ssh.data.tiles import Tiles
 
-KM_PER_DEGREE = 6371.0 * np.pi / 180  # along a meridian of a sphere of the mean radius
 MAX_BATCH_ELEMENTS = 4_000_000  # numbers in the input of a batch of whole maps, about
-YEAR_DAYS = 365.25
 PREDICT = ("all", "centre")
 
 
@@ -278,7 +277,7 @@ class SSHSource(DataSource):
                 maps[torch.from_numpy(_places(time.values, days)).to(device)] = (values - mean) / std
             return maps
 
-        year = 2 * np.pi * (days - days.astype("datetime64[Y]").astype(days.dtype)).astype(float) / YEAR_DAYS
+        year = 2 * np.pi * (days - days.astype("datetime64[Y]").astype(days.dtype)).astype(float) / DAYS_PER_YEAR
         return Maps.of(
             truth=scaled("ssh", samples.time),
             given=scaled("observations", samples.day),

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from dlgd.core.constants import KM_PER_DEGREE, SECONDS_PER_DAY
 from dlgd.core.errors import Refusal
 
-KM_PER_DEGREE = 6371 * np.pi / 180  # of latitude, mean radius of the Earth (IUGG)
 BREAK_KM = 15.0  # neighbours along a track that are farther apart are not averaged; points of 1 Hz are 7 km apart
 ORIGIN = np.datetime64("2000-01-01", "ns")  # from which times are counted
 
@@ -88,7 +88,7 @@ def superobservations(points: Points, satellite: np.ndarray, averaged: int) -> P
     north = np.diff(points.lat)
     east = np.diff(points.lon) * np.cos(np.deg2rad((points.lat[1:] + points.lat[:-1]) / 2))
     broken = (np.hypot(north, east) * KM_PER_DEGREE > BREAK_KM) | (np.diff(satellite) != 0)
-    broken |= np.abs(np.diff(points.days)) * 86400 > 60  # seconds: another pass of the same place
+    broken |= np.abs(np.diff(points.days)) * SECONDS_PER_DAY > 60  # seconds: another pass of the same place
     starts = np.concatenate(([0], np.nonzero(broken)[0] + 1))
     number = np.arange(len(points)) - np.repeat(starts, np.diff(np.append(starts, len(points))))
     (first,) = np.nonzero(number % averaged == 0)  # a run starts anew at 0

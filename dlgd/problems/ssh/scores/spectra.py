@@ -108,6 +108,7 @@ def spectra(truth: np.ndarray, error: np.ndarray, *, time: np.ndarray, lat: np.n
     psds = [_psd(field, step, width)[frequency > 0][:, wavenumber > 0] for field in (truth, error)]
     if not (psds[0] > 0).all():
         raise ValueError("The truth has frequencies or wavenumbers without any energy: no score can be made of them.")
+    # Not KM_PER_DEGREE, which would change the last digit of the scores that runs have recorded.
     km_per_degree = np.deg2rad(1) * EARTH_RADIUS_M / 1000 * np.cos(np.deg2rad(np.mean(lat)))
     return Spectra(frequency[frequency > 0], wavenumber[wavenumber > 0], *psds, float(km_per_degree))
 
