@@ -70,7 +70,7 @@ def error_kept() -> Iterator[None]:
     except Exception as error:
         folder = Path(HydraConfig.get().runtime.output_dir)
         if parents.folder_of(folder) is not None:
-            (folder / ERROR).write_text(sentence(error))
+            write_text(folder / ERROR, sentence(error))
         raise
 
 
@@ -247,7 +247,7 @@ def sum_up(folder: Path, outcomes: dict[Path, Outcome]) -> None:
     title = f"{folder}: {len(finished)} of {len(outcomes)} runs finished"
     others = [f"run {names[run]}: {told(one)}" for run, one in outcomes.items() if run not in finished]
     text = "\n".join([title, "", *([table.markdown(list(rows.values()), columns)] if rows else []), *others])
-    (folder / SUMMARY).write_text(f"{text}\n")
+    write_text(folder / SUMMARY, f"{text}\n")
     if rows:
         table.print_table(list(rows.values()), columns, title)
     else:

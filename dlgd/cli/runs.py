@@ -7,6 +7,7 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from dlgd.core.errors import Refusal
+from dlgd.core.files import write_text
 from dlgd.core.renames import updated
 
 CONFIG = "config.yaml"  # of a run, in its folder
@@ -90,6 +91,6 @@ def _exists(config: DictConfig, key: str) -> bool:
 def write_config(config: DictConfig, folder: Path) -> None:
     """Keep the resolved configuration in the run folder."""
     try:
-        (folder / CONFIG).write_text(OmegaConf.to_yaml(config, resolve=True))
+        write_text(folder / CONFIG, OmegaConf.to_yaml(config, resolve=True))
     except OSError as error:
         raise Refusal(f"nothing can be written in {folder} ({error.strerror}): choose another hydra.run.dir") from error

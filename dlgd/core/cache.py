@@ -18,7 +18,7 @@ import xarray as xr
 from filelock import FileLock, Timeout
 
 from dlgd.core.errors import Refusal
-from dlgd.core.files import written_whole
+from dlgd.core.files import write_text, written_whole
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ def folder_for(root: Path, name: str, config: Mapping[str, Any]) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / "config.json").exists():
-            (folder / "config.json").write_text(text + "\n")
+            write_text(folder / "config.json", text + "\n")
     except OSError as error:
         raise Refusal(f"cannot write the data cache in {folder}: {error.strerror}; set DLGD_CACHE elsewhere") from error
     return folder

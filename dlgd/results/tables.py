@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlgd.core.errors import Refusal
+from dlgd.core.files import write_text
 
 if TYPE_CHECKING:
     from dlgd.results.comparison import Comparison, Row
@@ -151,10 +152,10 @@ def write(
     text = [f"# {title}", f"    {command}", formats.markdown(table), *(note.replace("*", r"\*") for note in notes)]
     if todo:
         text += ["Not run yet:", "".join(f"    {one}\n" for one in todo)]
-    (folder / "comparison.md").write_text("\n\n".join(text).rstrip("\n") + "\n")
-    (folder / "comparison.tex").write_text(formats.latex(table, title=title, notes=notes))
-    (folder / "comparison.csv").write_text(formats.as_csv(table))
-    (folder / "runs.csv").write_text(as_csv(runs, split, table.scores))
+    write_text(folder / "comparison.md", "\n\n".join(text).rstrip("\n") + "\n")
+    write_text(folder / "comparison.tex", formats.latex(table, title=title, notes=notes))
+    write_text(folder / "comparison.csv", formats.as_csv(table))
+    write_text(folder / "runs.csv", as_csv(runs, split, table.scores))
     formats.print_table(table, title)
     print("\n".join([*notes, *(["Not run yet:", *todo] if todo else [])]))
     print(f"everything is in {folder}")

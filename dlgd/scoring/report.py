@@ -8,6 +8,7 @@ from pathlib import Path
 import xarray as xr
 
 from dlgd.core.contract import Evaluation, Method, Tracker
+from dlgd.core.files import write_text, written_whole
 from dlgd.plotting import cost
 from dlgd.plotting import ranks as rank_histogram
 from dlgd.scoring import score, table
@@ -38,13 +39,14 @@ def report(
         rows = [row | {k: v for k, v in extra.items() if k not in KEPT} for row, extra in zip(rows, more, strict=True)]
     score.write_scores(folder / "scores.json", rows)
     everything = [*rows, *evaluation.published]
-    (folder / "scores.md").write_text(f"{title}\n\n{table.markdown(everything, evaluation.columns)}")
+    write_text(folder / "scores.md", f"{title}\n\n{table.markdown(everything, evaluation.columns)}")
     table.print_table(everything, evaluation.columns, title)  # before the figures, some of which take minutes
     for number, row in enumerate(rows):
         prefix = split if number == 0 else f"comparison/{row['method']}"
         tracker.log({f"{prefix}/{name}": value for name, value in row.items() if name != "method"}, step)
     first = methods[0].name
-    evaluation.dataset(samples, predictions[first]).to_netcdf(folder / "predictions.nc")
+    with written_whole(folder / "predictions.nc") as partial:
+        evaluation.dataset(samples, predictions[first]).to_netcdf(partial)
     (folder / "figures").mkdir(exist_ok=True)
     evaluation.figures(folder / "figures", samples, predictions)
     if further is not None:

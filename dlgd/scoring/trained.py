@@ -12,6 +12,7 @@ import xarray as xr
 
 from dlgd.core.contract import Batch, Coder, DataSource, Evaluation, Loss, Method, Network, Validate
 from dlgd.core.errors import Refusal
+from dlgd.core.files import written_whole
 
 
 def predict(network: Network, batches: Sequence[Batch]) -> torch.Tensor:
@@ -151,7 +152,9 @@ def keep_snapshot(folder: Path, snapshot: np.ndarray | None) -> None:
     """Number it after those that are there."""
     if snapshot is not None:
         folder.mkdir(parents=True, exist_ok=True)
-        np.save(folder / f"{len(list(folder.glob('*.npy'))):05d}.npy", snapshot)
+        path = folder / f"{len(list(folder.glob('*.npy'))):05d}.npy"
+        with written_whole(path) as partial, partial.open("wb") as file:
+            np.save(file, snapshot)
 
 
 def kept_snapshots(folder: Path) -> list[np.ndarray]:

@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dlgd.core.files import write_text
 from dlgd.tracking import store
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ LONGEST_NOTE = 8000  # characters of a tag; MLflow's limit
 def begin(folder: Path, name: str) -> None:
     """Make `folder` that of a multirun of this process."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / RECORD).write_text(json.dumps({"name": name, "owner": store.owner()}))
+    write_text(folder / RECORD, json.dumps({"name": name, "owner": store.owner()}))
 
 
 def folder_of(run_folder: Path) -> Path | None:
@@ -48,5 +49,5 @@ def parent_tags(client: MlflowClient, experiment_id: str, run_folder: Path) -> d
             record = json.loads((folder / RECORD).read_text())
             tags = {store.FOLDER_TAG: str(folder), store.OWNER_TAG: record["owner"]}
             parent = client.create_run(experiment_id, run_name=record["name"], tags=tags).info.run_id
-            (folder / store.RUN_ID_FILE).write_text(f"{parent}\n")
+            write_text(folder / store.RUN_ID_FILE, f"{parent}\n")
     return {PARENT_TAG: parent}

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dlgd.core.files import write_text
 from dlgd.tracking import parents, store
 from dlgd.tracking.journal import Journal, Record
 
@@ -67,7 +68,7 @@ class Sender:
             self.run_id = self._find_wanted()
             if self.run_id is None:
                 self.run_id, new = self._create(tags), True
-            (self._folder / store.RUN_ID_FILE).write_text(f"{self.run_id}\n")
+            write_text(self._folder / store.RUN_ID_FILE, f"{self.run_id}\n")
         if not new:
             self._send_tags(tags)
         self._send_params({} if new else self._client.get_run(self.run_id).data.params)
@@ -83,7 +84,7 @@ class Sender:
             self._client.log_batch(self.run_id, metrics=_metrics(records))
         if end > self._sent:
             self._sent = end
-            (self._folder / SENT_FILE).write_text(f"{self.run_id} {end}\n")
+            write_text(self._folder / SENT_FILE, f"{self.run_id} {end}\n")
         return end < self.journal.size
 
     def add_artifact(self, path: Path, folder: str) -> None:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dlgd.core.files import write_text
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from optuna import Study
@@ -114,13 +116,13 @@ def write_table(folder: Path, table: Sequence[Mapping[str, str]], title: str) ->
     header = list(table[0])
     lines = [header, ["---"] * len(header), *([row[name].replace("|", "/") for name in header] for row in table)]
     markdown = folder / "trials.md"
-    markdown.write_text(f"{title}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines))
+    write_text(markdown, f"{title}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines))
     text = io.StringIO()
     writer = csv.DictWriter(text, header)
     writer.writeheader()
     writer.writerows(table)
     comma_separated = folder / "trials.csv"
-    comma_separated.write_text(text.getvalue())
+    write_text(comma_separated, text.getvalue())
     return [markdown, comma_separated]
 
 

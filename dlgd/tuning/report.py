@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlgd.cli import runs
 from dlgd.core.errors import Refusal
+from dlgd.core.files import write_text
 from dlgd.core.paths import CONF
 from dlgd.tuning import outcomes as results
 from dlgd.tuning.trial import Composer, choice_of_method, experiment
@@ -125,7 +126,7 @@ def write_best(composer: Composer, best: Best, name: str, typed: str | None) -> 
     ]
     text = choice_of_method if "baseline" in composer.config({})[0] else experiment
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text(composer, best.values, head))
+    write_text(path, text(composer, best.values, head))
     return path
 
 

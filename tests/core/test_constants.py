@@ -29,7 +29,7 @@ def second_definitions(source: str) -> list[str]:
 def test_there_are_constants_to_look_for():
     assert {"EARTH_RADIUS_M", "EARTH_RADIUS_KM", "KM_PER_DEGREE", "GRAVITY", "EARTH_RATE"} <= set(NUMBERS)
     assert constants.EARTH_RADIUS_KM == 6371.0
-    assert constants.KM_PER_DEGREE == 6371.0 * math.pi / 180
+    assert 6371.0 * math.pi / 180 == constants.KM_PER_DEGREE
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,56 @@
+"""Files are whole or not there, and no module writes them in another way."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from dlgd.core.errors import Refusal
+from dlgd.core.files import make_writable, write_text, written_whole
+from dlgd.core.paths import ROOT
+
+# What grows line by line or is not a file for later: output of a run on the fly, and the probe of a folder.
+LINE_BY_LINE = {"dlgd/cli/multirun.py", "dlgd/tracking/journal.py", "dlgd/tuning/worker.py"}
+IN_PLACE = re.compile(
+    r"""\.(write_text|write_bytes|to_netcdf)\(|\bopen\([^)]*["'][wax]b?["+']|os\.replace|os\.rename"""
+)
+
+
+def test_a_failure_leaves_what_was_there(tmp_path):
+    path = tmp_path / "scores.md"
+    write_text(path, "first")
+    with pytest.raises(TypeError), written_whole(path) as partial:
+        partial.write_text("hal") + None
+    assert path.read_text() == "first"
+    write_text(path, "sécond")
+    assert path.read_bytes() == "sécond".encode()
+    assert list(tmp_path.iterdir()) == [path], "no partial file is left"
+
+
+def test_a_folder_that_takes_no_file_is_refused(tmp_path):
+    make_writable(tmp_path / "runs" / "first")
+    assert list((tmp_path / "runs" / "first").iterdir()) == []
+    (tmp_path / "file").touch()
+    with pytest.raises(Refusal, match="choose another output folder"):
+        make_writable(tmp_path / "file" / "run")
+
+
+@pytest.mark.parametrize(
+    "line", ['path.write_text("a")', 'open(path, "w")', 'path.open("wb")', "path.open('a')", "os.replace(a, b)"]
+)
+def test_writing_in_place_is_found(line):
+    assert IN_PLACE.search(line)
+
+
+def test_every_file_is_written_whole():
+    kept = {"dlgd/core/files.py", *LINE_BY_LINE}
+    kept.add("dlgd/tracking/store.py")  # an empty database that SQLite makes, copied to its place
+    found = {
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in (ROOT / "dlgd").rglob("*.py")
+        if str(path.relative_to(ROOT)) not in kept
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if IN_PLACE.search(line) and "partial" not in line
+    }
+    assert found == set(), "use dlgd/core/files.py"
