@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib
 
+from dlgd.plotting.style import STYLE, save
+
 if TYPE_CHECKING:
     from dlgd.scoring.table import Column
 
@@ -30,8 +32,9 @@ def cost(rows: Sequence[Mapping[str, Any]], column: Column, path: Path, *, title
         for row in rows
         if row.get(column.key) is not None and row["method"] not in perfect and row["seconds_per_sample"] > 0
     ]
-    with matplotlib.rc_context({"font.size": 12}):
-        figure = Figure(figsize=(10, 6), layout="constrained")
+    with matplotlib.rc_context(STYLE):
+        longest = max((len(name) for name in _families(drawn)), default=0)
+        figure = Figure(figsize=(7.2 + 0.09 * longest, 5.5), layout="constrained")
         axes = figure.subplots()
         for name, members in _families(drawn).items():
             seconds, scores = [row["seconds_per_sample"] for row in members], [row[column.key] for row in members]
@@ -42,11 +45,11 @@ def cost(rows: Sequence[Mapping[str, Any]], column: Column, path: Path, *, title
                     number, place, xytext=(6, 6), textcoords="offset points", fontsize=10, color=line.get_color()
                 )
         note = f"\n0, and therefore not drawn: {', '.join(perfect)}" if perfect else ""
-        axes.margins(0.1)  # room for the numbers beside the last points
+        axes.margins(0.15, 0.1)  # room for the numbers beside the last points
         axes.set(xscale="log", yscale=scale, xlabel=f"seconds per sample{note}", ylabel=column.title, title=title)
         axes.grid(alpha=0.3)
         figure.legend(loc="outside right upper", frameon=False)
-        figure.savefig(path, dpi=150)
+    save(path, figure)
 
 
 def _families(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dlgd.plotting.style import STYLE, save
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -24,8 +26,7 @@ def learning_curves(history: Sequence[Mapping[str, float]], path: Path, *, highe
     with players {"step": 100, "train/generator/loss": 0.7, "train/discriminator/d_real": 1.2}; other keys are left
     alone. higher: validation scores of which a higher one is better. Raises ValueError where there is nothing to draw.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draw_learning_curves(history, higher=higher).savefig(path, dpi=150)
+    save(path, draw_learning_curves(history, higher=higher))
 
 
 def draw_learning_curves(history: Sequence[Mapping[str, float]], *, higher: Collection[str] = ()) -> Figure:
@@ -36,7 +37,7 @@ def draw_learning_curves(history: Sequence[Mapping[str, float]], *, higher: Coll
     panels = _panels(history)
     if not panels:
         raise ValueError("There is no train/loss and no valid/ record in the history to draw.")
-    with matplotlib.rc_context({"font.size": 12}):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7 * len(panels), 5), layout="constrained")
         all_axes = figure.subplots(1, len(panels), squeeze=False)[0]
         for axes, (label, keys) in zip(all_axes, panels.items(), strict=True):
@@ -52,7 +53,7 @@ def draw_learning_curves(history: Sequence[Mapping[str, float]], *, higher: Coll
             # above the axes, where no curve can hide behind it
             axes.legend(
                 fontsize=9,
-                title=stars if len(keys) <= MOST else f"{stars}; {len(keys) - MOST} more scores are not drawn",
+                title=stars if len(keys) <= MOST else f"{stars}; not drawn: {len(keys) - MOST} more",
                 loc="lower center",
                 bbox_to_anchor=(0.5, 1.0),
                 ncols=1 if len(keys) < 4 else 2,

@@ -13,7 +13,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from dlgd.plotting.style import COLOURS, STYLE
+from dlgd.plotting.style import COLOURS, STYLE, save
 
 MOST = 40  # bars
 
@@ -28,8 +28,8 @@ def draw(path: Path, ranks: Mapping[str, np.ndarray]) -> None:
         axes.bar(edges[:-1], heights, np.diff(edges), align="edge", color=colour, edgecolor="white", linewidth=0.5)
         axes.axhline(1.0, color="0.3", linestyle="--", linewidth=1)
         axes.set(title=name, xlabel="share of members below the truth", xlim=(0, 1))
-    panels[0].set(ylabel="frequency, of that of equal probabilities")
-    figure.savefig(path, dpi=150)
+    panels[0].set(ylabel="frequency relative to equal probabilities")
+    save(path, figure)
 
 
 def relative(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

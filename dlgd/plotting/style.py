@@ -1,4 +1,7 @@
-"""The style of all figures, and the one place where they are saved."""
+"""The style of all figures, and the one place where they are saved.
+
+A figure is drawn under `matplotlib.rc_context(STYLE)`. Its size in inches says how large its letters look.
+"""
 
 from __future__ import annotations
 

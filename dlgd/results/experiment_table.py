@@ -19,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from dlgd.cli import entry
 from dlgd.core.errors import Refusal
+from dlgd.plotting.style import save
 from dlgd.results import comparability, tables
 from dlgd.results import figures as draw
 from dlgd.results.comparison import in_words
@@ -156,9 +157,9 @@ def report_experiment(
     if others:
         notes.append(f"Left out, for other settings: {others}.")
     folder = entry.output_folder()
-    draw.save(folder / "comparison.png", draw.scores(rows, scores, source=asked.get("source")))
+    save(folder / "comparison.png", draw.scores(rows, scores, source=asked.get("source")))
     converged = curves(wanted, finished, scores)
     if converged:
-        draw.save(folder / "convergence.png", draw.convergence(converged))
+        save(folder / "convergence.png", draw.convergence(converged))
     title, todo = question(entry.choices()["experiment"]), missing(wanted, words)
     tables.write(folder, comparison, title, command("-m", *words), notes, runs_of, split=config.split, todo=todo)

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import matplotlib
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogFormatterSciNotation, LogLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, LogFormatterSciNotation, LogLocator, MaxNLocator, NullLocator
 
+from dlgd.plotting.style import STYLE
 from dlgd.results.comparison import Row, short_names
 
-STYLE = {"font.size": 12, "axes.titlesize": 13, "legend.fontsize": 11}
 Curve = Sequence[tuple[int, float]]  # (step, value)
-
-
-def save(path: Path, figure: Figure) -> None:
-    """Write a PNG."""
-    with matplotlib.rc_context(STYLE):
-        figure.savefig(path, dpi=150)
 
 
 @matplotlib.rc_context(STYLE)
@@ -78,7 +71,11 @@ def _panel(axes: Axes, rows: Sequence[Row], name: str, places: np.ndarray, *, jo
 def _readable(axes: Axes) -> None:
     """Numbers and lines on a log axis, also where it spans less than two powers of ten."""
     low, high = axes.get_ylim()
-    if high < 100 * low:
+    if high < 3 * low:
+        axes.yaxis.set_major_locator(MaxNLocator(5))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_minor_locator(NullLocator())
+    elif high < 100 * low:
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5) if high < 10 * low else (1, 2, 5)))
         axes.yaxis.set_major_formatter(LogFormatterSciNotation(labelOnlyBase=False, minor_thresholds=(np.inf, np.inf)))
         axes.yaxis.set_minor_locator(NullLocator())

@@ -15,8 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+from dlgd.plotting.style import STYLE
 from dlgd.results.comparison import Comparison, Row, short_names
-from dlgd.results.figures import STYLE
 from dlgd.scoring.table import scientific
 
 MOST = 40  # rows; the table and its CSV have all
@@ -101,13 +101,13 @@ def _panel(axes: Axes, table: Comparison, rows: Mapping[float, Row], score: str)
             axes.plot([row.mean(score)], [place], "o", color="black", fillstyle="none", ms=14, label="best here")
     # Beside the panel; not as text, which is slow to draw.
     marks = {place: differences[row.name].mark for place, row in rows.items() if row.name in differences}
-    stars = [(1 + 0.035 * (n + 1), place) for place, mark in marks.items() for n in range(len(mark))]
+    stars = [(1 + 0.04 * (n + 1), place) for place, mark in marks.items() for n in range(len(mark))]
     if stars:
         axes.plot(
             *zip(*stars, strict=True),
             "*",
             color="black",
-            markersize=4,
+            markersize=7,
             transform=axes.get_yaxis_transform(),
             clip_on=False,
             label="one star p < 0.05, two p < 0.01",

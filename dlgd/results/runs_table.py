@@ -7,9 +7,9 @@ from omegaconf import DictConfig
 
 from dlgd.cli import entry
 from dlgd.core.errors import Refusal
+from dlgd.plotting.style import save
 from dlgd.results import comparability, tables
 from dlgd.results.comparison import in_words
-from dlgd.results.figures import save
 from dlgd.results.finished import PARENT_TAG, Finished, Selection
 from dlgd.results.grouping import groups
 from dlgd.results.ranking_figure import ranking

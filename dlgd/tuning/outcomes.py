@@ -132,12 +132,14 @@ def write_table(folder: Path, table: Sequence[Mapping[str, str]], title: str) ->
 def draw(study: Study, metrics: Mapping[str, str], folder: Path) -> list[Path]:
     """Optuna's figures as PNG: history, importances, slice and parallel coordinates of each metric; of several, the
     Pareto front. Those that need more trials than there are are left out."""
-    import matplotlib as mpl
+    import matplotlib
 
-    mpl.use("Agg")
+    matplotlib.use("Agg")
     from matplotlib import pyplot as plt
     from optuna.trial import TrialState
     from optuna.visualization import matplotlib as figures
+
+    from dlgd.plotting.style import STYLE, save
 
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     if not complete:
@@ -148,10 +150,9 @@ def draw(study: Study, metrics: Mapping[str, str], folder: Path) -> list[Path]:
         kinds |= {"slice": figures.plot_slice, "parallel": figures.plot_parallel_coordinate}
     if varied and len({tuple(one.values) for one in complete}) > 1:
         kinds["importances"] = figures.plot_param_importances
-    folder.mkdir(parents=True, exist_ok=True)
     made = []
 
-    def save(name: str, plot: object, *, logarithmic: bool = False, **options: object) -> None:
+    def draw_one(name: str, plot: object, *, logarithmic: bool = False, **options: object) -> None:
         try:
             plot(study, **options)
         except (ValueError, RuntimeError, ZeroDivisionError) as error:
@@ -159,12 +160,13 @@ def draw(study: Study, metrics: Mapping[str, str], folder: Path) -> list[Path]:
             return
         path, wide = folder / f"{name}.png", name.startswith(("slice", "parallel"))
         plt.gcf().set_size_inches(max(8.0, 3.0 * len(varied)) if wide else 8.0, 5.0)
-        _mend(plt.gcf(), slices=name.startswith("slice"), logarithmic=logarithmic)
-        plt.gcf().savefig(path, dpi=120, bbox_inches="tight")
+        _mend(plt.gcf(), name, logarithmic=logarithmic)
+        save(path, plt.gcf())
         plt.close("all")
         made.append(path)
 
-    with warnings.catch_warnings():
+    # Optuna changes the style of all figures, those that are drawn later too: here it is set back.
+    with matplotlib.rc_context(STYLE), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # experimental, says Optuna of all of them; and what seaborn styles warn of
         for number, metric in enumerate(metrics):
             suffix = "" if len(metrics) == 1 else f"_{metric}"
@@ -175,19 +177,27 @@ def draw(study: Study, metrics: Mapping[str, str], folder: Path) -> list[Path]:
                 by_axis = name in ("history", "slice")  # the others have no axis to be made logarithmic
                 target = _target(number, math.log10) if spread and not by_axis else own
                 shown = f"log10 of {metric}" if spread and not by_axis else metric
-                save(f"{name}{suffix}", plot, logarithmic=spread and by_axis, target=target, target_name=shown)
+                draw_one(f"{name}{suffix}", plot, logarithmic=spread and by_axis, target=target, target_name=shown)
         if len(metrics) in (2, 3):
-            save("pareto_front", figures.plot_pareto_front, target_names=list(metrics))
+            draw_one("pareto_front", figures.plot_pareto_front, target_names=list(metrics))
     return made
 
 
-def _mend(figure: Figure, *, slices: bool, logarithmic: bool) -> None:
-    """What Optuna leaves unreadable: names of choices over one another, and values of several orders of magnitude."""
+def _mend(figure: Figure, name: str, *, logarithmic: bool) -> None:
+    """What Optuna leaves unreadable: names of choices over one another, values of several orders of magnitude, and
+    numbers under lines."""
     panels = [axis for axis in figure.axes if axis.get_label() != "<colorbar>"]
     for axis in panels:
         if logarithmic:
             axis.set_yscale("log")
-        if slices and any(label.get_text().strip("'").isidentifier() for label in axis.get_xticklabels()):
+        if name.startswith("parallel"):
+            axis.grid(visible=False)
+            axis.set_zorder(2 if axis is not panels[0] else 1)  # the first one has all lines
+            for label in axis.get_yticklabels():
+                label.set(color="black", bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1})
+        if name.startswith("slice") and any(
+            label.get_text().strip("'").isidentifier() for label in axis.get_xticklabels()
+        ):
             axis.tick_params(axis="x", rotation=30)
             for label in axis.get_xticklabels():
                 label.set_horizontalalignment("right")

@@ -35,7 +35,7 @@ def test_of_many_scores_the_first_are_drawn():
     rows = [{"step": step, **{f"valid/score_{n}": n + step for n in range(20)}} for step in (1, 2)]
     (axes,) = draw_learning_curves(rows).axes
     assert [text.split(":")[0] for text in texts(axes)] == [f"valid/score_{n}" for n in range(MOST)]
-    assert "12 more scores are not drawn" in axes.get_legend().get_title().get_text()
+    assert "not drawn: 12 more" in axes.get_legend().get_title().get_text()
 
 
 def test_scores_of_each_class_are_left_out():

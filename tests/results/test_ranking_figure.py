@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from dlgd.plotting.style import save
 from dlgd.results.comparison import Comparison, Row
-from dlgd.results.figures import save
 from dlgd.results.ranking_figure import MOST, ranking
 
 FIRST = Row("model=a", {"eps": {"0": 0.1, "1": 0.12, "2": 0.11}}, {"eps": 0.02})

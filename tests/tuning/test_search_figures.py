@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import matplotlib
 import optuna
 import pytest
 from matplotlib.figure import Figure
@@ -65,3 +66,14 @@ def test_names_of_choices_are_turned_where_they_would_be_over_one_another(drawn)
     labels = {axis.get_xlabel(): axis.get_xticklabels() for axis in drawn([1.0, 2.0, 3.0])["slice"]}
     assert {label.get_rotation() for label in labels["kind"]} == {30.0}
     assert {label.get_rotation() for label in labels["x"]} == {0.0}
+
+
+def test_figures_that_are_drawn_later_keep_their_style(drawn):
+    before = matplotlib.rcParams.copy()
+    assert len(drawn([1.0, 2.0, 3.0])) == 4
+    assert matplotlib.rcParams == before, "Optuna's figures have a style of their own"
+
+
+def test_values_of_parallel_axes_stand_out_from_the_lines(drawn):
+    panels = [axis for axis in drawn([1.0, 2.0, 3.0])["parallel"] if axis.get_label() != "<colorbar>"]
+    assert all(label.get_bbox_patch() is not None for axis in panels for label in axis.get_yticklabels())

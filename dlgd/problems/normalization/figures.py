@@ -6,7 +6,6 @@ Rows and columns rather than longitudes: a tripolar grid folds back on itself in
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import matplotlib
@@ -18,29 +17,22 @@ from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogFormatterSciNotation, LogLocator
 
+from dlgd.plotting.style import STYLE
+
 if TYPE_CHECKING:
     from dlgd.problems.normalization.scores import ErrorByDistance
 
-DPI = 150
 LAND = "0.72"
 TINY = 1e-8  # an |eps| is drawn as this at least: the truth itself is no better
 DECADES = 5  # a colour scale spans no more, so that one perfect method does not flatten the others
-STYLE = {"font.size": 12, "axes.titlesize": 13, "legend.fontsize": 11}
 MEAN_ERROR = r"mean $|\varepsilon|$"
 SIGNED_ERROR = r"$\varepsilon = (\hat\gamma^2 - \gamma^2) / \gamma^2$"
-
-
-def save(path: Path, figure: Figure) -> None:
-    """Write a PNG, making its folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with matplotlib.rc_context(STYLE):
-        figure.savefig(path, dpi=DPI, bbox_inches="tight", pad_inches=0.1)
 
 
 @matplotlib.rc_context(STYLE)
 def sample(truth: np.ndarray, predicted: np.ndarray, error: np.ndarray, *, method: str) -> Figure:
     """One sample: gamma (m), its prediction (m) and the signed error eps."""
-    figure = Figure(figsize=(16, 6.2), layout="compressed")
+    figure = Figure(figsize=(14.7, 5.7), layout="compressed")
     axes = figure.subplots(1, 3, sharey=True)
     norm = _log_norm(truth, low=0.001)
     _map(axes[0], truth, norm, "viridis", r"exact $\gamma$")
@@ -60,7 +52,7 @@ def mean_error(maps: Mapping[str, np.ndarray], *, samples: int) -> Figure:
     """The mean |eps| of each method over `samples` samples, on one colour scale."""
     columns = 2 if len(maps) == 4 else min(len(maps), 3)
     rows = -(-len(maps) // columns)
-    figure = Figure(figsize=(5.2 * columns + 1, 4.8 * rows), layout="compressed")
+    figure = Figure(figsize=(4.8 * columns + 1, 4.4 * rows), layout="compressed")
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     norm = _log_norm(np.stack(list(maps.values())))
     for axes, (name, field) in zip(grid.flat, maps.items(), strict=False):
@@ -75,7 +67,7 @@ def mean_error(maps: Mapping[str, np.ndarray], *, samples: int) -> Figure:
 @matplotlib.rc_context(STYLE)
 def distance(curves: Mapping[str, ErrorByDistance]) -> Figure:
     """|eps| of every method against the distance to the coast, over the number of sea cells there."""
-    figure = Figure(figsize=(9, 8), layout="constrained")
+    figure = Figure(figsize=(8.2, 7.3), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(2.2, 1))
     _error_lines(above, curves)
     above.set_xlabel("")
@@ -91,8 +83,8 @@ def overview(
     truth: np.ndarray, maps: Mapping[str, np.ndarray], curves: Mapping[str, ErrorByDistance], *, samples: int
 ) -> Figure:
     """The whole story: one sample's gamma, |eps| by distance, and the mean |eps| of the first two methods."""
-    height = 10.6 * truth.shape[0] / truth.shape[1] + 1.8  # two rows of maps, with their axes
-    figure = Figure(figsize=(13.5, max(height, 7)), layout="constrained")
+    height = 9.7 * truth.shape[0] / truth.shape[1] + 1.7  # two rows of maps, with their axes
+    figure = Figure(figsize=(12.4, max(height, 6.5)), layout="constrained")
     grid = figure.subplots(2, 2)
     image = _map(grid[0, 0], truth, _log_norm(truth, low=0.001), "viridis", "exact coefficients, one sample")
     _colour_bar(figure, image, grid[0, 0], r"$\gamma$ (m)", shrink=0.85)

@@ -113,6 +113,7 @@ class NormalizationEvaluation(Evaluation):
 
         The first method is the one looked at closely; overview.png maps the first beside the second.
         """
+        from dlgd.plotting.style import save
         from dlgd.problems.normalization import figures as draw
 
         if not predictions:
@@ -126,10 +127,10 @@ class NormalizationEvaluation(Evaluation):
         truth = _on_grid(_truth_at_sea(samples)[0], sea)
         predicted = _on_grid(_predicted_at_sea(samples, predictions[first])[0], sea)
         signed = _on_grid(relative_error(samples.isel(sample=[0]), predictions[first][:1])[0], sea)
-        draw.save(folder / "sample.png", draw.sample(truth, predicted, signed, method=first))
-        draw.save(folder / "mean_error.png", draw.mean_error(maps, samples=count))
-        draw.save(folder / "distance.png", draw.distance(curves))
-        draw.save(folder / "overview.png", draw.overview(truth, maps, curves, samples=count))
+        save(folder / "sample.png", draw.sample(truth, predicted, signed, method=first))
+        save(folder / "mean_error.png", draw.mean_error(maps, samples=count))
+        save(folder / "distance.png", draw.distance(curves))
+        save(folder / "overview.png", draw.overview(truth, maps, curves, samples=count))
 
 
 def relative_error(samples: xr.Dataset, prediction: np.ndarray) -> np.ndarray:

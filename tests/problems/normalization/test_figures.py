@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from matplotlib import image
 
+from dlgd.plotting import style
 from dlgd.plotting.curves import draw_learning_curves, learning_curves
 from dlgd.problems.normalization import figures as draw
 from dlgd.problems.normalization.scores import NormalizationEvaluation, error_by_distance
@@ -39,7 +40,7 @@ def test_every_figure_is_written_and_shows_something(samples, prediction, tmp_pa
 
 @pytest.mark.parametrize("count", [1, 4])
 def test_any_number_of_methods_can_be_drawn(samples, prediction, tmp_path, count, monkeypatch):
-    monkeypatch.setattr(draw, "DPI", 40)  # to be quick
+    monkeypatch.setattr(style, "DPI", 40)  # to be quick
     NormalizationEvaluation().figures(tmp_path, samples, {f"method {n}": (1 + n) * prediction for n in range(count)})
     assert len(list(tmp_path.glob("*.png"))) == 4
 

@@ -6,7 +6,7 @@ from matplotlib import image
 from matplotlib.figure import Figure
 from PIL import Image
 
-from dlgd.plotting import style as image_figures
+from dlgd.plotting import style
 from dlgd.problems.ssh import figures as draw
 from dlgd.problems.ssh.scores.maps import maps_of, observed_on
 from tests.problems.ssh.scores.samples_made import evaluation, guess, made
@@ -14,7 +14,7 @@ from tests.problems.ssh.scores.samples_made import evaluation, guess, made
 
 @pytest.fixture(autouse=True)
 def _coarse(monkeypatch):
-    monkeypatch.setattr(image_figures, "DPI", 50)  # to be quick
+    monkeypatch.setattr(style, "DPI", 50)  # to be quick
     monkeypatch.setattr(draw, "ANIMATION_DPI", 30)
     monkeypatch.setattr(draw, "FRAMES", 3)
 

@@ -8,7 +8,7 @@ from matplotlib import image
 from sklearn import metrics
 
 from dlgd.core.errors import Refusal
-from dlgd.plotting import style as image_figures
+from dlgd.plotting import style
 from dlgd.problems.images.figures import classification as draw
 from dlgd.problems.images.scores.classification import BINS, ClassificationEvaluation, confusion, reliability
 
@@ -145,7 +145,7 @@ def test_predictions_survive_netcdf(samples, probabilities, tmp_path):
 
 @pytest.fixture(autouse=True)
 def _coarse(monkeypatch):
-    monkeypatch.setattr(image_figures, "DPI", 50)  # to be quick
+    monkeypatch.setattr(style, "DPI", 50)  # to be quick
 
 
 def test_every_figure_is_written(samples, probabilities, tmp_path):

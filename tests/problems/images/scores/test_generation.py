@@ -9,7 +9,7 @@ from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
-from dlgd.plotting import style as image_figures
+from dlgd.plotting import style
 from dlgd.problems.images.figures import generation as draw
 from dlgd.problems.images.scores.frechet import frechet_distance
 from dlgd.problems.images.scores.generation import COMPONENTS, GenerationEvaluation, by_class, nearest
@@ -209,7 +209,7 @@ def test_generated_images_survive_netcdf(samples, tmp_path):
 
 @pytest.fixture(autouse=True)
 def _coarse(monkeypatch):
-    monkeypatch.setattr(image_figures, "DPI", 50)  # to be quick
+    monkeypatch.setattr(style, "DPI", 50)  # to be quick
 
 
 def test_every_figure_is_written(samples, others, tmp_path):

@@ -7,7 +7,7 @@ from matplotlib import image
 from sklearn import metrics
 
 from dlgd.core.contract import Coder
-from dlgd.plotting import style as image_figures
+from dlgd.plotting import style
 from dlgd.plotting.mosaics import GAP, grid, mosaic
 from dlgd.problems.images.figures import codes as draw
 from dlgd.problems.images.scores.images import of_all_classes
@@ -108,7 +108,7 @@ class Moments(Coder):
 
 @pytest.fixture(autouse=True)
 def _coarse(monkeypatch):
-    monkeypatch.setattr(image_figures, "DPI", 50)  # to be quick
+    monkeypatch.setattr(style, "DPI", 50)  # to be quick
 
 
 def test_every_figure_is_written(samples, prediction, tmp_path):

@@ -6,7 +6,7 @@ import xarray as xr
 from matplotlib import image
 
 from dlgd.core.errors import Refusal
-from dlgd.plotting import style as image_figures
+from dlgd.plotting import style
 from dlgd.problems.lorenz.scores.assimilation import AssimilationEvaluation
 
 STEPS = 50
@@ -29,7 +29,7 @@ def windows(count=5, names=("x", "y", "z"), burn_in=0.0):
 
 @pytest.fixture(autouse=True)
 def _coarse(monkeypatch):
-    monkeypatch.setattr(image_figures, "DPI", 50)  # to be quick
+    monkeypatch.setattr(style, "DPI", 50)  # to be quick
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from scipy import signal, stats
 
 from dlgd.physics.integrators import RK4
 from dlgd.physics.lorenz import Lorenz63
-from dlgd.plotting import style as image_figures
+from dlgd.plotting import style
 from dlgd.problems.lorenz.scores import forecast_scores as compute
 from dlgd.problems.lorenz.scores.forecast import ForecastEvaluation, skill_text
 from dlgd.problems.lorenz.scores.free_run import BINS, FreeRun, climate_scores, longer, spectrum
@@ -48,7 +48,7 @@ def prediction(samples):
 
 @pytest.fixture(autouse=True)
 def _coarse(monkeypatch):
-    monkeypatch.setattr(image_figures, "DPI", 50)  # to be quick
+    monkeypatch.setattr(style, "DPI", 50)  # to be quick
 
 
 # --- forecasts ---------------------------------------------------------------------------------------------
