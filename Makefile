@@ -38,10 +38,11 @@ test: install ## the fast tests, two at a time
 test-slow: install ## the tests that take minutes, and those that need a GPU where there is one
 	$(BIN)/python -m pytest -m "slow or gpu"
 
-lint: install ## style, and which room may import which
+lint: install ## style, which room may import which, and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/basedpyright --pythonpath $(BIN)/python
 
 format: install ## let ruff set the code
 	$(BIN)/ruff check --fix .
