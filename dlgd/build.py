@@ -15,6 +15,7 @@ import torch
 from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 
+from dlgd.core.config import plain
 from dlgd.core.contract import Augmentation, DataSource, Evaluation, Loss, Method, Network, Spec, Tracker
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import ROOT
@@ -26,7 +27,7 @@ from dlgd.training.options import Options
 from dlgd.training.schedulers import Scheduler
 
 
-def _make(config: DictConfig, group: str, *arguments: Any, **extra: Any) -> Any:
+def _make(config: Mapping[str, Any], group: str, *arguments: Any, **extra: Any) -> Any:
     """Instantiate one group with what only the program knows; a constructor's complaint becomes a refusal."""
     try:
         # partial first: Hydra would turn the extra arguments into configurations
@@ -61,7 +62,7 @@ def _check_types(make: functools.partial, group: str) -> None:
                 raise Refusal(f"{group}.{key}={value} must be names with values, such as {group}.{key}.name=value")
             kind, values = typing.get_args(kind)[1], {f"{key}.{name}": inner for name, inner in value.items()}
         for name, given in values.items():
-            if kind in TYPES and not _fits(given, kind):
+            if isinstance(kind, type) and kind in TYPES and not _fits(given, kind):
                 raise Refusal(f"{group}.{name}={given} must be {TYPES[kind]}")
 
 
@@ -180,7 +181,7 @@ def run_device(config: DictConfig) -> torch.device:
 
 def method(config: DictConfig, group: str = "baseline") -> Method:
     """A classical method; its answers are kept in the cache of the data."""
-    return CachedMethod(_make(config, group), OmegaConf.to_container(config, resolve=True))
+    return CachedMethod(_make(config, group), plain(config))
 
 
 def comparison(config: DictConfig) -> list[Method]:
@@ -212,7 +213,7 @@ def trained(
         kept = checkpoint.load(run)
         config = OmegaConf.create(kept.config)
     else:
-        criteria = list(config.training.criteria)
+        criteria: list[str] = list(config.training.criteria)
         criterion = criteria[0] if criterion is None else criterion
         if criterion not in criteria:
             raise Refusal(f"criterion={criterion} was not among those of the run: choose one of {', '.join(criteria)}")
@@ -228,5 +229,6 @@ def record(
     config: DictConfig, choices: Mapping[str, str], where: str, checksum: str
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Parameters and tags of a run for the tracker."""
-    plain = OmegaConf.to_container(config, resolve=True)
-    return provenance.flatten(plain) | dict(choices), provenance.tags(device=where) | {"data_checksum": checksum}
+    return provenance.flatten(plain(config)) | dict(choices), provenance.tags(device=where) | {
+        "data_checksum": checksum
+    }

@@ -6,9 +6,9 @@ import difflib
 from collections.abc import Iterable
 
 from hydra.errors import MissingConfigException
-from omegaconf import OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError
 
+from dlgd.core.config import load
 from dlgd.core.paths import CONF
 
 NOT_TYPED = {"hydra", "init_loaded"}  # options that nobody would mean; nor those that begin with _
@@ -40,7 +40,7 @@ def choices_of(group: str) -> list[str]:
 
 def groups_of(config_name: str) -> set[str]:
     """Those of which conf/<config_name>.yaml has a choice, if only none."""
-    defaults = OmegaConf.load(CONF / f"{config_name}.yaml").get("defaults", [])
+    defaults = load(CONF / f"{config_name}.yaml").get("defaults", [])
     return {str(group) for entry in defaults if not isinstance(entry, str) for group in entry}
 
 

@@ -19,6 +19,7 @@ from yaml import YAMLError
 
 from dlgd.cli import multirun
 from dlgd.cli.runs import refuse_lost_run, run_folder
+from dlgd.core.config import plain
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import CONF
 
@@ -95,7 +96,7 @@ def with_evaluation(config: DictConfig) -> DictConfig:
             raise Refusal(f"data={config.data.name} has no task to be scored by: leave evaluation= away")
         if task not in config.evaluation.of:
             raise Refusal(f"data.task={task} is unknown: choose one of {', '.join(config.evaluation.of)}")
-        chosen = OmegaConf.to_container(config.evaluation, resolve=True)
+        chosen = plain(config.evaluation)
         with open_dict(config):
             config.evaluation = {key: value for key, value in chosen.items() if key != "of"}
     return config

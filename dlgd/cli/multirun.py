@@ -29,6 +29,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from dlgd.core.config import load, plain
 from dlgd.core.errors import Refusal
 from dlgd.core.files import write_text
 from dlgd.tracking import parents, store
@@ -118,7 +119,7 @@ def place(config: DictConfig) -> dict[str, Any]:
     if OmegaConf.select(config, "tracking._target_") is None:
         return {}
     data = {key: config.data[key] for key in ("name", "task") if key in config.data}
-    return {"tracking": OmegaConf.to_container(config.tracking, resolve=True), "data": data}
+    return {"tracking": plain(config.tracking), "data": data}
 
 
 def words_of(name: str, folder: Path) -> list[str]:
@@ -166,7 +167,7 @@ def record_failure(config: DictConfig, folder: Path, outcome: Outcome) -> None:
     chosen = HydraConfig.get().runtime.choices
     choices = {group: str(choice) for group, choice in chosen.items() if "/" not in group and "@" not in group}
     try:
-        params = flatten(OmegaConf.to_container(config, resolve=True)) | choices
+        params = flatten(plain(config)) | choices
     except OmegaConfBaseException:  # what cannot be resolved may be why it failed
         params = choices
     try:
@@ -192,7 +193,9 @@ class Multirun(Callback):
         folder = Path(config.hydra.sweep.dir).absolute()
         params = config.hydra.sweeper.get("params") or {}
         words = [*(f"{key}={value}" for key, value in params.items()), *config.hydra.overrides.task]
-        swept = [one.input_line for one in OverridesParser.create().parse_overrides(words) if one.is_sweep_override()]
+        swept = [
+            str(one.input_line) for one in OverridesParser.create().parse_overrides(words) if one.is_sweep_override()
+        ]
         parents.begin(folder, " ".join(swept) or "multirun")
         for old in (folder / STOP, folder / store.RUN_ID_FILE, *folder.rglob(OUTCOME)):
             old.unlink(missing_ok=True)  # of another multirun in the same folder
@@ -221,13 +224,14 @@ def summed_up() -> Iterator[None]:
     try:
         yield
     finally:
-        outcomes = {} if Multirun.folder is None else read_outcomes(Multirun.folder)
-        if outcomes:
-            sum_up(Multirun.folder, outcomes)
+        folder = Multirun.folder
+        outcomes = {} if folder is None else read_outcomes(folder)
+        if folder is not None and outcomes:
+            sum_up(folder, outcomes)
     statuses = {one.status for one in outcomes.values()}
     if statuses & {"FAILED", "RUNNING"}:
         sys.exit(1)
-    if "KILLED" in statuses or (Multirun.folder is not None and (Multirun.folder / STOP).exists()):
+    if "KILLED" in statuses or (folder is not None and (folder / STOP).exists()):
         sys.exit(STOPPED)
 
 
@@ -279,7 +283,7 @@ def scores(finished: dict[Path, Outcome], names: dict[Path, str]) -> tuple[dict[
         if not (run / "scores.json").exists():  # a command that scores nothing
             continue
         rows[run] = json.loads((run / "scores.json").read_text())[0] | {"method": names[run]}
-        config = OmegaConf.load(run / "config.yaml")
+        config = load(run / "config.yaml")
         if str(config.evaluation.scores) not in seen:
             seen.add(str(config.evaluation.scores))
             columns |= {column.key: column for column in build.evaluation(config).columns}

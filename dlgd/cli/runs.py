@@ -6,6 +6,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
+from dlgd.core.config import load, plain
 from dlgd.core.errors import Refusal
 from dlgd.core.files import write_text
 from dlgd.core.renames import updated
@@ -60,7 +61,7 @@ def run_id(folder: Path) -> str | None:
 def read_config(folder: Path) -> DictConfig:
     """The configuration that a run was made with, with the names of now."""
     try:
-        return OmegaConf.create(updated(OmegaConf.to_container(OmegaConf.load(folder / CONFIG))))
+        return OmegaConf.create(updated(plain(load(folder / CONFIG), resolve=False)))
     except Exception as error:  # whatever YAML makes of a damaged file
         raise Refusal(f"{folder / CONFIG} cannot be read: {error}") from error
 

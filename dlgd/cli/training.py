@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from dlgd import build
 from dlgd.cli import runs
+from dlgd.core.config import plain
 from dlgd.core.contract import DataSource, Evaluation, Loss, Method, Network, Tracker
 from dlgd.core.files import make_writable
 from dlgd.core.progress import duration
@@ -113,7 +114,7 @@ def train(config: DictConfig, folder: Path, *, resumed: bool, trial: SearchTrial
             options=setup.options,
             device=setup.device,
             seed=config.seed,
-            config=OmegaConf.to_container(config, resolve=True) | {"statistics": data.statistics},
+            config=plain(config) | {"statistics": data.statistics},
             resume=earlier,
             should_stop=None if trial is None else trial.should_stop,
         )

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 CHUNK = 2**18  # bytes
 PATIENCE = 30  # seconds without a byte
@@ -24,10 +28,15 @@ def fetch(url: str, path: Path, *, md5: str) -> Path:
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     try:
         with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as shown:
+            # pooch's annotations know neither a bar of one's own, which its manual offers, nor its own downloaders
             downloader = pooch.HTTPDownloader(
-                progressbar=Bar(shown, path.name), chunk_size=CHUNK, timeout=PATIENCE, headers={"User-Agent": "dlgd"}
-            )
-            pooch.retrieve(url, known_hash=f"md5:{md5}", fname=path.name, path=path.parent, downloader=downloader)
+                progressbar=Bar(shown, path.name),  # pyright: ignore[reportArgumentType]
+                chunk_size=CHUNK, timeout=PATIENCE, headers={"User-Agent": "dlgd"},
+            )  # fmt: skip
+            pooch.retrieve(
+                url, known_hash=f"md5:{md5}", fname=path.name, path=path.parent,
+                downloader=downloader,  # pyright: ignore[reportArgumentType]
+            )  # fmt: skip
     except requests.RequestException as error:
         raise Failed(f"{url} cannot be downloaded ({_reason(error)})") from error
     except ValueError as error:
@@ -49,8 +58,9 @@ def _reason(error: Exception) -> str:
 class Bar:
     """A progress bar as pooch wants it: its total is set once that is known, and it is told the bytes of each chunk."""
 
-    def __init__(self, shown: object, title: str) -> None:
-        self.shown, self.title, self.task, self.total = shown, title, None, 0
+    def __init__(self, shown: Progress, title: str) -> None:
+        self.shown, self.title, self.total = shown, title, 0
+        self.task: TaskID | None = None  # until the first bytes are there
 
     def update(self, size: int) -> None:
         """That many bytes more."""

@@ -47,7 +47,8 @@ class Gradients(Loss):
         inner = weight * eroded(mask)
         terms = {"mse": weighted_mean(error.square(), weight * mask)}
         if self.gradients > 0:
-            squares = sum(slope.square() for slope in sobel(error))
+            along_y, along_x = sobel(error)
+            squares = along_y.square() + along_x.square()
             terms["gradients"] = self.gradients * weighted_mean(squares, inner)
         if self.laplacian > 0:
             terms["laplacian"] = self.laplacian * weighted_mean(laplacian(error).square(), inner)

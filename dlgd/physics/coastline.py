@@ -60,8 +60,8 @@ def signed_distance(sea: np.ndarray, topology: Topology, metric: str = "euclidea
         if inside.all():
             return np.full(inside.shape, float(reach))
         if metric == "euclidean":
-            return ndimage.distance_transform_edt(inside)
-        return ndimage.distance_transform_cdt(inside, metric="taxicab").astype(float)
+            return np.asarray(ndimage.distance_transform_edt(inside))
+        return np.asarray(ndimage.distance_transform_cdt(inside, metric="taxicab"), float)
 
     signed = distance_to_other(padded) - distance_to_other(~padded)
     return np.clip(signed, -reach, reach)[reach:-reach, reach:-reach]

@@ -114,7 +114,7 @@ def _neighbours(field: Tensor, *offsets: int) -> tuple[Tensor, ...]:
 
 def _fill(
     integrate: Callable[..., None],
-    parameters: tuple[float, ...],
+    parameters: tuple[float | Tensor, ...],
     snapshots: Tensor,
     state: Tensor,
     dt: float,

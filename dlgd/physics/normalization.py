@@ -191,7 +191,8 @@ def _meets_itself(operator: Diffusion, plan: _Plan) -> np.ndarray:
         for pole in (0, nx // 2):
             y, x = halo + ny, halo + pole
             window = np.s_[y - half_y : y + half_y, x - half_x : x + half_x]
-            basin, _ = ndimage.label(padded[window])  # a cell and its image on one sea, half a turn away
+            basin = np.zeros(padded[window].shape, np.int32)
+            ndimage.label(padded[window], output=basin)  # a cell and its image on one sea, half a turn away
             meets.flat[number[window][(basin > 0) & (basin == basin[::-1, ::-1])]] = True
     return meets
 
@@ -227,8 +228,9 @@ def _probe_on_device(plan: _Plan, wanted: np.ndarray, device: str) -> np.ndarray
 
     halo, spacing = plan.tiles[0, 4:6], plan.tiles[0, 6:8]
     y, x = plan.rim - halo[0], plan.rim - halo[1]
-    inner = tuple(a[y : len(a) - y, x : a.shape[1] - x] for a in plan.stencil)
+    diagonal, south, west = (a[y : len(a) - y, x : a.shape[1] - x] for a in plan.stencil)
     series, bound = plan.series[0, : plan.lengths[0]], float(plan.series[0, -1])
+    inner = (diagonal, south, west)
     return stencil_torch.probe(inner, wanted, tuple(halo), tuple(spacing), series, bound, device)
 
 

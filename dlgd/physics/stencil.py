@@ -20,7 +20,12 @@ def chebyshev_coefficients(power: int, bound: float, tolerance: float) -> np.nda
     """
     bound = max(bound, 1 + 1e-6)
     degree = max(200, int(40 * np.sqrt(bound)))  # coefficients fall like exp(-2 k / sqrt(bound)): down to rounding
-    series = chebyshev.chebinterpolate(lambda t: (1 + (bound - 1) * (t + 1) / 2) ** float(-power), degree)
+
+    def values(t: np.ndarray) -> np.ndarray:
+        return (1 + (bound - 1) * (t + 1) / 2) ** float(-power)
+
+    # NumPy's annotation wants one number from a function of many
+    series = chebyshev.chebinterpolate(values, degree)  # pyright: ignore[reportArgumentType, reportCallIssue]
     neglected = np.cumsum(np.abs(series[::-1]))[::-1]
     enough = int(np.argmax(neglected < tolerance)) if neglected[-1] < tolerance else len(series)
     return series[: max(enough, 2)]

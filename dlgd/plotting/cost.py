@@ -39,10 +39,10 @@ def cost(rows: Sequence[Mapping[str, Any]], column: Column, path: Path, *, title
         for name, members in _families(drawn).items():
             seconds, scores = [row["seconds_per_sample"] for row in members], [row[column.key] for row in members]
             (line,) = axes.plot(seconds, scores, marker="o", markersize=8, label=name)
-            for row, *place in zip(members, seconds, scores, strict=True):
+            for row, x, y in zip(members, seconds, scores, strict=True):
                 number = row["method"].removeprefix(name).strip()
                 axes.annotate(
-                    number, place, xytext=(6, 6), textcoords="offset points", fontsize=10, color=line.get_color()
+                    number, (x, y), xytext=(6, 6), textcoords="offset points", fontsize=10, color=line.get_color()
                 )
         note = f"\n0, and therefore not drawn: {', '.join(perfect)}" if perfect else ""
         axes.margins(0.15, 0.1)  # room for the numbers beside the last points

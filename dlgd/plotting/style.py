@@ -6,12 +6,16 @@ A figure is drawn under `matplotlib.rc_context(STYLE)`. Its size in inches says 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import matplotlib
 from matplotlib.figure import Figure
 
+if TYPE_CHECKING:
+    from matplotlib.typing import RcKeyType
+
 DPI = 150
-STYLE = {"font.size": 11, "axes.titlesize": 12, "legend.fontsize": 10}
+STYLE: dict[RcKeyType, Any] = {"font.size": 11, "axes.titlesize": 12, "legend.fontsize": 10}
 # of methods: Okabe and Ito 2008, Color universal design
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 # of classes: P. Tol 2021, Colour schemes, "muted"

@@ -8,6 +8,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
 from dlgd.plotting.style import COLOURS, STYLE
 
@@ -39,7 +40,7 @@ def attractor(runs: Mapping[str, np.ndarray], names: Sequence[str], title: str =
         axes.set_title(name, y=0.94)
         axes.view_init(elev=18, azim=-60)
         axes.tick_params(labelsize=8, pad=0)
-        axes.set_box_aspect(None, zoom=1.1)
+        axes.set_box_aspect(None, zoom=1.1)  # pyright: ignore[reportArgumentType] # Matplotlib infers int from its default
     if title:
         figure.suptitle(title)
     return figure
@@ -74,22 +75,21 @@ def hovmoller(
     # the median of the methods: neither the worst nor the best one should flatten the others
     largest = float(np.median([np.quantile(np.abs(error), 0.99) for error in errors.values()]))
     largest = min(max(largest, 1e-9 * limit), 2 * limit)
+    wrong: list[AxesImage] = []
     for (left, right), (name, each) in zip(grid[1:], shown.items(), strict=True):
         _field(left, time, each, limit, "RdBu_r", name)
-        wrong = _field(right, time, errors[name], largest, "PuOr_r", f"error of {name}")
+        wrong.append(_field(right, time, errors[name], largest, "PuOr_r", f"error of {name}"))
     for axes in grid[:, 0]:
         axes.set_ylabel("variable")
     for axes in grid[-1]:
         axes.set_xlabel("time (time units)")
-    for column, (mappable, label) in enumerate([(image, "value"), (wrong, "error")]):
+    for column, (mappable, label) in enumerate([(image, "value"), (wrong[-1], "error")]):
         place = {"ax": list(grid[1:, column]), "location": "bottom", "shrink": 0.6, "aspect": 40}
         figure.colorbar(mappable, label=label, extend="both", **place)
     return figure
 
 
-def _field(
-    axes: Axes, time: np.ndarray, field: np.ndarray, limit: float, colours: str, title: str
-) -> matplotlib.image.AxesImage:
+def _field(axes: Axes, time: np.ndarray, field: np.ndarray, limit: float, colours: str, title: str) -> AxesImage:
     """(time, variable), time from left to right."""
     step = (time[-1] - time[0]) / max(len(time) - 1, 1)
     extent = (time[0] - step / 2, time[-1] + step / 2, -0.5, field.shape[1] - 0.5)
@@ -99,10 +99,21 @@ def _field(
     return axes.imshow(field.T, cmap=colours, vmin=-limit, vmax=limit, **options)
 
 
-def draw_lines(axes: Axes, across: np.ndarray, curves: Mapping[str, np.ndarray | None], **options: float | str) -> None:
-    """A line for each name that is not None, in the colours of methods; dashed once all colours are taken."""
+def draw_lines(
+    axes: Axes,
+    across: np.ndarray,
+    curves: Mapping[str, np.ndarray | None],
+    *,
+    linewidth: float | None = None,
+    marker: str | None = None,
+) -> None:
+    """A line for each name that is not None, in the colours of methods; dashed once all colours are taken.
+
+    None is Matplotlib's default.
+    """
     for number, (name, values) in enumerate(curves.items()):
         style = "-" if number < len(COLOURS) else "--"
         if values is not None:
-            axes.plot(across, values, color=COLOURS[number % len(COLOURS)], linestyle=style, label=name, **options)
+            colour = COLOURS[number % len(COLOURS)]
+            axes.plot(across, values, color=colour, linestyle=style, label=name, linewidth=linewidth, marker=marker)
     axes.grid(alpha=0.3)

@@ -48,12 +48,13 @@ class MLflow(Tracker):
         system_metrics: bool = False,
         flush_seconds: float = 5.0,
     ) -> None:
+        self.run_id: str | None = None  # as long as MLflow has not been reached
         self._uri = store.locate(uri)
         self._experiment = experiment
         self._folder = Path(folder).absolute()
         self._system_metrics = system_metrics
         self._flush_seconds = flush_seconds
-        self._courier: Sender | None = None
+        self._started: Sender | None = None
         self._thread: threading.Thread | None = None
         self._finishing = threading.Event()
         self._status = "FINISHED"
@@ -63,14 +64,14 @@ class MLflow(Tracker):
         self._last_success = self._last_sample = 0.0  # time.monotonic()
 
     @property
-    def run_id(self) -> str | None:
-        """None as long as MLflow has not been reached."""
-        return None if self._courier is None else self._courier.run_id
+    def _sender(self) -> Sender:
+        assert self._started is not None, "a run must be started before anything is recorded in it"
+        return self._started
 
     def start(
         self, *, name: str, params: Mapping[str, Any], tags: Mapping[str, str], run_id: str | None = None
     ) -> None:
-        self._courier = Sender(
+        self._started = Sender(
             uri=self._uri,
             experiment=self._experiment,
             folder=self._folder,
@@ -82,7 +83,7 @@ class MLflow(Tracker):
         try:
             self._round()
         except Refusal:  # a database whose driver is not installed
-            self._courier.journal.close()
+            self._sender.journal.close()
             raise
         if self.run_id is not None:
             logger.info("Recording in MLflow at %s as run %s", store.shown(self._uri), self.run_id)
@@ -92,12 +93,12 @@ class MLflow(Tracker):
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         try:
-            self._courier.journal.append(metrics, step)
+            self._sender.journal.append(metrics, step)
         except OSError as error:  # a full disk
             self._warn(error)
 
     def artifact(self, path: Path, folder: str = "") -> None:
-        self._courier.add_artifact(Path(path).absolute(), folder)
+        self._sender.add_artifact(Path(path).absolute(), folder)
 
     def finish(self, status: str) -> None:
         if self._thread is None:
@@ -107,7 +108,7 @@ class MLflow(Tracker):
         self._finishing.set()
         while self._thread.is_alive() and time.monotonic() - max(begun, self._last_success) < PATIENCE_S:
             self._thread.join(0.1)
-        if self._thread.is_alive() or self._courier.unsent():
+        if self._thread.is_alive() or self._sender.unsent():
             logger.info("Not everything reached MLflow: the rest of the run's records is in %s", self._folder)
         self._thread = None
 
@@ -120,7 +121,7 @@ class MLflow(Tracker):
             self._send_the_rest()
         except store.failures() as error:
             self._warn(error)
-        self._courier.journal.close()
+        self._sender.journal.close()
 
     def _round(self) -> float:
         """Send a batch and a file; the seconds to rest."""
@@ -128,9 +129,9 @@ class MLflow(Tracker):
         try:
             if self._system_metrics and time.monotonic() - self._last_sample > SYSTEM_EVERY_S:
                 self._sample_system()
-            self._courier.open()
-            more = self._courier.send_metrics(METRICS_PER_BATCH)
-            more |= self._courier.send_artifact()
+            self._open()
+            more = self._sender.send_metrics(METRICS_PER_BATCH)
+            more |= self._sender.send_artifact()
         except store.failures() as error:
             self._warn(error)
             self._failures += 1
@@ -141,19 +142,25 @@ class MLflow(Tracker):
         rest = REST_PER_WORK * (time.thread_time() - begun)
         return rest if more else max(rest, self._flush_seconds)
 
+    def _open(self) -> None:
+        try:
+            self._sender.open()
+        finally:  # it may have made the run and failed at the next request
+            self.run_id = self._sender.run_id
+
     def _send_the_rest(self) -> None:
-        self._courier.open()
-        while self._courier.send_metrics(METRICS_PER_LAST_BATCH):
+        self._open()
+        while self._sender.send_metrics(METRICS_PER_LAST_BATCH):
             self._last_success = time.monotonic()
         try:
-            while self._courier.send_artifact():
+            while self._sender.send_artifact():
                 self._last_success = time.monotonic()
         finally:  # a file that cannot be sent must not leave the run open
-            self._courier.close(self._status)
+            self._sender.close(self._status)
 
     def _sample_system(self) -> None:
         self._last_sample = time.monotonic()
-        self._courier.journal.append(system.sample(), step=self._samples)
+        self._sender.journal.append(system.sample(), step=self._samples)
         self._samples += 1
 
     def _warn(self, error: Exception) -> None:

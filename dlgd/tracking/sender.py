@@ -53,6 +53,16 @@ class Sender:
         self._client: MlflowClient | None = None
         self._open = False
 
+    @property
+    def _mlflow(self) -> MlflowClient:
+        assert self._client is not None, "`open` comes first"
+        return self._client
+
+    @property
+    def _run(self) -> str:
+        assert self.run_id is not None, "`open` comes first"
+        return self.run_id
+
     def unsent(self) -> bool:
         """Whether MLflow lacks anything."""
         return not self._open or self._sent < self.journal.size or bool(self._artifacts)
@@ -81,7 +91,7 @@ class Sender:
         """Send about `limit` metrics; whether there may be more of them."""
         records, end = self.journal.read(self._sent, limit)
         if records:
-            self._client.log_batch(self.run_id, metrics=_metrics(records))
+            self._mlflow.log_batch(self._run, metrics=_metrics(records))
         if end > self._sent:
             self._sent = end
             write_text(self._folder / SENT_FILE, f"{self.run_id} {end}\n")
@@ -103,7 +113,7 @@ class Sender:
             logger.warning("%s was to be recorded in MLflow, but is there no more", path)
             return bool(self._artifacts)
         try:
-            self._client.log_artifact(self.run_id, str(path), folder or None)
+            self._mlflow.log_artifact(self._run, str(path), folder or None)
         except store.failures():
             self.add_artifact(path, folder)
             raise
@@ -111,7 +121,7 @@ class Sender:
 
     def close(self, status: str) -> None:
         """The run has ended with "FINISHED", "FAILED" or "KILLED"."""
-        self._client.set_terminated(self.run_id, status)
+        self._mlflow.set_terminated(self._run, status)
 
     def _first_byte(self) -> int:
         """The first byte of metrics.jsonl that the run lacks: an earlier process may have left some unsent."""
@@ -129,7 +139,7 @@ class Sender:
         if self._wanted is None:
             return None
         try:
-            self._client.update_run(self._wanted, status="RUNNING")
+            self._mlflow.update_run(self._wanted, status="RUNNING")
             return self._wanted
         except MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
@@ -139,17 +149,17 @@ class Sender:
         return None
 
     def _create(self, tags: Mapping[str, str]) -> str:
-        experiment_id = store.experiment_id(self._client, self._uri, self._experiment)
+        experiment_id = store.experiment_id(self._mlflow, self._uri, self._experiment)
         given = {safe_name(key): str(value) for key, value in tags.items()}
-        given |= parents.parent_tags(self._client, experiment_id, self._folder)
-        return self._client.create_run(experiment_id, run_name=self._name, tags=given).info.run_id
+        given |= parents.parent_tags(self._mlflow, experiment_id, self._folder)
+        return self._mlflow.create_run(experiment_id, run_name=self._name, tags=given).info.run_id
 
     def _send_tags(self, tags: Mapping[str, str]) -> None:
         from mlflow.entities import RunTag
 
         rows: list[RunTag] = [RunTag(safe_name(key), str(value)) for key, value in tags.items()]
         for first in range(0, len(rows), BATCH):
-            self._client.log_batch(self.run_id, tags=rows[first : first + BATCH])
+            self._mlflow.log_batch(self._run, tags=rows[first : first + BATCH])
 
     def _send_params(self, known: Mapping[str, str]) -> None:
         """The params that the run lacks. MLflow never changes a param: a resumed run keeps its first values."""
@@ -160,7 +170,7 @@ class Sender:
                 logger.info("%s is now %s; MLflow keeps the run's first value, %s", key, self._params[key], known[key])
         rows = [Param(key, value) for key, value in self._params.items() if key not in known]
         for first in range(0, len(rows), BATCH):
-            self._client.log_batch(self.run_id, params=rows[first : first + BATCH])
+            self._mlflow.log_batch(self._run, params=rows[first : first + BATCH])
 
 
 def safe_name(name: str) -> str:

@@ -88,8 +88,8 @@ def connect(uri: str) -> MlflowClient:
 
 def reason(error: BaseException) -> str:
     """The first cause of a failure, in one short line: "[Errno 111] Connection refused"."""
-    while error.__cause__ or error.__context__:
-        error = error.__cause__ or error.__context__
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
     lines = str(error).splitlines() or [type(error).__name__]
     return shown(lines[0])[:200]
 

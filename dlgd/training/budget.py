@@ -38,8 +38,9 @@ class Budget:
         left = [
             (limit - step) * seconds_per_step for limit in (self.steps, self._steps_of_epochs()) if limit is not None
         ]
-        if self.minutes is not None:
-            left.append(self._seconds() - seconds)
+        end = self._seconds()
+        if end is not None:
+            left.append(end - seconds)
         return max(0.0, min(left))
 
     def _steps_of_epochs(self) -> float | None:

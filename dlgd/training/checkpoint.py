@@ -133,8 +133,7 @@ def restore(network: nn.Module, checkpoint: Checkpoint, *, averaged: bool = True
 
     With averaged=False, always the last. Raises Refusal where the checkpoint is another network's.
     """
-    use_average = averaged and checkpoint.averaged is not None
-    weights = checkpoint.averaged if use_average else checkpoint.weights
+    weights = checkpoint.averaged if averaged and checkpoint.averaged is not None else checkpoint.weights
     expected = network.state_dict()
     wrong = _first_difference(expected=expected, found=weights)
     if wrong is not None:

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from types import FrameType
+from typing import Any
 
 MESSAGE = b"\nStopping after this step, with a checkpoint. Once more to stop at once, without.\n"
 
@@ -19,7 +20,7 @@ class Interruption:
 
     def __init__(self) -> None:
         self.requested = False
-        self._before: dict[int, object] = {}
+        self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Interruption:
         if threading.current_thread() is threading.main_thread():

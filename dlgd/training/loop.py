@@ -147,9 +147,9 @@ def one_step(
     """One step of each player's optimizer, on the mean gradient of the batches, numbered from `first`."""
     autocast = partial(torch.autocast, batches[0].input.device.type, torch.bfloat16, enabled=options.amp)
     rounds = [computed(network.objectives(batch, loss), autocast) for batch in batches]
-    for turns in player_by_player(rounds):
+    for player, turns in player_by_player(rounds):
         network.zero_grad(set_to_none=True)  # of all players: one's loss leaves gradients in the others too
-        for number, (player, total, terms) in enumerate(turns, first):
+        for number, (_, total, terms) in enumerate(turns, first):
             losses.add(player=player, total=total, terms=terms, batch=number)
             (total / len(batches)).backward()
         if options.l1 > 0 or options.clip_norm is not None:  # else not even the list is made: it takes time
@@ -170,22 +170,23 @@ def computed(objectives: Iterator[PlayerLoss], autocast: Callable[[], torch.auto
         yield turn
 
 
-def player_by_player(rounds: Sequence[Iterator[PlayerLoss]]) -> Iterator[Iterator[PlayerLoss]]:
-    """For each player in turn, its objective on every batch.
+def player_by_player(rounds: Sequence[Iterator[PlayerLoss]]) -> Iterator[tuple[str, Iterator[PlayerLoss]]]:
+    """For each player in turn, its name and its objective on every batch.
 
     Each objective is computed when it is asked for, so that one graph at a time is in memory.
     """
     leader, *others = rounds
     for turn in leader:
-        yield chain([turn], (next(other) for other in others))
+        yield turn[0], chain([turn], (next(other) for other in others))
     for other in others:
         next(other, None)  # what follows a network's last yield, as for the leader
 
 
 def add_l1_gradient(weights: Sequence[Tensor], l1: float) -> None:
-    """Add the gradient of l1 * sum |w| to the gradients."""
+    """Add the gradient of l1 * sum |w| to the gradients that the weights have."""
     if l1 > 0:
         for weight in weights:
+            assert weight.grad is not None, "weights without a gradient are not given"
             weight.grad.add_(weight.detach().sign(), alpha=l1)
 
 

@@ -55,7 +55,7 @@ class Options:
             return
         right_type = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
         # Written so that NaN is out of range too.
-        if not (right_type and (value > 0 if positive else value >= 0) and value < float("inf")):
+        if value is None or not (right_type and (value > 0 if positive else value >= 0) and value < float("inf")):
             kind = f"a {'whole ' if whole else ''}number {'above 0' if positive else 'of at least 0'}"
             raise Refusal(f"training.{name} is {value!r}: give {kind}{' or null' if null else ''}.")
 
