@@ -5,6 +5,7 @@ A new option is then a line of the YAML files, a field of the dataclass, and the
 
 from __future__ import annotations
 
+import functools
 import inspect
 import typing
 from collections.abc import Callable
@@ -19,22 +20,23 @@ def from_keywords(options: type) -> Callable[[type[Made]], type[Made]]:
     """A decorator of a class whose constructor takes one dataclass: it is then called with the fields as keywords.
 
     `SSH(name="ssh", days=9, ...)` calls what was `SSH(SSHOptions(name="ssh", days=9, ...))`. So the keys of a YAML file
-    are the fields of the dataclass, and `inspect.signature` shows them.
+    are the fields of the dataclass, and `inspect.signature` shows them. The attribute `Options` is the dataclass.
     """
     signature = inspect.signature(options)
 
     def decorated(kind: type[Made]) -> type[Made]:
-        taking_one: Callable[..., None] = kind.__init__
+        made: Any = kind  # whose attributes may be set
+        takes_one: Callable[..., None] = made.__init__
 
-        def __init__(self: Made, **given: Any) -> None:
-            taking_one(self, options(**given))
+        @functools.wraps(takes_one)
+        def takes_keywords(self: Made, **keywords: Any) -> None:
+            takes_one(self, options(**keywords))
 
-        made: Any = __init__  # to have a signature of its own
-        self_first = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-        made.__signature__ = signature.replace(parameters=[self_first, *signature.parameters.values()])
-        made.__annotations__ = typing.get_type_hints(options)
-        made.__qualname__ = f"{kind.__qualname__}.__init__"
-        kind.__init__ = made
+        constructor: Any = takes_keywords
+        first = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        constructor.__signature__ = signature.replace(parameters=[first, *signature.parameters.values()])
+        constructor.__annotations__ = typing.get_type_hints(options)
+        made.__init__, made.Options = constructor, options
         return kind
 
     return decorated

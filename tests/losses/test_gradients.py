@@ -15,7 +15,6 @@ from dlgd.losses import gradients
 from dlgd.losses.gradients import Gradients
 from dlgd.losses.pointwise import mse
 
-
 KNOWN = {"name": "sea", "input_channels": ("a",), "output_channels": ("b",), "grid": (9, 8)}
 MAPS, FIELDS = MapSpec(**KNOWN, days=5), Spec(**KNOWN, kind="field")
 
@@ -132,4 +131,6 @@ def test_impossible_options(change, words):
 
 def test_sequences_have_no_neighbouring_cells():
     with pytest.raises(ValueError, match="data=sea gives sequences: try loss=mse"):
-        Gradients(spec=SequenceSpec(**KNOWN, context_steps=0, dt=1.0), gradients=1.0, laplacian=0.0, day_weights="equal")
+        Gradients(
+            spec=SequenceSpec(**KNOWN, context_steps=0, dt=1.0), gradients=1.0, laplacian=0.0, day_weights="equal"
+        )

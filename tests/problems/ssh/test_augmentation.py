@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from dlgd.core import specs
 from dlgd.core.contract import Batch, Spec
 from dlgd.core.errors import Refusal
-from dlgd.core import specs
 from dlgd.core.specs import INVERSE, MapSpec
 from dlgd.physics.qg import TwoLayerFlow
 from dlgd.problems.ssh.augmentation import MirroredSeas
