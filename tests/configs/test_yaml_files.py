@@ -141,8 +141,8 @@ def source_of(constructor: Callable[..., Any]) -> ast.AST:
 
 @functools.cache
 def read_of_options(options: type) -> set[str]:
-    """What is read of options passed on as one dataclass, in the folder of its module: `options.days`, `self.days` where
-    they are looked at as a part of another dataclass, and keys such as "dt" of those that presets have too."""
+    """What is read of options that are one dataclass, in the folder of its module: as `options.days`; as `self.days` by
+    the dataclass itself or a part of it; and by keys such as "dt", of those that presets have too."""
     read = set()
     for path in Path(inspect.getfile(options)).parent.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):

@@ -131,6 +131,4 @@ def test_impossible_options(change, words):
 
 def test_sequences_have_no_neighbouring_cells():
     with pytest.raises(ValueError, match="data=sea gives sequences: try loss=mse"):
-        Gradients(
-            spec=SequenceSpec(**KNOWN, context_steps=0, dt=1.0), gradients=1.0, laplacian=0.0, day_weights="equal"
-        )
+        loss(SequenceSpec(**KNOWN, context_steps=0, dt=1.0))
