@@ -40,10 +40,8 @@ def main(config: DictConfig) -> None:
         samples = data.samples(config.split)
     else:
         samples, where = data.read(Path(config.input)), Path(config.input).stem
-        wanted = {"label": ("label",), "sequence": ("state",)}.get(data.spec.kind, data.spec.output_channels)
-        wanted = ("ssh",) if data.spec.days > 0 else wanted
-        if not set(wanted) <= set(samples):
-            raise Refusal(f"{config.input} has no {', '.join(wanted)} to compare with: use dlgd.predict")
+        if not set(data.truth) <= set(samples):
+            raise Refusal(f"{config.input} has no {', '.join(data.truth)} to compare with: use dlgd.predict")
     folder = (run if run.is_dir() else Path("outputs") / run.stem) / "evaluation" / where
     make_writable(folder)
     loss = build.loss(former, data.spec)

@@ -16,10 +16,8 @@ from torch.nn import functional
 
 from dlgd.core.contract import Augmentation, Batch, Spec
 from dlgd.core.errors import Refusal
+from dlgd.core.specs import ImageSpec
 
-# Input channels of fields whose first one shows the truth, whole, noisy, or where it is observed.
-SHOWN = (("intensity",), ("given",), ("given", "observed"))
-DIGITS = ("mnist", "mnist_5k")  # data sets whose pictures mean something else, or nothing, when they are mirrored
 LEAST_ERASED, THINNEST = 0.02, 0.3  # of what is erased: share of the picture, ratio of the sides (Zhong et al.)
 
 
@@ -75,11 +73,18 @@ class ImageChanges(Augmentation):
         self.translation, self.rotation, self.scaling, self.shear = translation, rotation, scaling, shear
         self.elastic, self.elastic_scale, self.flip = elastic, elastic_scale, flip
         self.noise, self.erasing, self.erased_share = noise, erasing, erased_share
-        _check_data(spec)
+        if not (isinstance(spec, ImageSpec) and spec.whole):
+            raise Refusal(
+                f"this augmentation changes whole pictures, which data={spec.name} does not give: type "
+                "augmentation=none, or one of fields such as augmentation=flips"
+            )
         self.size = spec.grid
+        self.shown = slice(None) if spec.shown is None else spec.input_slice(spec.shown)
         self._check_options()
-        if flip and spec.name in DIGITS:
-            raise Refusal(f"mirrored digits are no digits: type augmentation.flip=false with data={spec.name}")
+        if flip and not spec.mirror_symmetric:
+            raise Refusal(
+                f"mirrored {spec.content} are no {spec.content}: type augmentation.flip=false with data={spec.name}"
+            )
         if spec.kind == "generated" and (noise > 0 or erasing > 0):
             raise Refusal(
                 f"data={spec.name} gives no picture to put noise on or to erase from, only a class: type "
@@ -128,7 +133,7 @@ class ImageChanges(Augmentation):
         if batch.observed is not None:
             change = change * self._inner(batch.observed)
         shown = self._inner(batch.input).clone()
-        shown[:, :1] += change
+        shown[:, self.shown] += change
         return replace(batch, input=self._put(batch.input, shown), target=target)
 
     # --- draws -----------------------------------------------------------------------------------------------
@@ -153,7 +158,7 @@ class ImageChanges(Augmentation):
     def _disturbed(self, input: Tensor, rng: np.random.Generator) -> Tensor:
         """With noise on what is shown, and rectangles of it erased."""
         changed = self._inner(input).clone()
-        shown = changed[:, :1] if self.kind == "field" else changed
+        shown = changed[:, self.shown]
         generator = torch.Generator(input.device).manual_seed(int(rng.integers(2**63)))
         if self.noise > 0:
             noise = torch.randn(shown.shape, generator=generator, device=input.device, dtype=input.dtype)
@@ -193,17 +198,6 @@ class ImageChanges(Augmentation):
         changed = input.clone()
         self._inner(changed).copy_(inner)
         return changed
-
-
-def _check_data(spec: Spec) -> None:
-    """Refuse what are no whole pictures."""
-    whole = spec.whole and len(spec.grid) == 2 and not spec.staggered and not spec.directional
-    fitting = spec.kind in ("label", "generated") or (spec.kind == "field" and spec.input_channels in SHOWN)
-    if not (whole and fitting):
-        raise Refusal(
-            f"this augmentation changes whole pictures, which data={spec.name} does not give: type augmentation=none, "
-            "or one of fields such as augmentation=flips"
-        )
 
 
 def affine(

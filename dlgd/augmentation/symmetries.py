@@ -21,6 +21,7 @@ from torch import Tensor
 
 from dlgd.core.contract import Augmentation, Batch, Spec
 from dlgd.core.errors import Refusal
+from dlgd.core.specs import StaggeredGridSpec
 
 Change = Callable[[Tensor], Tensor]
 
@@ -43,28 +44,31 @@ class Symmetries(Augmentation):
         if not (west_east or south_north or quarter_turns):
             raise Refusal("augmentation has neither flips nor turns: set one of them, or type augmentation=none")
         self.group = group(west_east=west_east, south_north=south_north, quarter_turns=quarter_turns)
-        self.halo = 1 if spec.staggered else 0
         self._read_channels(spec)
 
     def _read_channels(self, spec: Spec) -> None:
         """Where the channels of faces stand, and how they are scaled."""
         number = {name: place for place, name in enumerate(spec.input_channels)}
         count = len(number)
-        self._south = [number[pair.south] for pair in spec.staggered]
-        self._west = [number[pair.west] for pair in spec.staggered]
-        self._sign = torch.tensor([-1.0 if pair.antisymmetric else 1.0 for pair in spec.staggered])[:, None, None]
-        self._zeroed = torch.tensor([name in spec.zeroed_on_land for name in spec.input_channels])[:, None, None]
+        staggered, directional, zeroed_on_land = (), (), ()  # all stands in the cells, and nothing has a direction
+        if isinstance(spec, StaggeredGridSpec):
+            staggered, directional, zeroed_on_land = spec.staggered, spec.directional, spec.zeroed_on_land
+        self.halo = 1 if staggered else 0
+        self._south = [number[pair.south] for pair in staggered]
+        self._west = [number[pair.west] for pair in staggered]
+        self._sign = torch.tensor([-1.0 if pair.antisymmetric else 1.0 for pair in staggered])[:, None, None]
+        self._zeroed = torch.tensor([name in zeroed_on_land for name in spec.input_channels])[:, None, None]
         # the rest is shaped (C + 1, 1, 1), in float64 first: the last channel tells sea from land
         closed, slope, offset = (np.full(count + 1, value) for value in (0.0, 1.0, 0.0))
         self._transposed = np.arange(count + 1)
-        for pair in spec.staggered:
+        for pair in staggered:
             pairs = ((pair.south, pair.south_scaling), (pair.west, pair.west_scaling))
             for (name, own), (partner, other) in zip(pairs, reversed(pairs), strict=True):
                 here = number[name]
                 self._transposed[here] = number[partner]
                 closed[here] = -own.mean / own.std
                 slope[here], offset[here] = other.std / own.std, (other.mean - own.mean) / own.std
-        for along_i, along_j in spec.directional:
+        for along_i, along_j in directional:
             self._transposed[[number[along_i], number[along_j]]] = number[along_j], number[along_i]
         self._closed = torch.as_tensor(closed[:-1]).float()[:, None, None]
         self._slope, self._offset = (torch.as_tensor(a).float()[:, None, None] for a in (slope, offset))

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from dlgd.core.errors import Refusal
+
 if TYPE_CHECKING:
     import numpy as np
     import xarray as xr
-
-    from dlgd.physics.integrators import Dynamics
 
 SPLITS = ("train", "valid", "test")
 # What a network is asked for: fields from fields, series from series, the class of a sample, or, from the class
@@ -71,30 +71,12 @@ class Scaling:
         return (self.std * prediction + self.mean) / (self.std * target + self.mean)
 
 
-@dataclass(frozen=True)
-class Staggered:
-    """Two input channels of one quantity that stands on the faces between cells, not in the cells.
-
-    At each cell `south` holds the value of the cell's south face and `west` that of its west face, each less
-    the mean and over the std of its own scaling. `antisymmetric` is a difference across the face, from the neighbour's
-    cell to the cell's own: it changes its sign when the face becomes that of the other cell.
-    """
-
-    south: str
-    west: str
-    south_scaling: Scaling = field(default_factory=Scaling)
-    west_scaling: Scaling = field(default_factory=Scaling)
-    antisymmetric: bool = False
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Spec:
-    """What a data set tells a network and a loss before a single sample exists.
+    """What a data set tells a network and a loss before a single sample exists; some tell more, see `specs.py`.
 
-    Where `days` is not 0, fields are maps to be interpolated. The input channels are `days` first guesses (0 where
-    there is none), `days` maps of observations (0 where unobserved), `days` maps of flags (1 where observed, else 0),
-    and then maps that say where the cell is: "sea" (1, and 0 on land and beyond the rim) and perhaps coordinates. The
-    output channels are all days, or the one in the middle.
+    Input channels stand in named groups, such as the "observations" of all days: whoever needs some of the channels
+    asks `input_slice` where they are. Without `groups`, each channel is a group of its own.
     """
 
     name: str  # as typed in data=...
@@ -102,21 +84,32 @@ class Spec:
     input_channels: tuple[str, ...]
     output_channels: tuple[str, ...]  # of labels: the names of the classes
     grid: tuple[int, ...]  # sizes of the spatial or time axes of a whole sample, without halo
+    groups: tuple[tuple[str, int], ...] = ()  # of input channels, in order: the name, and how many channels it has
     whole: bool = False  # whether training batches hold whole samples, not pieces of them
     bounds: tuple[float, float] | None = None  # within which every scaled target lies
     units: str = "1"  # of the physical target
     scaling: Scaling = field(default_factory=Scaling)
-    days: int = 0  # of maps to be interpolated from observations: how many a network sees, an odd number; see below
-    context_steps: int = (
-        0  # of sequences: leading steps of the input that are known; the others are 0, and are the target
-    )
-    dt: float = 0.0  # of sequences: time between two steps, in the units of `dynamics`
-    dynamics: Dynamics | None = None  # of sequences: the equations behind them, in physical units
-    staggered: tuple[Staggered, ...] = ()  # every other channel stands at the centre of its cell
-    directional: tuple[tuple[str, str], ...] = ()  # (south-north, west-east) of these, say: a turned grid swaps them
-    # input channels that are set to 0 on land after scaling; a cell is land where all of them are 0, and a
-    # face that touches land has the physical value 0
-    zeroed_on_land: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        counts = dict(self.groups)
+        if self.groups and (len(counts) < len(self.groups) or sum(counts.values()) != len(self.input_channels)):
+            raise ValueError(f"the groups {self.groups} do not divide the channels {', '.join(self.input_channels)}")
+
+    @property
+    def input_groups(self) -> dict[str, slice]:
+        """The input channels of each group, in the order in which they stand."""
+        found, first = {}, 0
+        for name, count in self.groups or [(name, 1) for name in self.input_channels]:
+            found[name] = slice(first, first + count)
+            first += count
+        return found
+
+    def input_slice(self, group: str) -> slice:
+        """The input channels of a group. Refusal where the data have no such group."""
+        groups = self.input_groups
+        if group not in groups:
+            raise Refusal(f"data={self.name} has no input channels {group}: it has {', '.join(groups)}")
+        return groups[group]
 
 
 @dataclass(frozen=True)
@@ -234,6 +227,11 @@ class DataSource(ABC):
     @abstractmethod
     def spec(self) -> Spec:
         """Known before `prepare`, but for its scalings, which may need the training samples."""
+
+    @property
+    def truth(self) -> Sequence[str]:
+        """The variables of samples that predictions are compared with; usually named as the output channels."""
+        return self.spec.output_channels
 
     @abstractmethod
     def check(self) -> None:

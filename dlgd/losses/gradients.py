@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from dlgd.core.contract import Loss, Spec
+from dlgd.core.specs import MapSpec
 from dlgd.losses.pointwise import check_numbers
 
 LEAST = 1e-3  # below the weight of any cell, of up to 2,000 days: what nothing is divided by
@@ -38,7 +39,7 @@ class Gradients(Loss):
         if day_weights not in ("triangular", "equal"):
             raise ValueError(f"loss.day_weights={day_weights} is unknown: choose triangular or equal")
         self.gradients, self.laplacian = gradients, laplacian
-        self.triangular = day_weights == "triangular" and spec.days > 0
+        self.triangular = day_weights == "triangular" and isinstance(spec, MapSpec)
 
     def forward(self, *, prediction: Tensor, target: Tensor, mask: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """(B, C, Y, X) each."""

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dlgd.core.contract import Batch, Loss, Network, Output, Spec
+from dlgd.core.specs import FIRST_GUESS, MapSpec, SequenceSpec
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
@@ -49,11 +50,9 @@ KINDS = {
 def kind_of(spec: Spec) -> str:
     """One of KINDS: sequences are to be continued where leading steps are given, and to be assimilated elsewhere; maps
     of days are to be interpolated."""
-    if spec.kind == "sequence":
+    if isinstance(spec, SequenceSpec):
         return "forecast" if spec.context_steps > 0 else "assimilation"
-    if spec.kind == "field" and spec.days > 0:
-        return "interpolation"
-    return spec.kind
+    return "interpolation" if isinstance(spec, MapSpec) else spec.kind
 
 
 def check_kind(name: str, spec: Spec, kinds: Sequence[str]) -> None:
@@ -239,11 +238,11 @@ class Estimator(Network):
                 "model.predict_std=true is for the assimilation or interpolation of observations, which "
                 f"data={spec.name} does not ask for: try model.predict_std=false"
             )
-        if kind == "assimilation":
-            self.guess = slice(count)
-        elif kind == "interpolation":
-            first = (spec.days - count) // 2  # 0, or the day in the middle
-            self.guess, self.scored = slice(first, first + count), slice(count // 2, count // 2 + 1)
+        if kind in ("assimilation", "interpolation"):
+            self.guess = spec.input_slice(FIRST_GUESS)
+        if isinstance(spec, MapSpec):
+            guesses = range(len(spec.input_channels))[self.guess][spec.predicted_days]
+            self.guess, self.scored = slice(guesses.start, guesses.stop), slice(count // 2, count // 2 + 1)
         self.tells_std = predict_std
         if predict_std:
             self.score_names = ("negative_log_likelihood", *CALIBRATION)

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dlgd.core.contract import Spec
+from dlgd.core.specs import INVERSE, MapSpec
 from dlgd.models import blocks
-from dlgd.physics.mirrors import mirror, mirror_maps
+from dlgd.physics.mirrors import SIGNED, mirror, mirror_maps
 
 START = 0.1  # of the usual size of the last weights: a network that has learnt nothing answers about as it was told
 
@@ -62,15 +63,20 @@ class Corrector(blocks.Estimator):
     ) -> None:
         super().__init__()
         blocks.check_kind("corrector", spec, ["interpolation"])
+        assert isinstance(spec, MapSpec), "so are all that ask for interpolation"
         if levels < 1 or coarsening < 1 or halo < 0:
             raise ValueError(
                 f"model.levels={levels}, model.coarsening={coarsening}, model.halo={halo}: at least one level, cells "
                 "of at least 1 x 1, and no negative halo"
             )
         outputs, fine = self.channels(spec, predict_std=predict_std), coarsening**2
-        self.days, self.halo, self.coarsening, self.multiple = spec.days, halo, coarsening, coarsening * 2**levels
-        if mirrored and len(spec.input_channels) != 3 * spec.days + 1:
-            raise ValueError("model.mirrored=true has no place for coordinates: type data.coordinates=false")
+        self.groups, self.place_groups = spec.input_groups, spec.place_groups
+        self.halo, self.coarsening, self.multiple = halo, coarsening, coarsening * 2**levels
+        if mirrored and (strange := [name for name in self.groups if name not in SIGNED]):
+            raise ValueError(
+                f"model.mirrored=true has no place for {', '.join(strange)}: type data.coordinates=false, or "
+                "model.mirrored=false"
+            )
         self.mirrored, self.estimates = mirrored, len(spec.output_channels)
         style = {"activation": activation, "normalization": normalization}
         sizes = [width * (level + 1) for level in range(levels + 1)]
@@ -90,7 +96,7 @@ class Corrector(blocks.Estimator):
             return self._answer(input)
         total = torch.zeros(())
         for north, west in itertools.product((False, True), repeat=2):
-            mirrored = mirror_maps(input, self.days, north=north, west=west)
+            mirrored = mirror_maps(input, self.groups, north=north, west=west)
             heights, *std = self._answer(mirrored).split(self.estimates, dim=1)
             back = [mirror(heights, north=north, west=west, signed=True)]
             back += [mirror(part, north=north, west=west, signed=False) for part in std]
@@ -98,8 +104,9 @@ class Corrector(blocks.Estimator):
         return total / 4
 
     def _answer(self, input: Tensor) -> Tensor:
-        guess, seen, observed, statics = input.split([*(3 * [self.days]), input.shape[1] - 3 * self.days], dim=1)
-        x = torch.cat([guess, observed * (seen - guess), observed, statics], dim=1)
+        parts = (input[:, self.groups[name]] for name in (*INVERSE, *self.place_groups))
+        guess, observations, observed, *places = parts
+        x = torch.cat([guess, observed * (observations - guess), observed, *places], dim=1)
         rows, columns = x.shape[-2:]
         x = functional.pad(x, (0, -columns % self.multiple, 0, -rows % self.multiple), mode="replicate")
         x = functional.pixel_unshuffle(x, self.coarsening).contiguous(memory_format=torch.channels_last)

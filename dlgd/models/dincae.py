@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dlgd.core.contract import Batch, Loss, Spec
+from dlgd.core.specs import FIRST_GUESS, OBSERVATIONS, OBSERVED, MapSpec
 from dlgd.models import blocks
 
 # logarithm of 1 / variance: variances lie between exp(-10), a standard deviation of exp(-5), and 1000
@@ -64,6 +65,7 @@ class DINCAE(blocks.Estimator):
     ) -> None:
         super().__init__()
         blocks.check_kind("dincae", spec, ["interpolation"])
+        assert isinstance(spec, MapSpec), "so are all that ask for interpolation"
         if isinstance(filters, str) or not filters or not all(isinstance(n, int) and n > 0 for n in filters):
             raise ValueError(f"model.filters={filters}: give whole numbers above 0, such as [16,24,36,54]")
         if observation_std <= 0 or halo < 0:
@@ -79,13 +81,16 @@ class DINCAE(blocks.Estimator):
         if refinement:
             networks.append(Halved(inputs + outputs, filters, outputs, upsampling=upsampling, skip=False))
         self.networks = nn.ModuleList(networks)
-        self.days, self.first_guess, self.variance = spec.days, first_guess, observation_std**2
+        self.groups, self.place_groups = spec.input_groups, spec.place_groups
+        self.first_guess, self.variance = first_guess, observation_std**2
         self.halo, self.multiple = halo, 2 ** len(filters)
 
     def answers(self, input: Tensor) -> list[Tensor]:
         """(B, C_in, Y + 2 halo, X + 2 halo) -> channels a, then b, of each day, (B, 2 C_out, Y, X), of each network."""
-        guesses, seen, others = input.split([self.days, 2 * self.days, input.shape[1] - 3 * self.days], dim=1)
-        x = torch.cat([seen / self.variance, others, *([guesses] if self.first_guess else [])], dim=1)
+        group = {name: input[:, channels] for name, channels in self.groups.items()}
+        weighted = [group[name] / self.variance for name in (OBSERVATIONS, OBSERVED)]
+        others = [group[name] for name in (*self.place_groups, *([FIRST_GUESS] if self.first_guess else []))]
+        x = torch.cat([*weighted, *others], dim=1)
         rows, columns = x.shape[-2:]
         x = functional.pad(x, (0, -columns % self.multiple, 0, -rows % self.multiple))
         found: list[Tensor] = []

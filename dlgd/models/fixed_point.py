@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from torch import Tensor
 
 from dlgd.core.contract import Batch, Loss, Network, Output, Spec
+from dlgd.core.specs import INVERSE
 from dlgd.models import blocks, priors
 
 
@@ -29,12 +30,13 @@ class FixedPoint(Network):
                 f"model.iterations={iterations}, model.prior_weight={prior_weight}: at least one iteration, and no "
                 "negative weight"
             )
+        self.groups = [spec.input_slice(group) for group in INVERSE]
         self.prior = priors.prior(prior, spec=spec, width=width, kernel=kernel, choices=("unet", "cnn"))
         self.iterations, self.prior_weight = iterations, prior_weight
 
     def forward(self, input: Tensor) -> Output:
-        """First guesses, observations and flags (B, 3 C, T, X) -> (B, C, T, X), any T."""
-        x, observations, flags = input.chunk(3, dim=1)
+        """The groups of INVERSE (B, 3 C, T, X) -> (B, C, T, X), any T."""
+        x, observations, flags = (input[:, channels] for channels in self.groups)
         for _ in range(self.iterations):
             x = flags * observations + (1 - flags) * self.prior(x)
         return Output(self.prior(x))

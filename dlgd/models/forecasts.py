@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from dlgd.core.contract import Network, Output, Spec
+from dlgd.core.specs import SequenceSpec
 from dlgd.models import blocks
 
 # The change of a scaled state in one step of the data is of this size: networks give it in this unit, so that what they
@@ -25,7 +26,9 @@ class Forecaster(Network):
     def __init__(self, *, name: str, spec: Spec) -> None:
         super().__init__()
         blocks.check_kind(name, spec, ["forecast"])
-        self.context_steps, self.variables, self.ring = spec.context_steps, len(spec.output_channels), spec.grid[-1]
+        assert isinstance(spec, SequenceSpec), "so are all that ask for forecasts"
+        self.context_steps, self.dt = spec.context_steps, spec.dt
+        self.variables, self.ring = len(spec.output_channels), spec.grid[-1]
 
     @abstractmethod
     def continued(self, known: Tensor, steps: int) -> Tensor:

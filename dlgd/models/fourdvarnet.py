@@ -14,6 +14,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from dlgd.core.contract import Batch, Loss, Network, Output, Scaling, Spec
+from dlgd.core.specs import INVERSE, MapSpec
 from dlgd.models import blocks, priors
 
 Memory = tuple[Tensor, Tensor] | None
@@ -107,12 +108,13 @@ class FourDVarNet(Network):
             raise ValueError(
                 f"model.prior_cells={prior_cells}, model.solver_cells={solver_cells}: means are over at least one cell"
             )
-        channels, maps = len(spec.output_channels), spec.kind == "field"
-        if maps and channels != spec.days:
+        channels, maps = len(spec.output_channels), isinstance(spec, MapSpec)
+        if isinstance(spec, MapSpec) and channels != spec.days:
             raise ValueError(
                 f"model=fourdvarnet estimates all days of the window but data={spec.name} asks for the one in the "
                 "middle: try model=unet, or data.predict=all"
             )
+        self.groups = [spec.input_slice(group) for group in INVERSE]
         self.prior = priors.prior(prior, spec=spec, width=width, kernel=kernel, choices=("unet", "cnn", "ode"))
         if maps and prior_cells > 1:
             self.prior = priors.OfMeans(self.prior, prior_cells)
@@ -128,8 +130,8 @@ class FourDVarNet(Network):
             self.prior.use_scaling(scaling)
 
     def forward(self, input: Tensor) -> Output:
-        """First guesses, observations and flags (B, 3 C, T, X) -> (B, C, T, X), any T; of maps (B, 3 days + others,
-        Y + 2 halo, X + 2 halo) -> (B, days, Y, X)."""
+        """The groups of INVERSE (B, 3 C, T, X) -> (B, C, T, X), any T; of maps (B, C_in, Y + 2 halo, X + 2 halo) ->
+        (B, days, Y, X)."""
         return Output(self.estimates(input)[-1])
 
     def objectives(self, batch: Batch, loss: Loss) -> Iterator[tuple[str, Tensor, dict[str, Tensor]]]:
@@ -155,8 +157,7 @@ class FourDVarNet(Network):
         step = partial(checkpoint, self.step, use_reentrant=False) if self.recompute and learning else self.step
         # The cost's gradient is needed even where nobody asks for that of the answer; then no graph is kept.
         with torch.inference_mode(False), torch.enable_grad():
-            states = 3 * self.observation_weight.shape[0]
-            x, observations, flags = input[:, :states].clone().chunk(3, dim=1)
+            x, observations, flags = (input[:, channels].clone() for channels in self.groups)
             memory: Memory = None
             size: Tensor | None = None
             found = []

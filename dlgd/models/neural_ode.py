@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from dlgd.core.contract import Scaling, Spec
+from dlgd.core.specs import SequenceSpec
 from dlgd.models import blocks
 from dlgd.models.forecasts import CHANGE, Forecaster, around, dense_layers
 from dlgd.physics.integrators import SCHEMES, Dynamics, trajectory
@@ -30,9 +31,9 @@ class ODENetwork(Forecaster):
             raise ValueError(f"model.scheme={scheme} is unknown: choose one of {', '.join(SCHEMES)}")
         if substeps < 1:
             raise ValueError(f"model.substeps={substeps}: at least one is needed")
-        if spec.dt <= 0:
+        if self.dt <= 0:
             raise ValueError(f"model={name} needs a time step, which data={spec.name} does not tell: try model=gru")
-        self.scheme, self.substeps, self.dt = SCHEMES[scheme], substeps, spec.dt
+        self.scheme, self.substeps = SCHEMES[scheme], substeps
 
     def continued(self, known: Tensor, steps: int) -> Tensor:
         """See `Forecaster`."""
@@ -54,10 +55,10 @@ class Learned(nn.Module, Dynamics):
     `CHANGE` per step of the data.
     """
 
-    def __init__(self, cells: nn.Module, *, spec: Spec, kernel: int) -> None:
+    def __init__(self, cells: nn.Module, *, shape: tuple[int, int], dt: float, kernel: int) -> None:
         super().__init__()
-        self.cells, self.shape, self.kernel = cells, (len(spec.output_channels), spec.grid[-1]), kernel
-        self.size, self.rate = self.shape[0] * self.shape[1], CHANGE / spec.dt
+        self.cells, self.shape, self.kernel = cells, shape, kernel
+        self.size, self.rate = shape[0] * shape[1], CHANGE / dt
 
     def tendency(self, state: Tensor) -> Tensor:
         """Per unit of time."""
@@ -74,7 +75,7 @@ class NeuralODE(ODENetwork):
         super().__init__(name="neural_ode", spec=spec, scheme=scheme, substeps=substeps)
         width = min(blocks.odd(kernel), self.ring)
         cells = dense_layers(width * self.variables, hidden, layers, self.variables, activation=activation)
-        self.dynamics = Learned(cells, spec=spec, kernel=width)
+        self.dynamics = Learned(cells, shape=(self.variables, self.ring), dt=self.dt, kernel=width)
 
 
 class BilinearODE(ODENetwork):
@@ -84,7 +85,8 @@ class BilinearODE(ODENetwork):
     def __init__(self, *, spec: Spec, hidden: int, kernel: int, scheme: str, substeps: int) -> None:
         super().__init__(name="bilinear_ode", spec=spec, scheme=scheme, substeps=substeps)
         width = min(blocks.odd(kernel), self.ring)
-        self.dynamics = Learned(Bilinear(width * self.variables, hidden, self.variables), spec=spec, kernel=width)
+        cells = Bilinear(width * self.variables, hidden, self.variables)
+        self.dynamics = Learned(cells, shape=(self.variables, self.ring), dt=self.dt, kernel=width)
 
 
 class Bilinear(nn.Module):
@@ -108,18 +110,19 @@ class LorenzODE(ODENetwork):
 
     def __init__(self, *, spec: Spec, factor: float, scheme: str, substeps: int) -> None:
         super().__init__(name="lorenz_ode", spec=spec, scheme=scheme, substeps=substeps)
-        self.dynamics = Scaled(known_dynamics("model=lorenz_ode", spec, "model=neural_ode"), spec.scaling, factor)
+        dynamics, _ = known_dynamics("model=lorenz_ode", spec, "model=neural_ode")
+        self.dynamics = Scaled(dynamics, spec.scaling, factor)
 
     def use_scaling(self, scaling: Scaling) -> None:
         """That of the data, which they know once they are prepared."""
         self.dynamics.use_scaling(scaling)
 
 
-def known_dynamics(who: str, spec: Spec, instead: str) -> Dynamics:
-    """The equations behind the data; ValueError where they have none."""
-    if spec.dynamics is None or spec.dt <= 0:
+def known_dynamics(who: str, spec: Spec, instead: str) -> tuple[Dynamics, float]:
+    """The equations behind the data, and their time step; ValueError where they have none."""
+    if not isinstance(spec, SequenceSpec) or spec.dynamics is None or spec.dt <= 0:
         raise ValueError(f"{who} needs equations and a time step, which data={spec.name} does not tell: try {instead}")
-    return spec.dynamics
+    return spec.dynamics, spec.dt
 
 
 class Scaled(nn.Module, Dynamics):

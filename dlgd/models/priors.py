@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dlgd.core.contract import Batch, Loss, Scaling, Spec
+from dlgd.core.specs import SequenceSpec
 from dlgd.models import blocks
 from dlgd.models.neural_ode import Scaled, known_dynamics
 from dlgd.physics.integrators import advance
@@ -98,8 +99,8 @@ class Equations(nn.Module):
 
     def __init__(self, spec: Spec) -> None:
         super().__init__()
-        self.dynamics = Scaled(known_dynamics("model.prior=ode", spec, "model.prior=unet"), spec.scaling)
-        self.dt = spec.dt
+        dynamics, self.dt = known_dynamics("model.prior=ode", spec, "model.prior=unet")
+        self.dynamics = Scaled(dynamics, spec.scaling)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, T, X), any T."""
@@ -125,7 +126,8 @@ def prior(name: str, *, spec: Spec, width: int, kernel: int, choices: Sequence[s
     blocks.odd(kernel)
     if name == "ode":
         return Equations(spec)
-    size = {"ring": spec.grid[-1], "kernel": kernel} if spec.kind == "sequence" else {"ring": 0, "kernel": MAP_KERNEL}
+    series = isinstance(spec, SequenceSpec)
+    size = {"ring": spec.grid[-1], "kernel": kernel} if series else {"ring": 0, "kernel": MAP_KERNEL}
     return PRIORS[name](channels=len(spec.output_channels), width=width, **size)
 
 

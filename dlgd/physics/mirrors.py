@@ -11,8 +11,15 @@ quasi-geostrophic. Tracks that rise become tracks that sink, and altimeters have
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
+
+from dlgd.core.specs import FIRST_GUESS, OBSERVATIONS, OBSERVED, SEA
+
+# The groups of channels of maps that can be mirrored, and whether they change their sign with the streamfunction.
+SIGNED = {FIRST_GUESS: True, OBSERVATIONS: True, OBSERVED: False, SEA: False}
 
 
 def mirror(field: Tensor, *, north: bool, west: bool, signed: bool) -> Tensor:
@@ -25,9 +32,7 @@ def mirror(field: Tensor, *, north: bool, west: bool, signed: bool) -> Tensor:
     return field.flip(1, -1) if west else field
 
 
-def mirror_maps(maps: Tensor, days: int, *, north: bool, west: bool) -> Tensor:
-    """Maps (B, 3 days + 1, Y, X): first guesses, observations and where they are of `days` days; where the sea is."""
-    heights, flags, sea = maps.split([2 * days, days, 1], dim=1)
-    guess, seen = (mirror(part, north=north, west=west, signed=True) for part in heights.split(days, dim=1))
-    flags, sea = (mirror(part, north=north, west=west, signed=False) for part in (flags, sea))
-    return torch.cat([guess, seen, flags, sea], dim=1)
+def mirror_maps(maps: Tensor, groups: Mapping[str, slice], *, north: bool, west: bool) -> Tensor:
+    """Maps (B, C, Y, X) with groups of SIGNED in any order; `groups` says in which channels, and in their order."""
+    parts = [(maps[:, channels], SIGNED[name]) for name, channels in groups.items()]
+    return torch.cat([mirror(part, north=north, west=west, signed=signed) for part, signed in parts], dim=1)

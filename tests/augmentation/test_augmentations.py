@@ -11,41 +11,40 @@ import pytest
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from dlgd.core.contract import Augmentation, Batch, Spec, Staggered
+from dlgd.core.contract import Augmentation, Batch
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import CONF
+from dlgd.core.specs import INVERSE, SEA, ImageSpec, MapSpec, Staggered, StaggeredGridSpec
 
 ALL = sorted(path.stem for path in (CONF / "augmentation").glob("*.yaml"))
 SPECS = {
-    "currents": Spec(
+    "currents": StaggeredGridSpec(
         name="currents",
-        kind="field",
         input_channels=("v", "u", "depth", "height"),
         output_channels=("height",),
         grid=(8, 8),
         staggered=(Staggered("v", "u"),),
     ),
-    "noisy pictures": Spec(
+    "noisy pictures": ImageSpec(
         name="clothes",
         kind="field",
         input_channels=("given",),
         output_channels=("intensity",),
         grid=(8, 8),
-        whole=True,
         bounds=(0.0, 1.0),
+        shown="given",
     ),
-    "classes": Spec(
+    "classes": ImageSpec(
         name="clothes",
         kind="label",
         input_channels=("intensity",),
         output_channels=("shirt", "coat"),
         grid=(8, 8),
-        whole=True,
+        shown="intensity",
     ),
-    "seas": Spec(
+    "seas": MapSpec(
         name="sea",
-        kind="field",
-        input_channels=("guess", "observation", "observed", "sea"),
+        input_channels=(*INVERSE, SEA),
         output_channels=("ssh",),
         grid=(8, 8),
         days=1,

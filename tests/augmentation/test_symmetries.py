@@ -12,8 +12,9 @@ import pytest
 import torch
 
 from dlgd.augmentation.symmetries import Symmetries, group
-from dlgd.core.contract import Batch, Spec, Staggered
+from dlgd.core.contract import Batch, Spec
 from dlgd.core.errors import Refusal
+from dlgd.core.specs import Staggered, StaggeredGridSpec
 from dlgd.physics.halo import pad_cells, pad_south_faces, pad_west_faces
 from dlgd.problems.normalization.data import features, fields
 from dlgd.problems.normalization.data.closed_forms import CLOSED_FORMS
@@ -214,7 +215,9 @@ def test_fields_without_faces_are_flipped_as_they_are():
 
 
 def test_a_staggered_field_needs_a_cell_of_context():
-    assert symmetries(replace(CELLS, input_channels=("u", "v"), staggered=(Staggered("v", "u"),))).halo == 1
+    known = {"name": "currents", "input_channels": ("u", "v"), "output_channels": ("a",), "grid": (5, 7)}
+    assert symmetries(StaggeredGridSpec(**known, staggered=(Staggered("v", "u"),))).halo == 1
+    assert symmetries(StaggeredGridSpec(**known)).halo == 0
 
 
 # --- what is refused -----------------------------------------------------------------------------------------

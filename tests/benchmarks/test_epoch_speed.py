@@ -20,6 +20,7 @@ from dlgd.core.contract import Spec
 from dlgd.losses.classification import CrossEntropy
 from dlgd.models.mlp import MLP
 from dlgd.problems.images.data import digits, idx
+from dlgd.problems.images.data.options import DigitOptions
 from dlgd.tracking.off import Off
 from dlgd.training.loop import fit
 from dlgd.training.options import Options
@@ -50,7 +51,8 @@ def network(sizes: list[int]) -> MLP:
 
 def ours(sizes: list[int], size: int, folder: Path) -> float:
     """Seconds of one epoch of `fit`, records and a checkpoint included."""
-    data = Noise(name="mnist", task="classify", noise=0.3, hidden="square", hidden_share=0.1, binarize="none", seed=0)
+    chosen = {"noise": 0.3, "hidden": "square", "hidden_share": 0.1, "binarize": "none"}
+    data = Noise(DigitOptions(name="mnist", task="classify", seed=0, **chosen))
     stream = data.stream(halo=0, batch_size=size, seed=0, device="cpu")
     net = network(sizes)
     options = Options(

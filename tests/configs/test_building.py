@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from dlgd import build
 from dlgd.core.contract import Batch, Loss, Network
 from dlgd.core.errors import Refusal
+from dlgd.core.specs import SequenceSpec
 from tests.configs.config_files import (
     BUILDERS,
     CHOICES,
@@ -126,7 +127,8 @@ def test_one_step_of_every_model_on_all_data(model, setting):
 @pytest.mark.parametrize("loss", LOSSES)
 def test_one_step_of_every_loss_on_all_data(loss, setting):
     described = spec(setup(*setting))
-    model = {"label": "cnn", "generated": "vae"}.get(described.kind, "gru" if described.context_steps else "resnet")
+    forecast = isinstance(described, SequenceSpec) and described.context_steps > 0
+    model = {"label": "cnn", "generated": "vae"}.get(described.kind, "gru" if forecast else "resnet")
     step_or_refusal(setup(*setting, model=model, loss=loss))
 
 

@@ -10,17 +10,17 @@ import torch
 from scipy import ndimage
 
 from dlgd.core.contract import Spec
+from dlgd.core.specs import MapSpec, SequenceSpec
 from dlgd.losses import gradients
 from dlgd.losses.gradients import Gradients
 from dlgd.losses.pointwise import mse
 
+KNOWN = {"name": "sea", "input_channels": ("a",), "output_channels": ("b",), "grid": (9, 8)}
+MAPS, FIELDS = MapSpec(**KNOWN, days=5), Spec(**KNOWN, kind="field")
 
-def spec(days: int = 5, kind: str = "field") -> Spec:
-    return Spec(name="sea", kind=kind, input_channels=("a",), output_channels=("b",), grid=(9, 8), days=days)
 
-
-def loss(days: int = 5, **changes) -> Gradients:
-    return Gradients(spec=spec(days), **{"gradients": 3.0, "laplacian": 2.0, "day_weights": "triangular"} | changes)
+def loss(spec: Spec = MAPS, **changes) -> Gradients:
+    return Gradients(spec=spec, **{"gradients": 3.0, "laplacian": 2.0, "day_weights": "triangular"} | changes)
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_the_mask_is_eroded():
 
 def test_without_slopes_and_with_equal_days_it_is_the_mean_square(fields):
     value, terms = loss(gradients=0.0, laplacian=0.0, day_weights="equal")(**fields)
-    torch.testing.assert_close(value, mse(spec=spec())(**fields)[0])
+    torch.testing.assert_close(value, mse(spec=MAPS)(**fields)[0])
     assert set(terms) == {"mse"}
 
 
@@ -89,7 +89,7 @@ def test_one_day_weighs_as_it_does_alone(fields):
 
 
 def test_channels_of_other_fields_are_no_days(fields):
-    torch.testing.assert_close(loss(days=0)(**fields)[0], loss(day_weights="equal")(**fields)[0])
+    torch.testing.assert_close(loss(FIELDS)(**fields)[0], loss(day_weights="equal")(**fields)[0])
 
 
 def test_a_constant_error_has_no_slope(fields):
@@ -131,4 +131,4 @@ def test_impossible_options(change, words):
 
 def test_sequences_have_no_neighbouring_cells():
     with pytest.raises(ValueError, match="data=sea gives sequences: try loss=mse"):
-        Gradients(spec=spec(0, "sequence"), gradients=1.0, laplacian=0.0, day_weights="equal")
+        loss(SequenceSpec(**KNOWN, context_steps=0, dt=1.0))

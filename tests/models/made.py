@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from dlgd.core.contract import Batch, Network, Scaling, Spec
 from dlgd.core.paths import CONF
+from dlgd.core.specs import INVERSE, SEA, ImageSpec, MapSpec, SequenceSpec
 from dlgd.physics.lorenz import Lorenz63, Lorenz96
 
 ALL = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
@@ -18,36 +19,38 @@ DIGITS = tuple("0123456789")
 PATCHES = Spec(
     name="waves", kind="field", input_channels=("a", "b", "c", "d"), output_channels=("gamma",), grid=(40, 48)
 )
-LABELS = Spec(name="digits", kind="label", input_channels=("grey",), output_channels=DIGITS, grid=(28, 28), whole=True)
-PICTURES = Spec(
+LABELS = ImageSpec(
+    name="digits", kind="label", input_channels=("grey",), output_channels=DIGITS, grid=(28, 28), shown="grey"
+)
+PICTURES = ImageSpec(
     name="pictures",
     kind="field",
     input_channels=("given", "observed"),
     output_channels=("grey",),
     grid=(11, 14),
-    whole=True,
     bounds=(0.0, 1.0),
+    shown="given",
 )
-NEW = Spec(
+NEW = ImageSpec(
     name="new_digits",
     kind="generated",
     input_channels=DIGITS,
     output_channels=("grey",),
     grid=(11, 14),
-    whole=True,
     bounds=(0.0, 1.0),
+    shown=None,
 )
 
-GIVEN, WINDOW = ("guess", "observation", "flag"), 37
+WINDOW = 37
 DAYS = ("before", "today", "after")
 
 
-def maps(*outputs: str) -> Spec:
+def maps(*outputs: str) -> MapSpec:
     """To be interpolated: three days, and beside them where the sea is."""
-    return Spec(
+    return MapSpec(
         name="sea",
-        kind="field",
-        input_channels=(*(f"{kind}_{day}" for kind in GIVEN for day in DAYS), "sea"),
+        input_channels=(*(f"{group}_{day}" for group in INVERSE for day in DAYS), "sea"),
+        groups=(*((group, len(DAYS)) for group in INVERSE), (SEA, 1)),
         output_channels=outputs,
         grid=(11, 14),
         days=len(DAYS),
@@ -57,20 +60,20 @@ def maps(*outputs: str) -> Spec:
 MAPS = {"all": maps(*DAYS), "centre": maps("today")}
 
 
-def series(system: str, given: int) -> Spec:
-    """Of lorenz63, variables are channels; of lorenz96 they stand on a ring of 8. To be continued after `given` steps,
+def series(system: str, known: int) -> SequenceSpec:
+    """Of lorenz63, variables are channels; of lorenz96 they stand on a ring of 8. To be continued after `known` steps,
     or, where none are, to be assimilated."""
     ring = system == "lorenz96"
     outputs = ("x",) if ring else ("x", "y", "z")
-    return Spec(
+    return SequenceSpec(
         name=system,
-        kind="sequence",
-        input_channels=outputs if given else tuple(f"{kind}_{output}" for kind in GIVEN for output in outputs),
+        input_channels=outputs if known else tuple(f"{group}_{output}" for group in INVERSE for output in outputs),
+        groups=() if known else tuple((group, len(outputs)) for group in INVERSE),
         output_channels=outputs,
-        grid=(given + 6 if given else WINDOW, 8 if ring else 1),
+        grid=(known + 6 if known else WINDOW, 8 if ring else 1),
         whole=True,
         scaling=Scaling(mean=2.25, std=3.75) if ring else Scaling(mean=8.5, std=13.75),  # exact in binary
-        given=given,
+        context_steps=known,
         dt=0.05 if ring else 0.01,
         dynamics=Lorenz96(size=8) if ring else Lorenz63(),
     )
@@ -113,9 +116,9 @@ def seeded() -> torch.Generator:
 def batch_of(spec: Spec, count: int = 6, halo: int = 0) -> Batch:
     """Random numbers, pictures in black and white; targets all of which count."""
     generator = seeded()
-    if spec.kind == "sequence":
+    if isinstance(spec, SequenceSpec):
         return _sequences(spec, count, generator)
-    if spec.days > 0:
+    if isinstance(spec, MapSpec):
         return _maps(spec, count, halo, generator)
     shape = (count, len(spec.input_channels), *(size + 2 * halo for size in spec.grid))
     input = torch.rand(shape, generator=generator)
@@ -129,21 +132,20 @@ def batch_of(spec: Spec, count: int = 6, halo: int = 0) -> Batch:
     return Batch(input=input, target=target, mask=torch.ones_like(target, dtype=torch.bool))
 
 
-def _maps(spec: Spec, count: int, halo: int, generator: torch.Generator) -> Batch:
+def _maps(spec: MapSpec, count: int, halo: int, generator: torch.Generator) -> Batch:
     """White noise, of which a third is observed, and noise for first guesses; a tenth of the cells is land."""
     shape = (count, spec.days, *(size + 2 * halo for size in spec.grid))
     truth, guess = (torch.randn(shape, generator=generator) for _ in range(2))
     sea = (torch.rand(count, 1, *shape[2:], generator=generator) > 0.1).float()
     flags = sea * (torch.rand(shape, generator=generator) < 1 / 3)
     input = torch.cat([sea * guess, flags * truth, flags, sea], dim=1)
-    first = (spec.days - len(spec.output_channels)) // 2
     inner = slice(halo, halo + spec.grid[0]), slice(halo, halo + spec.grid[1])
-    target = truth[(slice(None), slice(first, spec.days - first), *inner)]
+    target = truth[(slice(None), spec.predicted_days, *inner)]
     mask = (sea[(..., *inner)] > 0).expand(target.shape)
     return Batch(input=input, target=torch.where(mask, target, torch.nan), mask=mask)
 
 
-def _sequences(spec: Spec, count: int, generator: torch.Generator) -> Batch:
+def _sequences(spec: SequenceSpec, count: int, generator: torch.Generator) -> Batch:
     """Smooth in time: known steps and zeros; or first guesses, observations of a third of all values, and flags."""
     steps, ring = spec.grid
     truth = torch.randn(count, len(spec.output_channels), steps, ring, generator=generator).cumsum(dim=2) / steps**0.5

@@ -12,6 +12,7 @@ from scipy import stats
 from torch import nn
 
 from dlgd.core.contract import Batch
+from dlgd.core.specs import FIRST_GUESS
 from dlgd.losses.pointwise import mse
 from dlgd.models import blocks, priors
 from tests.models.made import ASSIMILATION, FORECAST, batch_of, fitting, make, narrow, seeded
@@ -227,7 +228,7 @@ def test_the_objective_of_the_fixed_point(weight):
 
 def test_the_direct_network_of_the_courses():
     """7 x 1, 3-30-60-120, and 1 x 1: printed as 64.0 K, without the biases."""
-    three = replace(L63, input_channels=("x", "y", "z"))
+    three = replace(L63, input_channels=("x", "y", "z"), groups=((FIRST_GUESS, 3),))
     network = make("cnn", three, layers=4, width=120, kernel=7, activation="relu", normalization="none")
     convolutions = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
     assert sum(convolution.weight.numel() for convolution in convolutions) == 63_990

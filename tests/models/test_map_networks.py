@@ -11,6 +11,7 @@ from torch import nn
 from torch.distributions import Normal
 
 from dlgd.core.contract import Batch, Spec
+from dlgd.core.specs import COORDINATES, INVERSE, SEA
 from dlgd.losses.pointwise import mse
 from dlgd.models import blocks, dincae
 from tests.models.made import ALL, MAPS, batch_of, fitting, make, narrow, seeded
@@ -267,7 +268,9 @@ def test_dincae_learns_how_uncertain_it_is():
 
 
 def test_the_number_of_weights_of_dincae():
-    nine = replace(DAYS, days=9, input_channels=tuple(map(str, range(28))), output_channels=tuple(map(str, range(9))))
+    groups = (*((group, 9) for group in INVERSE), (SEA, 1))
+    channels = {"input_channels": tuple(map(str, range(28))), "output_channels": tuple(map(str, range(9)))}
+    nine = replace(DAYS, days=9, groups=groups, **channels)
     assert sum(parameter.numel() for parameter in make("dincae", nine).parameters()) == 63_008
 
 
@@ -312,6 +315,6 @@ def test_a_mirrored_corrector_answers_a_mirrored_sea_with_a_mirrored_map(which, 
 
 
 def test_a_corrector_with_coordinates_is_not_mirrored():
-    spec = replace(DAYS, input_channels=(*DAYS.input_channels, "x"))
-    with pytest.raises(ValueError, match=r"type data\.coordinates=false"):
+    spec = replace(DAYS, input_channels=(*DAYS.input_channels, "x"), groups=(*DAYS.groups, (COORDINATES, 1)))
+    with pytest.raises(ValueError, match=r"no place for coordinates: type data\.coordinates=false"):
         make("corrector", spec, mirrored=True)

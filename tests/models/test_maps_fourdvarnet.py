@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from dlgd.core.specs import INVERSE, SEA
 from dlgd.losses.pointwise import mse
 from dlgd.models import priors
 from tests.models.made import MAPS, batch_of, make, seeded
@@ -225,7 +226,9 @@ def test_a_prior_of_means(cells):
 
 
 def test_the_number_of_weights():
-    nine = replace(SPEC, days=9, input_channels=tuple(map(str, range(28))), output_channels=tuple(map(str, range(9))))
+    groups = (*((group, 9) for group in INVERSE), (SEA, 1))
+    channels = {"input_channels": tuple(map(str, range(28))), "output_channels": tuple(map(str, range(9)))}
+    nine = replace(SPEC, days=9, groups=groups, **channels)
     assert sum(parameter.numel() for parameter in make("fourdvarnet", nine).parameters()) == 52_273
 
 

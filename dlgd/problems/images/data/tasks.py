@@ -13,8 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from dlgd.core.contract import Batch, Spec
+from dlgd.core.contract import Batch
 from dlgd.core.errors import Refusal
+from dlgd.core.specs import ImageSpec
+from dlgd.problems.images.data.idx import SIZE, Collection
 
 # by task: the kind of its spec, and what its input is made of
 TASKS = {
@@ -68,17 +70,24 @@ class Task:
         """Whether `changed` draws numbers."""
         return self.name in ("denoise", "inpaint") or self.binarize == "stochastic"
 
-    def spec(self, *, name: str, classes: tuple[str, ...], size: tuple[int, int]) -> Spec:
+    @property
+    def truth(self) -> tuple[str, ...]:
+        """The variables of samples that answers are compared with."""
+        return ("label",) if self.name == "classify" else ("intensity",)
+
+    def spec(self, *, name: str, collection: Collection) -> ImageSpec:
         """Of the data called `name`."""
         kind, fields = TASKS[self.name]
-        return Spec(
+        return ImageSpec(
             name=name,
             kind=kind,
-            input_channels=classes if kind == "generated" else fields,
-            output_channels=classes if kind == "label" else ("intensity",),
-            grid=size,
-            whole=True,
+            input_channels=collection.classes if kind == "generated" else fields,
+            output_channels=collection.classes if kind == "label" else ("intensity",),
+            grid=SIZE,
             bounds=None if kind == "label" else (0.0, 1.0),
+            shown=None if kind == "generated" else fields[0],
+            content=collection.content,
+            mirror_symmetric=collection.mirror_symmetric,
         )
 
     # --- from the truth to what is given of it ---------------------------------------------------------------

@@ -2,102 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
 from dlgd.core.contract import DataSource
+from dlgd.core.options import from_keywords
 from dlgd.physics.lorenz import Lorenz63, Lorenz96
+from dlgd.problems.lorenz.data.options import LorenzOptions
 from dlgd.problems.lorenz.data.source import Lorenz
 
 
+@dataclass(frozen=True, kw_only=True)
+class Lorenz63Options(LorenzOptions):
+    """sigma, rho, beta: the parameters of the equations, as Lorenz (1963) calls them."""
+
+    sigma: float
+    rho: float
+    beta: float
+
+
+@from_keywords(Lorenz63Options)
 class Lorenz63Data(Lorenz):
     """Three variables, which are the channels."""
 
     ring = False
 
-    def __init__(
-        self,
-        *,
-        name: str,
-        task: str,
-        preset: str,
-        sigma: float,
-        rho: float,
-        beta: float,
-        dt: float | None,
-        window: int | None,
-        stride: int | None,
-        gap: int | None,
-        samples: Mapping[str, Any],
-        history: int,
-        rollout: int,
-        leads: int,
-        observations: Mapping[str, Any],
-        resample_observations: bool | None,
-        seed: int | None,
-        in_memory: bool = False,
-    ) -> None:
-        self._given = {key: value for key, value in locals().items() if key not in ("self", "__class__")}
-        typed = {"dt": dt, "window": window, "stride": stride, "gap": gap, "samples": samples, "seed": seed}
-        typed |= {"observations": observations, "resample_observations": resample_observations}
-        super().__init__(
-            name=name,
-            dynamics=Lorenz63(sigma=sigma, rho=rho, beta=beta),
-            task=task,
-            preset=preset,
-            typed=typed,
-            history=history,
-            rollout=rollout,
-            leads=leads,
-            in_memory=in_memory,
-        )
+    def __init__(self, options: Lorenz63Options) -> None:
+        super().__init__(options, Lorenz63(sigma=options.sigma, rho=options.rho, beta=options.beta))
 
     def tiny(self) -> DataSource:
         """Sixteen windows for training."""
-        return Lorenz63Data(**(self._given | self._small()))
+        return Lorenz63Data(**(vars(self.typed) | self._small()))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Lorenz96Options(LorenzOptions):
+    """size: number of variables. forcing: F of the equations of Lorenz (1996)."""
+
+    size: int
+    forcing: float
+
+
+@from_keywords(Lorenz96Options)
 class Lorenz96Data(Lorenz):
     """A circle of variables, which is the axis X."""
 
     ring = True
 
-    def __init__(
-        self,
-        *,
-        name: str,
-        task: str,
-        preset: str,
-        size: int,
-        forcing: float,
-        dt: float | None,
-        window: int | None,
-        stride: int | None,
-        gap: int | None,
-        samples: Mapping[str, Any],
-        history: int,
-        rollout: int,
-        leads: int,
-        observations: Mapping[str, Any],
-        resample_observations: bool | None,
-        seed: int | None,
-        in_memory: bool = False,
-    ) -> None:
-        self._given = {key: value for key, value in locals().items() if key not in ("self", "__class__")}
-        typed = {"dt": dt, "window": window, "stride": stride, "gap": gap, "samples": samples, "seed": seed}
-        typed |= {"observations": observations, "resample_observations": resample_observations}
-        super().__init__(
-            name=name,
-            dynamics=Lorenz96(size=size, forcing=forcing),
-            task=task,
-            preset=preset,
-            typed=typed,
-            history=history,
-            rollout=rollout,
-            leads=leads,
-            in_memory=in_memory,
-        )
+    def __init__(self, options: Lorenz96Options) -> None:
+        super().__init__(options, Lorenz96(size=options.size, forcing=options.forcing))
 
     def tiny(self) -> DataSource:
         """Sixteen windows for training."""
-        return Lorenz96Data(**(self._given | self._small()))
+        return Lorenz96Data(**(vars(self.typed) | self._small()))

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,17 +23,19 @@ import xarray as xr
 from torch import Tensor
 
 from dlgd.core import cache
-from dlgd.core.contract import SPLITS, Batch, DataSource, Scaling, Spec, Stream
+from dlgd.core.contract import SPLITS, Batch, DataSource, Scaling, Stream
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import cache_folder
+from dlgd.core.specs import SequenceSpec
 from dlgd.physics.integrators import Dynamics
 from dlgd.physics.systems import attributes_of
 from dlgd.problems.lorenz.data import files as sequence_files
 from dlgd.problems.lorenz.data import presets as lorenz_presets
 from dlgd.problems.lorenz.data.observations import Observing
+from dlgd.problems.lorenz.data.options import LorenzOptions
 from dlgd.problems.lorenz.data.series import Plan
 from dlgd.problems.lorenz.data.stream import SequenceStream
-from dlgd.problems.lorenz.data.tensors import SequenceTensors
+from dlgd.problems.lorenz.data.tensors import GROUPS, STATE, SequenceTensors
 
 log = logging.getLogger(__name__)
 
@@ -42,31 +44,18 @@ PATTERNS, COMPONENTS = range(2)  # keep the draws of one seed apart
 
 
 class Lorenz(DataSource):
-    """See conf/data/lorenz63.yaml for the options; `typed` are those that a preset has too, None where the preset's
-    shall be. in_memory: without a file in the cache.
+    """See conf/data/lorenz63.yaml for the options: `typed` are those of the data set, `options` those that a preset has
+    too, with the preset's values where nothing was typed.
 
     ring: whether the variables stand on a circle.
     """
 
     ring: bool
 
-    def __init__(
-        self,
-        *,
-        name: str,
-        dynamics: Dynamics,
-        task: str,
-        preset: str,
-        typed: Mapping[str, Any],
-        history: int,
-        rollout: int,
-        leads: int,
-        in_memory: bool,
-    ) -> None:
-        self.name, self.dynamics, self.task, self.preset_name = name, dynamics, task, preset
+    def __init__(self, options: LorenzOptions, dynamics: Dynamics) -> None:
+        self.typed, self.dynamics = options, dynamics
         self.system = str(attributes_of(dynamics)["system"])
-        self.preset, self.options = lorenz_presets.choose(self.system, preset, task, typed)
-        self.history, self.rollout, self.leads, self.in_memory = history, rollout, leads, in_memory
+        self.preset, self.options = lorenz_presets.choose(self.system, options.preset, options.task, options.of_preset)
         self.observing = Observing(**self.options["observations"])
         self._series = np.empty((0, dynamics.size))
         self._starts: dict[str, np.ndarray] = {}
@@ -78,7 +67,7 @@ class Lorenz(DataSource):
     @property
     def forecasts(self) -> bool:
         """Whether later steps are asked for, not the observed ones."""
-        return self.task in lorenz_presets.FORECASTS
+        return self.typed.task in lorenz_presets.FORECASTS
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -88,7 +77,7 @@ class Lorenz(DataSource):
     @property
     def length(self) -> int:
         """Steps of a sample."""
-        return self.history + self.leads if self.forecasts else self.options["window"]
+        return self.typed.history + self.typed.leads if self.forecasts else self.options["window"]
 
     @property
     def plan(self) -> Plan:
@@ -97,24 +86,27 @@ class Lorenz(DataSource):
         return Plan(length=self.length, counts=self.options["samples"], **{key: self.options[key] for key in keys})
 
     @property
-    def spec(self) -> Spec:
+    def spec(self) -> SequenceSpec:
         """Sequences; scaled by one mean and one standard deviation."""
         outputs = ("x",) if self.ring else self.names
-        kinds = ("first_guess", "observation", "observed")
-        inputs = outputs if self.forecasts else tuple(f"{kind}_{output}" for kind in kinds for output in outputs)
-        known = self._statistics
-        return Spec(
-            name=self.name,
-            kind="sequence",
-            input_channels=inputs,
+        inputs, known = STATE if self.forecasts else GROUPS, self._statistics
+        return SequenceSpec(
+            name=self.typed.name,
+            input_channels=tuple(f"{channel}{output}" for channel in inputs.values() for output in outputs),
+            groups=tuple((group, len(outputs)) for group in inputs),
             output_channels=outputs,
             grid=(self.length, self.dynamics.size if self.ring else 1),
             whole=True,
             scaling=Scaling(mean=known["mean"], std=known["std"]) if known else Scaling(),
-            context_steps=self.history if self.forecasts else 0,
+            context_steps=self.typed.history if self.forecasts else 0,
             dt=self.options["dt"],
             dynamics=self.dynamics,
         )
+
+    @property
+    def truth(self) -> Sequence[str]:
+        """All variables together."""
+        return ("state",)
 
     @property
     def attributes(self) -> dict[str, Any]:
@@ -122,8 +114,13 @@ class Lorenz(DataSource):
         options = {key: value for key, value in self.options.items() if key != "observations"}
         options |= {f"observations_{key}": value for key, value in self.options["observations"].items()}
         options |= {f"samples_{split}": count for split, count in options.pop("samples").items()}
-        own = {"name": self.name, "task": self.task, "preset": self.preset_name, "burn_in": self.preset.burn_in}
-        own |= {"history": self.history, "rollout": self.rollout, "leads": self.leads}
+        own = {
+            "name": self.typed.name,
+            "task": self.typed.task,
+            "preset": self.typed.preset,
+            "burn_in": self.preset.burn_in,
+        }
+        own |= {"history": self.typed.history, "rollout": self.typed.rollout, "leads": self.typed.leads}
         own |= {"noise_variance": self.observing.noise_variance}
         found = attributes_of(self.dynamics) | own | options | self.preset.recipe.attributes(self.dynamics)
         return {key: _writable(value) for key, value in found.items()}
@@ -141,10 +138,10 @@ class Lorenz(DataSource):
             if options["samples"][split] < 1:
                 raise Refusal(f"data.samples.{split}={options['samples'][split]}: at least one sample is needed")
         for key in ("history", "rollout", "leads"):
-            if getattr(self, key) < 1:
-                raise Refusal(f"data.{key}={getattr(self, key)} must be at least 1")
-        if self.rollout > self.leads:
-            raise Refusal(f"data.rollout={self.rollout} must be at most data.leads={self.leads}")
+            if getattr(self.typed, key) < 1:
+                raise Refusal(f"data.{key}={getattr(self.typed, key)} must be at least 1")
+        if self.typed.rollout > self.typed.leads:
+            raise Refusal(f"data.rollout={self.typed.rollout} must be at most data.leads={self.typed.leads}")
         if not self.forecasts:
             self.observing.check(self.names, self.length)
             if options["resample_observations"] and self.observing.noise_per == "series":
@@ -176,14 +173,14 @@ class Lorenz(DataSource):
         """(steps, N); from the cache, where each file says by its attributes how it was made."""
 
         def make() -> xr.Dataset:
-            log.info("data=%s: integrating", self.name)
+            log.info("data=%s: integrating", self.typed.name)
             series = self.preset.recipe.run(self.dynamics, self.plan)
             state = (("step", "variable"), series, {"long_name": "true values", "units": "1"})
             return xr.Dataset({"state": state}, {"variable": list(self.names)}, self.attributes)
 
-        if self.in_memory:
+        if self.typed.in_memory:
             return make().state.values
-        folder = cache.folder_for(cache_folder(), self.name, self.attributes | {"format": 1})
+        folder = cache.folder_for(cache_folder(), self.typed.name, self.attributes | {"format": 1})
         with cache.lock(folder):
             return cache.get(folder / "series.nc", make).state.values
 
@@ -210,7 +207,7 @@ class Lorenz(DataSource):
     def _observed(self, split: str, truth: np.ndarray, noise: np.ndarray | float) -> xr.Dataset:
         """Samples of a truth (windows, T, N)."""
         if self.forecasts:
-            fields = {"given": (truth + noise)[:, : self.history], "state": truth[:, self.history :]}
+            fields = {"given": (truth + noise)[:, : self.typed.history], "state": truth[:, self.typed.history :]}
         else:
             generator = torch.Generator().manual_seed(self._number(PATTERNS, SPLITS.index(split)))
             starts = torch.from_numpy(self._starts[split])
@@ -245,7 +242,9 @@ class Lorenz(DataSource):
         """Those of the training samples."""
         needed = {"mean", "std", *(f"mean_{name}" for name in self.names)}
         if not needed <= set(statistics):
-            raise Refusal(f"the network was not trained on data={self.name}: type the data that it was trained with")
+            raise Refusal(
+                f"the network was not trained on data={self.typed.name}: type the data that it was trained with"
+            )
         self._statistics = dict(statistics)
 
     def samples(self, split: str) -> xr.Dataset:
@@ -259,7 +258,7 @@ class Lorenz(DataSource):
             path,
             names=self.names,
             dt=self.options["dt"],
-            forecast=self.history if self.forecasts else 0,
+            forecast=self.typed.history if self.forecasts else 0,
             attrs=self.attributes,
         )
 
@@ -282,7 +281,7 @@ class Lorenz(DataSource):
             if "state" in some:
                 state = _tensor(some.state.values, device)
             else:  # scaled, it is zero
-                steps = samples.sizes.get("lead", self.leads) if self.forecasts else given.shape[1]
+                steps = samples.sizes.get("lead", self.typed.leads) if self.forecasts else given.shape[1]
                 state = torch.full((len(given), steps, self.dynamics.size), tensors.mean, device=device)
             yield (tensors.forecast if self.forecasts else tensors.assimilation)(given, state)
 
@@ -299,7 +298,7 @@ class Lorenz(DataSource):
         return SequenceStream(
             series=_tensor(self._series, device),
             starts=torch.from_numpy(self._starts["train"]).to(device),
-            length=self.history + self.rollout if self.forecasts else self.length,
+            length=self.typed.history + self.typed.rollout if self.forecasts else self.length,
             make=make,
             batch_size=batch_size,
             seed=seed,
@@ -310,14 +309,14 @@ class Lorenz(DataSource):
     ) -> Batch:
         given = known.index_select(0, chosen)
         if self.forecasts:
-            return tensors.forecast(given, windows[:, self.history :])
+            return tensors.forecast(given, windows[:, self.typed.history :])
         return tensors.assimilation(given, windows)
 
     def _forecast_again(
         self, chosen: Tensor, windows: Tensor, generator: torch.Generator, *, tensors: SequenceTensors, allowed: Tensor
     ) -> Batch:
-        given = self._noisy(windows[:, : self.history], generator)
-        return tensors.forecast(given, windows[:, self.history :])
+        given = self._noisy(windows[:, : self.typed.history], generator)
+        return tensors.forecast(given, windows[:, self.typed.history :])
 
     def _observe_again(
         self, chosen: Tensor, windows: Tensor, generator: torch.Generator, *, tensors: SequenceTensors, allowed: Tensor
@@ -344,7 +343,7 @@ class Lorenz(DataSource):
         observations = self.options["observations"]
         window = min(self.options["window"], max(64, 2 * sum(self.observing.edges) + 4 * observations["every"]))
         counts = {"train": 16, "valid": 4, "test": 4}
-        small = {"preset": self.preset_name if twin else "none", "window": window, "samples": counts}
+        small = {"preset": self.typed.preset if twin else "none", "window": window, "samples": counts}
         small |= {key: self.options[key] for key in ("dt", "observations", "resample_observations", "seed")}
         return small | {"stride": None, "gap": None, "in_memory": True}
 

@@ -9,7 +9,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from dlgd.core.contract import Batch
+from dlgd.core.specs import FIRST_GUESS, OBSERVATIONS, OBSERVED
 from dlgd.problems.lorenz.data.observations import first_guess
+
+# The groups of input channels, in the order in which batches have them. A channel is named after its variable, with
+# these words before it.
+GROUPS = {FIRST_GUESS: "first_guess_", OBSERVATIONS: "observation_", OBSERVED: "observed_"}
+STATE = {"state": ""}  # of forecasts
 
 
 @dataclass(frozen=True)
@@ -25,12 +31,13 @@ class SequenceTensors:
     fill: Tensor
 
     def assimilation(self, observations: Tensor, state: Tensor) -> Batch:
-        """Of observations, NaN where there are none, and the truth: first guesses, observations, flags -> truth."""
+        """Of observations, NaN where there are none, and the truth: the groups of GROUPS -> truth."""
         seen = ~observations.isnan()
         guess = first_guess(observations, seen, self.fill.to(observations))
         observed = torch.where(seen, self._scaled(observations), 0.0)
-        given = (self._channels(self._scaled(guess)), self._channels(observed), self._channels(seen.to(guess.dtype)))
-        return self._batch(torch.cat(given, dim=1), self._channels(self._scaled(state)), self._channels(seen))
+        given = {FIRST_GUESS: self._scaled(guess), OBSERVATIONS: observed, OBSERVED: seen.to(guess.dtype)}
+        input = torch.cat([self._channels(given[group]) for group in GROUPS], dim=1)
+        return self._batch(input, self._channels(self._scaled(state)), self._channels(seen))
 
     def forecast(self, given: Tensor, state: Tensor) -> Batch:
         """Of known steps (B, history, N) and those that follow (B, n, N): the known ones and n zeros -> the others."""

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dlgd.core.contract import Scaling, Staggered
+from dlgd.core.contract import Scaling
+from dlgd.core.specs import Staggered
 from dlgd.problems.normalization.data import closed_forms
 from dlgd.problems.normalization.data.closed_forms import GUESS, ClosedForm
 
@@ -33,9 +34,9 @@ class Features(ABC):
     """A choice of input channels and of the target's scaling."""
 
     channels: tuple[str, ...]  # names of the input channels
-    staggered: tuple[Staggered, ...]  # those that stand on faces, as in Spec
-    directional: tuple[tuple[str, str], ...] = ()  # as in Spec
-    zeroed_on_land: tuple[str, ...]  # those that are 0 on land whatever they are of, as in Spec
+    staggered: tuple[Staggered, ...]  # those that stand on faces, as in StaggeredGridSpec
+    directional: tuple[tuple[str, str], ...] = ()  # as in StaggeredGridSpec
+    zeroed_on_land: tuple[str, ...]  # those that are 0 on land whatever they are of, as in StaggeredGridSpec
     scaling: Scaling  # of gamma, or of gamma over its closed form
     statistics: dict[str, float]  # what `learn` found
     closed_form: ClosedForm | None = None  # what is worked out of each operator beforehand

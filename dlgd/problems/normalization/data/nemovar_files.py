@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,62 +19,59 @@ from dlgd.core import cache
 from dlgd.core import progress as waiting
 from dlgd.core.contract import SPLITS, Stream
 from dlgd.core.errors import Refusal
+from dlgd.core.options import chosen, from_keywords
 from dlgd.core.paths import cache_folder
 from dlgd.physics import normalization
 from dlgd.problems.normalization.data import fields
 from dlgd.problems.normalization.data.folders import Folder, Layout, assemble, open_folder
-from dlgd.problems.normalization.data.operator_source import OperatorSource
-from dlgd.problems.normalization.data.simulated import NormalizationCoefficients
+from dlgd.problems.normalization.data.operator_source import OperatorOptions, OperatorSource
+from dlgd.problems.normalization.data.simulated import NormalizationCoefficients, NormalizationOptions
 
 log = logging.getLogger(__name__)
 
 STANDS_IN = {"train": ("valid", "test"), "valid": ("test", "train"), "test": ("valid", "train")}
 
 
-class NemovarFiles(OperatorSource):
-    """See conf/data/nemovar_files.yaml for the options, and `folders.Layout` for grid, faces, padding and files.
+@dataclass(frozen=True, kw_only=True)
+class NemovarFilesOptions(OperatorOptions):
+    """path: the folder. grid, faces, padding, files: see `folders.Layout`.
 
     samples: number of each split, drawn with the seed; None takes all of a split's own folder or, in one split at most,
         what the others leave of samples that stand together.
     tolerance: largest relative error of gamma^2 where it is computed because the files have none.
     """
 
-    def __init__(
-        self,
-        *,
-        name: str,
-        grid: str,
-        faces: str,
-        padding: Mapping[str, int | None],
-        files: Mapping[str, str],
-        samples: Mapping[str, int | None],
-        seed: int,
-        tolerance: float,
-        features: str,
-        closed_form: str,
-        standardize_over: str,
-        distance: str,
-        patch: int,
-        coast_weight: float,
-        path: str | None = None,
-    ) -> None:
-        super().__init__(
-            name=name,
-            layout=Layout(grid=grid, faces=faces, padding=padding, files=files),
-            features=features,
-            closed_form=closed_form,
-            standardize_over=standardize_over,
-            distance=distance,
-            patch=patch,
-            coast_weight=coast_weight,
-        )
-        self._choices = {
-            "features": features,
-            "closed_form": closed_form,
-            "standardize_over": standardize_over,
-            "distance": distance,
-        }
-        self.path, self.counts, self.seed, self.tolerance = path, dict(samples), seed, tolerance
+    grid: str
+    faces: str
+    padding: Mapping[str, int | None]
+    files: Mapping[str, str]
+    samples: Mapping[str, int | None]
+    seed: int
+    tolerance: float
+    path: str | None = None
+
+    def check(self) -> None:
+        """Refuse options that cannot work, in one sentence each."""
+        super().check()
+        if set(self.samples) != set(SPLITS):
+            raise Refusal(f"data.samples must give a number or null for each of {', '.join(SPLITS)}")
+        for split, count in self.samples.items():
+            if count is not None and (not isinstance(count, int) or isinstance(count, bool) or count < 1):
+                raise Refusal(f"data.samples.{split}={count} must be at least 1, or null")
+        if self.seed < 0:
+            raise Refusal(f"data.seed={self.seed} must be zero or more")
+        if not 1e-8 <= self.tolerance <= 1e-2:
+            raise Refusal(f"data.tolerance={self.tolerance:g} must lie between 1e-8 and 1e-2")
+
+
+@from_keywords(NemovarFilesOptions)
+class NemovarFiles(OperatorSource):
+    """See conf/data/nemovar_files.yaml, and `NemovarFilesOptions`."""
+
+    options: NemovarFilesOptions
+
+    def __init__(self, options: NemovarFilesOptions) -> None:
+        super().__init__(options, chosen(Layout, options))
         self._trained_and_scored: set[str] = set()  # names of samples of the training split and of another one
 
     @property
@@ -84,34 +82,24 @@ class NemovarFiles(OperatorSource):
     def check(self) -> None:
         """Refuse options that cannot work. The folder is looked at by `prepare`: who only predicts need not have it."""
         self.layout.check()
-        if set(self.counts) != set(SPLITS):
-            raise Refusal(f"data.samples must give a number or null for each of {', '.join(SPLITS)}")
-        for split, count in self.counts.items():
-            if count is not None and (not isinstance(count, int) or isinstance(count, bool) or count < 1):
-                raise Refusal(f"data.samples.{split}={count} must be at least 1, or null")
-        if self.seed < 0:
-            raise Refusal(f"data.seed={self.seed} must be zero or more")
-        if not 1e-8 <= self.tolerance <= 1e-2:
-            raise Refusal(f"data.tolerance={self.tolerance:g} must lie between 1e-8 and 1e-2")
+        self.options.check()
         self._check_patches()
 
     def tiny(self) -> NormalizationCoefficients:
         """Simulated operators of the same features on 40 x 48 cells."""
-        return NormalizationCoefficients(
-            name=self.name,
-            grid=self.layout.grid,
+        small = chosen(
+            NormalizationOptions,
+            self.options,
             rows=40,
             columns=48,
             coast="random",
             samples={"train": 2, "valid": 1, "test": 1},
             tolerance={"train": 1e-4, "evaluation": 1e-4},
             diffusivity={"scale_min": 0.25, "scale_max": 1.6, "anisotropy": 0.7, "smoothness": 20.0},
-            seed=self.seed,
-            **self._choices,
             patch=16,
-            coast_weight=self.coast_weight,
             in_memory=True,
         )
+        return NormalizationCoefficients(**vars(small))
 
     # --- samples -------------------------------------------------------------------------------------------
 
@@ -122,7 +110,7 @@ class NemovarFiles(OperatorSource):
         self.check()
         splits = self._splits()
         places = list(dict.fromkeys(place for split in SPLITS for place in splits[split]))
-        title = f"data={self.name}: reading"
+        title = f"data={self.options.name}: reading"
         whole = assemble([folder.read(name) for folder, name in waiting.progress(places, title)], self.layout)
         whole = self._with_exact(whole)
         number = {place: n for n, place in enumerate(places)}
@@ -131,11 +119,12 @@ class NemovarFiles(OperatorSource):
 
     def _splits(self) -> dict[str, list[tuple[Folder, str]]]:
         """The samples of each split."""
-        if self.path is None:
-            raise Refusal(f"data={self.name} needs a folder: type path=<folder of the report's files>")
-        path = Path(str(self.path)).expanduser()
+        options = self.options
+        if options.path is None:
+            raise Refusal(f"data={options.name} needs a folder: type path=<folder of the report's files>")
+        path = Path(str(options.path)).expanduser()
         if not path.is_dir():
-            raise Refusal(f"path={self.path}: there is no such folder")
+            raise Refusal(f"path={options.path}: there is no such folder")
         own = {split: open_folder(path / split, self.layout) for split in SPLITS if (path / split).is_dir()}
         if own:
             splits = {split: _places(folder, self._drawn(folder, split)) for split, folder in own.items()}
@@ -150,30 +139,31 @@ class NemovarFiles(OperatorSource):
 
     def _drawn(self, folder: Folder, split: str) -> list[str]:
         """As many samples of a split's own folder as are asked for."""
-        count, names = self.counts[split], folder.names
+        options, names = self.options, folder.names
+        count = options.samples[split]
         if count is None:
             return list(names)
         if count > len(names):
             raise Refusal(
-                f"data.samples.{split}={count} asks for more than the {len(names)} samples of {self.path}/{split}"
+                f"data.samples.{split}={count} asks for more than the {len(names)} samples of {options.path}/{split}"
             )
-        order = np.random.default_rng([self.seed, SPLITS.index(split)]).permutation(len(names))
+        order = np.random.default_rng([options.seed, SPLITS.index(split)]).permutation(len(names))
         return [names[n] for n in sorted(order[:count])]
 
     def _dealt(self, folder: Folder) -> dict[str, list[str]]:
         """Samples that stand together, dealt to the splits; without any number, all of them to the test split."""
-        names, counts = folder.names, dict(self.counts)
+        names, counts = folder.names, dict(self.options.samples)
         free = [split for split in SPLITS if counts[split] is None]
         if len(free) == len(SPLITS):
             return {"test": list(names)}
         left = len(names) - sum(count or 0 for count in counts.values())
         if len(free) > 1 or left < len(free):
             raise Refusal(
-                f"{self.path} has {len(names)} samples and no folders train, valid and test: data.samples must say how "
-                "many go to each split, at least one, and may leave the rest to one that is null"
+                f"{self.options.path} has {len(names)} samples and no folders train, valid and test: data.samples must "
+                "say how many go to each split, at least one, and may leave the rest to one that is null"
             )
         counts |= {split: left for split in free}
-        order = list(np.random.default_rng(self.seed).permutation(len(names)))
+        order = list(np.random.default_rng(self.options.seed).permutation(len(names)))
         dealt = {}
         for split in ("test", "valid", "train"):  # in this order, more training samples leave the others as they were
             taken, order = order[: counts[split]], order[counts[split] :]
@@ -188,11 +178,12 @@ class NemovarFiles(OperatorSource):
         missing = [n for n, gamma in enumerate(samples.gamma.values) if np.isnan(gamma).all()]
         if not missing:
             return samples
-        folder = cache.folder_for(cache_folder(), self.name, {"tolerance": self.tolerance, "format": 1})
+        name, tolerance = self.options.name, self.options.tolerance
+        folder = cache.folder_for(cache_folder(), name, {"tolerance": tolerance, "format": 1})
         gamma = samples.gamma.values.copy()
         guard = cache.lock(folder)
         try:
-            for number in waiting.progress(missing, f"data={self.name}: exact coefficients"):
+            for number in waiting.progress(missing, f"data={name}: exact coefficients"):
                 one = samples.isel(sample=[number]).drop_vars(["gamma", "sample", "file"])
                 kept = folder / f"{samples.file.values[number]}-{cache.digest(one)[:12]}.nc"
                 gamma[number] = cache.get(kept, lambda one=one: self._exact(one)).gamma.values[0]
@@ -204,8 +195,9 @@ class NemovarFiles(OperatorSource):
     def _exact(self, one: xr.Dataset) -> xr.Dataset:
         """A sample with gamma: a file of our own kind, which `evaluate input=` and `predict input=` read too."""
         (operator,) = fields.operators(one)
-        gamma = normalization.exact(operator, self.tolerance)
-        return one.assign(gamma=(one.alpha_j.dims, gamma[None], {"units": "m"})).assign_attrs(tolerance=self.tolerance)
+        tolerance = self.options.tolerance
+        gamma = normalization.exact(operator, tolerance)
+        return one.assign(gamma=(one.alpha_j.dims, gamma[None], {"units": "m"})).assign_attrs(tolerance=tolerance)
 
     def stream(self, *, halo: int, batch_size: int, seed: int, device: torch.device | str) -> Stream:
         """Random patches, unless the network would be scored on what it was trained on."""
@@ -214,7 +206,7 @@ class NemovarFiles(OperatorSource):
         if self._trained_and_scored:
             raise Refusal(
                 f"{min(self._trained_and_scored)} would be trained on and scored on: make folders train, valid and "
-                f"test in {self.path}, or give data.samples.train, data.samples.valid and data.samples.test"
+                f"test in {self.options.path}, or give data.samples.train, data.samples.valid and data.samples.test"
             )
         return super().stream(halo=halo, batch_size=batch_size, seed=seed, device=device)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,36 @@ import xarray as xr
 from torch import Tensor
 
 from dlgd.core import cache
-from dlgd.core.contract import SPLITS, Batch, DataSource, Spec, Stream
+from dlgd.core.contract import SPLITS, Batch, DataSource, Stream
 from dlgd.core.errors import Refusal
+from dlgd.core.specs import StaggeredGridSpec
 from dlgd.physics.halo import pad_cells, pad_south_faces, pad_west_faces
 from dlgd.problems.normalization.data import features, fields, folders, patches
 from dlgd.problems.normalization.data.closed_forms import GUESS
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperatorOptions:
+    """name: as typed in data=... features, closed_form, standardize_over, distance: see `features.choose`.
+
+    patch: cells of a training patch on each side. coast_weight: coastal cells are drawn (1 + coast_weight) times as
+    often as those of the open sea.
+    """
+
+    name: str
+    features: str
+    closed_form: str
+    standardize_over: str
+    distance: str
+    patch: int
+    coast_weight: float
+
+    def check(self) -> None:
+        """Refuse options that cannot work, in one sentence each."""
+        if self.patch < 1:
+            raise Refusal(f"data.patch={self.patch} does not fit: choose at least 1")
+        if self.coast_weight < 0:
+            raise Refusal(f"data.coast_weight={self.coast_weight} must be zero or more")
 
 
 class OperatorSource(DataSource):
@@ -24,25 +50,11 @@ class OperatorSource(DataSource):
     describes them, and hands them to `_keep_samples`.
 
     layout: of a folder of files that is read in place of a single one.
-    features, closed_form, standardize_over, distance: see `features.choose`.
-    coast_weight: coastal cells are drawn (1 + coast_weight) times as often as those of the open sea.
     """
 
-    def __init__(
-        self,
-        *,
-        name: str,
-        layout: folders.Layout,
-        features: str,
-        closed_form: str,
-        standardize_over: str,
-        distance: str,
-        patch: int,
-        coast_weight: float,
-    ) -> None:
-        self.name, self.layout = name, layout
-        self.features = _choose(features, closed_form, standardize_over, distance)
-        self.patch, self.coast_weight = patch, coast_weight
+    def __init__(self, options: OperatorOptions, layout: folders.Layout) -> None:
+        self.options, self.layout = options, layout
+        self.features = _choose(options)
         self._samples: dict[str, xr.Dataset] = {}
 
     # --- what is known before any work ---------------------------------------------------------------------
@@ -53,11 +65,10 @@ class OperatorSource(DataSource):
         """(ny, nx) of the grid; empty where it is known after `prepare` only."""
 
     @property
-    def spec(self) -> Spec:
+    def spec(self) -> StaggeredGridSpec:
         """Fields of gamma."""
-        return Spec(
-            name=self.name,
-            kind="field",
+        return StaggeredGridSpec(
+            name=self.options.name,
             input_channels=self.features.channels,
             output_channels=("gamma",),
             grid=self.shape,
@@ -69,12 +80,11 @@ class OperatorSource(DataSource):
         )
 
     def _check_patches(self) -> None:
-        if self.patch < 1 or (self.shape and self.patch > min(self.shape)):
-            where = "" if not self.shape else f" the grid of {self.shape[0]} x {self.shape[1]} cells"
-            advice = "at least 1" if not self.shape else f"at most {min(self.shape)}"
-            raise Refusal(f"data.patch={self.patch} does not fit{where}: choose {advice}")
-        if self.coast_weight < 0:
-            raise Refusal(f"data.coast_weight={self.coast_weight} must be zero or more")
+        """Refuse those that are larger than the grid, where its size is known."""
+        patch, shape = self.options.patch, self.shape
+        if shape and patch > min(shape):
+            ny, nx = shape
+            raise Refusal(f"data.patch={patch} does not fit the grid of {ny} x {nx} cells: choose at most {min(shape)}")
 
     # --- samples -------------------------------------------------------------------------------------------
 
@@ -153,9 +163,9 @@ class OperatorSource(DataSource):
             input_NCYX=torch.cat([b.input for b in batches]),
             target_NCYX=torch.cat([b.target for b in batches]),
             mask_NCYX=torch.cat([b.mask for b in batches]),
-            weight_YX=np.where(train.mask.values, 1 + self.coast_weight * near_coast, 0.0),
+            weight_YX=np.where(train.mask.values, 1 + self.options.coast_weight * near_coast, 0.0),
             halo=halo,
-            patch=self.patch,
+            patch=self.options.patch,
             batch_size=batch_size,
             periodic=fields.topology(train).west_east == "periodic",
             seed=seed,
@@ -173,8 +183,13 @@ class OperatorSource(DataSource):
         return np.where(samples.mask.values, gamma, np.nan)
 
 
-def _choose(name: str, closed_form: str, standardize_over: str, distance: str) -> features.Features:
+def _choose(options: OperatorOptions) -> features.Features:
     try:
-        return features.choose(name, closed_form=closed_form, standardize_over=standardize_over, distance=distance)
+        return features.choose(
+            options.features,
+            closed_form=options.closed_form,
+            standardize_over=options.standardize_over,
+            distance=options.distance,
+        )
     except ValueError as error:
         raise Refusal(f"data.{error}") from error

@@ -14,6 +14,7 @@ Datasets with the variables that a user's own file must have too:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -24,77 +25,48 @@ from dlgd.core import cache
 from dlgd.core import progress as waiting
 from dlgd.core.contract import SPLITS
 from dlgd.core.errors import Refusal
+from dlgd.core.options import from_keywords
 from dlgd.core.paths import cache_folder
 from dlgd.physics import coastline, diffusion, grids, normalization
 from dlgd.problems.normalization.data import fields
 from dlgd.problems.normalization.data.folders import Layout
-from dlgd.problems.normalization.data.operator_source import OperatorSource
+from dlgd.problems.normalization.data.operator_source import OperatorOptions, OperatorSource
 
 GRIDS = {"mercator": grids.mercator, "tripolar": grids.tripolar}
 LARGEST_SCALE = 5  # cells; longer ones cannot be probed at all tolerances
 
 
-class NormalizationCoefficients(OperatorSource):
-    """Simulated samples. See conf/data/nemovar.yaml for the options.
+@dataclass(frozen=True, kw_only=True)
+class NormalizationOptions(OperatorOptions):
+    """grid: a name of GRIDS, of rows x columns cells. coast: "real", or "random" polar continents. samples: how many
+    each split has. seed: of all draws. in_memory: without files in the cache.
 
-    `tolerance` maps "train" and "evaluation" to the largest relative error of gamma^2 in those splits.
-    `diffusivity` holds the keyword arguments of `physics.diffusion.random_diffusion`.
+    tolerance: largest relative error of gamma^2, for "train" and for "evaluation", the other splits.
+    diffusivity: the keyword arguments of `physics.diffusion.random_diffusion`.
     """
 
-    def __init__(
-        self,
-        *,
-        name: str,
-        grid: str,
-        rows: int,
-        columns: int,
-        coast: str,
-        samples: Mapping[str, int],
-        tolerance: Mapping[str, float],
-        diffusivity: Mapping[str, float],
-        seed: int,
-        features: str,
-        closed_form: str,
-        standardize_over: str,
-        distance: str,
-        patch: int,
-        coast_weight: float,
-        in_memory: bool = False,
-    ) -> None:
-        self._options = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
-        super().__init__(
-            name=name,
-            layout=Layout(grid=grid),
-            features=features,
-            closed_form=closed_form,
-            standardize_over=standardize_over,
-            distance=distance,
-            patch=patch,
-            coast_weight=coast_weight,
-        )
-        self.grid_name, self.rows, self.columns, self.coast, self.seed = grid, rows, columns, coast, seed
-        self.counts, self.tolerance = dict(samples), dict(tolerance)
-        self.diffusivity, self.in_memory = dict(diffusivity), in_memory
-
-    # --- what is known before any work ---------------------------------------------------------------------
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(rows, columns)."""
-        return self.rows, self.columns
+    grid: str
+    rows: int
+    columns: int
+    coast: str
+    samples: Mapping[str, int]
+    tolerance: Mapping[str, float]
+    diffusivity: Mapping[str, float]
+    seed: int
+    in_memory: bool = False
 
     def check(self) -> None:
         """Refuse options that cannot work, in one sentence each."""
-        if self.grid_name not in GRIDS:
-            raise Refusal(f"data.grid={self.grid_name} is unknown: choose one of {', '.join(GRIDS)}")
+        if self.grid not in GRIDS:
+            raise Refusal(f"data.grid={self.grid} is unknown: choose one of {', '.join(GRIDS)}")
         if self.coast not in ("real", "random"):
             raise Refusal(f"data.coast={self.coast} is unknown: choose real or random")
-        if set(self.counts) != set(SPLITS) or min(self.counts.values()) < 0:
+        if set(self.samples) != set(SPLITS) or min(self.samples.values()) < 0:
             raise Refusal(f"data.samples must give a number for each of {', '.join(SPLITS)}")
         for split in SPLITS:
-            if self.counts[split] < 1:
-                raise Refusal(f"data.samples.{split}={self.counts[split]}: at least one {split} sample is needed")
-        self._check_patches()
+            if self.samples[split] < 1:
+                raise Refusal(f"data.samples.{split}={self.samples[split]}: at least one {split} sample is needed")
+        super().check()
         if self.seed < 0:
             raise Refusal(f"data.seed={self.seed} must be zero or more")
         if set(self.tolerance) != {"train", "evaluation"}:
@@ -103,10 +75,6 @@ class NormalizationCoefficients(OperatorSource):
             if not 1e-8 <= tolerance <= 1e-2:
                 raise Refusal(f"data.tolerance.{split}={tolerance:g} must lie between 1e-8 and 1e-2")
         self._check_diffusivity()
-        try:
-            _ = self._grid
-        except ValueError as error:
-            raise Refusal(f"data.rows={self.rows}, data.columns={self.columns}: {error}") from error
 
     def _check_diffusivity(self) -> None:
         names = ("scale_min", "scale_max", "anisotropy", "smoothness")
@@ -123,9 +91,36 @@ class NormalizationCoefficients(OperatorSource):
         if not smoothness > 0:
             raise Refusal(f"data.diffusivity.smoothness={smoothness} must be positive")
 
+
+@from_keywords(NormalizationOptions)
+class NormalizationCoefficients(OperatorSource):
+    """Simulated samples. See conf/data/nemovar.yaml, and `NormalizationOptions`."""
+
+    options: NormalizationOptions
+
+    def __init__(self, options: NormalizationOptions) -> None:
+        super().__init__(options, Layout(grid=options.grid))
+
+    # --- what is known before any work ---------------------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(rows, columns)."""
+        return self.options.rows, self.options.columns
+
+    def check(self) -> None:
+        """Refuse options that cannot work, in one sentence each."""
+        self.options.check()
+        self._check_patches()
+        try:
+            _ = self._grid
+        except ValueError as error:
+            options = self.options
+            raise Refusal(f"data.rows={options.rows}, data.columns={options.columns}: {error}") from error
+
     def tiny(self) -> NormalizationCoefficients:
         """The same on a grid of 40 x 48 cells with random continents, 2 / 1 / 1 samples, kept in memory."""
-        options = self._options | {
+        options = vars(self.options) | {
             "rows": 40,
             "columns": 48,
             "coast": "random",
@@ -140,17 +135,17 @@ class NormalizationCoefficients(OperatorSource):
 
     @cached_property
     def _grid(self) -> grids.Grid:
-        return GRIDS[self.grid_name](self.rows, self.columns)
+        return GRIDS[self.options.grid](self.options.rows, self.options.columns)
 
     @cached_property
     def _folder(self) -> Path | None:
         """Keyed by what the samples depend on; their number is not among it, so that more can be added."""
-        if self.in_memory:
+        if self.options.in_memory:
             return None
         keys = ("grid", "rows", "columns", "coast", "tolerance", "diffusivity", "seed")
-        config = {key: self._options[key] for key in keys}
+        config = {key: getattr(self.options, key) for key in keys}
         config = {k: dict(v) if isinstance(v, Mapping) else v for k, v in config.items()} | {"format": 1}
-        return cache.folder_for(cache_folder(), self.name, config)
+        return cache.folder_for(cache_folder(), self.options.name, config)
 
     def prepare(self) -> None:
         """Every sample of every split: read where it is in the cache, else made (seconds each, all cores)."""
@@ -161,7 +156,7 @@ class NormalizationCoefficients(OperatorSource):
         try:
             base = self._keep("grid.nc", self._make_base)
             made = {split: [] for split in SPLITS}
-            for split, number in waiting.progress(self._pairs(), f"data={self.name}"):
+            for split, number in waiting.progress(self._pairs(), f"data={self.options.name}"):
                 file = f"{split}-{number:03d}.nc"
                 made[split].append(self._keep(file, lambda p=split, n=number: self._make_sample(base, p, n)))
         finally:
@@ -174,18 +169,19 @@ class NormalizationCoefficients(OperatorSource):
         self._keep_samples(splits)
 
     def _pairs(self) -> list[tuple[str, int]]:
-        return [(split, number) for split in SPLITS for number in range(self.counts[split])]
+        return [(split, number) for split in SPLITS for number in range(self.options.samples[split])]
 
     def _keep(self, file: str, make: Callable[[], xr.Dataset]) -> xr.Dataset:
         return cache.get(self._folder / file, make) if self._folder else make()
 
     def _make_base(self) -> xr.Dataset:
-        real = self.coast == "real"
-        sea = coastline.real_sea(self._grid) if real else coastline.random_polar_continents(self._grid, self.seed)
+        real, seed = self.options.coast == "real", self.options.seed
+        sea = coastline.real_sea(self._grid) if real else coastline.random_polar_continents(self._grid, seed)
         return fields.base(self._grid.lat, self._grid.lon, self._grid.area, sea, self.layout.topology)
 
     def _make_sample(self, base: xr.Dataset, split: str, number: int) -> xr.Dataset:
-        rng = np.random.default_rng([self.seed, SPLITS.index(split), number])
-        operator = diffusion.random_diffusion(self._grid, base.mask.values, rng, **self.diffusivity)
-        tolerance = self.tolerance["train" if split == "train" else "evaluation"]
+        options = self.options
+        rng = np.random.default_rng([options.seed, SPLITS.index(split), number])
+        operator = diffusion.random_diffusion(self._grid, base.mask.values, rng, **options.diffusivity)
+        tolerance = options.tolerance["train" if split == "train" else "evaluation"]
         return fields.sample(operator, normalization.exact(operator, tolerance)).assign_attrs(tolerance=tolerance)

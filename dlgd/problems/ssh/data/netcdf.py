@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import xarray as xr
 
 from dlgd.core.contract import SPLITS
 from dlgd.core.errors import Refusal
+from dlgd.core.options import from_keywords
 from dlgd.problems.ssh.data import map_axes as ssh_axes
 from dlgd.problems.ssh.data import map_files as ssh_files
 from dlgd.problems.ssh.data import map_names as ssh_names
@@ -20,7 +22,8 @@ from dlgd.problems.ssh.data import track_files as ssh_track_files
 from dlgd.problems.ssh.data.map_axes import Box
 from dlgd.problems.ssh.data.map_files import Reading
 from dlgd.problems.ssh.data.map_samples import OBSERVATIONS, consecutive
-from dlgd.problems.ssh.data.observing import Observing, cell_means
+from dlgd.problems.ssh.data.observing import cell_means
+from dlgd.problems.ssh.data.options import MapOptions
 from dlgd.problems.ssh.data.source import SSHSource
 from dlgd.problems.ssh.data.tiny import TinySSH
 
@@ -31,10 +34,9 @@ SIMULATED = "simulated"
 SAMPLED = "ssh_mod"  # of the data challenges: truth where it was observed, and nowhere else
 
 
-class SSHNetCDF(SSHSource):
-    """See conf/data/ssh_netcdf.yaml for the options; days to seed are those of data=ssh.
-
-    path: file, folder, pattern or list of the reference, maps that are known everywhere but on land; target: their
+@dataclass(frozen=True, kw_only=True)
+class SSHNetCDFOptions(MapOptions):
+    """path: file, folder, pattern or list of the reference, maps that are known everywhere but on land; target: their
         name, or a sum such as sla+mdt.
     observations: the name of gridded ones in the same file; or files, of maps on the reference's grid or of points
         along tracks, which are averaged over cells and days; or "simulated", by the satellites. None takes those that
@@ -42,75 +44,21 @@ class SSHNetCDF(SSHSource):
     names: of lat, lon, time and, in files of their own, of observations (or a sum such as sla_unfiltered+mdt-lwe).
     splits: of train, valid and test a share of the days, one after the other with `gap` days between (None: as many as
         needed), or [first day, last day] of each.
-    satellites, swath_errors: of simulated observations. held_out: a satellite in no map, simulated or of a file.
+    time_units: of files whose times have none. box: [south, north, west, east] in degrees. period: first and last day.
     """
 
-    def __init__(
-        self,
-        *,
-        name: str,
-        path: str | Sequence[str] | None,
-        target: str | None,
-        observations: str | Sequence[str] | None,
-        names: Mapping[str, Any],
-        time_units: str | None,
-        box: Sequence[float] | None,
-        period: Sequence[Any] | None,
-        splits: Mapping[str, Any],
-        satellites: str | Sequence[str],
-        noise_std: float,
-        swath_errors: Mapping[str, float],
-        held_out: str | None,
-        days: int,
-        predict: str,
-        patch: int | None,
-        coordinates: bool,
-        first_guess: Mapping[str, Any],
-        resample_observations: bool,
-        dropped: float,
-        margin: int,
-        tile: int | None,
-        seed: int,
-    ) -> None:
-        super().__init__(
-            name=name,
-            days=days,
-            predict=predict,
-            patch=patch,
-            coordinates=coordinates,
-            first_guess=first_guess,
-            resample_observations=resample_observations,
-            dropped=dropped,
-            margin=margin,
-            noise_std=noise_std,
-            tile=tile,
-        )
-        self.path, self.target, self.given = path, target, observations
-        self.names, self.time_units, self.box, self.period = dict(names), time_units, box, period
-        self.splits, self.held_out = dict(splits), held_out
-        self.satellites, self.swath_errors, self.seed = satellites, dict(swath_errors), seed
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Known once the files are read."""
-        return self._samples["train"].sea.shape if self._samples else ()
-
-    @property
-    def _needed(self) -> int:
-        """Days between splits."""
-        return self.margin + self.days // 2
-
-    def _observing(self, held_out: str | None) -> Observing:
-        return Observing(
-            satellites=self.satellites,
-            noise_std=self.noise_std,
-            swath_errors=self.swath_errors,
-            held_out=held_out,
-            seed=self.seed,
-        )
+    path: str | Sequence[str] | None
+    target: str | None
+    observations: str | Sequence[str] | None
+    names: Mapping[str, Any]
+    time_units: str | None
+    box: Sequence[float] | None
+    period: Sequence[Any] | None
+    splits: Mapping[str, Any]
 
     def check(self) -> None:
-        """Refuse options that cannot work. Files are looked at by `prepare`: who only predicts need not have them."""
+        """Refuse options that cannot work, in one sentence each."""
+        super().check()
         unknown = [key for key in self.names if key not in NAMES]
         if unknown:
             raise Refusal(f"data.names.{unknown[0]} is unknown: names can be given to {', '.join(NAMES)}")
@@ -129,14 +77,11 @@ class SSHNetCDF(SSHSource):
         gap = self.splits["gap"]
         if gap is not None and (not isinstance(gap, int) or isinstance(gap, bool) or gap < 0):
             raise Refusal(f"data.splits.gap={gap} must be a number of days, or null for as many as needed")
-        if self._dates is None:
+        if self.dates is None:
             self._check_shares()
-        # a satellite of a file is looked for in the file
-        self._observing(self.held_out if self.given in (None, SIMULATED) else None).check()
-        super().check()
 
     @property
-    def _dates(self) -> dict[str, tuple[np.datetime64, np.datetime64]] | None:
+    def dates(self) -> dict[str, tuple[np.datetime64, np.datetime64]] | None:
         """First and last day of each split, if data.splits gives dates."""
         given = [self.splits[split] for split in SPLITS]
         if not any(isinstance(one, list | tuple) for one in given):
@@ -151,14 +96,34 @@ class SSHNetCDF(SSHSource):
         if sum(self.splits[split] for split in SPLITS) > 1 + 1e-9:
             raise Refusal("data.splits.train, valid and test are shares of the days: they must not sum to more than 1")
 
+
+@from_keywords(SSHNetCDFOptions)
+class SSHNetCDF(SSHSource):
+    """See conf/data/ssh_netcdf.yaml, and `SSHNetCDFOptions`."""
+
+    options: SSHNetCDFOptions
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Known once the files are read."""
+        return self._samples["train"].sea.shape if self._samples else ()
+
+    def check(self) -> None:
+        """Refuse options that cannot work. Files are looked at by `prepare`: who only predicts need not have them."""
+        super().check()
+        observing = self._observing()
+        if self.options.observations not in (None, SIMULATED):  # a satellite of a file is looked for in the file
+            observing = replace(observing, held_out=None)
+        observing.check()
+
     def _splits(self, time: np.ndarray) -> dict[str, slice]:
         """From dates, or from shares of the days that the gaps leave."""
         days = time.astype("datetime64[D]")
-        if self._dates is not None:
-            return {split: self._between(days, split, *dates) for split, dates in self._dates.items()}
-        gap = self._needed if self.splits["gap"] is None else self.splits["gap"]
+        if self.options.dates is not None:
+            return {split: self._between(days, split, *dates) for split, dates in self.options.dates.items()}
+        gap = self.options.reach if self.options.splits["gap"] is None else self.options.splits["gap"]
         left = len(days) - 2 * gap
-        ends = np.rint(np.cumsum([0, *(self.splits[split] for split in SPLITS)]) * max(left, 0)).astype(int)
+        ends = np.rint(np.cumsum([0, *(self.options.splits[split] for split in SPLITS)]) * max(left, 0)).astype(int)
         counts = dict(zip(SPLITS, np.diff(ends).tolist(), strict=True))
         if min(counts.values()) < 1:
             raise Refusal(
@@ -179,20 +144,21 @@ class SSHNetCDF(SSHSource):
 
     def _record(self) -> xr.Dataset:
         """The reference, and observations of it."""
-        if self.path is None:
-            raise Refusal(f"data={self.name} needs files: type path=<file, folder or pattern of the reference>")
-        reading = Reading(self.names, self.time_units, Box.of(self.box), ssh_axes.period(self.period))
-        paths = ssh_files.files("path", self.path)
-        sea = ssh_files.reference(paths, target=self.target, reading=reading)
+        if self.options.path is None:
+            raise Refusal(f"data={self.options.name} needs files: type path=<file, folder or pattern of the reference>")
+        options = self.options
+        reading = Reading(options.names, options.time_units, Box.of(options.box), ssh_axes.period(options.period))
+        paths = ssh_files.files("path", self.options.path)
+        sea = ssh_files.reference(paths, target=self.options.target, reading=reading)
         variable, places = self._observations(paths)
         if not places:
-            log.info("data=%s: %s is observed by simulated satellites", self.name, sea.attrs["title"])
-            return self._observing(self.held_out).observe(sea)
-        if ssh_track_files.along_track(places[0], self.names):
+            log.info("data=%s: %s is observed by simulated satellites", self.options.name, sea.attrs["title"])
+            return self._observing().observe(sea)
+        if ssh_track_files.along_track(places[0], self.options.names):
             record = self._from_tracks(places, sea)
-        elif self.held_out is not None:
+        elif self.options.held_out is not None:
             raise Refusal(
-                f"data.held_out={self.held_out} cannot be told from the others in maps: type data.held_out=null"
+                f"data.held_out={self.options.held_out} cannot be told from the others in maps: type data.held_out=null"
             )
         else:
             maps = ssh_files.gridded(places, variable=variable, sea=sea, reading=reading)
@@ -204,14 +170,14 @@ class SSHNetCDF(SSHSource):
         """The name of gridded observations, where it is known, and their files: none, if they shall be simulated."""
         with ssh_names.opened(paths[0]) as dataset:
             names, known = {str(name) for name in dataset.variables}, ssh_names.recognized(dataset, "observations")
-        if self.given is None:
+        if self.options.observations is None:
             return known, list(paths) if known is not None else []
-        if self.given == SIMULATED:
+        if self.options.observations == SIMULATED:
             return None, []
-        if isinstance(self.given, str) and self.given in names:
-            return self.given, list(paths)
+        if isinstance(self.options.observations, str) and self.options.observations in names:
+            return self.options.observations, list(paths)
         try:
-            return self.names.get("observations"), ssh_files.files("observations", self.given)
+            return self.options.names.get("observations"), ssh_files.files("observations", self.options.observations)
         except Refusal as error:
             raise Refusal(f"{error}, and it is no variable of {paths[0]}: {', '.join(sorted(names))}") from error
 
@@ -219,10 +185,10 @@ class SSHNetCDF(SSHSource):
         """Points, and their means over cells and days."""
         table = ssh_track_files.table(
             places,
-            variable=self.names.get("observations"),
-            names=self.names,
-            time_units=self.time_units,
-            held_out=self.held_out,
+            variable=self.options.names.get("observations"),
+            names=self.options.names,
+            time_units=self.options.time_units,
+            held_out=self.options.held_out,
             sea=sea,
         )
         maps = cell_means(table.isel(point=np.flatnonzero(~table.held_out.values)), sea)
@@ -236,13 +202,13 @@ class SSHNetCDF(SSHSource):
         be scored with or without; or samples or a record, see `map_samples.py`. Box and period are not applied.
         """
         with ssh_names.opened(path) as dataset:
-            own = isinstance(self.given, str) and self.given in dataset.variables
-            variable = self.given if own else ssh_names.recognized(dataset, "observations")
-            target = self.target or ssh_names.recognized(dataset, "target")
+            own = isinstance(self.options.observations, str) and self.options.observations in dataset.variables
+            variable = self.options.observations if own else ssh_names.recognized(dataset, "observations")
+            target = self.options.target or ssh_names.recognized(dataset, "target")
             scored = target not in (None, SAMPLED) and ssh_names.has(dataset, target)
         if variable in (None, "observations"):
             return super().read(path)
-        reading = Reading(self.names, self.time_units, Box.of(None), ssh_axes.period(None))
+        reading = Reading(self.options.names, self.options.time_units, Box.of(None), ssh_axes.period(None))
         if scored:
             sea = ssh_files.reference([path], target=target, reading=reading)
             maps = ssh_files.gridded([path], variable=variable, sea=sea, reading=reading)
@@ -263,4 +229,4 @@ class SSHNetCDF(SSHSource):
 
     def tiny(self) -> TinySSH:
         """Random waves round an island, and simulated satellites."""
-        return TinySSH(self, observing=self._observing(None), land=True)
+        return TinySSH(replace(self.options, held_out=None), land=True)

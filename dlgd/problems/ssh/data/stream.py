@@ -16,10 +16,20 @@ from torch import Tensor
 from torch.nn import functional
 
 from dlgd.core.contract import Batch, Stream
+from dlgd.core.specs import COORDINATES, FIRST_GUESS, OBSERVATIONS, OBSERVED, SEA
 
 REACH = 3.0  # first guesses look that many lengths far: what stands further off weighs less than 0.011
 PRIOR = 0.1  # weight of the mean, 0, beside that of an observation at the very place, 1
 LEAST_SEA = 0.2  # share of a patch
+
+
+def channel_groups(days: int, *, coordinates: bool) -> dict[str, tuple[str, ...]]:
+    """The groups of input channels, with the names of their channels; all in the order in which batches have them."""
+    offsets = range(-(days // 2), days // 2 + 1)
+    of_days = {FIRST_GUESS: "first_guess", OBSERVATIONS: "observation", OBSERVED: "observed"}
+    groups = {group: tuple(f"{name}_{day:+d}" for day in offsets) for group, name in of_days.items()}
+    groups[SEA] = ("sea",)
+    return groups | ({COORDINATES: ("x", "y", "cos_year", "sin_year")} if coordinates else {})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,8 +93,8 @@ def joined(several: Sequence[Maps]) -> Maps:
 class Windows:
     """Cuts batches out of maps: `days` days centred on a given one, and `size` (Y, X) cells from a given corner on.
 
-    halo: cells of context on each side of the input. coordinates: whether it has channels "x", "y", "cos_year" and
-    "sin_year". centre: whether the target is the day in the middle alone.
+    halo: cells of context on each side of the input. coordinates: whether it has the group of channels COORDINATES.
+    centre: whether the target is the day in the middle alone.
     """
 
     def __init__(
@@ -99,7 +109,7 @@ class Windows:
         centre: bool,
     ) -> None:
         self.maps, self.days, self.size, self.halo = maps, days, size, halo
-        self.coordinates, self.centre = coordinates, centre
+        self.groups, self.centre = tuple(channel_groups(days, coordinates=coordinates)), centre
         self.reach = lengths.reach if maps.guess is None else (0, 0)
         device, (height, width) = maps.truth.device, size
         self._offsets = torch.arange(days, device=device) - days // 2
@@ -142,8 +152,11 @@ class Windows:
         target = _crop(truth, self.halo, self.halo)
         if self.centre:
             target = target[:, self.days // 2, None]
+        channels = {FIRST_GUESS: guess, OBSERVATIONS: given, OBSERVED: seen.to(given.dtype), SEA: sea}
+        if COORDINATES in self.groups:
+            channels[COORDINATES] = self._coordinates(sea, rows, columns, day)
         return Batch(
-            input=torch.cat([guess, given, seen.to(given.dtype), *self._statics(sea, rows, columns, day)], dim=1),
+            input=torch.cat([channels[group] for group in self.groups], dim=1),
             target=target.nan_to_num(0.0),
             mask=~target.isnan(),
             observed=_crop(seen, self.halo, self.halo),
@@ -165,14 +178,12 @@ class Windows:
         total, weight = torch.einsum("st,nbtyx->nbsyx", self._weight_t, both)
         return total / (weight + PRIOR)
 
-    def _statics(self, sea: Tensor, rows: Tensor, columns: Tensor, day: Tensor) -> list[Tensor]:
-        """Channels that do not change within a window: each (B, 1, Y + 2 halo, X + 2 halo), 0 off the sea."""
-        if not self.coordinates:
-            return [sea]
+    def _coordinates(self, sea: Tensor, rows: Tensor, columns: Tensor, day: Tensor) -> Tensor:
+        """Place in the map and day of the year, (B, 4, Y + 2 halo, X + 2 halo), 0 off the sea."""
         _, ny, nx = self.maps.shape
         year = self.maps.year[day][:, None, None, None]
         x, y = 2 * columns / max(nx - 1, 1) - 1, 2 * rows / max(ny - 1, 1) - 1
-        return [sea, x * sea, y * sea, year.cos() * sea, year.sin() * sea]
+        return torch.cat([x * sea, y * sea, year.cos() * sea, year.sin() * sea], dim=1)
 
 
 def _crop(field: Tensor, rows: int, columns: int) -> Tensor:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import xarray as xr
 
 from dlgd.problems.ssh.data.map_samples import TRUTH, consecutive
-from dlgd.problems.ssh.data.observing import Observing
+from dlgd.problems.ssh.data.options import MapOptions
 from dlgd.problems.ssh.data.source import SSHSource
 
 STD, MEAN = 0.3, 0.1  # m
@@ -36,32 +38,19 @@ class TinySSH(SSHSource):
     shape = (40, 48)
     counts = {"train": 60, "valid": 12, "test": 24}
 
-    def __init__(self, like: SSHSource, *, observing: Observing, land: bool) -> None:
-        super().__init__(
-            name=like.name,
-            days=like.days,
-            predict=like.predict,
-            patch=None if like.patch is None else min(like.patch, 16),
-            coordinates=like.coordinates,
-            first_guess=like.first_guess | {"method": None},  # the same channels
-            resample_observations=like.resample_observations,
-            dropped=like.dropped,
-            margin=like.margin,
-            noise_std=like.noise_std,
-            tile=like.tile,
-        )
-        self.observing, self.land = observing, land
-
-    @property
-    def _gap(self) -> int:
-        return self.margin + self.days // 2
+    def __init__(self, options: MapOptions, *, land: bool) -> None:
+        patch = None if options.patch is None else min(options.patch, 16)
+        first_guess = {**options.first_guess, "method": None}  # the same channels
+        super().__init__(replace(options, patch=patch, first_guess=first_guess))
+        self.land = land
 
     def _record(self) -> xr.Dataset:
         days = self._splits(np.empty(0))["test"].stop
-        return self.observing.observe(random_sea(days=days, shape=self.shape, land=self.land, seed=self.observing.seed))
+        sea = random_sea(days=days, shape=self.shape, land=self.land, seed=self.options.seed)
+        return self._observing().observe(sea)
 
     def _splits(self, time: np.ndarray) -> dict[str, slice]:
-        return consecutive(self.counts, gap=self._gap)
+        return consecutive(self.counts, gap=self.options.reach)
 
     def tiny(self) -> TinySSH:
         """It is."""

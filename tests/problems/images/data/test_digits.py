@@ -15,8 +15,10 @@ from scipy.special import softmax
 
 from dlgd.core.contract import SPLITS
 from dlgd.core.errors import Refusal
+from dlgd.core.options import from_keywords
 from dlgd.problems.images.data import digit_splits, idx
 from dlgd.problems.images.data.digits import FullSet
+from dlgd.problems.images.data.options import FullSetOptions
 from dlgd.problems.images.data.tasks import Task
 from tests.problems.images.data.small_digits import TASKS, encoded, make, read, tiny
 
@@ -53,7 +55,7 @@ def test_mnist_5k_holds_real_digits():
 
 def test_sizes_of_mnist_5k():
     source = make(samples={"train": 95, "valid": 10, "test": 20})
-    for split, size in source.counts.items():
+    for split, size in source.options.samples.items():
         samples = source.samples(split)
         assert samples.sizes["sample"] == size
         assert set(np.bincount(samples.label.values)) <= {size // 10 - 1, size // 10, size // 10 + 1}
@@ -92,6 +94,7 @@ def whole(tmp_path_factory) -> tuple[type[FullSet], Path]:
             (folder / name).write_bytes(content)
             digests[name] = hashlib.sha256(content).hexdigest()
 
+    @from_keywords(FullSetOptions)
     class Numbered(FullSet):
         collection = idx.Collection(
             name="numbered", classes=tuple("0123456789"), counts=idx.MNIST.counts, contents=digests, archives={}

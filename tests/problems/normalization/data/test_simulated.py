@@ -46,7 +46,7 @@ def source(request, prepared):
 def test_samples(source):
     for split in SPLITS:
         samples = source.samples(split)
-        assert samples.sizes == {"sample": source.counts[split], "y": 40, "x": 48, "y_face": 41}
+        assert samples.sizes == {"sample": source.options.samples[split], "y": 40, "x": 48, "y_face": 41}
         assert samples.alpha_i.dims == ("sample", "y_face", "x")
         assert samples.alpha_j.dims == samples.gamma.dims == ("sample", "y", "x")
         assert samples.mask.dims == samples.w.dims == samples.lat.dims == ("y", "x")
@@ -101,7 +101,7 @@ def test_more_samples_keep_the_earlier_ones(name, prepared):
 )
 def test_every_option_of_the_diffusivities_counts(change):
     usual = ready("nemovar", **FEATURES["dimensionless"])
-    assert make("nemovar", diffusivity=usual.diffusivity | change).checksum() != usual.checksum()
+    assert make("nemovar", diffusivity=usual.options.diffusivity | change).checksum() != usual.checksum()
 
 
 def test_the_tolerance_of_a_part_counts_there_alone(prepared, name):

@@ -11,6 +11,7 @@ import xarray as xr
 from dlgd.core.contract import Batch
 from dlgd.problems.ssh.data.map_samples import consecutive
 from dlgd.problems.ssh.data.observing import Observing
+from dlgd.problems.ssh.data.options import MapOptions
 from dlgd.problems.ssh.data.source import SSHSource
 from dlgd.problems.ssh.data.tiny import random_sea
 
@@ -26,20 +27,19 @@ OPTIONS = {
     "resample_observations": False,
     "dropped": 0.0,
     "margin": MARGIN,
-    "noise_std": 0.02,
     "tile": None,
+}
+OBSERVING = {
+    "satellites": "four_nadirs",
+    "noise_std": 0.02,
+    "swath_errors": NO_SWATH_ERRORS,
+    "held_out": None,
+    "seed": 0,
 }
 
 
 def observing(**changes: Any) -> Observing:
-    usual = {
-        "satellites": "four_nadirs",
-        "noise_std": 0.02,
-        "swath_errors": NO_SWATH_ERRORS,
-        "held_out": None,
-        "seed": 0,
-    }
-    return Observing(**(usual | changes))
+    return Observing(**(OBSERVING | changes))
 
 
 def record(*, land: bool = True, days: int = 62, **changes: Any) -> xr.Dataset:
@@ -51,7 +51,7 @@ class Small(SSHSource):
     """Of a record at hand."""
 
     def __init__(self, sea: xr.Dataset, **changes: Any) -> None:
-        super().__init__(**(OPTIONS | changes))
+        super().__init__(MapOptions(**(OPTIONS | OBSERVING | changes)))
         self.sea, self.counts, self.gap = sea, COUNTS, GAP
 
     @property
