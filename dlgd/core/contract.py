@@ -12,12 +12,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import KW_ONLY, dataclass, field, fields, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+
+from dlgd.core.number_format import scientific
 
 if TYPE_CHECKING:
     import numpy as np
@@ -120,6 +123,48 @@ class Spec:
 
 
 @dataclass(frozen=True)
+class Score:
+    """A number by which answers are compared. Tables, figures, checkpoints, comparisons and searches all read here what
+    it is called and whether a higher one is better.
+
+    name: its key among scores; or a pattern, accuracy_of_*, where an evaluation makes names. A pattern has no column.
+    unit: "1" where it has none.
+    higher_is_better: None where neither a higher nor a lower one is.
+    written: how a number stands in a table.
+    in_table: whether the score has a column in the main table, where any row has a number.
+    in_validation: whether the validations of a training give it, so that checkpoints and searches can follow it; others
+        stand in reports only, or come from classical methods themselves.
+    """
+
+    name: str
+    title: str
+    unit: str = "1"
+    _: KW_ONLY
+    higher_is_better: bool | None
+    written: Callable[[float], str] = scientific
+    in_table: bool = True
+    in_validation: bool = True
+
+    def __post_init__(self) -> None:
+        if self.in_table and any(sign in self.name for sign in "*?["):
+            raise ValueError(f"The score {self.name} is a pattern and cannot have a column: in_table=False is needed.")
+
+    @property
+    def heading(self) -> str:
+        """The title with the unit, if there is one."""
+        return self.title if self.unit == "1" else f"{self.title} ({self.unit})"
+
+    def describes(self, name: str) -> bool:
+        """Whether it is the score of that name, or a pattern that fits it."""
+        return fnmatchcase(name, self.name)
+
+    def improves(self, value: float, best: float | None) -> bool:
+        """Whether a value is better than the best so far (None: there is none yet). Of equals, the first is best."""
+        assert self.higher_is_better is not None, f"neither a higher nor a lower {self.name} is better"
+        return best is None or (value > best if self.higher_is_better else value < best)
+
+
+@dataclass(frozen=True)
 class Output:
     """A network's answer, and the loss terms that only this network understands (a VAE's KL)."""
 
@@ -139,7 +184,8 @@ class Network(ABC, nn.Module):
     """Any network. `halo` is the number of cells of context that it consumes on each side."""
 
     halo: int = 0
-    score_names: Sequence[str] = ()  # what `scores` gives
+    # what `scores` gives; of a class, all that its networks may give
+    scores_given: Sequence[Score] = ()
 
     @abstractmethod
     def forward(self, input: Tensor) -> Output:
@@ -291,6 +337,7 @@ class Method(ABC):
     name: str  # the row's name in a table of scores
     seconds_per_sample: float | None = None  # set by methods that know better than who waits for the answer
     learns: bool = False  # whether its answers depend on the training split
+    scores_given: Sequence[Score] = ()  # what `scores` gives and the evaluation of its problem does not describe
 
     @abstractmethod
     def fit(self, train: xr.Dataset) -> None:
@@ -321,8 +368,8 @@ class Method(ABC):
 class Evaluation(ABC):
     """The scores and figures of a kind of problem, in physical units."""
 
-    names: Sequence[str]  # of all scores that it may give, of which lower is better
-    columns: Sequence[Any]  # of its table: key of the score, title, and how a number is written
+    # in the order of its table: its own, those of `further` and those that classical methods of its problem give
+    all_scores: Sequence[Score]
     published: Sequence[Mapping[str, Any]]  # rows of figures printed elsewhere
 
     @abstractmethod
@@ -397,4 +444,4 @@ class Tracker(ABC):
             self.finish(status)
 
 
-Validate = Callable[[Network], dict[str, float]]  # scores of the validation split; lower is better
+Validate = Callable[[Network], dict[str, float]]  # scores of the validation split; a Score describes each
