@@ -14,6 +14,8 @@ from dlgd.core.errors import Refusal
 from dlgd.core.paths import CONF
 from dlgd.scoring.descriptions import LOSS, SECONDS, find, of_class
 
+WORDS = {True: "more", False: "less", None: "neither more nor less"}
+
 
 def known_score(name: str) -> Score | None:
     """The description of a score: of every run, of an evaluation, or, as networks take longer to import, of these."""
@@ -41,25 +43,23 @@ def directions(
     higher, neither: patterns that say it of scores that are not known. Refusal where they contradict a known one.
     """
     found: dict[str, bool | None] = {}
-    unknown = []
+    notes = []
     for name in scores:
-        typed = _typed(name, higher, neither)
-        score = known_score(name)
-        if score is None:
-            found[name] = False if typed is None else typed[1]
-            unknown += [name] if typed is None else []
-            continue
-        found[name] = score.higher_is_better
-        if typed is not None and typed[1] is not score.higher_is_better:
-            words = {True: "more is better", False: "less is better", None: "neither more nor less is better"}
-            raise Refusal(
-                f"{typed[0]} has {name}, but of {name} {words[score.higher_is_better]}: leave it out, for the scores "
-                "of the program have their directions"
+        score, typed = known_score(name), _typed(name, higher, neither)
+        if score is None and typed is None:
+            notes.append(
+                f"Less is taken to be better of {name}, of which nobody says it: type higher=[{name}] or "
+                f"neither=[{name}]."
             )
-    return found, [
-        f"Less is taken to be better of {name}, of which nobody says it: type higher=[{name}] or neither=[{name}]."
-        for name in unknown
-    ]
+        if score is not None and typed is not None and typed[1] is not score.higher_is_better:
+            raise Refusal(
+                f"{typed[0]} has {name}, but {WORDS[score.higher_is_better]} of {name} is better: leave it out"
+            )
+        if score is not None:
+            found[name] = score.higher_is_better
+        else:
+            found[name] = False if typed is None else typed[1]
+    return found, notes
 
 
 def _typed(name: str, higher: Sequence[str], neither: Sequence[str]) -> tuple[str, bool | None] | None:

@@ -42,7 +42,8 @@ def print_table(rows: Sequence[Row], columns: Sequence[Score], title: str, conso
     table.add_column("method", overflow="fold", min_width=min(NAME_WIDTH, max(map(len, names), default=0)))
     for column in columns:  # a heading may be broken between words, a number never
         width = max(map(len, [*column.heading.split(), *(_cell(row, column) for row in rows)]))
-        table.add_column(column.heading, justify="right", min_width=width)
+        unit = column.heading.removeprefix(column.title).strip()  # below the title, to leave room for names
+        table.add_column(f"{column.title}\n{unit}".strip(), justify="right", min_width=width)
     least = sum(column.min_width + 1 for column in table.columns) + 1
     if least > console.width:  # rather lines that the terminal breaks than numbers that are missing
         table.width = least

@@ -148,7 +148,11 @@ def test_the_likelihood_of_the_target(name, system):
     assert total.item() == pytest.approx(-exact, rel=1e-5)
     assert set(terms) == {"mse", "negative_log_likelihood"}
     assert not any(part.requires_grad for part in terms.values())
-    assert network.score_names == ("negative_log_likelihood", "share_within_std", "miscalibration")
+    assert [score.name for score in network.scores_given] == [
+        "negative_log_likelihood",
+        "share_within_std",
+        "miscalibration",
+    ]
     assert network.scores(batch, mse(spec=spec))["negative_log_likelihood"].item() == pytest.approx(-exact, rel=1e-5)
     total.backward()
     for parameter_name, parameter in network.named_parameters():
@@ -158,7 +162,7 @@ def test_the_likelihood_of_the_target(name, system):
 @GUESSERS
 def test_no_standard_deviation_unless_asked_for(name):
     network, batch = narrow(name, L63).eval(), batch_of(L63)
-    assert network.score_names == ()
+    assert network.scores_given == ()
     assert network.scores(batch, mse(spec=L63)) == {}
     ((_, total, terms),) = network.objectives(batch, mse(spec=L63))
     assert set(terms) == {"mse"}
