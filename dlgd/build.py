@@ -15,9 +15,10 @@ import torch
 from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 
-from dlgd.core.contract import Augmentation, DataSource, Evaluation, Loss, Method, Network, Score, Spec, Tracker
+from dlgd.core.contract import Augmentation, DataSource, Evaluation, Loss, Method, Network, Spec, Tracker
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import ROOT
+from dlgd.core.score import Score
 from dlgd.scoring import descriptions
 from dlgd.scoring.cached_method import CachedMethod
 from dlgd.scoring.image_classifier import ImageClassifier

@@ -13,9 +13,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from dlgd import build
 from dlgd.cli import runs
-from dlgd.core.contract import DataSource, Evaluation, Loss, Method, Network, Score, Tracker
+from dlgd.core.contract import DataSource, Evaluation, Loss, Method, Network, Tracker
 from dlgd.core.files import make_writable
 from dlgd.core.progress import duration
+from dlgd.core.score import Score
 from dlgd.plotting.curves import learning_curves
 from dlgd.scoring import descriptions
 from dlgd.scoring.report import report

@@ -12,20 +12,18 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import KW_ONLY, dataclass, field, fields, replace
-from fnmatch import fnmatchcase
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from dlgd.core.number_format import scientific
-
 if TYPE_CHECKING:
     import numpy as np
     import xarray as xr
 
+    from dlgd.core.score import Score
     from dlgd.physics.integrators import Dynamics
 
 SPLITS = ("train", "valid", "test")
@@ -123,48 +121,6 @@ class Spec:
 
 
 @dataclass(frozen=True)
-class Score:
-    """A number by which answers are compared. Tables, figures, checkpoints, comparisons and searches all read here what
-    it is called and whether a higher one is better.
-
-    name: its key among scores; or a pattern, accuracy_of_*, where an evaluation makes names. A pattern has no column.
-    unit: "1" where it has none.
-    higher_is_better: None where neither a higher nor a lower one is.
-    written: how a number stands in a table.
-    in_table: whether the score has a column in the main table, where any row has a number.
-    in_validation: whether the validations of a training give it, so that checkpoints and searches can follow it; others
-        stand in reports only, or come from classical methods themselves.
-    """
-
-    name: str
-    title: str
-    unit: str = "1"
-    _: KW_ONLY
-    higher_is_better: bool | None
-    written: Callable[[float], str] = scientific
-    in_table: bool = True
-    in_validation: bool = True
-
-    def __post_init__(self) -> None:
-        if self.in_table and any(sign in self.name for sign in "*?["):
-            raise ValueError(f"The score {self.name} is a pattern and cannot have a column: in_table=False is needed.")
-
-    @property
-    def heading(self) -> str:
-        """The title with the unit, if there is one."""
-        return self.title if self.unit == "1" else f"{self.title} ({self.unit})"
-
-    def describes(self, name: str) -> bool:
-        """Whether it is the score of that name, or a pattern that fits it."""
-        return fnmatchcase(name, self.name)
-
-    def improves(self, value: float, best: float | None) -> bool:
-        """Whether a value is better than the best so far (None: there is none yet). Of equals, the first is best."""
-        assert self.higher_is_better is not None, f"neither a higher nor a lower {self.name} is better"
-        return best is None or (value > best if self.higher_is_better else value < best)
-
-
-@dataclass(frozen=True)
 class Output:
     """A network's answer, and the loss terms that only this network understands (a VAE's KL)."""
 
@@ -184,8 +140,7 @@ class Network(ABC, nn.Module):
     """Any network. `halo` is the number of cells of context that it consumes on each side."""
 
     halo: int = 0
-    # what `scores` gives; of a class, all that its networks may give
-    scores_given: Sequence[Score] = ()
+    scores_given: Sequence[Score] = ()  # what `scores` gives; of a class, all that its networks may give
 
     @abstractmethod
     def forward(self, input: Tensor) -> Output:
@@ -206,8 +161,7 @@ class Network(ABC, nn.Module):
         raise NotImplementedError(f"{type(self).__name__} has no features")
 
     def scores(self, batch: Batch, loss: Loss) -> dict[str, Tensor]:
-        """Scores that only this network understands (a VAE's bounds of the likelihood), means over the batch; none for
-        most networks."""
+        """Scores that only this network understands (a VAE's bounds of the likelihood), means over the batch."""
         return {}
 
     def error_std(self, input: Tensor) -> Tensor | None:
@@ -368,8 +322,7 @@ class Method(ABC):
 class Evaluation(ABC):
     """The scores and figures of a kind of problem, in physical units."""
 
-    # in the order of its table: its own, those of `further` and those that classical methods of its problem give
-    all_scores: Sequence[Score]
+    all_scores: Sequence[Score]  # in the order of its table: its own, those of `further`, those of classical methods
     published: Sequence[Mapping[str, Any]]  # rows of figures printed elsewhere
 
     @abstractmethod

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dlgd.core.contract import Batch, Loss, Network, Output, Score, Spec
+from dlgd.core.contract import Batch, Loss, Network, Output, Spec
 from dlgd.core.number_format import decimals
+from dlgd.core.score import Score
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from dlgd.core.contract import Batch, Coder, Loss, Network, Output, Score, Spec
+from dlgd.core.contract import Batch, Coder, Loss, Network, Output, Spec
 from dlgd.core.errors import Refusal
 from dlgd.core.number_format import decimals
+from dlgd.core.score import Score
 from dlgd.models import blocks, coders
 
 

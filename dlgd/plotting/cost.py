@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib
 
 if TYPE_CHECKING:
-    from dlgd.core.contract import Score
+    from dlgd.core.score import Score
 
 FEWEST = 3  # methods that make a figure
 

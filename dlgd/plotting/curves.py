@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from dlgd.core.contract import Score
+    from dlgd.core.score import Score
 
     ScoreOf = Callable[[str], Score | None]  # the description of a validation score, by its name
 

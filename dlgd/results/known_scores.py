@@ -9,9 +9,9 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from dlgd.core.contract import Score
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import CONF
+from dlgd.core.score import Score
 from dlgd.scoring.descriptions import LOSS, SECONDS, find, of_class
 
 WORDS = {True: "more", False: "less", None: "neither more nor less"}

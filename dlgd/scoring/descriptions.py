@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from dlgd.core.contract import Evaluation, Method, Network, Score
 from dlgd.core.number_format import seconds
+from dlgd.core.score import Score
+
+if TYPE_CHECKING:
+    from dlgd.core.contract import Evaluation, Method, Network
 
 # Of every validation, but for generated samples, and of every row of a table.
 LOSS = Score("loss", "loss", higher_is_better=False, in_table=False)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dlgd.core.contract import Score
 from dlgd.core.errors import Refusal
+from dlgd.core.score import Score
 from dlgd.scoring.descriptions import find, names
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from dlgd.core.contract import Score
+    from dlgd.core.score import Score
 
 MISSING = "-"
 PIPED_WIDTH = 100  # columns, where the output is no terminal; rich would take 80

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from dlgd.core.contract import Augmentation, Batch, Loss, Network, Score, Stream, Tracker, Validate
+from dlgd.core.contract import Augmentation, Batch, Loss, Network, Stream, Tracker, Validate
 from dlgd.core.progress import duration
+from dlgd.core.score import Score
 from dlgd.training.checkpoint import Checkpoint
 from dlgd.training.device import describe
 from dlgd.training.interruption import Interruption

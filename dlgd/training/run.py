@@ -13,9 +13,10 @@ from typing import Any
 import torch
 from torch.optim import Optimizer
 
-from dlgd.core.contract import Network, Score, Tracker, Validate
+from dlgd.core.contract import Network, Tracker, Validate
 from dlgd.core.errors import Refusal
 from dlgd.core.files import make_writable
+from dlgd.core.score import Score
 from dlgd.training import checkpoint
 from dlgd.training.average import MovingAverage
 from dlgd.training.budget import Budget, TrainingProgress

@@ -10,9 +10,10 @@ import torch
 from omegaconf import OmegaConf
 
 from dlgd import build
-from dlgd.core.contract import Evaluation, Method, Score
+from dlgd.core.contract import Evaluation, Method
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import CONF
+from dlgd.core.score import Score
 from dlgd.scoring.descriptions import find, of_class, of_report, of_validation
 from dlgd.scoring.trained import validation
 from tests.configs.config_files import SETUPS, at_home, choices_of, network, setup, tiny, with_choice

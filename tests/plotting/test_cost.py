@@ -3,7 +3,7 @@
 import matplotlib.figure
 import pytest
 
-from dlgd.core.contract import Score
+from dlgd.core.score import Score
 from dlgd.plotting.cost import cost
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dlgd.core.contract import Score
+from dlgd.core.score import Score
 from dlgd.plotting.curves import MOST, draw_learning_curves
 
 HIGH = {"accuracy": True, "share": None}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dlgd.core.contract import Score
+from dlgd.core.score import Score
 from dlgd.scoring.descriptions import SECONDS, columns, find, of_class
 
 MSE = Score("mse", "MSE", "m2", higher_is_better=False)

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from dlgd.core.contract import Method, Score
+from dlgd.core.contract import Method
 from dlgd.core.errors import Refusal
 from dlgd.core.number_format import decimals
+from dlgd.core.score import Score
 from dlgd.problems.normalization.scores import NormalizationEvaluation
 from dlgd.scoring.descriptions import columns
 from dlgd.scoring.score import score, write_scores

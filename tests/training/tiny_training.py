@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from dlgd.core.contract import Augmentation, Batch, Loss, Network, Output, Score, Stream, Tracker
+from dlgd.core.contract import Augmentation, Batch, Loss, Network, Output, Stream, Tracker
+from dlgd.core.score import Score
 from dlgd.training import checkpoint
 from dlgd.training.loop import Result, fit
 from dlgd.training.options import Options

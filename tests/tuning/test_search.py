@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from dlgd.core.contract import Score
 from dlgd.core.errors import Refusal
+from dlgd.core.score import Score
 from dlgd.tuning import outcomes as results
 from dlgd.tuning import queue
 from dlgd.tuning import study as studies

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlgd.core.contract import Evaluation, Score
+from dlgd.core.contract import Evaluation
+from dlgd.core.score import Score
 from dlgd.scoring.published import published_rows
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlgd.core.constants import CF_CONVENTIONS
-from dlgd.core.contract import Evaluation, Score
+from dlgd.core.contract import Evaluation
 from dlgd.core.number_format import decimals
+from dlgd.core.score import Score
 from dlgd.plotting.style import file_name
 from dlgd.problems.images.scores.images import classes_of
 from dlgd.scoring.published import published_rows

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlgd.core.constants import CF_CONVENTIONS
-from dlgd.core.contract import Coder, Evaluation, Score
+from dlgd.core.contract import Coder, Evaluation
 from dlgd.core.number_format import decimals
+from dlgd.core.score import Score
 from dlgd.problems.images.scores.images import checked, classes_of, draw_codes, image_variable, of_all_classes
 from dlgd.scoring.published import published_rows
 

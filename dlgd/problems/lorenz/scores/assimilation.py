@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlgd.core.contract import Evaluation, Score
+from dlgd.core.contract import Evaluation
 from dlgd.core.number_format import decimals
+from dlgd.core.score import Score
 from dlgd.problems.lorenz.scores.sequences import finite, shaped, truth_of, with_prediction
 from dlgd.scoring.published import published_rows
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlgd.core.contract import Evaluation, Score
+from dlgd.core.contract import Evaluation
 from dlgd.core.number_format import scientific
+from dlgd.core.score import Score
 from dlgd.problems.lorenz.scores import forecast_scores as compute
 from dlgd.problems.lorenz.scores.free_run import FREE_SCORES, VALID_TIME, FreeRun, longer
 from dlgd.problems.lorenz.scores.sequences import Climate, held_forecast, truth_of, with_prediction

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlgd.core.contract import Evaluation, Score
+from dlgd.core.contract import Evaluation
 from dlgd.core.number_format import decimals
+from dlgd.core.score import Score
 from dlgd.problems.lorenz.scores.forecast_scores import valid_steps
 from dlgd.problems.lorenz.scores.sequences import Climate, held_forecast, truth_of, with_prediction
 

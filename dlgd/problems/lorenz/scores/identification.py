@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlgd.core.contract import Evaluation, Score
+from dlgd.core.contract import Evaluation
 from dlgd.core.number_format import decimals
+from dlgd.core.score import Score
 from dlgd.problems.lorenz.scores.forecast import ForecastEvaluation
 from dlgd.scoring.published import published_rows
 

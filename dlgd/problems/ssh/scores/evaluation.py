@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlgd.core.constants import CF_CONVENTIONS
-from dlgd.core.contract import Evaluation, Score
+from dlgd.core.contract import Evaluation
 from dlgd.core.errors import Refusal
 from dlgd.core.number_format import decimals
+from dlgd.core.score import Score
 from dlgd.problems.ssh.scores import tracks as ssh_tracks
 from dlgd.problems.ssh.scores.errors import daily_rmse, flow_scores, height_scores
 from dlgd.problems.ssh.scores.maps import Maps, box_of, maps_of, observed_on, shaped
