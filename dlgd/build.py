@@ -19,6 +19,8 @@ from dlgd.core.config import plain
 from dlgd.core.contract import Augmentation, DataSource, Evaluation, Loss, Method, Network, Spec, Tracker
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import ROOT
+from dlgd.core.score import Score
+from dlgd.scoring import descriptions
 from dlgd.scoring.cached_method import CachedMethod
 from dlgd.scoring.image_classifier import ImageClassifier
 from dlgd.tracking import provenance
@@ -137,16 +139,23 @@ def scheduler(config: DictConfig) -> Scheduler:
     return _make(config.scheduler, "scheduler")
 
 
-def options(config: DictConfig, scores: Evaluation, net: Network) -> Options:
-    """Of the training loop; its criteria must be among the scores of the validation."""
-    chosen: Options = _make(config.training, "training")
-    known = ("loss", *scores.names, *net.score_names)
+def options(config: DictConfig) -> Options:
+    """Of the training loop."""
+    return _make(config.training, "training")
+
+
+def criteria(chosen: Options, scores: Evaluation, net: Network) -> list[Score]:
+    """The scores of the validation that the checkpoints follow, each with the direction in which it is better."""
+    known = descriptions.of_validation(scores, net)
+    directed = [one for one in known if one.higher_is_better is not None]
+    found = []
     for name in chosen.criteria:
-        if name not in known:
-            raise Refusal(
-                f"training.criteria has {name}, which the validation does not give: choose among {', '.join(known)}"
-            )
-    return chosen
+        one = descriptions.find(known, name)
+        if one is None or one.higher_is_better is None:
+            reason = "which the validation does not give" if one is None else "of which neither more nor less is better"
+            raise Refusal(f"training.criteria has {name}, {reason}: choose among {descriptions.names(directed)}")
+        found.append(one)
+    return found
 
 
 def evaluation(config: DictConfig) -> Evaluation:

@@ -277,17 +277,20 @@ def told(outcome: Outcome) -> str:
 def scores(finished: dict[Path, Outcome], names: dict[Path, str]) -> tuple[dict[Path, dict[str, Any]], list[Any]]:
     """The first row of each run's scores.json, named after the run; and the columns in which the main scores are."""
     from dlgd import build
+    from dlgd.scoring import descriptions
 
-    rows, columns, seen = {}, {}, set()
+    rows, described, seen = {}, [], set()
     for run in finished:
         if not (run / "scores.json").exists():  # a command that scores nothing
             continue
         rows[run] = json.loads((run / "scores.json").read_text())[0] | {"method": names[run]}
         config = load(run / "config.yaml")
-        if str(config.evaluation.scores) not in seen:
-            seen.add(str(config.evaluation.scores))
-            columns |= {column.key: column for column in build.evaluation(config).columns}
-    return rows, list(columns.values())
+        network = OmegaConf.select(config, "model._target_")  # of a classical method: None
+        if (str(config.evaluation.scores), network) not in seen:
+            seen.add((str(config.evaluation.scores), network))
+            described += build.evaluation(config).all_scores
+            described += () if network is None else descriptions.of_class(network)
+    return rows, descriptions.columns(described)
 
 
 def close_parent(folder: Path, outcomes: dict[Path, Outcome], text: str) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -16,7 +17,9 @@ from dlgd.core.config import plain
 from dlgd.core.contract import DataSource, Evaluation, Loss, Method, Network, Tracker
 from dlgd.core.files import make_writable
 from dlgd.core.progress import duration
+from dlgd.core.score import Score
 from dlgd.plotting.curves import learning_curves
+from dlgd.scoring import descriptions
 from dlgd.scoring.report import report
 from dlgd.scoring.trained import Trained, kept_snapshots, validation
 from dlgd.training import checkpoint
@@ -32,7 +35,7 @@ class SearchTrial:
     """What a search changes in a training: its data are ready, and the test split is left alone."""
 
     data: DataSource
-    should_stop: Callable[[Mapping[str, float], int], bool]  # of a validation's scores and step: whether to stop there
+    should_stop: Callable[[Mapping[str, float], bool], bool]  # see `fit`
     tags: Mapping[str, str]  # of the run's record, besides those of every run
 
 
@@ -44,6 +47,7 @@ class TrainingSetup:
     evaluation: Evaluation
     network: Network
     options: Options
+    criteria: Sequence[Score]  # of the checkpoints, the first of which is the one to use
     optimizers: dict[str, torch.optim.Optimizer]
     scheduler: Scheduler
     device: torch.device
@@ -53,7 +57,8 @@ def assemble(config: DictConfig, data: DataSource, *, resumed: bool) -> Training
     """Build everything that can be refused. Notes in the configuration which weights `init_from` gave."""
     evaluation, where, scheduler = build.evaluation(config), build.run_device(config), build.scheduler(config)
     network = build.network(config, data.spec)
-    options = build.options(config, evaluation, network)
+    options = build.options(config)
+    criteria = build.criteria(options, evaluation, network)
     source = None if resumed or config.init_from is None else runs.find_trained(str(config.init_from), config)
     given = build.begin(config, network, source)
     config.init_loaded = config.init_loaded if resumed else given
@@ -65,6 +70,7 @@ def assemble(config: DictConfig, data: DataSource, *, resumed: bool) -> Training
         evaluation=evaluation,
         network=network,
         options=options,
+        criteria=criteria,
         optimizers=optimizers,
         scheduler=scheduler,
         device=where,
@@ -112,6 +118,7 @@ def train(config: DictConfig, folder: Path, *, resumed: bool, trial: SearchTrial
             tracker=tracker,
             folder=folder,
             options=setup.options,
+            criteria=setup.criteria,
             device=setup.device,
             seed=config.seed,
             config=plain(config) | {"statistics": data.statistics},
@@ -147,12 +154,14 @@ def evaluate_best(
     """Draw the curves of a training; if it was not interrupted, score its best weights on the test split."""
     data, network, evaluation = setup.data, setup.network, setup.evaluation
     (folder / "figures").mkdir(exist_ok=True)
-    higher = [column.key for column in evaluation.columns if column.higher]
-    learning_curves(result.history, folder / "figures" / "learning_curves.png", higher=higher)
+    described = descriptions.of_validation(evaluation, network)
+    learning_curves(
+        result.history, folder / "figures" / "learning_curves.png", score_of=partial(descriptions.find, described)
+    )
     if result.status != "FINISHED":
         return
     evaluation.progress(folder / "figures", kept_snapshots(folder / "snapshots"))
-    checkpoint.restore(network, checkpoint.load(checkpoint.best_path(folder, setup.options.criteria[0])))
+    checkpoint.restore(network, checkpoint.load(checkpoint.best_path(folder, setup.criteria[0].name)))
     name = config.choices.model
     ours = Trained(name=name, network=network, data=data, device=setup.device, loss=loss)
     report(

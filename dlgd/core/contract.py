@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import numpy as np
     import xarray as xr
 
+    from dlgd.core.score import Score
+
 SPLITS = ("train", "valid", "test")
 # What a network is asked for: fields from fields, series from series, the class of a sample, or, from the class
 # alone, one-hot (B, classes), a new sample like those of the training split (which are the targets).
@@ -132,7 +134,7 @@ class Network(ABC, nn.Module):
     """Any network. `halo` is the number of cells of context that it consumes on each side."""
 
     halo: int = 0
-    score_names: Sequence[str] = ()  # what `scores` gives
+    scores_given: Sequence[Score] = ()  # what `scores` gives; of a class, all that its networks may give
 
     @abstractmethod
     def forward(self, input: Tensor) -> Output:
@@ -153,8 +155,7 @@ class Network(ABC, nn.Module):
         raise NotImplementedError(f"{type(self).__name__} has no features")
 
     def scores(self, batch: Batch, loss: Loss) -> dict[str, Tensor]:
-        """Scores that only this network understands (a VAE's bounds of the likelihood), means over the batch; none for
-        most networks."""
+        """Scores that only this network understands (a VAE's bounds of the likelihood), means over the batch."""
         return {}
 
     def error_std(self, input: Tensor) -> Tensor | None:
@@ -289,6 +290,7 @@ class Method(ABC):
     name: str  # the row's name in a table of scores
     seconds_per_sample: float | None = None  # set by methods that know better than who waits for the answer
     learns: bool = False  # whether its answers depend on the training split
+    scores_given: Sequence[Score] = ()  # what `scores` gives and the evaluation of its problem does not describe
 
     @abstractmethod
     def fit(self, train: xr.Dataset) -> None:
@@ -319,8 +321,7 @@ class Method(ABC):
 class Evaluation(ABC):
     """The scores and figures of a kind of problem, in physical units."""
 
-    names: Sequence[str]  # of all scores that it may give, of which lower is better
-    columns: Sequence[Any]  # of its table: key of the score, title, and how a number is written
+    all_scores: Sequence[Score]  # in the order of its table: its own, those of `further`, those of classical methods
     published: Sequence[Mapping[str, Any]]  # rows of figures printed elsewhere
 
     @abstractmethod
@@ -395,4 +396,4 @@ class Tracker(ABC):
             self.finish(status)
 
 
-Validate = Callable[[Network], dict[str, float]]  # scores of the validation split; lower is better
+Validate = Callable[[Network], dict[str, float]]  # scores of the validation split; a Score describes each

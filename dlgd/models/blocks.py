@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dlgd.core.contract import Batch, Loss, Network, Output, Spec
+from dlgd.core.number_format import decimals
+from dlgd.core.score import Score
 from dlgd.core.specs import FIRST_GUESS, MapSpec, SequenceSpec
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -29,8 +31,12 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 }
 NORMALIZATIONS = ("batch", "group", "none")
 LARGEST_LOG_STD = 8.0  # of scaled numbers, either way: from 1/3000 of the data's standard deviation to 3000 times it
-CALIBRATION = ("share_within_std", "miscalibration")  # scores; of the first, neither lower nor higher is better
 WITHIN_STD = math.erf(math.sqrt(0.5))  # 0.683: share of normal errors within one standard deviation
+SCORES_OF_STD = (  # of networks that predict the standard deviations of their errors
+    Score("negative_log_likelihood", "-log likelihood", "nats", higher_is_better=False, in_table=False),
+    Score("share_within_std", "in 1 std", higher_is_better=None, written=decimals(2)),
+    Score("miscalibration", "miscal.", higher_is_better=False, written=decimals(3)),
+)
 
 # For each kind of data (of sequences there are two, and of fields): what a network that fits it does, what the data do,
 # and a choice that fits them.
@@ -225,6 +231,7 @@ class Estimator(Network):
     guess: slice | None = None  # channels of the input to which the body's answer is added
     scored = slice(None)  # channels of the answer that the network's own scores are about
     tells_std = False
+    scores_given = SCORES_OF_STD  # of a network, where it predicts standard deviations
 
     @abstractmethod
     def body(self, input: Tensor) -> Tensor:
@@ -244,8 +251,7 @@ class Estimator(Network):
             guesses = range(len(spec.input_channels))[self.guess][spec.predicted_days]
             self.guess, self.scored = slice(guesses.start, guesses.stop), slice(count // 2, count // 2 + 1)
         self.tells_std = predict_std
-        if predict_std:
-            self.score_names = ("negative_log_likelihood", *CALIBRATION)
+        self.scores_given = SCORES_OF_STD if predict_std else ()
         return 2 * count if predict_std else count
 
     def forward(self, input: Tensor) -> Output:
@@ -301,7 +307,7 @@ def calibration(mean: Tensor, log_std: Tensor, batch: Batch) -> dict[str, Tensor
     within = batch.mask & ((batch.target - mean).abs() <= torch.exp(log_std))
     counts = batch.mask.flatten(1).sum(dim=1)
     shares = within.flatten(1).sum(dim=1) / counts.clamp(min=1)
-    values = dict(zip(CALIBRATION, (shares, (shares - WITHIN_STD).abs()), strict=True))
+    values = {"share_within_std": shares, "miscalibration": (shares - WITHIN_STD).abs()}
     some = (counts > 0).sum().clamp(min=1)
     return {name: torch.where(counts > 0, value, 0.0).sum() / some for name, value in values.items()}
 

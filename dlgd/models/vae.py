@@ -11,6 +11,8 @@ from torch import Tensor
 
 from dlgd.core.contract import Batch, Coder, Loss, Network, Output, Spec
 from dlgd.core.errors import Refusal
+from dlgd.core.number_format import decimals
+from dlgd.core.score import Score
 from dlgd.models import blocks, coders
 
 
@@ -24,7 +26,10 @@ class VAE(Network, Coder):
     nats per cell. samples: draws for the scores, which are those of beta = 1.
     """
 
-    score_names = ("negative_elbo", "negative_iwae")
+    scores_given = (
+        Score("negative_elbo", "-ELBO", "nats", higher_is_better=False, written=decimals(2)),
+        Score("negative_iwae", "-IWAE", "nats", higher_is_better=False, written=decimals(2)),
+    )
 
     def __init__(
         self,

@@ -11,33 +11,33 @@ import matplotlib
 from dlgd.plotting.style import STYLE, save
 
 if TYPE_CHECKING:
-    from dlgd.scoring.table import Column
+    from dlgd.core.score import Score
 
 FEWEST = 3  # methods that make a figure
 
 
-def cost(rows: Sequence[Mapping[str, Any]], column: Column, path: Path, *, title: str) -> None:
+def cost(rows: Sequence[Mapping[str, Any]], score: Score, path: Path, *, title: str) -> None:
     """Save a PNG of one score against seconds per sample on log axes (a score of which more is better on a linear
-    one); see `score.score` for the rows.
+    one); see `scoring.score` for the rows.
 
     Methods that differ in a number only, "randomization 100" and "randomization 1000", are joined by a line.
     A score of zero has no place on the axis: the method is named below it.
     """
     from matplotlib.figure import Figure
 
-    scale = "linear" if column.higher else "log"
-    perfect = [row["method"] for row in rows if row.get(column.key) == 0 and scale == "log"]
+    scale = "linear" if score.higher_is_better else "log"
+    perfect = [row["method"] for row in rows if row.get(score.name) == 0 and scale == "log"]
     drawn = [
         row
         for row in rows
-        if row.get(column.key) is not None and row["method"] not in perfect and row["seconds_per_sample"] > 0
+        if row.get(score.name) is not None and row["method"] not in perfect and row["seconds_per_sample"] > 0
     ]
     with matplotlib.rc_context(STYLE):
         longest = max((len(name) for name in _families(drawn)), default=0)
         figure = Figure(figsize=(7.2 + 0.09 * longest, 5.5), layout="constrained")
         axes = figure.subplots()
         for name, members in _families(drawn).items():
-            seconds, scores = [row["seconds_per_sample"] for row in members], [row[column.key] for row in members]
+            seconds, scores = [row["seconds_per_sample"] for row in members], [row[score.name] for row in members]
             (line,) = axes.plot(seconds, scores, marker="o", markersize=8, label=name)
             for row, x, y in zip(members, seconds, scores, strict=True):
                 number = row["method"].removeprefix(name).strip()
@@ -46,7 +46,7 @@ def cost(rows: Sequence[Mapping[str, Any]], column: Column, path: Path, *, title
                 )
         note = f"\n0, and therefore not drawn: {', '.join(perfect)}" if perfect else ""
         axes.margins(0.15, 0.1)  # room for the numbers beside the last points
-        axes.set(xscale="log", yscale=scale, xlabel=f"seconds per sample{note}", ylabel=column.title, title=title)
+        axes.set(xscale="log", yscale=scale, xlabel=f"seconds per sample{note}", ylabel=score.heading, title=title)
         axes.grid(alpha=0.3)
         figure.legend(loc="outside right upper", frameon=False)
     save(path, figure)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,22 +14,27 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from dlgd.core.score import Score
+
+    ScoreOf = Callable[[str], Score | None]  # the description of a validation score, by its name
+
 SMOOTHED_FROM = 200  # points; a longer training curve is drawn pale, with its running mean over it
 LOSSES = ("train/loss", "valid/loss")
 MOST = 8  # validation scores; an evaluation gives the weightiest first
 
 
-def learning_curves(history: Sequence[Mapping[str, float]], path: Path, *, higher: Collection[str] = ()) -> None:
+def learning_curves(history: Sequence[Mapping[str, float]], path: Path, *, score_of: ScoreOf) -> None:
     """Save a PNG of train/loss, the losses of players and what else is known of them, and valid/* against step.
 
     history: rows such as {"step": 100, "train/loss": 0.1} and {"step": 200, "valid/eps_q": 0.02}, or of a training
     with players {"step": 100, "train/generator/loss": 0.7, "train/discriminator/d_real": 1.2}; other keys are left
-    alone. higher: validation scores of which a higher one is better. Raises ValueError where there is nothing to draw.
+    alone. A star marks the best validation, where a higher or a lower score is better. Raises ValueError where there is
+    nothing to draw.
     """
-    save(path, draw_learning_curves(history, higher=higher))
+    save(path, draw_learning_curves(history, score_of=score_of))
 
 
-def draw_learning_curves(history: Sequence[Mapping[str, float]], *, higher: Collection[str] = ()) -> Figure:
+def draw_learning_curves(history: Sequence[Mapping[str, float]], *, score_of: ScoreOf) -> Figure:
     """The figure of `learning_curves`: losses on the left, then the players' other records, then validation scores."""
     import matplotlib
     from matplotlib.figure import Figure
@@ -42,8 +47,9 @@ def draw_learning_curves(history: Sequence[Mapping[str, float]], *, higher: Coll
         all_axes = figure.subplots(1, len(panels), squeeze=False)[0]
         for axes, (label, keys) in zip(all_axes, panels.items(), strict=True):
             for number, key in enumerate(keys[:MOST]):
-                up = key.removeprefix("valid/") in higher
-                _curve(axes, *_series(history, key), name=key, colour=f"C{number}", higher=up)
+                score = score_of(key.removeprefix("valid/")) if key.startswith("valid/") else None
+                direction = None if score is None else score.higher_is_better
+                _curve(axes, *_series(history, key), name=key, colour=f"C{number}", higher_is_better=direction)
             axes.set(xlabel="step", ylabel=label)
             if all((line.get_ydata() > 0).all() for line in axes.lines):
                 axes.set_yscale("log")
@@ -88,12 +94,16 @@ def _series(history: Sequence[Mapping[str, float]], key: str) -> tuple[np.ndarra
     return steps, values
 
 
-def _curve(axes: Axes, steps: np.ndarray, values: np.ndarray, *, name: str, colour: str, higher: bool) -> None:
-    """One record; a validation record says where it was best."""
+def _curve(
+    axes: Axes, steps: np.ndarray, values: np.ndarray, *, name: str, colour: str, higher_is_better: bool | None
+) -> None:
+    """One record; a validation record says where it was best, if one can be."""
     if len(values) == 0:
         return
-    if name.startswith("valid/"):
-        best = int(values.argmax() if higher else values.argmin())
+    if name.startswith("valid/") and higher_is_better is None:
+        axes.plot(steps, values, color=colour, marker="o", markersize=3, label=name)
+    elif name.startswith("valid/"):
+        best = int(values.argmax() if higher_is_better else values.argmin())
         label = f"{name}: {values[best]:.2e} at {steps[best]:.0f}"
         axes.plot(steps, values, color=colour, marker="o", markersize=3, label=label)
         axes.plot(steps[best], values[best], color=colour, marker="*", markersize=13, markeredgecolor="black")

@@ -24,6 +24,7 @@ from dlgd.results import comparability, tables
 from dlgd.results import figures as draw
 from dlgd.results.comparison import in_words
 from dlgd.results.finished import Finished, FinishedRun
+from dlgd.results.known_scores import directions
 from dlgd.results.typed import PRINTED, command, listed, question, typed
 from dlgd.tracking.provenance import experiment_name
 
@@ -146,10 +147,11 @@ def report_experiment(
     runs_of, methods = {row.name: row.runs for row in wanted}, listed(config.methods)
     beside = asked.get("methods", ()) if methods is None else methods
     rows = tables.rows_asked(runs_of, scores, split=config.split, methods=beside, experiment=asked)
-    comparison = tables.compared(rows, scores, higher=config.higher, neither=config.neither, against=config.against)
+    higher, unsaid = directions(scores, higher=config.higher, neither=config.neither)
+    comparison = tables.compared(rows, scores, higher=higher, against=config.against)
     runs = {f"{row.name} {seed}": run for row in wanted for seed, run in row.runs.items()}
     notes = [comparability.budget(list(runs.values())), *steps_differ(runs, finished, f"{config.split}/{scores[0]}")]
-    notes += [*comparability.warnings(runs.values()), *in_words(comparison)]
+    notes += [*comparability.warnings(runs.values()), *unsaid, *in_words(comparison)]
     if comparability.data_changed(runs.values()):
         notes.append("Beware: the data have changed between the runs, though their settings have not.")
     if asked.get("source"):

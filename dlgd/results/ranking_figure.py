@@ -15,9 +15,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+from dlgd.core.number_format import scientific
 from dlgd.plotting.style import STYLE
 from dlgd.results.comparison import Comparison, Row, short_names
-from dlgd.scoring.table import scientific
 
 MOST = 40  # rows; the table and its CSV have all
 LONGEST = 56  # characters in a line of a row's name

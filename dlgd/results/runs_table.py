@@ -12,6 +12,7 @@ from dlgd.results import comparability, tables
 from dlgd.results.comparison import in_words
 from dlgd.results.finished import PARENT_TAG, Finished, Selection
 from dlgd.results.grouping import groups
+from dlgd.results.known_scores import directions
 from dlgd.results.ranking_figure import ranking
 from dlgd.results.selection import choose
 from dlgd.results.typed import PRINTED, command, listed, question, typed
@@ -26,12 +27,13 @@ def compare_runs(config: DictConfig) -> None:
     found, left_out = groups(chosen.runs)
     methods, scores = listed(config.methods), chosen.scores
     rows, sources = tables.rows_of(found, scores, split=split, methods=methods, experiment=header)
-    directions = {"higher": config.higher, "neither": config.neither}
-    comparison = tables.compared(rows, scores, **directions, against=config.against, best_first=True)
+    higher, unsaid = directions(scores, higher=config.higher, neither=config.neither)
+    comparison = tables.compared(rows, scores, higher=higher, against=config.against, best_first=True)
     notes = [
         comparability.budget(chosen.runs),
         *comparability.warnings(chosen.runs),
         *chosen.notes,
+        *unsaid,
         *in_words(comparison),
     ]
     if left_out:

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dlgd.core.number_format import scientific
 from dlgd.results.comparison import Comparison, Row, short_names, verdict
-from dlgd.scoring.table import MISSING, PIPED_WIDTH, scientific
+from dlgd.scoring.table import MISSING, PIPED_WIDTH
 
 if TYPE_CHECKING:
     from rich.console import Console

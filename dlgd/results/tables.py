@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,13 +100,12 @@ def compared(
     rows: Sequence[Row],
     scores: Sequence[str],
     *,
-    higher: Sequence[str],
-    neither: Sequence[str],
+    higher: Mapping[str, bool | None],
     against: str | None,
     best_first: bool = False,
 ) -> Comparison:
-    """The rows, in order of the first score if wished, with the direction of each score and the row with which the
-    others are compared."""
+    """The rows, in order of the first score if wished, with the direction of each score (see `directions`) and the row
+    with which the others are compared."""
     from dlgd.results.comparison import Comparison, short_names
 
     if against is not None:
@@ -116,18 +114,10 @@ def compared(
         against = short.get(str(against), str(against))
         if against not in names:
             raise Refusal(f"against={against} is no row of the table: choose among {', '.join(short)}")
-    ways = {score: direction(score, higher, neither) for score in scores}
     if best_first:
-        first, sign = scores[0], -1 if ways[scores[0]] else 1
+        first, sign = scores[0], -1 if higher[scores[0]] else 1
         rows = sorted(rows, key=lambda row: (row.mean(first) is None, sign * (row.mean(first) or 0.0), row.name))
-    return Comparison(rows, scores, ways, against)
-
-
-def direction(score: str, higher: Sequence[str], neither: Sequence[str]) -> bool | None:
-    """Whether more of a score is better; None: neither is."""
-    if any(fnmatchcase(score, pattern) for pattern in neither):
-        return None
-    return any(fnmatchcase(score, pattern) for pattern in higher)
+    return Comparison(rows, scores, higher, against)
 
 
 def write(

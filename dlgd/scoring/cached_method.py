@@ -22,6 +22,7 @@ class CachedMethod(Method):
 
     def __init__(self, inner: Method, config: Mapping[str, Any]) -> None:
         self.inner, self.name, self.learns = inner, inner.name, inner.learns
+        self.scores_given = inner.scores_given
         self._config = json.dumps(config, sort_keys=True)
         self._learnt = ""
 

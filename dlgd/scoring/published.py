@@ -6,18 +6,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dlgd.core.errors import Refusal
+from dlgd.core.score import Score
+from dlgd.scoring.descriptions import find, names
 
 
-def published_rows(rows: Sequence[Mapping[str, Any]], scores: Sequence[str]) -> list[dict[str, Any]]:
+def published_rows(rows: Sequence[Mapping[str, Any]], scores: Sequence[Score]) -> list[dict[str, Any]]:
     """Rows of a table from rows {name, source, some of scores} of a YAML file; Refusal where one cannot be read."""
     if isinstance(rows, str) or not all(isinstance(row, Mapping) for row in rows):
         raise Refusal(f"evaluation.scores.published={rows} must be a list of rows with name and source")
     read = []
     for row in rows:
-        if set(row) - {"name", "source", *scores} or not row.get("name") or not row.get("source"):
+        keys = [key for key in row if key not in ("name", "source")]
+        if any(find(scores, key) is None for key in keys) or not row.get("name") or not row.get("source"):
             raise Refusal(
-                f"A published row needs name and source and may have {', '.join(scores)}; this one has {dict(row)}."
+                f"A published row needs name and source and may have {names(scores)}; this one has {dict(row)}."
             )
-        figures = {key: float(row[key]) for key in scores if row.get(key) is not None}
+        figures = {key: float(row[key]) for key in keys if row[key] is not None}
         read.append({"method": row["name"], "source": row["source"], **figures})
     return read

@@ -11,7 +11,7 @@ from dlgd.core.contract import Evaluation, Method, Tracker
 from dlgd.core.files import write_text, written_whole
 from dlgd.plotting import cost
 from dlgd.plotting import ranks as rank_histogram
-from dlgd.scoring import score, table
+from dlgd.scoring import descriptions, score, table
 
 KEPT = ("method", "seconds_per_sample")  # of a row, whatever a further evaluation says
 
@@ -39,8 +39,9 @@ def report(
         rows = [row | {k: v for k, v in extra.items() if k not in KEPT} for row, extra in zip(rows, more, strict=True)]
     score.write_scores(folder / "scores.json", rows)
     everything = [*rows, *evaluation.published]
-    write_text(folder / "scores.md", f"{title}\n\n{table.markdown(everything, evaluation.columns)}")
-    table.print_table(everything, evaluation.columns, title)  # before the figures, some of which take minutes
+    columns = descriptions.columns(descriptions.of_report(evaluation, methods))
+    write_text(folder / "scores.md", f"{title}\n\n{table.markdown(everything, columns)}")
+    table.print_table(everything, columns, title)  # before the figures, some of which take minutes
     for number, row in enumerate(rows):
         prefix = split if number == 0 else f"comparison/{row['method']}"
         tracker.log({f"{prefix}/{name}": value for name, value in row.items() if name != "method"}, step)
@@ -61,7 +62,7 @@ def report(
     if coders:
         evaluation.coder_figures(folder / "figures", samples, coders)
     if len(rows) >= cost.FEWEST:
-        cost.cost(rows, evaluation.columns[0], folder / "figures" / "cost.png", title=title)
+        cost.cost(rows, columns[0], folder / "figures" / "cost.png", title=title)
     for name in ("scores.json", "scores.md", "predictions.nc"):
         tracker.artifact(folder / name)
     tracker.artifact(folder / "figures")

@@ -28,6 +28,7 @@ class Trained(Method):
         self, *, name: str, network: Network, data: DataSource, device: torch.device, loss: Loss | None = None
     ) -> None:
         self.name, self.network, self.data, self.device, self.loss = name, network, data, device, loss
+        self.scores_given = network.scores_given
 
     def fit(self, train: xr.Dataset) -> None:
         """It is trained already."""
@@ -45,7 +46,7 @@ class Trained(Method):
 
     def scores(self, samples: xr.Dataset) -> dict[str, float]:
         """Of the network itself, with the loss that it was trained with."""
-        if self.loss is None or not self.network.score_names:
+        if self.loss is None or not self.scores_given:
             return {}
         self.network.to(self.device).eval()
         with torch.no_grad():
@@ -99,10 +100,10 @@ class PhysicalCoder(Coder):
 
 def own_scores(network: Network, loss: Loss, batches: Sequence[Batch]) -> dict[str, float]:
     """The network's own scores, means over all samples."""
-    totals = dict.fromkeys(network.score_names, 0.0)
+    totals: dict[str, float] = {}
     for batch in batches:
         for name, value in network.scores(batch, loss).items():
-            totals[name] += float(value) * len(batch)
+            totals[name] = totals.get(name, 0.0) + float(value) * len(batch)
     return {name: total / sum(map(len, batches)) for name, total in totals.items()}
 
 

@@ -31,7 +31,7 @@ class State:
     seconds: float = 0.0  # spent so far, validations included
     validated: int = 0  # the step of the last validation
     stale: int = 0  # validations since the first criterion was at its best
-    best: dict[str, float] = field(default_factory=dict)  # lowest score so far, by criterion
+    best: dict[str, float] = field(default_factory=dict)  # best score so far, by criterion
     history: list[dict[str, float]] = field(default_factory=list)  # one row per record, with its step
 
 
@@ -53,7 +53,7 @@ def last_path(folder: Path) -> Path:
 
 
 def best_path(folder: Path, criterion: str) -> Path:
-    """The checkpoint of a run folder with the lowest validation score of this name: the one to evaluate."""
+    """The checkpoint of a run folder with the best validation score of this name: the one to evaluate."""
     return folder / "checkpoints" / f"best_{criterion}.pt"
 
 

@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 
 from dlgd.core.contract import Augmentation, Batch, Loss, Network, Stream, Tracker, Validate
 from dlgd.core.progress import duration
+from dlgd.core.score import Score
 from dlgd.training.checkpoint import Checkpoint
 from dlgd.training.device import describe
 from dlgd.training.interruption import Interruption
@@ -38,7 +39,7 @@ class Result:
     status: str  # "FINISHED" or "KILLED", as Tracker.finish takes it
     step: int
     seconds: float  # of all sittings together
-    best: dict[str, float]  # lowest score, by criterion
+    best: dict[str, float]  # best score, by criterion
     history: list[dict[str, float]]  # records in order: "step", "epoch", "seconds", and train/... or valid/...
 
 
@@ -54,19 +55,22 @@ def fit(
     tracker: Tracker,
     folder: Path,
     options: Options,
+    criteria: Sequence[Score],
     device: torch.device,
     seed: int,
     config: Mapping[str, Any],
     resume: Checkpoint | None = None,
-    should_stop: Callable[[Mapping[str, float], int], bool] | None = None,
+    should_stop: Callable[[Mapping[str, float], bool], bool] | None = None,
 ) -> Result:
     """Train a network until its budget is spent, its patience is out, or a signal asks to stop.
 
     optimizers: one for each of `network.players()`, by name. config: plain values, kept in the checkpoints.
-    should_stop: asked after each validation, with its scores and step, whether to stop there; the status is then
-    "KILLED". Writes checkpoints/last.pt and, for each criterion, checkpoints/best_<criterion>.pt in the folder. On a
-    CPU, a resumed training gives bit for bit the weights of an uninterrupted one, unless the learning rate
-    follows a budget in minutes.
+    criteria: those that `options.criteria` names, each with its direction; `patience` is that of the first.
+    should_stop: asked after each validation whether to stop there, with its scores and whether the first criterion is
+    better than ever before; the status is then "KILLED".
+    Writes checkpoints/last.pt and, for each criterion, checkpoints/best_<criterion>.pt in the folder. On a CPU, a
+    resumed training gives bit for bit the weights of an uninterrupted one, unless the learning rate follows a budget in
+    minutes.
 
     Raises NonFinite at a loss, weight or criterion that is not finite, and Refusal where the folder cannot
     be written, the checkpoint is another network's, or a criterion is none of the validation's scores.
@@ -81,6 +85,7 @@ def fit(
         tracker=tracker,
         folder=folder,
         options=options,
+        criteria=criteria,
         config=config,
         device=device,
     )
@@ -100,7 +105,7 @@ def fit(
                 seed_step(seed, moment.step)  # should the validation draw numbers, then the same ones always
                 with display.aside():
                     scores = run.validate(validate, moment=moment)
-                    stopped = should_stop is not None and should_stop(scores, moment.step)
+                    stopped = should_stop is not None and should_stop(scores, run.state.stale == 0)
             if stopped or over or run.out_of_patience():
                 break
 

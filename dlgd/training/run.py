@@ -6,7 +6,7 @@ import copy
 import logging
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 from dlgd.core.contract import Network, Tracker, Validate
 from dlgd.core.errors import Refusal
 from dlgd.core.files import make_writable
+from dlgd.core.score import Score
 from dlgd.training import checkpoint
 from dlgd.training.average import MovingAverage
 from dlgd.training.budget import Budget, TrainingProgress
@@ -39,6 +40,7 @@ class Run:
         tracker: Tracker,
         folder: Path,
         options: Options,
+        criteria: Sequence[Score],
         config: Mapping[str, Any],
         device: torch.device,
     ) -> None:
@@ -49,6 +51,7 @@ class Run:
         self.tracker = tracker
         self.folder = folder
         self.options = options
+        self.criteria = criteria
         self.config = config
         self.state = State()
         self.losses = RunningLoss(device=device, batches_per_step=options.accumulate)
@@ -87,7 +90,7 @@ class Run:
         for name in lost:
             log.warning("%s is not there: the best %s is looked for anew", best_path(self.folder, name), name)
             del self.state.best[name]
-        if self.options.criteria[0] not in self.state.best:
+        if self.criteria[0].name not in self.state.best:
             self.state.stale = 0
         self._begin()
 
@@ -109,9 +112,9 @@ class Run:
         return scores
 
     def _compare(self, scores: Mapping[str, float]) -> list[str]:
-        """Update the state; the criteria that were never lower."""
-        criteria, state = self.options.criteria, self.state
-        for name in criteria:
+        """Update the state; the names of the criteria that are better than ever before."""
+        names, state = [score.name for score in self.criteria], self.state
+        for name in names:
             if name not in scores:
                 self.save_last()
                 raise Refusal(
@@ -123,9 +126,9 @@ class Run:
                     f"The validation's {name} is {scores[name]} at step {state.step}: training stopped, and the "
                     "checkpoints written before are kept; try a smaller optimizer.lr."
                 )
-        improved = [name for name in criteria if scores[name] < state.best.get(name, math.inf)]
+        improved = [one.name for one in self.criteria if one.improves(scores[one.name], state.best.get(one.name))]
         state.best |= {name: scores[name] for name in improved}
-        state.stale = 0 if criteria[0] in improved else state.stale + 1
+        state.stale = 0 if names[0] in improved else state.stale + 1
         state.validated = state.step
         return improved
 

@@ -70,22 +70,22 @@ def refuse(config: DictConfig) -> None:
             raise Refusal(f"{name}={value} must be a whole number, {least} or more")
     if config.minutes is not None and not (isinstance(config.minutes, int | float) and config.minutes > 0):
         raise Refusal(f"minutes={config.minutes} must be a number above 0, or null")
-    if config.reruns and (len(config.sweep.metrics) > 1 or "seed" in config.sweep.search):
+    if config.reruns and (len(config.sweep.metrics or ()) > 1 or "seed" in config.sweep.search):
         raise Refusal(f"reruns={config.reruns} needs one metric, and seeds that are not searched: type reruns=0")
 
 
 def checked(
     config: DictConfig, overrides: Sequence[str], folder: Path
 ) -> tuple[Composer, Space, list[dict[str, Any]] | None]:
-    """What composes the configurations of trials, what is searched, and the points of a grid. Raises Refusal for
-    whatever cannot be searched or built; makes no data."""
+    """What composes the configurations of trials, what is searched, and the points of a grid; the directions of the
+    metrics are noted in the configuration. Raises Refusal for whatever cannot be searched or built; makes no data."""
     refuse(config)
-    metrics = OmegaConf.to_container(config.sweep.metrics)
+    metrics = studies.asked(OmegaConf.to_container(config.sweep)["metrics"])
     studies.check(metrics, config.sweep.sampler, config.sweep.pruner)
     composer = Composer(overrides)
     space = searched(config, composer, overrides)
     values = space.grid() if config.sweep.sampler == "grid" else None
-    check(composer, space.corners(is_group), list(metrics), folder)
+    config.sweep.metrics = check(composer, space.corners(is_group), metrics, folder)
     return composer, space, values
 
 

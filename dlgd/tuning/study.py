@@ -18,19 +18,28 @@ if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
     from optuna.storages import BaseStorage
 
+    from dlgd.core.score import Score
+
 SAMPLERS = ("tpe", "random", "grid", "cmaes", "qmc")
 PRUNERS = ("none", "median", "hyperband", "asha")
 DIRECTIONS = ("minimize", "maximize")
 REDUCTION = 3  # of hyperband and asha: one trial in three goes on
 
 
-def check(metrics: Mapping[str, str], sampler: str, pruner: str) -> None:
-    """Refuse what Optuna cannot do."""
-    if not isinstance(metrics, Mapping) or not metrics:
-        raise Refusal("sweep.metrics must name scores of the validation, such as {loss: minimize}")
+def asked(metrics: object) -> dict[str, str | None]:
+    """sweep.metrics as directions by name: a list of names has none, and a metric then has that of its score."""
+    if isinstance(metrics, list) and all(isinstance(name, str) for name in metrics):
+        metrics = dict.fromkeys(metrics)
+    if not isinstance(metrics, dict) or not metrics:
+        raise Refusal("sweep.metrics must name scores of the validation, such as [loss]")
     for name, direction in metrics.items():
-        if direction not in DIRECTIONS:
-            raise Refusal(f"sweep.metrics: {name} is {direction}: write minimize or maximize")
+        if direction not in (*DIRECTIONS, None):
+            raise Refusal(f"sweep.metrics: {name} is {direction}: write minimize or maximize, or null for its own")
+    return metrics
+
+
+def check(metrics: Mapping[str, str | None], sampler: str, pruner: str) -> None:
+    """Refuse what Optuna cannot do."""
     for key, value, known in (("sampler", sampler, SAMPLERS), ("pruner", pruner, PRUNERS)):
         if value not in known:
             raise Refusal(f"sweep.{key}={value} is unknown: choose one of {', '.join(known)}")
@@ -38,6 +47,19 @@ def check(metrics: Mapping[str, str], sampler: str, pruner: str) -> None:
         raise Refusal(f"sweep.pruner={pruner} cannot judge {len(metrics)} metrics: type sweep.pruner=none")
     if len(metrics) > 1 and sampler == "cmaes":
         raise Refusal(f"sweep.sampler=cmaes cannot judge {len(metrics)} metrics: type sweep.sampler=tpe")
+
+
+def direction_of(score: Score, typed: str | None) -> str:
+    """Of a metric: that of its score, which what was typed must not contradict."""
+    if score.higher_is_better is None:
+        if typed is None:
+            raise Refusal(f"sweep.metrics: neither more nor less of {score.name} is better: write minimize or maximize")
+        return typed
+    own = "maximize" if score.higher_is_better else "minimize"
+    if typed not in (own, None):
+        better = "more" if score.higher_is_better else "less"
+        raise Refusal(f"sweep.metrics: {score.name} is {typed}, but {better} of it is better: write {own}, or null")
+    return own
 
 
 def make_sampler(name: str, *, seed: int, draw: int) -> BaseSampler:

@@ -18,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from dlgd.cli import entry, runs
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import CONF
+from dlgd.tuning.study import direction_of
 
 if TYPE_CHECKING:
     from dlgd.core.contract import DataSource
@@ -132,10 +133,9 @@ def trained(task: Task, config: DictConfig, data: DataSource, tags: Mapping[str,
     from dlgd.tuning.worker import Diverged
 
     best: dict[str, float] = {}
-    criterion = config.training.criteria[0]
 
-    def should_stop(scores: Mapping[str, float], step: int) -> bool:
-        if not best or scores[criterion] < best[criterion]:
+    def should_stop(scores: Mapping[str, float], improved: bool) -> bool:
+        if improved:
             best.update(scores)
         return task.report(scores)
 
@@ -173,31 +173,39 @@ def tuned(task: Task, config: DictConfig, data: DataSource, tags: Mapping[str, s
 # --- before the search -------------------------------------------------------------------------------------------
 
 
-def check(composer: Composer, corners: Sequence[Mapping[str, Any]], metrics: Sequence[str], folder: Path) -> None:
-    """Build what each combination of choices is made of, without data. Raises Refusal for what does not fit."""
+def check(
+    composer: Composer, corners: Sequence[Mapping[str, Any]], metrics: Mapping[str, str | None], folder: Path
+) -> dict[str, str]:
+    """Build what each combination of choices is made of, without data. Raises Refusal for what does not fit.
+
+    Returns the direction of each metric.
+    """
     from dlgd import build
     from dlgd.cli.training import assemble
+    from dlgd.scoring import descriptions
 
+    directions: dict[str, str] = {}
     for values in corners:
         composed, choices = composer.config(values)
         config = with_evaluation(composed, choices)
         data = build.data(config)
         build.tracker(config, folder)
         if "baseline" in config:
-            evaluation, extra = build.evaluation(config), ("seconds_per_sample",)
-            build.method(config.baseline)
+            described = descriptions.of_report(build.evaluation(config), [build.method(config.baseline)])
         else:
             build.run_device(config)
             config.device = "cpu"
             setup = assemble(config, data, resumed=False)
-            evaluation, extra = setup.evaluation, ("loss", *setup.network.score_names)
-        columns = [column.key for column in evaluation.columns if column.key != "seconds_per_sample"]
-        known = dict.fromkeys((*extra, *evaluation.names, *columns))
-        for name in metrics:
-            if name not in known:
+            described = descriptions.of_validation(setup.evaluation, setup.network)
+        for name, typed in metrics.items():
+            score = descriptions.find(described, name)
+            if score is None:
                 raise Refusal(
-                    f"sweep.metrics has {name}, which the validation does not give: choose among {', '.join(known)}"
+                    f"sweep.metrics has {name}, which the validation does not give: choose among "
+                    f"{descriptions.names(described)}"
                 )
+            directions[name] = direction_of(score, typed)
+    return directions
 
 
 # --- after the search --------------------------------------------------------------------------------------------

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import ast
-
 import pytest
-from omegaconf import OmegaConf
 
-from dlgd.core.paths import CONF, ROOT
 from dlgd.results.finished import PARENT_TAG
-from dlgd.results.tables import direction
 from dlgd.results.typed import folder_name
 from tests.commands.tiny_run import TINY
 from tests.recorded_runs import Recorder
@@ -109,6 +104,7 @@ def recorded(tmp_path_factory):
                 eps,
                 params=HEADER | {"model.skip": skip},
                 tags={"campaign": "winter"} | ({PARENT_TAG: ids["parent"]} if skip != "concatenation" else {}),
+                metrics={"test/accuracy": 100 - 10 * eps, "comparison/separable/accuracy": 60.0},
             )
     ids["baseline"] = recorder.baseline(0.75, tags={"campaign": "winter"})
     recorder.network(0, 9.0, params={"data.rows": 60}, checksum="1-2-3", metrics={"comparison/separable/eps": 3.0})
@@ -183,6 +179,22 @@ def test_against_scores_and_part(compare):
     assert cells((folder / "comparison.md").read_text())[0]["none"][1].startswith("**2.21 ±")
 
 
+def test_more_is_better_where_the_score_says_so(compare):
+    words = "runs.tag=campaign:winter", "runs.filter='params.model LIKE \"%\"'"
+    done, folder = compare(*words, "scores=[accuracy]")
+    assert done.returncode == 0, done.stderr
+    rows, _ = cells((folder / "comparison.md").read_text())
+    assert list(rows) == ["model.skip=none", "model.skip=concatenation", "model.skip=addition", "separable"]
+    assert rows["model.skip=none"] == ["3", "**89 ± 1**"]
+    assert rows["model.skip=addition"][1].endswith(r"\*\*"), "it differs from the best"
+    assert "of which nobody says it" not in done.stdout
+    done, _ = compare(*words, "scores=[eps]")
+    assert "Less is taken to be better of eps, of which nobody says it" in done.stdout
+    done, _ = compare(*words, "scores=[accuracy]", "neither=[accuracy]")
+    assert done.returncode == 2
+    assert "neither has accuracy, but more of accuracy is better: leave it out" in done.stderr
+
+
 def test_refusals_of_runs(compare, recorded):
     for words, sentence in (
         (["runs.experiment=nemovar"], "different data and cannot be compared: data.rows=40 (10 runs); data.rows=60 (1"),
@@ -203,26 +215,3 @@ def test_the_folder_of_a_table():
     assert folder_name("normalization/loss", nothing) == "normalization/loss"
     assert folder_name("normalization/loss", nothing | {"tag": "a:b"}) == "runs"
     assert folder_name(None, nothing) == "runs"
-
-
-# --- directions ------------------------------------------------------------------------------------------------
-
-
-def column_calls():
-    """(score, its `higher`) of every column of every evaluation, from the source; {...} in a name becomes 1."""
-    for path in (ROOT / "dlgd" / "evaluation").glob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Column" and node.args:
-                name = node.args[0]
-                splits = name.values if isinstance(name, ast.JoinedStr) else [name]
-                text = "".join(split.value if isinstance(split, ast.Constant) else "1" for split in splits)
-                higher = [word.value.value for word in node.keywords if word.arg == "higher"]
-                yield text, higher[0] if higher else False
-
-
-def test_tables_know_of_which_scores_more_is_better():
-    options = OmegaConf.load(CONF / "compare.yaml")
-    columns = dict(column_calls())
-    assert {"accuracy", "rmse", "skill_1", "spread_a"} <= set(columns)
-    for score, higher in columns.items():
-        assert direction(score, options.higher, options.neither) is higher, f"conf/compare.yaml misjudges {score}"

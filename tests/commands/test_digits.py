@@ -10,6 +10,8 @@ import pytest
 import torch
 import xarray as xr
 
+from dlgd.training import checkpoint
+
 FEW = ["data=mnist_5k", "data.samples={train:120,valid:40,test:40}", "training=debug", "training.batch_size=16"]
 QUICK = [*FEW, "tracking=off", "scheduler=none"]
 SMALL_MODEL = ["model=cnn", "model.width=8", "model.layers=4"]
@@ -71,6 +73,27 @@ def test_classify_fine_tune_predict_and_judge(trained, dlgd, tmp_path):
     classifier = f"+evaluation.classifier={first / 'checkpoints' / 'best_loss.pt'}"
     drawn = trained("model=gan", "model.width=8", "data.task=generate", classifier)
     assert 0 <= scores(drawn)["gan"]["asked_recognised"] <= 100
+
+
+def test_the_best_weights_may_be_those_of_the_highest_score(trained, dlgd):
+    """Before and after a resumption, whose accuracies are compared with the earlier ones."""
+    often = ["training.criteria=[accuracy]", "training.validate_every=4", "evaluation.methods=null"]
+    folder = trained("model=mlp", "model.sizes=[16]", *often, "training.steps=20", "optimizer.lr=1e-2")
+    best = folder / "checkpoints" / "best_accuracy.pt"
+    for steps in (20, 40):
+        if steps == 40:
+            done = dlgd("train", f"resume={folder}", f"training.steps={steps}", "evaluation.methods=null")
+            assert done.returncode == 0, done.stderr
+        state = checkpoint.load(checkpoint.last_path(folder)).state
+        accuracies = {row["step"]: row["valid/accuracy"] for row in state.history if "valid/accuracy" in row}
+        assert len(set(accuracies.values())) > 2
+        highest = max(accuracies, key=accuracies.get)
+        assert checkpoint.load(best).state.step == highest
+        assert state.best == {"accuracy": accuracies[highest]}
+    done = dlgd("evaluate", f"run={folder}", "split=valid")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads((folder / "evaluation" / "valid" / "scores.json").read_text())
+    assert rows[0]["accuracy"] == pytest.approx(accuracies[highest])
 
 
 @pytest.mark.parametrize(("task", "model"), [("denoise", "unet"), ("inpaint", "ae"), ("reconstruct", "vae")])

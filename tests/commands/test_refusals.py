@@ -61,6 +61,7 @@ def test_evaluate_and_predict(dlgd, tmp_path):
         (["+model.widht=3"], ["widht"]),
         (["training.steps=many"], ["training.steps", "whole number"]),
         (["training.criteria=[eps]"], ["eps", "eps_mean", "loss"]),
+        (["training.criteria=[seconds_per_sample]"], ["which the validation does not give", "eps_mean"]),
         (["data.patch=300"], ["data.patch=300", "292 x 360"]),
         (["data.features=all"], ["features=all", "dimensionless"]),
         (["data.coast=imaginary"], ["imaginary", "real"]),

@@ -28,11 +28,11 @@ def shipped(request, tmp_path, monkeypatch):
 def test_it_can_be_searched(shipped, tmp_path):
     config, composer, searched = shipped
     search.refuse(config)
-    metrics = OmegaConf.to_container(config.sweep.metrics)
+    metrics = studies.asked(OmegaConf.to_container(config.sweep.metrics))
     studies.check(metrics, config.sweep.sampler, config.sweep.pruner)
     corners = searched.corners(trial.is_group)
     assert 0 < len(corners) <= 20
-    trial.check(composer, corners, list(metrics), tmp_path)
+    assert trial.check(composer, corners, metrics, tmp_path).keys() == metrics.keys()
 
 
 def test_extremes_are_built_too(shipped, tmp_path):
@@ -48,7 +48,8 @@ def test_extremes_are_built_too(shipped, tmp_path):
         if not trial.is_group(parameter.name):
             corner = next(one for one in corners if parameter.name in one)
             several = [corner | {parameter.name: value} for value in ends(parameter)]
-            trial.check(composer, several, list(config.sweep.metrics), tmp_path)
+            metrics = studies.asked(OmegaConf.to_container(config.sweep.metrics))
+            trial.check(composer, several, metrics, tmp_path)
 
 
 def test_the_files_are_listed():

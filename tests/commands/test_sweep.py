@@ -214,6 +214,7 @@ def test_a_command_that_is_refused(dlgd, typed, words):
         (["sweep.sampler=grid"], "a grid needs the values of optimizer.lr"),
         (["+sweep.metrics.accuracy=maximize"], "accuracy.*eps_mean"),
         (["data=mnist_5k", "training.criteria=[loss]"], "eps_mean.*accuracy"),
+        (["sweep.metrics.eps_mean=maximize"], "eps_mean is maximize, but less of it is better"),
         (["model.width=7", "data.patch=300"], "data.patch=300"),
         (["model=cnn", "model.wdth=7"], "wdth"),
     ],
@@ -227,6 +228,33 @@ def test_what_is_refused_before_any_work(tmp_path, monkeypatch, typed, words):
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"), pytest.raises(Exception, match=words):
         search.checked(hydra.compose("sweep", overrides), overrides, tmp_path)
     assert not (tmp_path / "untouched").exists()
+
+
+@pytest.mark.parametrize(
+    ("metrics", "directions"),
+    [
+        ("[accuracy,loss]", {"accuracy": "maximize", "loss": "minimize"}),
+        ("{accuracy: }", {"accuracy": "maximize"}),
+        ("{accuracy: maximize}", {"accuracy": "maximize"}),
+        ("{accuracy: minimize}", "accuracy is minimize, but more of it is better: write maximize, or null"),
+    ],
+)
+def test_a_search_follows_the_direction_of_a_score(tmp_path, monkeypatch, metrics, directions):
+    (tmp_path / "sweep").mkdir()
+    text = SWEEP.replace("{eps_mean: minimize}", metrics).replace("/data: nemovar", "/data: mnist_5k")
+    (tmp_path / "sweep" / "small.yaml").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    overrides = [f"hydra.searchpath=[file://{tmp_path}]", "sweep=small"]
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        config = hydra.compose("sweep", overrides)
+        if isinstance(directions, str):
+            with pytest.raises(Refusal, match=directions):
+                search.checked(config, overrides, tmp_path)
+        else:
+            composer, space, _ = search.checked(config, overrides, tmp_path)
+            assert config.sweep.metrics == directions
+            kept = search.settings(config, composer, space)
+            assert kept["sweep.metrics"] == str(directions), "as of a study for which they were typed"
 
 
 def test_options_that_do_not_exist(tmp_path):

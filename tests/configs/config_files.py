@@ -157,6 +157,13 @@ def network(config: DictConfig) -> Network:
     return build.network(config, spec(config))
 
 
+def options(config: DictConfig) -> Options:
+    """Whose criteria the validation of the configuration gives."""
+    made = build.options(config)
+    build.criteria(made, build.evaluation(config), network(config))
+    return made
+
+
 # How each group is built, and what must come out. A new group needs a line here.
 BUILDERS: dict[str, tuple[Callable[[DictConfig, Path], Any], type]] = {
     "augmentation": (lambda config, _: build.augmentation(config, spec(config)), Augmentation),
@@ -168,6 +175,6 @@ BUILDERS: dict[str, tuple[Callable[[DictConfig, Path], Any], type]] = {
     "optimizer": (lambda config, _: build.optimizers(config, network(config)), dict),
     "scheduler": (lambda config, _: build.scheduler(config), Scheduler),
     "tracking": (lambda config, folder: build.tracker(config, folder), Tracker),
-    "training": (lambda config, _: build.options(config, build.evaluation(config), network(config)), Options),
+    "training": (lambda config, _: options(config), Options),
 }
 PRESETS = ("experiment", "sweep")  # groups that build nothing of their own

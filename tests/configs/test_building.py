@@ -169,7 +169,7 @@ def step_or_refusal(config: DictConfig) -> bool:
         ("fourdvarnet", "lorenz63", "assimilate", True),
         ("resnet", "lorenz96", "assimilate", True),
         ("unet", "lorenz63", "forecast", False),
-        ("segments", "lorenz63", "assimilate", True),
+        ("overlapping_segments", "lorenz63", "assimilate", True),
         ("unet", "ssh", None, True),
         ("dincae", "ssh", None, True),
         ("fourdvarnet", "ssh", None, True),

@@ -20,7 +20,7 @@ from tests.models.made import ASSIMILATION, FORECAST, batch_of, fitting, make, n
 L63, L96 = ASSIMILATION["lorenz63"], ASSIMILATION["lorenz96"]
 NAMES = fitting(L63)
 # from the first guess on, with standard deviations if asked for
-GUESSING = ["bilstm", "cnn", "resnet", "segments", "unet", "vgg"]
+GUESSING = ["bilstm", "cnn", "resnet", "overlapping_segments", "unet", "vgg"]
 SYSTEMS = pytest.mark.parametrize("system", ASSIMILATION)
 EACH = pytest.mark.parametrize("name", NAMES)
 GUESSERS = pytest.mark.parametrize("name", GUESSING)
@@ -149,7 +149,11 @@ def test_the_likelihood_of_the_target(name, system):
     assert total.item() == pytest.approx(-exact, rel=1e-5)
     assert set(terms) == {"mse", "negative_log_likelihood"}
     assert not any(part.requires_grad for part in terms.values())
-    assert network.score_names == ("negative_log_likelihood", "share_within_std", "miscalibration")
+    assert [score.name for score in network.scores_given] == [
+        "negative_log_likelihood",
+        "share_within_std",
+        "miscalibration",
+    ]
     assert network.scores(batch, mse(spec=spec))["negative_log_likelihood"].item() == pytest.approx(-exact, rel=1e-5)
     total.backward()
     for parameter_name, parameter in network.named_parameters():
@@ -159,7 +163,7 @@ def test_the_likelihood_of_the_target(name, system):
 @GUESSERS
 def test_no_standard_deviation_unless_asked_for(name):
     network, batch = narrow(name, L63).eval(), batch_of(L63)
-    assert network.score_names == ()
+    assert network.scores_given == ()
     assert network.scores(batch, mse(spec=L63)) == {}
     ((_, total, terms),) = network.objectives(batch, mse(spec=L63))
     assert set(terms) == {"mse"}

@@ -143,7 +143,7 @@ def test_the_likelihood_of_the_target(name, which):
     torch.testing.assert_close(terms["mse"], (mean - batch.target)[batch.mask].square().mean())
     middle = len(spec.output_channels) // 2
     found = network.scores(batch, mse(spec=spec))
-    assert set(found) == set(network.score_names)
+    assert set(found) == {score.name for score in network.scores_given}
     torch.testing.assert_close(found["negative_log_likelihood"], nats[:, middle][batch.mask[:, middle]].mean())
 
 
@@ -185,7 +185,7 @@ def test_the_calibration_of_normal_errors(told, expected):
 @GUESSERS
 def test_no_standard_deviation_unless_asked_for(name):
     network = narrow(name, DAYS).eval()
-    assert network.score_names == ()
+    assert network.scores_given == ()
     assert network.scores(batch_of(DAYS, halo=network.halo), mse(spec=DAYS)) == {}
 
 

@@ -91,7 +91,7 @@ def test_more_draws_make_the_bound_tighter(conditional):
     many = scores(network, batch, loss)
     network.samples = 5
     few = scores(network, batch, loss)
-    assert set(many) == set(network.score_names)
+    assert set(many) == {score.name for score in network.scores_given}
     assert many["negative_iwae"] < few["negative_iwae"] < few["negative_elbo"]
     network.beta = 10.0
     assert scores(network, batch, loss) == few, "beta counts in training alone"

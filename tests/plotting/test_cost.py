@@ -3,8 +3,8 @@
 import matplotlib.figure
 import pytest
 
+from dlgd.core.score import Score
 from dlgd.plotting.cost import cost
-from dlgd.scoring.table import Column
 
 
 def method(name, eps, seconds):
@@ -25,7 +25,7 @@ def axes(tmp_path, monkeypatch):
     saved = []
     usual = matplotlib.figure.Figure.savefig
     monkeypatch.setattr(matplotlib.figure.Figure, "savefig", lambda f, *a, **k: (saved.append(f), usual(f, *a, **k)))
-    cost(ROWS, Column("eps", "eps_mean"), tmp_path / "cost.png", title="a run")
+    cost(ROWS, Score("eps", "eps_mean", higher_is_better=False), tmp_path / "cost.png", title="a run")
     assert (tmp_path / "cost.png").stat().st_size > 10_000
     return saved[0].axes[0]
 

@@ -2,7 +2,15 @@
 
 import numpy as np
 
+from dlgd.core.score import Score
 from dlgd.plotting.curves import MOST, draw_learning_curves
+
+HIGH = {"accuracy": True, "share": None}
+
+
+def described(name):
+    """All but these should be low."""
+    return Score(name, name, higher_is_better=HIGH.get(name, False))
 
 
 def gan_history():
@@ -21,7 +29,7 @@ def texts(axes):
 
 
 def test_both_players_have_their_losses_and_the_discriminator_its_answers():
-    losses, players, scores = draw_learning_curves(gan_history()).axes
+    losses, players, scores = draw_learning_curves(gan_history(), score_of=described).axes
     assert texts(losses) == ["train/discriminator/loss", "train/generator/loss"]
     assert texts(players) == ["train/discriminator/d_real", "train/discriminator/d_fake"]
     assert texts(scores) == ["valid/frechet_pca: 3.00e+00 at 300"]
@@ -33,22 +41,23 @@ def test_both_players_have_their_losses_and_the_discriminator_its_answers():
 
 def test_of_many_scores_the_first_are_drawn():
     rows = [{"step": step, **{f"valid/score_{n}": n + step for n in range(20)}} for step in (1, 2)]
-    (axes,) = draw_learning_curves(rows).axes
+    (axes,) = draw_learning_curves(rows, score_of=described).axes
     assert [text.split(":")[0] for text in texts(axes)] == [f"valid/score_{n}" for n in range(MOST)]
     assert "not drawn: 12 more" in axes.get_legend().get_title().get_text()
 
 
 def test_scores_of_each_class_are_left_out():
     row = {"step": 1, "valid/accuracy": 90.0, "valid/accuracy_of_7": 80.0, "valid/mean_of_all": 1.0}
-    (axes,) = draw_learning_curves([row]).axes
+    (axes,) = draw_learning_curves([row], score_of=described).axes
     assert [text.split(":")[0] for text in texts(axes)] == ["valid/accuracy", "valid/mean_of_all"]
 
 
 def test_a_star_stands_where_a_score_was_best():
     rows = [
-        {"step": n, "valid/accuracy": value, "valid/error": 100 - value} for n, value in ((1, 70), (2, 90), (3, 80))
+        {"step": n, "valid/accuracy": value, "valid/error": 100 - value, "valid/share": value}
+        for n, value in ((1, 70), (2, 90), (3, 80))
     ]
-    (axes,) = draw_learning_curves(rows, higher=["accuracy"]).axes
-    assert texts(axes) == ["valid/accuracy: 9.00e+01 at 2", "valid/error: 1.00e+01 at 2"]
-    (lowest,) = draw_learning_curves(rows).axes
-    assert texts(lowest)[0] == "valid/accuracy: 7.00e+01 at 1"
+    (axes,) = draw_learning_curves(rows, score_of=described).axes
+    assert texts(axes) == ["valid/accuracy: 9.00e+01 at 2", "valid/error: 1.00e+01 at 2", "valid/share"]
+    (unknown,) = draw_learning_curves(rows, score_of=lambda name: None).axes
+    assert texts(unknown)[0] == "valid/accuracy", "nobody knows what is best"

@@ -10,11 +10,14 @@ from rich.console import Console
 
 from dlgd.core.contract import Method
 from dlgd.core.errors import Refusal
+from dlgd.core.number_format import decimals
+from dlgd.core.score import Score
 from dlgd.problems.normalization.scores import NormalizationEvaluation
+from dlgd.scoring.descriptions import columns
 from dlgd.scoring.score import score, write_scores
-from dlgd.scoring.table import markdown, print_table, scientific, seconds
+from dlgd.scoring.table import markdown, print_table
 
-COLUMNS = NormalizationEvaluation.columns
+COLUMNS = columns(NormalizationEvaluation.all_scores)
 ROWS = [
     {"method": "resnet", "eps_mean": 3.5e-3, "eps_q": 4e-2, "eps_max": 4.8e-2, "rmse": 5e-3, "seconds_per_sample": 1.2},
     {"method": "homog|eneous", "eps_mean": 0.115, "eps_q": 10.9, "eps_max": 27.8, "seconds_per_sample": 0.02},
@@ -26,19 +29,6 @@ def printed(width=100, **options):
     stream = io.StringIO()
     print_table(ROWS, COLUMNS, "Scores on 10 test samples", Console(file=stream, width=width, **options))
     return stream.getvalue()
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(0, "0"), (1.866e-2, "1.87e-2"), (27.81, "27.8"), (1.0, "1"), (0.9999, "1.00e0"), (4e12, "4.00e12")],
-)
-def test_scientific(value, text):
-    assert scientific(value) == text
-
-
-@pytest.mark.parametrize(("value", "text"), [(128.4, "128"), (1.353, "1.35"), (0.0042, "0.0042"), (1e-7, "<0.0001")])
-def test_seconds(value, text):
-    assert seconds(value) == text
 
 
 def test_table_fits_and_its_numbers_stand_under_their_headings():
@@ -91,11 +81,23 @@ def test_markdown():
     assert len(lines) == 5
     assert len({len(line) for line in lines}) == 1
     cells = [[cell.strip() for cell in line.replace(r"\|", "/").strip("|").split("|")] for line in lines]
-    assert cells[0] == ["method", "eps_mean", "eps_Q", "eps_max", "RMSE", "s/sample"]
+    assert cells[0] == ["method", "eps_mean", "eps_Q", "eps_max", "RMSE", "time (s/sample)"]
     assert all(cell.endswith(":") for cell in cells[1][1:])
     assert cells[2] == ["resnet", "**3.50e-3**", "**4.00e-2**", "**4.80e-2**", "5.00e-3", "1.20"]
     assert cells[3] == ["homog/eneous", "1.15e-1", "10.9", "27.8", "-", "**0.02**"]
     assert cells[4][:3] == ["*10 layers, additive skips (Coulaud 2022, table 6)*", "1.00e-9", "1.87e-2"]
+
+
+def test_the_best_is_the_highest_where_more_is_better_and_none_where_neither_is():
+    titles = (
+        Score("accuracy", "accuracy", "%", higher_is_better=True, written=decimals(1)),
+        Score("error", "error", "%", higher_is_better=False, written=decimals(1)),
+        Score("spread", "spread", higher_is_better=None, written=decimals(1)),
+    )
+    rows = [{"method": name, "accuracy": x, "error": 100 - x, "spread": x} for name, x in (("a", 90.0), ("b", 80.0))]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in markdown(rows, titles).splitlines()]
+    assert cells[0] == ["method", "accuracy (%)", "error (%)", "spread"]
+    assert cells[2:] == [["a", "**90.0**", "**10.0**", "90.0"], ["b", "80.0", "20.0", "80.0"]]
 
 
 class Scaled(Method):

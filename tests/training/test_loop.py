@@ -213,6 +213,46 @@ def test_each_criterion_keeps_its_own_best(tmp_path):
     assert checkpoint.load(checkpoint.best_path(tmp_path, "eps_q")).state.best["eps_q"] == 0.0
 
 
+def rising_then_falling(highest: int):
+    """Scores that are highest at their n-th validation."""
+    distance = falling_then_rising(highest)
+    return lambda network: {"accuracy": 100 - distance(network)["loss"]}
+
+
+def test_a_criterion_that_should_be_high(tmp_path, caplog):
+    caplog.set_level("INFO")
+    scores = rising_then_falling(3)
+    result, _ = train(
+        tmp_path, steps=100, validate_every=2, patience=4, validate=scores, criteria=["accuracy"], higher=["accuracy"]
+    )
+    assert result.best == {"accuracy": 100.0}
+    assert result.step == 2 * (3 + 4), "patience counts from the highest"
+    best = checkpoint.load(checkpoint.best_path(tmp_path, "accuracy")).state
+    assert (best.step, best.best) == (6, {"accuracy": 100.0})
+    said = [record.getMessage() for record in caplog.records if "validation:" in record.getMessage()]
+    assert ["best accuracy" in line for line in said] == [True, True, True, False, False, False, False]
+
+
+def test_a_resumed_training_knows_the_highest(tmp_path):
+    def part(steps, highest, **more):
+        scores = rising_then_falling(highest)
+        high = {"criteria": ["accuracy"], "higher": ["accuracy"], "validate": scores}
+        return train(tmp_path, steps=steps, validate_every=2, patience=4, **high, **more)[0]
+
+    part(6, 2)
+    assert checkpoint.load(checkpoint.best_path(tmp_path, "accuracy")).state.step == 4
+    result = part(100, -5, resume=True)  # from here on it falls
+    assert (result.step, result.best) == (2 * (2 + 4), {"accuracy": 100.0})
+    assert checkpoint.load(checkpoint.best_path(tmp_path, "accuracy")).state.step == 4, "lower ones replace nothing"
+
+
+def test_the_first_of_equals_is_kept(tmp_path):
+    level = lambda network: {"loss": 1.0, "accuracy": 1.0}  # noqa: E731
+    train(tmp_path, steps=6, validate_every=2, validate=level, criteria=["loss", "accuracy"], higher=["accuracy"])
+    for name in ("loss", "accuracy"):
+        assert checkpoint.load(checkpoint.best_path(tmp_path, name)).state.step == 2
+
+
 def test_a_misspelt_criterion_is_refused_and_the_training_kept(tmp_path):
     with pytest.raises(Refusal, match="asks for lose, but the validation gives loss"):
         train(tmp_path, criteria=["lose"])

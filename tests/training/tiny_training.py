@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import torch
 from torch import nn
 
 from dlgd.core.contract import Augmentation, Batch, Loss, Network, Output, Stream, Tracker
+from dlgd.core.score import Score
 from dlgd.training import checkpoint
 from dlgd.training.loop import Result, fit
 from dlgd.training.options import Options
@@ -152,10 +154,15 @@ def train(
     seed: int = 0,
     resume: bool = False,
     device: str = "cpu",
+    higher: Collection[str] = (),
     **changes,
 ) -> tuple[Result, Network]:
-    """`fit` on a tiny problem; `changes` are of the options. With resume, from the folder's last checkpoint."""
+    """`fit` on a tiny problem; `changes` are of the options. With resume, from the folder's last checkpoint.
+
+    higher: scores of which a higher one is better.
+    """
     seed_everything(seed)
+    options = replace(OPTIONS, **changes)
     network = Convolutions() if network is None else network
     network.to(device)
     arguments = {key: value for key, value in optimizer.items() if key != "kind"}
@@ -170,7 +177,8 @@ def train(
         validate=validate,
         tracker=Memory() if tracker is None else tracker,
         folder=folder,
-        options=replace(OPTIONS, **changes),
+        options=options,
+        criteria=[Score(name, name, higher_is_better=name in higher) for name in options.criteria],
         device=torch.device(device),
         seed=seed,
         config={"seed": seed},

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from dlgd.core.errors import Refusal
+from dlgd.core.score import Score
 from dlgd.tuning import outcomes as results
 from dlgd.tuning import queue
 from dlgd.tuning import study as studies
@@ -111,6 +112,8 @@ def test_a_line_that_a_killed_writer_left_unfinished_is_cut_off(tmp_path):
     ("metrics", "sampler", "pruner", "words"),
     [
         ({}, "tpe", "none", "sweep.metrics"),
+        (None, "tpe", "none", "sweep.metrics"),
+        ([1], "tpe", "none", "sweep.metrics"),
         ({"loss": "lower"}, "tpe", "none", "minimize or maximize"),
         ({"loss": "minimize"}, "gauss", "none", "sampler=gauss"),
         ({"loss": "minimize"}, "tpe", "mean", "pruner=mean"),
@@ -120,7 +123,33 @@ def test_a_line_that_a_killed_writer_left_unfinished_is_cut_off(tmp_path):
 )
 def test_refusals(metrics, sampler, pruner, words):
     with pytest.raises(Refusal, match=words):
-        studies.check(metrics, sampler, pruner)
+        studies.check(studies.asked(metrics), sampler, pruner)
+
+
+ACCURACY = Score("accuracy", "accuracy", "%", higher_is_better=True)
+ERROR = Score("error", "error", "%", higher_is_better=False)
+SHARE = Score("share", "share", higher_is_better=None)
+
+
+def test_a_metric_has_the_direction_of_its_score():
+    assert studies.asked(["accuracy", "error"]) == {"accuracy": None, "error": None}
+    assert studies.asked({"accuracy": "maximize", "error": None}) == {"accuracy": "maximize", "error": None}
+    assert {studies.direction_of(ACCURACY, typed) for typed in (None, "maximize")} == {"maximize"}
+    assert {studies.direction_of(ERROR, typed) for typed in (None, "minimize")} == {"minimize"}
+    assert studies.direction_of(SHARE, "maximize") == "maximize"
+
+
+@pytest.mark.parametrize(
+    ("score", "typed", "words"),
+    [
+        (ACCURACY, "minimize", "accuracy is minimize, but more of it is better: write maximize, or null"),
+        (ERROR, "maximize", "error is maximize, but less of it is better: write minimize, or null"),
+        (SHARE, None, "neither more nor less of share is better: write minimize or maximize"),
+    ],
+)
+def test_a_direction_that_contradicts_the_score_is_refused(score, typed, words):
+    with pytest.raises(Refusal, match=words):
+        studies.direction_of(score, typed)
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ import numpy as np
 
 from dlgd.core.constants import CF_CONVENTIONS
 from dlgd.core.contract import Evaluation
-from dlgd.core.errors import Refusal
-from dlgd.scoring.table import Column, seconds
+from dlgd.core.score import Score
+from dlgd.scoring.published import published_rows
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 EXTREME = 0.9999  # eps_q is this quantile of |eps| (linear between two order statistics)
 COAST_CELLS = 3  # the report finds its errors above 1 % within 3 cells of the coast
 BANDS = ("within", "beyond")
-METRICS = ("rmse", "eps_mean", "eps_q", "eps_max")
 UNITS = {"lat": ("latitude", "degrees_north"), "lon": ("longitude", "degrees_east")}
 
 
@@ -42,24 +41,29 @@ class ErrorByDistance:
 class NormalizationEvaluation(Evaluation):
     """The report's scores of gamma, each taken per sample and then averaged over samples.
 
-    published: rows {name, source, rmse, eps_mean, eps_q, eps_max} of figures printed elsewhere, for the
-        table only; the four scores may be missing. Raises Refusal where a row cannot be read.
+    published: rows {name, source, and some of these scores} of figures printed elsewhere, for the table only.
     """
 
-    names = (*METRICS, *(f"{score}_{band}_{COAST_CELLS}" for band in BANDS for score in ("eps_mean", "eps_max")))
-    columns = (
-        Column("eps_mean", "eps_mean"),
-        Column("eps_q", "eps_Q"),
-        Column("eps_max", "eps_max"),
-        Column("rmse", "RMSE"),
-        Column("seconds_per_sample", "s/sample", seconds),
-    )
+    all_scores = (
+        Score("eps_mean", "eps_mean", higher_is_better=False),
+        Score("eps_q", "eps_Q", higher_is_better=False),
+        Score("eps_max", "eps_max", higher_is_better=False),
+        Score("rmse", "RMSE", higher_is_better=False),
+        *(
+            Score(
+                f"{score}_{band}_{COAST_CELLS}", f"{score} {band} {COAST_CELLS} cells of the coast",
+                higher_is_better=False, in_table=False,
+            )
+            for band in BANDS
+            for score in ("eps_mean", "eps_max")
+        ),
+    )  # fmt: skip
 
     def __init__(self, *, published: Sequence[Mapping[str, Any]] = ()) -> None:
-        self.published = [_published_row(row) for row in published]
+        self.published = published_rows(published, self.all_scores)
 
     def per_sample(self, samples: xr.Dataset, prediction: np.ndarray) -> dict[str, np.ndarray]:
-        """Each score for each sample, arrays (sample,): the four of METRICS over all sea cells, then
+        """Each score for each sample, arrays (sample,): rmse, eps_mean, eps_q and eps_max over all sea cells, then
         eps_mean and eps_max within COAST_CELLS of the coast and beyond, where the grid has such cells."""
         error = np.abs(relative_error(samples, prediction))
         distance = samples["distance"].values[_sea(samples)]
@@ -202,14 +206,3 @@ def _on_grid(at_sea: np.ndarray, sea: np.ndarray) -> np.ndarray:
     field = np.full(sea.shape, np.nan)
     field[sea] = at_sea
     return field
-
-
-def _published_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of the table from a row of the YAML file."""
-    unknown = set(row) - {"name", "source", *METRICS}
-    if unknown or not row.get("name") or not row.get("source"):
-        raise Refusal(
-            f"A published row needs name and source and may have {', '.join(METRICS)}; this one has {dict(row)}."
-        )
-    figures = {key: float(row[key]) for key in METRICS if row.get(key) is not None}
-    return {"method": row["name"], "source": row["source"], **figures}

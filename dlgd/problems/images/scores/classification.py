@@ -11,10 +11,11 @@ import numpy as np
 
 from dlgd.core.constants import CF_CONVENTIONS
 from dlgd.core.contract import Evaluation
+from dlgd.core.number_format import decimals
+from dlgd.core.score import Score
 from dlgd.plotting.style import file_name
 from dlgd.problems.images.scores.images import classes_of
 from dlgd.scoring.published import published_rows
-from dlgd.scoring.table import Column, scientific, seconds, two_decimals
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -45,16 +46,16 @@ class ClassificationEvaluation(Evaluation):
     published: rows {name, source, and some of these scores} of figures printed elsewhere, for the table only.
     """
 
-    names = ("error", "cross_entropy", "calibration_error")  # lower is better; the accuracies come besides
-    columns = (
-        Column("accuracy", "accuracy (%)", two_decimals, higher=True),
-        Column("cross_entropy", "cross-entropy", scientific),
-        Column("calibration_error", "calibration error (%)", two_decimals),
-        Column("seconds_per_sample", "s/sample", seconds),
+    all_scores = (
+        Score("accuracy", "accuracy", "%", higher_is_better=True, written=decimals(2)),
+        Score("cross_entropy", "cross-entropy", "nats", higher_is_better=False),
+        Score("calibration_error", "calibration error", "%", higher_is_better=False, written=decimals(2)),
+        Score("error", "error", "%", higher_is_better=False, in_table=False),
+        Score("accuracy_of_*", "accuracy of a class", "%", higher_is_better=True, in_table=False),
     )
 
     def __init__(self, *, published: Sequence[Mapping[str, Any]] = ()) -> None:
-        self.published = published_rows(published, ("accuracy", *self.names))
+        self.published = published_rows(published, self.all_scores)
 
     def scores(self, samples: xr.Dataset, prediction: np.ndarray) -> dict[str, float]:
         """See the class. Raises ValueError where the prediction holds no probabilities."""

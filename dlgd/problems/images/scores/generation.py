@@ -14,9 +14,10 @@ import numpy as np
 
 from dlgd.core.constants import CF_CONVENTIONS
 from dlgd.core.contract import Coder, Evaluation
+from dlgd.core.number_format import decimals
+from dlgd.core.score import Score
 from dlgd.problems.images.scores.frechet import frechet_distance
 from dlgd.problems.images.scores.images import checked, classes_of, draw_codes, image_variable
-from dlgd.scoring.table import Column, scientific, seconds, two_decimals
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -54,16 +55,12 @@ class GenerationEvaluation(Evaluation):
     left out where there is none.
     """
 
-    names = ("frechet_pca", "frechet_classifier", "histogram_deviation")  # lower is better; the others come besides
-    columns = (
-        Column("frechet_pca", "Frechet, PCA", scientific),
-        Column("frechet_classifier", "Frechet, classifier", scientific),
-        Column("asked_recognised", "recognised (%)", two_decimals, higher=True),
-        Column("histogram_deviation", "classes off by (%)", two_decimals),
-        Column("nearest_ratio", "nearest / new", two_decimals, higher=None),
-        Column("negative_elbo", "-ELBO (nats)", two_decimals),
-        Column("negative_iwae", "-IWAE (nats)", two_decimals),
-        Column("seconds_per_sample", "s/sample", seconds),
+    all_scores = (
+        Score("frechet_pca", "Frechet, PCA", higher_is_better=False),
+        Score("frechet_classifier", "Frechet, classifier", higher_is_better=False),
+        Score("asked_recognised", "recognised", "%", higher_is_better=True, written=decimals(2)),
+        Score("histogram_deviation", "classes off by", "%", higher_is_better=False, written=decimals(2)),
+        Score("nearest_ratio", "nearest / new", higher_is_better=None, written=decimals(2)),
     )
     published = ()
 

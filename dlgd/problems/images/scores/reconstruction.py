@@ -10,9 +10,10 @@ import numpy as np
 
 from dlgd.core.constants import CF_CONVENTIONS
 from dlgd.core.contract import Coder, Evaluation
+from dlgd.core.number_format import decimals
+from dlgd.core.score import Score
 from dlgd.problems.images.scores.images import checked, classes_of, draw_codes, image_variable, of_all_classes
 from dlgd.scoring.published import published_rows
-from dlgd.scoring.table import Column, scientific, seconds, two_decimals
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -29,19 +30,15 @@ class ReconstructionEvaluation(Evaluation):
     published: rows {name, source, and some of these scores} of figures printed elsewhere, for the table only.
     """
 
-    names = ("mse", "mse_hidden", "mse_observed")  # lower is better; the explained variance comes besides
-    columns = (
-        Column("explained_variance", "explained variance (%)", two_decimals, higher=True),
-        Column("mse", "MSE", scientific),
-        Column("mse_hidden", "MSE, hidden", scientific),
-        Column("mse_observed", "MSE, observed", scientific),
-        Column("negative_elbo", "-ELBO (nats)", two_decimals),
-        Column("negative_iwae", "-IWAE (nats)", two_decimals),
-        Column("seconds_per_sample", "s/sample", seconds),
+    all_scores = (
+        Score("explained_variance", "explained variance", "%", higher_is_better=True, written=decimals(2)),
+        Score("mse", "MSE", higher_is_better=False),
+        Score("mse_hidden", "MSE, hidden", higher_is_better=False),
+        Score("mse_observed", "MSE, observed", higher_is_better=False),
     )
 
     def __init__(self, *, published: Sequence[Mapping[str, Any]] = ()) -> None:
-        self.published = published_rows(published, ("explained_variance", *self.names))
+        self.published = published_rows(published, self.all_scores)
 
     def scores(self, samples: xr.Dataset, prediction: np.ndarray) -> dict[str, float]:
         """See the class. Raises ValueError for what cannot be scored."""

@@ -9,21 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlgd.core.contract import Evaluation
+from dlgd.core.number_format import decimals
+from dlgd.core.score import Score
 from dlgd.problems.lorenz.scores.sequences import finite, shaped, truth_of, with_prediction
 from dlgd.scoring.published import published_rows
-from dlgd.scoring.table import Column, seconds
 
 if TYPE_CHECKING:
     import xarray as xr
 
 EDGE = 10  # steps at both ends of a window that are not its core: the courses observe nothing there
-FILTERS = ("rmse_f", "rmse_a", "rmse_s", "spread_f", "spread_a")  # of which a filter gives all but rmse_a itself
 FIELDS = {"state": "true state", "observations": "observed values, with their noise"}
-
-
-def _plain(value: float) -> str:
-    """Three digits after the point."""
-    return f"{value:.3f}"
 
 
 class AssimilationEvaluation(Evaluation):
@@ -39,31 +34,23 @@ class AssimilationEvaluation(Evaluation):
     published: rows {name, source, and some of these scores} of figures printed elsewhere, for the table only.
     """
 
-    names = (
-        "mse",
-        "mse_observed",
-        "mse_hidden",
-        "mse_core",
-        "nmse",
-        "nmse_variance",
-        "rmse_a",
-        *(f"mse_of_{name}" for name in "xyz"),
-    )
-    columns = (
-        Column("mse", "MSE"),
-        Column("mse_observed", "observed"),
-        Column("mse_hidden", "hidden"),
-        Column("mse_core", "core"),
-        Column("nmse", "NMSE"),
-        Column("rmse_f", "rmse.f", _plain),
-        Column("rmse_a", "rmse.a", _plain),
-        Column("rmse_s", "rmse.s", _plain),
-        Column("spread_a", "spread.a", _plain, higher=None),
-        Column("seconds_per_sample", "s/sample", seconds),
+    all_scores = (
+        Score("mse", "MSE", higher_is_better=False),
+        Score("mse_observed", "observed", higher_is_better=False),
+        Score("mse_hidden", "hidden", higher_is_better=False),
+        Score("mse_core", "core", higher_is_better=False),
+        Score("nmse", "NMSE", higher_is_better=False),
+        Score("nmse_variance", "NMSE by variable", higher_is_better=False, in_table=False),
+        *(Score(f"mse_of_{name}", f"MSE of {name}", higher_is_better=False, in_table=False) for name in "xyz"),
+        Score("rmse_f", "rmse.f", higher_is_better=False, written=decimals(3), in_validation=False),
+        Score("rmse_a", "rmse.a", higher_is_better=False, written=decimals(3)),
+        Score("rmse_s", "rmse.s", higher_is_better=False, written=decimals(3), in_validation=False),
+        Score("spread_f", "spread.f", higher_is_better=None, in_table=False, in_validation=False),
+        Score("spread_a", "spread.a", higher_is_better=None, written=decimals(3), in_validation=False),
     )
 
     def __init__(self, *, published: Sequence[Mapping[str, Any]] = ()) -> None:
-        self.published = published_rows(published, tuple(dict.fromkeys((*self.names, *FILTERS))))
+        self.published = published_rows(published, self.all_scores)
 
     def scores(self, samples: xr.Dataset, prediction: np.ndarray) -> dict[str, float]:
         """See the class. Raises ValueError for what cannot be scored."""
@@ -79,7 +66,8 @@ class AssimilationEvaluation(Evaluation):
             "mse_hidden": squares[:, kept][~seen],
             "mse_core": squares[:, core],
         } | {f"mse_of_{name}": squares[:, kept, number] for number, name in enumerate(samples.variable.values)}
-        scores = {name: part.mean() for name, part in parts.items() if part.size and name in self.names}
+        described = {score.name for score in self.all_scores}  # not of each of many variables
+        scores = {name: part.mean() for name, part in parts.items() if part.size and name in described}
         truth = truth[:, kept]
         for name, scale in {
             "nmse": ((truth - truth.mean(axis=0)) ** 2).mean(),

@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlgd.core.contract import Evaluation
+from dlgd.core.number_format import scientific
+from dlgd.core.score import Score
 from dlgd.problems.lorenz.scores import forecast_scores as compute
-from dlgd.problems.lorenz.scores.free_run import COLUMNS as FREE_COLUMNS
-from dlgd.problems.lorenz.scores.free_run import FreeRun, longer
+from dlgd.problems.lorenz.scores.free_run import FREE_SCORES, VALID_TIME, FreeRun, longer
 from dlgd.problems.lorenz.scores.sequences import Climate, held_forecast, truth_of, with_prediction
 from dlgd.scoring.published import published_rows
-from dlgd.scoring.table import Column, scientific, seconds
 
 if TYPE_CHECKING:
     import xarray as xr
 
 LEADS = (1, 2, 5, 10, 15, 20, 25, 28)  # those that the courses print
+SHOWN_LEADS = (1, 10, 28)  # in the table
 FIELDS = {"state": "true state", "given": "known steps"}
 
 
@@ -45,13 +46,20 @@ class ForecastEvaluation(Evaluation):
     free_runs, free_time: number and length, in time units, of the runs whose climate is scored besides; 0: none.
     """
 
-    names = ("mse", "exploded", *(f"rmse_{lead}" for lead in LEADS))  # lower is better; skill and valid time besides
-    columns = (
-        Column("mse", "MSE"),
-        *(Column(f"skill_{lead}", f"skill {lead}", skill_text, higher=True) for lead in (1, 10, 28)),
-        *FREE_COLUMNS,
-        Column("seconds_per_sample", "s/sample", seconds),
-    )
+    all_scores = (
+        Score("mse", "MSE", higher_is_better=False),
+        *(
+            Score(
+                f"skill_{lead}", f"skill {lead}", higher_is_better=True, written=skill_text,
+                in_table=lead in SHOWN_LEADS,
+            )
+            for lead in LEADS
+        ),
+        VALID_TIME,
+        *(Score(f"rmse_{lead}", f"RMSE {lead}", higher_is_better=False, in_table=False) for lead in LEADS),
+        Score("exploded", "exploded", "%", higher_is_better=False, in_table=False),
+        *FREE_SCORES,
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -66,7 +74,7 @@ class ForecastEvaluation(Evaluation):
         if free_runs < 0 or free_time < 0:
             raise ValueError(f"evaluation.scores.free_runs={free_runs} and free_time={free_time} must be zero or more")
         self.exponent, self.free_runs, self.free_time = exponent, free_runs, free_time
-        self.published = published_rows(published, (*self.names, *(f"skill_{lead}" for lead in LEADS), "valid_time"))
+        self.published = published_rows(published, self.all_scores)
 
     def scores(self, samples: xr.Dataset, prediction: np.ndarray) -> dict[str, float]:
         """See the class. Raises ValueError for what cannot be scored."""

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlgd.core.contract import Evaluation
+from dlgd.core.number_format import decimals
+from dlgd.core.score import Score
 from dlgd.problems.lorenz.scores.forecast_scores import valid_steps
 from dlgd.problems.lorenz.scores.sequences import Climate, held_forecast, truth_of, with_prediction
-from dlgd.scoring.table import Column
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -21,14 +22,15 @@ SEGMENT = 256  # steps of a spectrum at most, of many that are averaged (Welch 1
 LONGEST = 0.05  # time units: of a step with which the truth goes on; shorter steps of the data are taken as they are
 
 
-def _two_decimals(value: float) -> str:
-    return f"{value:.2f}"
-
-
-COLUMNS = (
-    Column("valid_time", "valid time", _two_decimals, higher=True),
-    Column("wasserstein", "W1", _two_decimals),
-    Column("spectrum_distance", "spectrum", _two_decimals),
+VALID_TIME = Score("valid_time", "valid time", "Lyapunov times", higher_is_better=True, written=decimals(2))
+# of free runs alone, which are made for reports and not for validations
+FREE_SCORES = (
+    Score("wasserstein", "W1", higher_is_better=False, written=decimals(2), in_validation=False),
+    Score("spectrum_distance", "spectrum", higher_is_better=False, written=decimals(2), in_validation=False),
+    Score("histogram_distance", "histogram", higher_is_better=False, in_table=False, in_validation=False),
+    Score("mean_error", "error of the mean", higher_is_better=False, in_table=False, in_validation=False),
+    Score("std_error", "error of the std", higher_is_better=False, in_table=False, in_validation=False),
+    Score("free_exploded", "exploded free runs", "%", higher_is_better=False, in_table=False, in_validation=False),
 )
 
 
@@ -45,9 +47,7 @@ class FreeRun(Evaluation):
     Runs of the truth itself from other states have distances above zero too, the less the more and longer they are.
     """
 
-    distances = ("wasserstein", "histogram_distance", "spectrum_distance", "mean_error", "std_error")
-    names = (*distances, "free_exploded")  # lower is better; the valid time comes besides
-    columns = COLUMNS
+    all_scores = (VALID_TIME, *FREE_SCORES)
     published = ()
 
     def __init__(self, *, exponent: float) -> None:
@@ -102,7 +102,7 @@ def longer(samples: xr.Dataset, count: int, time: float) -> xr.Dataset:
 
 
 def climate_scores(truth: np.ndarray, run: np.ndarray) -> dict[str, float]:
-    """Those of FreeRun.distances, of (sample, step, variable)."""
+    """Distances, see `FreeRun`, of (sample, step, variable)."""
     true, own = Climate.of(truth), (run.mean(axis=(0, 1)), run.std(axis=(0, 1)))
     scale = np.where(true.std > 0, true.std, 1.0)
     pairs = [(truth[..., i].ravel(), run[..., i].ravel()) for i in range(truth.shape[-1])]

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlgd.core.contract import Evaluation
-from dlgd.problems.lorenz.scores.forecast import LEADS, ForecastEvaluation, skill_text
-from dlgd.problems.lorenz.scores.free_run import COLUMNS as FREE_COLUMNS
+from dlgd.core.number_format import decimals
+from dlgd.core.score import Score
+from dlgd.problems.lorenz.scores.forecast import ForecastEvaluation
 from dlgd.scoring.published import published_rows
-from dlgd.scoring.table import Column, scientific, seconds
 
 if TYPE_CHECKING:
     import numpy as np
     import xarray as xr
 
-COEFFICIENTS = ("coefficient_error", "spurious", "sparsity")
-
-
-def _count(value: float) -> str:
-    return f"{value:.0f}"
+HIDDEN = ("mse", "skill_10", "skill_28")  # in the table of forecasts, but not in this one
 
 
 class IdentificationEvaluation(Evaluation):
@@ -28,14 +25,14 @@ class IdentificationEvaluation(Evaluation):
     coefficients to show: coefficient_error, the mean relative error of those that are not zero in truth; spurious, the
     largest of the others; sparsity, the number that is not zero."""
 
-    names = ForecastEvaluation.names
-    columns = (
-        Column("coefficient_error", "coef. error"),
-        Column("spurious", "spurious", scientific),
-        Column("sparsity", "terms", _count, higher=None),
-        Column("skill_1", "skill 1", skill_text, higher=True),
-        *FREE_COLUMNS,
-        Column("seconds_per_sample", "s/sample", seconds),
+    all_scores = (
+        Score("coefficient_error", "coef. error", higher_is_better=False, in_validation=False),
+        Score("spurious", "spurious", higher_is_better=False, in_validation=False),
+        Score("sparsity", "terms", higher_is_better=None, written=decimals(0), in_validation=False),
+        *(
+            replace(score, in_table=score.in_table and score.name not in HIDDEN)
+            for score in ForecastEvaluation.all_scores
+        ),
     )
 
     def __init__(
@@ -47,8 +44,7 @@ class IdentificationEvaluation(Evaluation):
         free_time: float = 0.0,
     ) -> None:
         self._forecast = ForecastEvaluation(exponent=exponent, free_runs=free_runs, free_time=free_time)
-        printed = (*COEFFICIENTS, *self.names, *(f"skill_{lead}" for lead in LEADS))
-        self.published = published_rows(published, printed)
+        self.published = published_rows(published, self.all_scores)
 
     def scores(self, samples: xr.Dataset, prediction: np.ndarray) -> dict[str, float]:
         """Of the forecasts. Raises ValueError for what cannot be scored."""

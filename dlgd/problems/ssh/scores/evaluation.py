@@ -12,41 +12,25 @@ import numpy as np
 from dlgd.core.constants import CF_CONVENTIONS
 from dlgd.core.contract import Evaluation
 from dlgd.core.errors import Refusal
+from dlgd.core.number_format import decimals
+from dlgd.core.score import Score
 from dlgd.problems.ssh.scores import tracks as ssh_tracks
 from dlgd.problems.ssh.scores.errors import daily_rmse, flow_scores, height_scores
 from dlgd.problems.ssh.scores.maps import Maps, box_of, maps_of, observed_on, shaped
 from dlgd.problems.ssh.scores.spectra import Spectra, spectra
 from dlgd.scoring.published import published_rows
-from dlgd.scoring.table import Column, seconds
 
 if TYPE_CHECKING:
     import xarray as xr
 
 log = logging.getLogger(__name__)
 
-HIGHER = ("mu", "mu_daily", "explained_variance", "explained_variance_u", "explained_variance_vorticity", "track_mu")
 AXES = {
     "time": {"standard_name": "time", "long_name": "time", "axis": "T"},
     "lat": {"standard_name": "latitude", "long_name": "latitude", "units": "degrees_north", "axis": "Y"},
     "lon": {"standard_name": "longitude", "long_name": "longitude", "units": "degrees_east", "axis": "X"},
 }
 HEIGHT = {"standard_name": "sea_surface_height_above_geoid", "units": "m"}
-
-
-def _whole(value: float) -> str:
-    return f"{value:.0f}"
-
-
-def _two(value: float) -> str:
-    return f"{value:.2f}"
-
-
-def _three(value: float) -> str:
-    return f"{value:.3f}"
-
-
-def _four(value: float) -> str:
-    return f"{value:.4f}"
 
 
 class SshEvaluation(Evaluation):
@@ -68,33 +52,24 @@ class SshEvaluation(Evaluation):
     published: rows {name, source, and some of these scores} of figures printed elsewhere, for the table only.
     """
 
-    names = (
-        "rmse",
-        "sigma",
-        "rmse_u",
-        "rmse_vorticity",
-        "lambda_x",
-        "lambda_x_degrees",
-        "lambda_t",
-        "lambda_x_crossing",
-        "lambda_t_crossing",
-        "track_sigma",
-        "track_lambda_x",
-    )
-    columns = (
-        Column("rmse", "RMSE m", _four),
-        Column("mu", "mu", _three, higher=True),
-        Column("sigma", "sigma", _three),
-        Column("lambda_x", "lx km", _whole),
-        Column("lambda_x_degrees", "lx deg", _two),
-        Column("lambda_t", "lt days", _two),
-        Column("lambda_x_crossing", "cross km", _whole),
-        Column("rmse_vorticity", "zeta/f", _three),
-        Column("track_mu", "track mu", _three, higher=True),
-        Column("track_lambda_x", "km", _whole),
-        Column("share_within_std", "in 1 std", _two, higher=None),
-        Column("miscalibration", "miscal.", _three),
-        Column("seconds_per_sample", "s/sample", seconds),
+    all_scores = (
+        Score("rmse", "RMSE", "m", higher_is_better=False, written=decimals(4)),
+        Score("mu", "mu", higher_is_better=True, written=decimals(3)),
+        Score("mu_daily", "mu of a day", higher_is_better=True, in_table=False),
+        Score("sigma", "sigma", higher_is_better=False, written=decimals(3)),
+        Score("explained_variance", "explained variance", higher_is_better=True, in_table=False),
+        Score("lambda_x", "lx", "km", higher_is_better=False, written=decimals(0)),
+        Score("lambda_x_degrees", "lx", "degrees", higher_is_better=False, written=decimals(2)),
+        Score("lambda_t", "lt", "days", higher_is_better=False, written=decimals(2)),
+        Score("lambda_x_crossing", "cross", "km", higher_is_better=False, written=decimals(0)),
+        Score("lambda_t_crossing", "cross", "days", higher_is_better=False, in_table=False),
+        Score("rmse_u", "RMSE of velocity", "m/s", higher_is_better=False, in_table=False),
+        Score("explained_variance_u", "explained variance of velocity", higher_is_better=True, in_table=False),
+        Score("rmse_vorticity", "zeta/f", higher_is_better=False, written=decimals(3)),
+        Score("explained_variance_vorticity", "explained variance of vorticity", higher_is_better=True, in_table=False),
+        Score("track_mu", "track mu", higher_is_better=True, written=decimals(3)),
+        Score("track_sigma", "track sigma", higher_is_better=False, in_table=False),
+        Score("track_lambda_x", "track lx", "km", higher_is_better=False, written=decimals(0)),
     )
 
     def __init__(
@@ -111,7 +86,7 @@ class SshEvaluation(Evaluation):
             raise Refusal(f"evaluation.scores.segment_km={segment_km} must be positive")
         self.box, self.spectral_box = box_of("box", box), box_of("spectral_box", spectral_box)
         self.with_spectra, self.segment_km, self.animation = spectra, segment_km, animation
-        self.published = published_rows(published, (*self.names, *HIGHER))
+        self.published = published_rows(published, self.all_scores)
         self._said: set[str] = set()
 
     def scores(self, samples: xr.Dataset, prediction: np.ndarray) -> dict[str, float]:

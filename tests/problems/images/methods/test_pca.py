@@ -198,6 +198,6 @@ def test_the_given_images_are_an_answer_too(test):
         Identity().predict(test)
 
 
-@pytest.mark.parametrize("name", ["pca", "given"])
+@pytest.mark.parametrize("name", ["pca", "identity"])
 def test_the_yaml_files_build(name):
     assert hydra.utils.instantiate(OmegaConf.load(CONF / "baseline" / f"{name}.yaml")).name in ("PCA 4", "given")

@@ -47,7 +47,7 @@ def test_scores_agree_with_scikit_learn_and_a_loop(samples, prediction):
         (seen if observed[place] else hidden).append((float(truth[place]) - prediction[place]) ** 2)
     assert scores["mse_hidden"] == pytest.approx(np.mean(hidden))
     assert scores["mse_observed"] == pytest.approx(np.mean(seen))
-    assert set(scores) == {*ReconstructionEvaluation.names, "explained_variance"}
+    assert set(scores) == {score.name for score in ReconstructionEvaluation.all_scores}
     assert all(type(value) is float for value in scores.values())
 
 

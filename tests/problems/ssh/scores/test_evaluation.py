@@ -6,7 +6,7 @@ import xarray as xr
 
 from dlgd.core.errors import Refusal
 from dlgd.physics.geostrophy import velocity, vorticity
-from dlgd.problems.ssh.scores.evaluation import HIGHER, SshEvaluation
+from dlgd.problems.ssh.scores.evaluation import SshEvaluation
 from tests.problems.ssh.scores.samples_made import COLUMNS, DAYS, ROWS, evaluation, guess, made
 
 SPECTRAL = {"lambda_x", "lambda_x_degrees", "lambda_t", "lambda_x_crossing", "lambda_t_crossing"}
@@ -42,7 +42,7 @@ def test_scores_agree_with_loops(land):
     scores = evaluation().scores(samples, guessed)
     expected = by_loops(truth, guessed)
     assert {name: scores[name] for name in expected} == pytest.approx(expected)
-    assert set(scores) <= {*SshEvaluation.names, *HIGHER}
+    assert set(scores) <= {score.name for score in SshEvaluation.all_scores}
     assert all(type(value) is float for value in scores.values())
     place = {"lat": samples.lat.values, "lon": samples.lon.values}
     wrong = np.where(np.isnan(truth), np.nan, guessed)

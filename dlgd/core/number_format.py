@@ -1,0 +1,27 @@
+"""How numbers are written in tables."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+
+def scientific(value: float) -> str:
+    """Three digits and a short exponent: 1.87e-2; plain where there is nothing to shorten: 0, 27.8."""
+    if value == 0 or 1 <= abs(value) < 1000:
+        return f"{value:.3g}"
+    digits, exponent = f"{value:.2e}".split("e")
+    return f"{digits}e{int(exponent)}"
+
+
+def seconds(value: float) -> str:
+    """Three digits at most, without an exponent: 0.0042, 1.35, 128."""
+    if value >= 100:
+        return f"{value:.0f}"
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}" if value >= 1e-4 else "<0.0001"
+
+
+@functools.cache
+def decimals(count: int) -> Callable[[float], str]:
+    """So many digits after the point, without an exponent: with 2, 93.18."""
+    return f"{{:.{count}f}}".format
