@@ -9,12 +9,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import hydra
 import numpy as np
 import pytest
 import xarray as xr
 from omegaconf import OmegaConf
 
 from dlgd.core.paths import ROOT
+from tests.docs.test_pages import commands
 
 PAGE = ROOT / "docs" / "add_a_problem.md"
 COPIED = ("dlgd", "conf", "experiments", "sweeps", "tests")
@@ -33,7 +35,9 @@ def project(tmp_path_factory) -> Path:
     """A copy of the project, to which the page's files were added and nothing else."""
     folder = tmp_path_factory.mktemp("project")
     for name in COPIED:
-        shutil.copytree(ROOT / name, folder / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__", "*.p*g"))
+        shutil.copytree(
+            ROOT / name, folder / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__", "*.p*g")
+        )
     shutil.copy(ROOT / "pyproject.toml", folder)
     assert not [name for name in FILES if (folder / name).exists()]
     return write(folder, FILES | {"dlgd/problems/heat/__init__.py": ""})
@@ -66,6 +70,14 @@ def test_a_network_is_trained_and_scored_beside_floor_and_ceiling(dlgd, project,
     assert (tmp_path / "run" / "figures" / "maps.png").stat().st_size > 20_000
     with xr.open_dataset(tmp_path / "run" / "predictions.nc") as predictions:
         assert predictions.yesterday_predicted.attrs["units"] == "K"
+
+
+def test_its_commands_compose(project):
+    found = [(command, typed) for command, typed in commands(PAGE.read_text()) if "data=heat" in typed]
+    assert len(found) > 3
+    with hydra.initialize_config_dir(str(project / "conf"), version_base="1.3"):
+        for command, typed in found:
+            hydra.compose({"train": "config"}.get(command, command), overrides=list(typed))
 
 
 def test_it_may_live_outside_the_project(dlgd, tmp_path):
