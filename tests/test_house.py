@@ -11,7 +11,6 @@ from packaging.requirements import Requirement
 from dlgd.core.paths import ROOT
 
 MODULES = sorted((ROOT / "dlgd").rglob("*.py"))
-README = (ROOT / "README.md").read_text()
 
 
 def test_init_files_are_empty():
@@ -33,17 +32,6 @@ def test_every_dependency_is_pinned_within_its_range():
     pins = {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in pins.items()}
     for requirement in map(Requirement, wanted):
         assert requirement.specifier.contains(pins[requirement.name.lower()]), requirement
-
-
-def test_the_readme_names_what_exists():
-    for command in re.findall(r"python -m dlgd\.(\w+)", README):
-        assert (ROOT / "dlgd" / f"{command}.py").exists(), command
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert set(re.findall(r"(?:^|`)make ([a-z-]+)", README, re.MULTILINE)) <= targets
-    for path in re.findall(r"`((?:dlgd|conf|docs|experiments|tests)/[\w/.-]+)`", README):
-        assert (ROOT / path).exists() or "mine" in path, path
-    for path in re.findall(r"\]\((\S+?)\)", README):
-        assert path.startswith("http") or (ROOT / path).exists(), path
 
 
 def test_experiments_are_listed():
