@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlgd.core.errors import Refusal
 from dlgd.core.renames import updated_params
+from dlgd.core.settings_without_effect import changes_no_score
 from dlgd.results import database
 from dlgd.tracking import store
 from dlgd.tracking.provenance import flatten
@@ -19,10 +20,6 @@ from dlgd.tracking.sender import safe_name
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
-
-# Settings that change no score: where a run is made and recorded, and what is printed beside it.
-FREE_GROUPS = ("choices.", "evaluation.", "table.", "tracking.")
-FREE = ("device", "resume", "training.checkpoint_minutes", "training.log_every")
 
 PARENT_TAG = "mlflow.parentRunId"
 PAGE = 1000  # runs in one answer of a server; MLflow allows 50,000
@@ -53,7 +50,7 @@ class FinishedRun:
         return {
             key: (self.params[key], value)
             for key, value in wanted.items()
-            if self.params[key] != value and key not in FREE and not key.startswith(FREE_GROUPS)
+            if self.params[key] != value and not changes_no_score(key)
         }
 
 

@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from dlgd.results.finished import FREE, FREE_GROUPS, FinishedRun
+from dlgd.core.settings_without_effect import changes_no_score
+from dlgd.results.finished import FinishedRun
 
 KINDS = ("model", "baseline")  # the setting that says what answered: a network or a classical method
-# What tells no row from another, besides what changes no score: `init_loaded` follows from `init_from`.
-NO_ROW = {*FREE, *(group.rstrip(".") for group in FREE_GROUPS), "seed", "experiment", "split", "init_loaded"}
+NO_ROW = ("seed", "split")  # what tells no row from another, besides what changes no score
 NO_SEED = "-"
 MANY = 3  # settings in a name, from which on it leaves out the usual ones
 
@@ -96,7 +96,7 @@ def typed(value: str) -> str:
 
 def _settings(run: FinishedRun) -> dict[str, str]:
     """Those that can tell a row from another."""
-    return {key: v for key, v in run.params.items() if key not in NO_ROW and not key.startswith(FREE_GROUPS)}
+    return {key: v for key, v in run.params.items() if key not in NO_ROW and not changes_no_score(key)}
 
 
 def _kind(settings: Mapping[str, str]) -> str:

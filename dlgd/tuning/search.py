@@ -19,6 +19,7 @@ from dlgd.cli import entry, runs
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import CONF
 from dlgd.core.renames import updated_params
+from dlgd.core.settings_without_effect import changes_no_score
 from dlgd.tracking.provenance import flatten
 from dlgd.tracking.store import is_alive, owner
 from dlgd.tuning import outcomes, pool, queue, report
@@ -38,8 +39,6 @@ log = logging.getLogger(__name__)
 
 PARENT_TAG = "mlflow.parentRunId"  # as MLflow's pages know it
 FINALISTS = 3  # trials that are trained again with other seeds
-# Settings that may change from one session to the next: they change no score.
-FREE = ("tracking.", "evaluation.", "device", "training.log_every", "training.checkpoint_minutes")
 
 
 # --- before it begins ----------------------------------------------------------------------------------------------
@@ -138,8 +137,12 @@ def settings(config: DictConfig, composer: Composer, space: Space) -> dict[str, 
     base, choices = composer.config({})
     varied = [one.name for one in space.parameters]
     below = tuple(f"{name}." for name in varied)
-    flat = flatten(OmegaConf.to_container(base)) | {name: choice for name, choice in choices.items()}
-    common = {key: value for key, value in flat.items() if key not in varied and not key.startswith((*FREE, *below))}
+    flat = flatten(OmegaConf.to_container(with_evaluation(base, choices))) | choices
+    common = {
+        key: value
+        for key, value in flat.items()
+        if key not in varied and not key.startswith(below) and not changes_no_score(key)
+    }
     sweep = {f"sweep.{key}": value for key, value in OmegaConf.to_container(config.sweep).items()}
     return {key: str(value) for key, value in (common | sweep | {"searched": varied}).items()}
 
@@ -153,6 +156,9 @@ def compare_settings(study: Study, wanted: Mapping[str, str], folder: Path) -> N
         study.set_user_attr("settings", dict(wanted))
         return
     before = updated_params(before)
+    if not any(key.startswith("evaluation.") for key in before):  # studies once did not keep how scores are made
+        wanted = {key: value for key, value in wanted.items() if not key.startswith("evaluation.")}
+    before = {key: value for key, value in before.items() if not changes_no_score(key)}
     for key in {**wanted, **before}:
         now, then = wanted.get(key, "nothing"), before.get(key, "nothing")
         if now != then:

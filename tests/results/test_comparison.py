@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.mathtext import MathTextParser
 
+from dlgd.plotting.style import save
 from dlgd.results import figures as draw
 from dlgd.results.comparison import (
     CONFIRMED,
@@ -132,7 +133,7 @@ def test_convergence_draws_each_seed_and_their_mean(tmp_path):
     first, second, mean = figure.axes[0].lines
     assert (len(first.get_xdata()), len(second.get_xdata())) == (2, 3)
     assert mean.get_xydata().tolist() == [[10, 2.0], [20, 1.0]]
-    draw.save(tmp_path / "convergence.png", figure)
+    save(tmp_path / "convergence.png", figure)
     assert (tmp_path / "convergence.png").stat().st_size > 10_000
 
 

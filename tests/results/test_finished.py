@@ -68,12 +68,20 @@ def test_a_run_differs_in_the_settings_that_can_change_a_score():
         {"tracking": {"uri": "elsewhere"}},
         {"evaluation": {"methods": {}}},
         {"table": {"source": "a book"}},
+        {"init_loaded": []},  # as typed; the run wrote there which weights init_from gave
         {"an": {"option": {"of": "later days"}}},
     ],
 )
 def test_other_settings_are_free(more):
     free = {"device": "cpu", "tracking": {"uri": None}, "evaluation": {"methods": None}, "table": {"source": "b"}}
+    free |= {"init_loaded": ["layers.0.weight"]}
     assert run_of(CONFIG | free).differences(CONFIG | more) == {}
+
+
+def test_scores_of_another_region_are_other_scores():
+    box = {"evaluation": {"scores": {"box": [33, 43, -65, -55]}}}
+    run = run_of(CONFIG | {"evaluation": {"scores": {"box": None}}})
+    assert run.differences(CONFIG | box) == {"evaluation.scores.box": ("None", "[33, 43, -65, -55]")}
 
 
 def test_where_there_is_nothing_to_ask(tmp_path, monkeypatch):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import matplotlib
+import matplotlib.style
 import optuna
 import pytest
 from matplotlib.figure import Figure
@@ -69,9 +69,11 @@ def test_names_of_choices_are_turned_where_they_would_be_over_one_another(drawn)
 
 
 def test_figures_that_are_drawn_later_keep_their_style(drawn):
-    before = matplotlib.rcParams.copy()
-    assert len(drawn([1.0, 2.0, 3.0])) == 4
-    assert matplotlib.rcParams == before, "Optuna's figures have a style of their own"
+    with matplotlib.rc_context():
+        matplotlib.style.use("default")
+        before = matplotlib.rcParams.copy()
+        assert len(drawn([1.0, 2.0, 3.0])) == 4
+        assert matplotlib.rcParams == before, "Optuna's figures have a style of their own"
 
 
 def test_values_of_parallel_axes_stand_out_from_the_lines(drawn):

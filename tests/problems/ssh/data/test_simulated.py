@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import math
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ from omegaconf import OmegaConf
 from dlgd.core.contract import SPLITS
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import CONF
+from dlgd.physics.qg import TwoLayerFlow
+from dlgd.problems.ssh.data import simulated_sea
 from dlgd.problems.ssh.data.simulated import SSH
 from dlgd.problems.ssh.data.tiny import TinySSH, random_sea
 
@@ -39,6 +43,56 @@ def make(**changes: Any) -> SSH:
 def folder(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("DLGD_CACHE", str(tmp_path))
     return tmp_path
+
+
+@pytest.fixture
+def flow(folder, monkeypatch) -> TwoLayerFlow:
+    """What the data set with the shipped options simulates its sea with; on fewer points and for fewer days."""
+    made = []
+
+    class Kept(TwoLayerFlow):
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            made.append(self)
+
+    monkeypatch.setattr(simulated_sea, "TwoLayerFlow", Kept)
+    make(sea={"years": 0.2, "days_of_spinup": 0, "cells": 32}, **SMALL).prepare()
+    (one,) = made
+    return one
+
+
+def vorticity_of_one_wave(flow: TwoLayerFlow, layer: int, row: int) -> torch.Tensor:
+    """A state: potential vorticity in one layer alone, a wave whose crests run west-east. Neither the mean flow nor
+    beta nor the wave itself moves it."""
+    state = torch.zeros(2, flow.cells, flow.columns, dtype=torch.complex64)
+    state[layer, row, 0] = 1e-3
+    return state
+
+
+def test_bottom_drag_slows_the_lower_layer_within_seven_days(flow):
+    """A lower layer without the upper one would fall to 1/e; with it, q_2 decays at r (k2 + F_1) / (k2 + F_1 + F_2)."""
+    k2, radius, depth_ratio = (2 * math.pi / 1e6) ** 2, 40e3, 0.25
+    f1 = 1 / (radius**2 * (1 + depth_ratio))
+    f2 = depth_ratio * f1
+    state = vorticity_of_one_wave(flow, layer=1, row=1)
+    later = flow.advance(state, 7 * 86400.0, 7 * 24)
+    expected = math.exp(-(k2 + f1) / (k2 + f1 + f2))
+    assert float((later / state)[1, 1, 0].real) == pytest.approx(expected, rel=1e-4)
+    assert float(later[0].abs().max()) < 1e-9, "bottom drag does not reach the upper layer's potential vorticity"
+
+
+def test_dissipation_takes_three_hours_for_the_smallest_waves(flow):
+    """To 1/e, and (k / largest)^8 times as long for others."""
+    largest = flow.columns - 1
+    for row in (largest, 7):
+        state = vorticity_of_one_wave(flow, layer=0, row=row)
+        decay = (flow.advance(state, 3 * 3600.0, 3) / state)[0, row, 0].real
+        assert float(decay) == pytest.approx(math.exp(-((row / largest) ** 8)), rel=1e-5)
+
+
+def test_the_defaults_of_the_simulation_are_the_shipped_options():
+    defaults = inspect.signature(simulated_sea.simulate).parameters
+    assert {name: defaults[name].default for name in options()["sea"]} == options()["sea"]
 
 
 def test_the_sea_is_simulated_once(folder):

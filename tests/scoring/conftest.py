@@ -1,0 +1,5 @@
+"""Scores are tested with the samples of normalization coefficients."""
+
+from tests.problems.conftest import samples
+
+__all__ = ["samples"]
