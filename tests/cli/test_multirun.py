@@ -13,11 +13,13 @@ from pathlib import Path
 import psutil
 import pytest
 from mlflow import MlflowClient
+from omegaconf import OmegaConf
 
 from dlgd.cli import multirun
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import ROOT
 from dlgd.core.threads import cores
+from dlgd.scoring.table import markdown
 from dlgd.tracking import parents
 from tests.commands.tiny_digits import DIGITS
 
@@ -184,3 +186,23 @@ def test_runs_are_named_by_what_they_do_not_share(tmp_path):
     assert list(multirun.short_names(outcomes).values()) == ["0 model=cnn", "1 model=unet"]
     assert multirun.read_outcomes(tmp_path) == outcomes
     assert json.loads((tmp_path / "0" / multirun.OUTCOME).read_text())["status"] == "RUNNING"
+
+
+def test_the_summary_has_the_scores_of_the_evaluation_and_of_the_network(tmp_path):
+    """And knows of which more is better."""
+    evaluation = {"scores": {"_target_": "dlgd.problems.images.scores.reconstruction.ReconstructionEvaluation"}}
+    rows = {"ae": {"explained_variance": 60.0, "mse": 0.04}, "vae": {"explained_variance": 70.0, "mse": 0.03}}
+    rows["vae"]["negative_elbo"] = 100.0
+    finished, names = {}, {}
+    for number, (name, row) in enumerate(rows.items()):
+        run = tmp_path / name
+        run.mkdir()
+        model = {"_target_": {"ae": "dlgd.models.ae.AE", "vae": "dlgd.models.vae.VAE"}[name]}
+        OmegaConf.save(OmegaConf.create({"evaluation": evaluation, "model": model}), run / "config.yaml")
+        (run / "scores.json").write_text(json.dumps([{"method": name, **row, "seconds_per_sample": 0.5}]))
+        finished[run], names[run] = multirun.Outcome(number, [], status="FINISHED"), name
+    table, columns = multirun.scores(finished, names)
+    lines = markdown(list(table.values()), columns).splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    assert cells[0] == ["method", "explained variance (%)", "MSE", "-ELBO (nats)", "time (s/sample)"]
+    assert cells[3][:4] == ["vae", "**70.00**", "**3.00e-2**", "100.00"]
