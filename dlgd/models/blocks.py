@@ -10,6 +10,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,8 @@ from dlgd.core.contract import Batch, Loss, Network, Output, Spec
 from dlgd.core.number_format import decimals
 from dlgd.core.score import Score
 from dlgd.core.specs import FIRST_GUESS, MapSpec, SequenceSpec
+
+M = TypeVar("M", bound=nn.Module)
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
@@ -333,7 +336,13 @@ def label_layers(*modules: nn.Module) -> nn.Sequential:
 
     Weights lie in memory with channels last, and so will what they give: a third faster where channels are few.
     """
-    return nn.Sequential(*modules, CellMean()).to(memory_format=torch.channels_last)
+    return channels_last(nn.Sequential(*modules, CellMean()))
+
+
+def channels_last(module: M) -> M:
+    """The module itself, its weights with channels last in memory: faster on CPUs."""
+    # PyTorch's annotations of Module.to know no memory format alone
+    return module.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 
 class CellMean(nn.Module):

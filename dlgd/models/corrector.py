@@ -87,8 +87,9 @@ class Corrector(blocks.Estimator):
         self.last = nn.Conv2d(width, outputs * fine, 3, padding=1)
         with torch.no_grad():
             self.last.weight.mul_(START)
+            assert self.last.bias is not None
             self.last.bias.zero_()
-        self.to(memory_format=torch.channels_last)  # faster on CPUs
+        blocks.channels_last(self)
 
     def body(self, input: Tensor) -> Tensor:
         """(B, C_in, Y + 2 halo, X + 2 halo) -> (B, C, Y, X)."""

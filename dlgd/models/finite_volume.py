@@ -43,8 +43,8 @@ class Exchange(nn.Module):
         self.send = nn.Conv2d(width, 4 * messages, 1)
         self.take = blocks.conv(width + 4 * messages, width, norm=normalization, act=None, frame=blocks.Frame(1))
 
-    def forward(self, state: Tensor, south: Tensor | None, west: Tensor | None) -> Tensor:
-        """south, west: transmissivities of the same size as the state; None where all faces are open."""
+    def forward(self, state: Tensor, transmissivity: tuple[Tensor, Tensor] | None) -> Tensor:
+        """transmissivity: of south and of west faces, of the same size as the state; None where all faces are open."""
         from_south, from_north, from_west, from_east = self.send(state).split(self.messages, dim=1)
         arrived = [
             from_south[..., :-2, 1:-1],
@@ -52,7 +52,8 @@ class Exchange(nn.Module):
             from_west[..., 1:-1, :-2],
             from_east[..., 1:-1, 2:],
         ]
-        if south is not None:
+        if transmissivity is not None:
+            south, west = transmissivity
             faces = (south[..., 1:-1, 1:-1], south[..., 2:, 1:-1], west[..., 1:-1, 1:-1], west[..., 1:-1, 2:])
             arrived = [message * face for message, face in zip(arrived, faces, strict=True)]
         return self.take(torch.cat([blocks.crop(state, 1), *arrived], dim=1))
@@ -88,13 +89,14 @@ class FiniteVolume(Network):
 
     def forward(self, input: Tensor) -> Output:
         """(B, C, Y + 2 halo, X + 2 halo) -> (B, C_out, Y, X)."""
-        south, west = (None, None) if self.faces is None else self.faces(input)
-        state = self.first(input)
+        transmissivity = None if self.faces is None else self.faces(input)
+        before = state = self.first(input)
         for number, exchange in enumerate(self.exchanges):
-            if south is not None:
-                south, west = blocks.crop(south, 1), blocks.crop(west, 1)
+            if transmissivity is not None:
+                south, west = transmissivity
+                transmissivity = blocks.crop(south, 1), blocks.crop(west, 1)
             if number % 2 == 0:
-                before, state = state, self.activation(exchange(state, south, west))
+                before, state = state, self.activation(exchange(state, transmissivity))
             else:
-                state = self.activation(exchange(state, south, west) + blocks.crop(before, 2))
+                state = self.activation(exchange(state, transmissivity) + blocks.crop(before, 2))
         return Output(self.bounded(self.last(state)))

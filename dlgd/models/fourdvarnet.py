@@ -5,8 +5,9 @@ Of sequences the state is (B, C, T, X), C the variables; of maps (B, days, Y, X)
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,12 @@ from dlgd.core.specs import INVERSE, MapSpec
 from dlgd.models import blocks, priors
 
 Memory = tuple[Tensor, Tensor] | None
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def uncompiled(function: F) -> F:
+    """Leave a function out of torch.compile. PyTorch's own decorator does not tell that the signature stays."""
+    return cast("F", torch.compiler.disable(function))
 
 
 class Solver(nn.Module):
@@ -150,7 +157,7 @@ class FourDVarNet(Network):
         (gradient,) = torch.autograd.grad(self.cost(x, observations, flags).sum(), x, create_graph=differentiable)
         return gradient
 
-    @torch.compiler.disable
+    @uncompiled
     def estimates(self, input: Tensor) -> list[Tensor]:
         """What `forward` is given -> what it gives, after each of the repeats."""
         learning = torch.is_grad_enabled()
@@ -161,9 +168,9 @@ class FourDVarNet(Network):
             memory: Memory = None
             size: Tensor | None = None
             found = []
-            for repeat in range(self.repeats):
-                if repeat > 0:
-                    x, size, memory = x.detach(), size.detach(), tuple(part.detach() for part in memory)
+            for _ in range(self.repeats):
+                if size is not None and memory is not None:  # from the second repeat on
+                    x, size, memory = x.detach(), size.detach(), (memory[0].detach(), memory[1].detach())
                 for number in range(1, self.steps + 1):
                     x, size, memory = step(number, x, size, memory, observations, flags, learning)
                 found.append(blocks.crop(x, self.halo))

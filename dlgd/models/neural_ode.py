@@ -7,7 +7,7 @@ makes up for its own error.
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import fields, is_dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -115,6 +115,7 @@ class LorenzODE(ODENetwork):
 
     def use_scaling(self, scaling: Scaling) -> None:
         """That of the data, which they know once they are prepared."""
+        assert isinstance(self.dynamics, Scaled)
         self.dynamics.use_scaling(scaling)
 
 
@@ -132,14 +133,21 @@ class Scaled(nn.Module, Dynamics):
     there.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, dynamics: Dynamics, scaling: Scaling, factor: float | None = None) -> None:
         super().__init__()
         self.physical, self.size = dynamics, dynamics.size
         # in the checkpoint: the network may be made before the data are
         self.register_buffer("mean", torch.tensor(scaling.mean))
         self.register_buffer("std", torch.tensor(scaling.std))
-        names = () if factor is None else [field.name for field in fields(dynamics) if field.name != "size"]
-        self.factors = nn.ParameterDict({name: nn.Parameter(torch.tensor(float(factor))) for name in names})
+        factors: dict[str, nn.Parameter] = {}
+        if factor is not None:
+            assert is_dataclass(dynamics), "the parameters of equations are the fields of a dataclass"
+            names = [field.name for field in fields(dynamics) if field.name != "size"]
+            factors = {name: nn.Parameter(torch.tensor(float(factor))) for name in names}
+        self.factors = nn.ParameterDict(factors)
 
     def use_scaling(self, scaling: Scaling) -> None:
         """Take another mean and standard deviation."""
@@ -149,7 +157,10 @@ class Scaled(nn.Module, Dynamics):
     def equations(self) -> Dynamics:
         """With the parameters as they are now."""
         learned = {name: factor * getattr(self.physical, name) for name, factor in self.factors.items()}
-        return replace(self.physical, **learned) if learned else self.physical
+        if not learned:
+            return self.physical
+        assert is_dataclass(self.physical)
+        return replace(self.physical, **learned)
 
     def tendency(self, state: Tensor) -> Tensor:
         """(..., size), per unit of time."""

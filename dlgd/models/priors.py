@@ -140,9 +140,11 @@ def objective(
     """
     truth = torch.where(batch.mask, batch.target, 0.0)
     cost_of_truth = (prior(truth) - truth).square().mean()
-    total, terms = 0.0, {}
+    total: Tensor | float = 0.0
+    terms: dict[str, Tensor] = {}
     for estimate in estimates:
         value, terms = loss(prediction=estimate, target=batch.target, mask=batch.mask)
         cost = 0.5 * weight * ((prior(estimate) - estimate).square().mean() + cost_of_truth)
         total, terms = total + value + cost, terms | {"prior": cost.detach()}
+    assert isinstance(total, Tensor), "there is at least one estimate"
     return total, terms
