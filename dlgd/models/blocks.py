@@ -248,10 +248,10 @@ class Estimator(Network):
                 "model.predict_std=true is for the assimilation or interpolation of observations, which "
                 f"data={spec.name} does not ask for: try model.predict_std=false"
             )
-        if kind in ("assimilation", "interpolation"):
+        if kind == "assimilation":
             self.guess = spec.input_slice(FIRST_GUESS)
-        if isinstance(spec, MapSpec):
-            guesses = range(len(spec.input_channels))[self.guess][spec.predicted_days]
+        elif isinstance(spec, MapSpec):
+            guesses = range(len(spec.input_channels))[spec.input_slice(FIRST_GUESS)][spec.predicted_days]
             self.guess, self.scored = slice(guesses.start, guesses.stop), slice(count // 2, count // 2 + 1)
         self.tells_std = predict_std
         self.scores_given = SCORES_OF_STD if predict_std else ()
