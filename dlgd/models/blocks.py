@@ -251,7 +251,7 @@ class Estimator(Network):
         if kind in ("assimilation", "interpolation"):
             self.guess = spec.input_slice(FIRST_GUESS)
         if isinstance(spec, MapSpec):
-            guesses = range(len(spec.input_channels))[self.guess][spec.predicted_days]
+            guesses = range(len(spec.input_channels))[spec.input_slice(FIRST_GUESS)][spec.predicted_days]
             self.guess, self.scored = slice(guesses.start, guesses.stop), slice(count // 2, count // 2 + 1)
         self.tells_std = predict_std
         self.scores_given = SCORES_OF_STD if predict_std else ()
