@@ -60,7 +60,7 @@ def digest(dataset: xr.Dataset) -> str:
 def write(dataset: xr.Dataset, path: Path) -> None:
     """Write with the digest as an attribute, atomically."""
     try:
-        with written_whole(path) as partial:
+        with written_whole(path, shared=True) as partial:
             dataset.assign_attrs(digest=digest(dataset)).to_netcdf(partial, engine="netcdf4")
     except (OSError, RuntimeError) as error:  # HDF5 tells of a full disk by a RuntimeError
         raise Refusal(f"cannot write {path}: {error}; make room or set DLGD_CACHE") from error

@@ -11,13 +11,14 @@ from dlgd.core.errors import Refusal
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def written_whole(path: Path, *, shared: bool = False) -> Iterator[Path]:
     """A place beside `path` to write to, which takes its place at the end; what was there stays if anything fails.
 
-    The content is on the disk before it takes the place, so that not even a power cut leaves half a file. Raises
-    OSError as writing does.
+    The content is on the disk before it takes the place, so that not even a power cut leaves half a file. A process
+    that is killed leaves its half file, which the next one writes over; where several processes may write the same
+    file at once (`shared`), each has its own. Raises OSError as writing does.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial = path.with_name(f".{path.name}.{os.getpid() if shared else 'partial'}")
     try:
         yield partial
         with partial.open("rb") as file:
