@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dlgd.core.errors import Refusal
-from dlgd.results import comparability as alike
+from dlgd.results import comparability
 from dlgd.results.finished import PARENT_TAG, Finished, FinishedRun, Selection
 from dlgd.results.grouping import typed
 
@@ -49,9 +49,9 @@ def choose(
     scored = [run for run in ended if any(_finite(run, split, score) for score in scores)]
     if len(scored) < len(ended):
         notes.append(f"Left out: {len(ended) - len(scored)} finished without a number for {', '.join(scores)}.")
-    groups = alike.by_data(scored, split)
+    groups = comparability.by_data(scored, split)
     if len(groups) > 1:
-        words = alike.in_words(groups)
+        words = comparability.in_words(groups)
         listed = "; ".join(words[:SHOWN]) + ("; ..." if len(words) > SHOWN else "")
         same = len({(run.params.get("data.name"), run.params.get("data.task")) for run in scored}) == 1
         if not any_data or not same:
@@ -103,7 +103,7 @@ def named_scores(runs: Sequence[FinishedRun], split: str, names: Sequence[str]) 
         return named
     scored = [run for run in runs if any(key.startswith(f"{split}/") for key in run.metrics)]
     common = [name for name in names if all(run.metric(f"{split}/{name}") is not None for run in scored)]
-    common.sort(key=lambda name: name == alike.NO_SCORE)
+    common.sort(key=lambda name: name == comparability.NO_SCORE)
     return common[:UNTOLD]
 
 

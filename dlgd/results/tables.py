@@ -45,23 +45,23 @@ def rows_of(
 ) -> tuple[list[Row], list[str]]:
     """Rows of any runs, and then the methods that were scored beside networks (None: all); with the sources of what is
     printed. It comes from `experiment`, else from the experiment that each run was made for."""
-    from dlgd.results import selection as chosen
+    from dlgd.results import selection
     from dlgd.results.comparison import Row
 
     rows, sources = [], set()
     for group in groups:
         newest = max(group.runs.values(), key=lambda run: (run.start, run.run_id))
         seeded = group.kind != "baseline"  # a method gives the same answer whatever the seed of the command
-        header = chosen.header(newest) if experiment is None else experiment
-        fitting = [line for line in header.get("published", ()) if chosen.has(newest, line["row"])]
+        header = selection.header(newest) if experiment is None else experiment
+        fitting = [line for line in header.get("published", ()) if selection.has(newest, line["row"])]
         line = max(fitting, key=lambda one: len(one["row"].split()), default={})  # the one that says most
         runs = group.runs if seeded else {"": newest}
-        rows.append(Row(group.name, chosen.values(runs, split, scores), figures_of(line, scores), seeded))
+        rows.append(Row(group.name, selection.values(runs, split, scores), figures_of(line, scores), seeded))
         if line and header.get("source"):
             sources.add(header["source"])
     flat = [run for group in groups for run in group.runs.values()]
     flat.sort(key=lambda run: (run.start, run.run_id), reverse=True)
-    names = chosen.methods(flat) if methods is None else methods
+    names = selection.methods(flat) if methods is None else methods
     names = names if split == SCORED_BESIDE else ()
     known = [row.scores for row in rows if not row.seeded]
     others = method_rows(flat, names, scores, printed_rows(experiment or {}, scores))
@@ -135,17 +135,18 @@ def write(
 
     `todo` are the commands that make what is not run yet.
     """
-    from dlgd.results import table_formats as formats
+    from dlgd.results import table_formats
     from dlgd.results.selection import as_csv
 
     notes = [table.legend(), *notes]
-    text = [f"# {title}", f"    {command}", formats.markdown(table), *(note.replace("*", r"\*") for note in notes)]
+    escaped = [note.replace("*", r"\*") for note in notes]
+    text = [f"# {title}", f"    {command}", table_formats.markdown(table), *escaped]
     if todo:
         text += ["Not run yet:", "".join(f"    {one}\n" for one in todo)]
     write_text(folder / "comparison.md", "\n\n".join(text).rstrip("\n") + "\n")
-    write_text(folder / "comparison.tex", formats.latex(table, title=title, notes=notes))
-    write_text(folder / "comparison.csv", formats.as_csv(table))
+    write_text(folder / "comparison.tex", table_formats.latex(table, title=title, notes=notes))
+    write_text(folder / "comparison.csv", table_formats.as_csv(table))
     write_text(folder / "runs.csv", as_csv(runs, split, table.scores))
-    formats.print_table(table, title)
+    table_formats.print_table(table, title)
     print("\n".join([*notes, *(["Not run yet:", *todo] if todo else [])]))
     print(f"everything is in {folder}")

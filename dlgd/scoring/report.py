@@ -9,8 +9,7 @@ import xarray as xr
 
 from dlgd.core.contract import Evaluation, Method, Tracker
 from dlgd.core.files import write_text, written_whole
-from dlgd.plotting import cost
-from dlgd.plotting import ranks as rank_histogram
+from dlgd.plotting import cost, ranks
 from dlgd.scoring import descriptions, score, table
 
 KEPT = ("method", "seconds_per_sample")  # of a row, whatever a further evaluation says
@@ -55,9 +54,9 @@ def report(
     stds = {method.name: std for method in methods if (std := method.error_std(samples)) is not None}
     if stds:
         evaluation.error_std_figures(folder / "figures", samples, predictions, stds)
-    ranks = {method.name: counts for method in methods if (counts := method.ranks(samples)) is not None}
-    if ranks:
-        rank_histogram.draw(folder / "figures" / "ranks.png", ranks)
+    rank_counts = {method.name: counts for method in methods if (counts := method.ranks(samples)) is not None}
+    if rank_counts:
+        ranks.draw(folder / "figures" / "ranks.png", rank_counts)
     coders = {method.name: coder for method in methods if (coder := method.coder()) is not None}
     if coders:
         evaluation.coder_figures(folder / "figures", samples, coders)

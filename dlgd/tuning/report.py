@@ -13,7 +13,7 @@ from dlgd.cli import runs
 from dlgd.core.errors import Refusal
 from dlgd.core.files import write_text
 from dlgd.core.paths import CONF
-from dlgd.tuning import outcomes as results
+from dlgd.tuning import outcomes
 from dlgd.tuning.trial import Composer, choice_of_method, experiment
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Best:
 
 def chosen(study: Study, metrics: Mapping[str, str], pick: int | None) -> Best:
     """The best trial (of several metrics, by the first), or the one of this number. Raises Refusal without any."""
-    found = results.best_trials(study, metrics)
+    found = outcomes.best_trials(study, metrics)
     if not found:
         raise Refusal("no trial was completed: the remarks in trials.md say why")
     if pick is not None:
@@ -55,7 +55,7 @@ def best_in_the_mean(study: Study, finalists: Sequence[FrozenTrial], metrics: Ma
     """Among trials that were trained again with other seeds, in a study of their own."""
     (metric, direction), sign = next(iter(metrics.items())), 1
     sign = 1 if direction == "minimize" else -1
-    complete = results.best_trials(study, metrics)
+    complete = outcomes.best_trials(study, metrics)
     runs = {
         trial.number: [one for one in complete if {**one.params, "seed": 0} == {**trial.params, "seed": 0}]
         for trial in finalists
@@ -80,11 +80,11 @@ def best_in_the_mean(study: Study, finalists: Sequence[FrozenTrial], metrics: Ma
 
 def show_table(study: Study, metrics: Mapping[str, str], folder: Path, tracker: Tracker, under: str = "") -> None:
     """Write all trials as a table, record it `under` a folder of the run, and print its first rows."""
-    rows = results.rows(study, metrics)
-    title = f"{study.study_name}: {results.best_in_words(study, metrics)}"
-    for path in results.write_table(folder, rows, title):
+    rows = outcomes.rows(study, metrics)
+    title = f"{study.study_name}: {outcomes.best_in_words(study, metrics)}"
+    for path in outcomes.write_table(folder, rows, title):
         tracker.artifact(path, under)
-    best = results.best_trials(study, metrics)
+    best = outcomes.best_trials(study, metrics)
     if best:
         scores = {f"{under or 'best'}/{name}": value for name, value in zip(metrics, best[0].values, strict=True)}
         tracker.log(scores, len(rows))
@@ -95,7 +95,7 @@ def show_table(study: Study, metrics: Mapping[str, str], folder: Path, tracker: 
 
 def draw(study: Study, metrics: Mapping[str, str], folder: Path, tracker: Tracker) -> None:
     """Optuna's figures."""
-    for path in results.draw(study, metrics, folder / "figures"):
+    for path in outcomes.draw(study, metrics, folder / "figures"):
         tracker.artifact(path, "figures")
 
 

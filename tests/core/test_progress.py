@@ -4,7 +4,6 @@ import logging
 
 import pytest
 
-from dlgd.core import progress as waiting
 from dlgd.core.progress import duration, progress
 
 
@@ -20,12 +19,12 @@ def test_durations(seconds, words):
 def clock(monkeypatch):
     """Seconds, moved by hand."""
     now = [100.0]
-    monkeypatch.setattr(waiting.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("dlgd.core.progress.time.monotonic", lambda: now[0])
     return now
 
 
 def test_without_a_terminal_there_is_a_line_now_and_then(clock, caplog, monkeypatch):
-    monkeypatch.setattr(waiting.sys.stderr, "isatty", lambda: False)
+    monkeypatch.setattr("dlgd.core.progress.sys.stderr.isatty", lambda: False)
     with caplog.at_level(logging.INFO):
         for item in progress("abcdef", "letters"):
             assert item in "abcdef"
@@ -43,7 +42,7 @@ def test_short_work_says_nothing(clock, caplog):
 
 def test_on_a_terminal_there_is_a_bar_and_no_line(caplog, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")
-    monkeypatch.setattr(waiting.sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr("dlgd.core.progress.sys.stderr.isatty", lambda: True)
     assert list(progress([1, 2, 3], "a [b] c")) == [1, 2, 3]
     assert caplog.records == []
     assert "a [b] c" in capsys.readouterr().err

@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from dlgd.core.errors import Refusal
-from dlgd.results import comparability as alike
+from dlgd.results import comparability
 from dlgd.results.finished import PARENT_TAG, Finished, FinishedRun, Selection
 from dlgd.results.grouping import groups
 from dlgd.results.selection import choose, has, header
@@ -255,10 +255,10 @@ def test_what_all_had(recorder):
     recorder.network(1, 1.0, params={"training.steps": 7}, tags={"machine": "2 cores"})
     recorder.run(DATA | BASELINE, {"test/eps": 1.0})
     runs = chosen().runs
-    assert alike.budget(runs) == (
+    assert comparability.budget(runs) == (
         "Budget: not the same for all. Runs: 2 on cpu (1 core), 1 on cpu (2 cores); 1.0 min each in the median, data "
         "and scores included."
     )
-    assert alike.budget(runs[1:2]).startswith("Budget: training.steps=7. Runs: 1 on")
-    assert alike.warnings(runs) == ["Beware: 2 machines: 1 core, 2 cores."]
-    assert not alike.data_changed(runs)
+    assert comparability.budget(runs[1:2]).startswith("Budget: training.steps=7. Runs: 1 on")
+    assert comparability.warnings(runs) == ["Beware: 2 machines: 1 core, 2 cores."]
+    assert not comparability.data_changed(runs)

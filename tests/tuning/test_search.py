@@ -9,8 +9,7 @@ import pytest
 
 from dlgd.core.errors import Refusal
 from dlgd.core.score import Score
-from dlgd.tuning import outcomes as results
-from dlgd.tuning import queue
+from dlgd.tuning import outcomes, queue
 from dlgd.tuning import study as studies
 from tests.tuning import toy
 
@@ -43,7 +42,7 @@ def test_grid(tmp_path):
     assert {(one.params["x"], one.params["kind"]) for one in study.trials} == {
         (x, kind) for x in (0.5, -0.1, 0.2) for kind in ("round", "square")
     }
-    assert results.best_trials(study, job.metrics)[0].params["x"] == -0.1
+    assert outcomes.best_trials(study, job.metrics)[0].params["x"] == -0.1
 
 
 @pytest.mark.parametrize(
@@ -56,7 +55,7 @@ def test_pruners(tmp_path, pruner):
     assert bool(pruned) == (pruner != "none")
     best = min(one.params["x"] ** 2 for one in study.trials)
     assert study.best_value == pytest.approx(best), "the best one is never stopped here"
-    rows = results.rows(study, {"loss": "minimize"})
+    rows = outcomes.rows(study, {"loss": "minimize"})
     assert [row["state"] for row in rows] == ["complete"] * (20 - len(pruned)) + ["pruned"] * len(pruned)
     values = [float(row["loss"]) for row in rows if row["loss"]]
     assert values == sorted(values)
@@ -65,7 +64,7 @@ def test_pruners(tmp_path, pruner):
 def test_whatever_goes_wrong_is_the_trials(tmp_path):
     study = toy.in_turn(toy.job(tmp_path, toy.moody, trials=6))
     assert [one.state.name for one in study.trials] == ["FAIL", "PRUNED", "PRUNED", *["COMPLETE"] * 3]
-    remarks = {row["trial"]: row["remark"] for row in results.rows(study, {"loss": "minimize"})}
+    remarks = {row["trial"]: row["remark"] for row in outcomes.rows(study, {"loss": "minimize"})}
     assert "ZeroDivisionError: bad luck" in remarks["0"]
     assert "diverged: loss is nan at step 3" in remarks["1"]
     assert "diverged: loss=nan" in remarks["2"]
@@ -75,25 +74,25 @@ def test_whatever_goes_wrong_is_the_trials(tmp_path):
 def test_several_metrics(tmp_path):
     job = toy.job(tmp_path, metrics={"loss": "minimize", "size": "minimize"}, sampler="tpe", trials=20)
     study = toy.in_turn(job)
-    front = results.best_trials(study, job.metrics)
+    front = outcomes.best_trials(study, job.metrics)
     assert len(front) > 1
     for one in front:
         assert not any(other.values[0] < one.values[0] and other.values[1] < one.values[1] for other in study.trials)
     losses = [one.values[0] for one in front]
     assert losses == sorted(losses)
-    names = {path.name for path in results.draw(study, job.metrics, tmp_path / "figures")}
+    names = {path.name for path in outcomes.draw(study, job.metrics, tmp_path / "figures")}
     assert names >= {"pareto_front.png", "history_loss.png", "slice_size.png"}
 
 
 def test_table_and_figures(tmp_path):
     job = toy.job(tmp_path, trials=8, metrics={"loss": "maximize"})
     study = toy.in_turn(job)
-    rows = results.rows(study, job.metrics)
+    rows = outcomes.rows(study, job.metrics)
     assert float(rows[0]["loss"]) == max(float(row["loss"]) for row in rows)
-    markdown, comma_separated = results.write_table(tmp_path, rows, "title")
+    markdown, comma_separated = outcomes.write_table(tmp_path, rows, "title")
     assert markdown.read_text().count("\n") == 2 + 2 + 8
     assert comma_separated.read_text().startswith("trial,state,loss,x,kind,seconds,remark")
-    for path in results.draw(study, job.metrics, tmp_path / "figures"):
+    for path in outcomes.draw(study, job.metrics, tmp_path / "figures"):
         assert path.stat().st_size > 10_000
     drawn = {path.name for path in (tmp_path / "figures").glob("*.png")}
     assert drawn == {"history.png", "importances.png", "slice.png", "parallel.png"}

@@ -10,7 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
-from dlgd.tuning import outcomes as results
+from dlgd.tuning import outcomes
 
 SPACE = {"x": FloatDistribution(0.0, 1.0), "kind": CategoricalDistribution(("round_one", "square_one"))}
 
@@ -31,7 +31,7 @@ def drawn(tmp_path, monkeypatch):
             save(figure, path, **options)
 
         monkeypatch.setattr(Figure, "savefig", saved)
-        results.draw(study, {"loss": "minimize"}, tmp_path)
+        outcomes.draw(study, {"loss": "minimize"}, tmp_path)
         return panels
 
     return draw

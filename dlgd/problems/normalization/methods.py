@@ -9,9 +9,9 @@ import numpy as np
 import torch
 import xarray as xr
 
-from dlgd.core import progress as waiting
 from dlgd.core.contract import Method
 from dlgd.core.errors import Refusal
+from dlgd.core.progress import progress
 from dlgd.physics import normalization
 from dlgd.physics.diffusion import Diffusion
 from dlgd.physics.halo import Topology
@@ -37,7 +37,7 @@ class _EachSample(Method):
         pairs = list(zip(samples.alpha_i.values, samples.alpha_j.values, strict=True))
         answers, seconds = [], []
         try:
-            for number, (alpha_i, alpha_j) in enumerate(waiting.progress(pairs, self.name)):
+            for number, (alpha_i, alpha_j) in enumerate(progress(pairs, self.name)):
                 start = time.perf_counter()
                 answers.append(self._solve(number, Diffusion(alpha_i, alpha_j, w, sea, topology)))
                 seconds.append(time.perf_counter() - start)

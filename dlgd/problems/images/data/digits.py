@@ -23,9 +23,9 @@ from dlgd.core.errors import Refusal
 from dlgd.core.options import chosen, from_keywords
 from dlgd.core.specs import ImageSpec
 from dlgd.problems.images.data import digit_splits, drawn_digits, idx
-from dlgd.problems.images.data import samples as image_samples
 from dlgd.problems.images.data.idx import SIZE, Pictures
 from dlgd.problems.images.data.options import DigitOptions, FullSetOptions, Mnist5kOptions
+from dlgd.problems.images.data.samples import dataset, read
 from dlgd.problems.images.data.stream import ImageStream
 from dlgd.problems.images.data.tasks import Task
 
@@ -120,11 +120,11 @@ class Digits(DataSource):
         return samples
 
     def _dataset(self, fields: Mapping[str, Tensor]) -> xr.Dataset:
-        return image_samples.dataset(fields, classes=self.classes, task=self.task.name, name=self.options.name)
+        return dataset(fields, classes=self.classes, task=self.task.name, name=self.options.name)
 
     def read(self, path: Path) -> xr.Dataset:
         """A user's own pictures, of the same size; see the head of `samples.py`."""
-        found = image_samples.read(path, needed=self.task.input, size=SIZE, classes=len(self.classes))
+        found = read(path, needed=self.task.input, size=SIZE, classes=len(self.classes))
         return found.assign_attrs(classes=",".join(self.classes), task=self.task.name, name=self.options.name)
 
     # --- tensors ---------------------------------------------------------------------------------------------

@@ -29,8 +29,7 @@ from dlgd.core.paths import cache_folder
 from dlgd.core.specs import SequenceSpec
 from dlgd.physics.integrators import Dynamics
 from dlgd.physics.systems import attributes_of
-from dlgd.problems.lorenz.data import files as sequence_files
-from dlgd.problems.lorenz.data import presets as lorenz_presets
+from dlgd.problems.lorenz.data import files, presets
 from dlgd.problems.lorenz.data.observations import Observing
 from dlgd.problems.lorenz.data.options import LorenzOptions
 from dlgd.problems.lorenz.data.series import Plan
@@ -55,7 +54,7 @@ class Lorenz(DataSource):
     def __init__(self, options: LorenzOptions, dynamics: Dynamics) -> None:
         self.typed, self.dynamics = options, dynamics
         self.system = str(attributes_of(dynamics)["system"])
-        self.preset, self.options = lorenz_presets.choose(self.system, options.preset, options.task, options.of_preset)
+        self.preset, self.options = presets.choose(self.system, options.preset, options.task, options.of_preset)
         self.observing = Observing(**self.options["observations"])
         self._series = np.empty((0, dynamics.size))
         self._starts: dict[str, np.ndarray] = {}
@@ -67,7 +66,7 @@ class Lorenz(DataSource):
     @property
     def forecasts(self) -> bool:
         """Whether later steps are asked for, not the observed ones."""
-        return self.typed.task in lorenz_presets.FORECASTS
+        return self.typed.task in presets.FORECASTS
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -213,7 +212,7 @@ class Lorenz(DataSource):
             starts = torch.from_numpy(self._starts[split])
             seen = self.observing.seen(starts, self.length, self._allowed, generator).numpy()
             fields = {"state": truth, "observations": np.where(seen, truth + noise, np.nan)}
-        return sequence_files.dataset(
+        return files.dataset(
             fields, names=self.names, dt=self.options["dt"], forecast=self.forecasts, attrs=self.attributes
         )
 
@@ -254,7 +253,7 @@ class Lorenz(DataSource):
 
     def read(self, path: Path) -> xr.Dataset:
         """A user's own windows, of any length; see the head of `files.py`."""
-        return sequence_files.read(
+        return files.read(
             path,
             names=self.names,
             dt=self.options["dt"],

@@ -11,7 +11,7 @@ import numpy as np
 from dlgd.core.contract import Evaluation
 from dlgd.core.number_format import scientific
 from dlgd.core.score import Score
-from dlgd.problems.lorenz.scores import forecast_scores as compute
+from dlgd.problems.lorenz.scores import forecast_scores
 from dlgd.problems.lorenz.scores.free_run import FREE_SCORES, VALID_TIME, FreeRun, longer
 from dlgd.problems.lorenz.scores.sequences import Climate, held_forecast, truth_of, with_prediction
 from dlgd.scoring.published import published_rows
@@ -79,8 +79,8 @@ class ForecastEvaluation(Evaluation):
     def scores(self, samples: xr.Dataset, prediction: np.ndarray) -> dict[str, float]:
         """See the class. Raises ValueError for what cannot be scored."""
         truth, forecast, exploded = held_forecast(samples, prediction)
-        skill = compute.skill(truth, forecast, _last(samples))
-        errors = compute.rmse(truth, forecast)
+        skill = forecast_scores.skill(truth, forecast, _last(samples))
+        errors = forecast_scores.rmse(truth, forecast)
         scores = {"mse": ((truth - forecast) ** 2).mean(), "valid_time": self._valid_time(samples, truth, forecast)}
         for lead in LEADS:
             if lead <= len(errors):
@@ -90,11 +90,11 @@ class ForecastEvaluation(Evaluation):
         return {name: float(value) for name, value in scores.items()}
 
     def _valid_time(self, samples: xr.Dataset, truth: np.ndarray, forecast: np.ndarray) -> float:
-        steps = compute.valid_steps(truth, forecast, Climate.of(truth))
+        steps = forecast_scores.valid_steps(truth, forecast, Climate.of(truth))
         return float(steps.mean() * samples.attrs["dt"] * self._exponent(samples))
 
     def _exponent(self, samples: xr.Dataset) -> float:
-        return compute.leading_exponent(samples.attrs) if self.exponent is None else self.exponent
+        return forecast_scores.leading_exponent(samples.attrs) if self.exponent is None else self.exponent
 
     def further(self, samples: xr.Dataset) -> tuple[Evaluation, xr.Dataset] | None:
         """Free runs, which are scored by their climate."""
@@ -112,9 +112,9 @@ class ForecastEvaluation(Evaluation):
         forecasts = {name: held_forecast(samples, each)[1] for name, each in predictions.items()}
         truth, last, dt = truth_of(samples, "lead"), _last(samples), float(samples.attrs["dt"])
         time = dt * np.arange(1, truth.shape[1] + 1)
-        errors = {name: compute.rmse(truth, each) for name, each in forecasts.items()}
-        skills = {name: compute.skill(truth, each, last) for name, each in forecasts.items()}
-        limit = compute.VALID * Climate.of(truth).spread
+        errors = {name: forecast_scores.rmse(truth, each) for name, each in forecasts.items()}
+        skills = {name: forecast_scores.skill(truth, each, last) for name, each in forecasts.items()}
+        limit = forecast_scores.VALID * Climate.of(truth).spread
         save(folder / "error_by_lead.png", draw.by_lead(time, errors, skills, limit=limit))
         names = list(samples.variable.values)
         save(folder / "trajectories.png", draw.trajectories(time, truth, forecasts, names))

@@ -21,9 +21,9 @@ from typing import Protocol
 import numpy as np
 import xarray as xr
 
-from dlgd.core import progress as waiting
 from dlgd.core.contract import SPLITS
 from dlgd.core.errors import Refusal
+from dlgd.core.progress import progress
 from dlgd.physics.diffusion import open_faces
 from dlgd.physics.halo import Topology
 from dlgd.problems.normalization.data import fields
@@ -112,7 +112,7 @@ def open_folder(path: Path, layout: Layout) -> Folder:
 def read(path: Path, layout: Layout) -> xr.Dataset:
     """All samples of a folder, with gamma where every one has it."""
     folder = open_folder(path, layout)
-    samples = assemble([folder.read(name) for name in waiting.progress(folder.names, f"reading {path}")], layout)
+    samples = assemble([folder.read(name) for name in progress(folder.names, f"reading {path}")], layout)
     known = "gamma" in samples and bool(samples.gamma.notnull().any(("y", "x")).all())
     return samples if known else samples.drop_vars("gamma", errors="ignore")
 

@@ -16,11 +16,11 @@ import torch
 import xarray as xr
 
 from dlgd.core import cache
-from dlgd.core import progress as waiting
 from dlgd.core.contract import SPLITS, Stream
 from dlgd.core.errors import Refusal
 from dlgd.core.options import chosen, from_keywords
 from dlgd.core.paths import cache_folder
+from dlgd.core.progress import progress
 from dlgd.physics import normalization
 from dlgd.problems.normalization.data import fields
 from dlgd.problems.normalization.data.folders import Folder, Layout, assemble, open_folder
@@ -111,7 +111,7 @@ class NemovarFiles(OperatorSource):
         splits = self._splits()
         places = list(dict.fromkeys(place for split in SPLITS for place in splits[split]))
         title = f"data={self.options.name}: reading"
-        whole = assemble([folder.read(name) for folder, name in waiting.progress(places, title)], self.layout)
+        whole = assemble([folder.read(name) for folder, name in progress(places, title)], self.layout)
         whole = self._with_exact(whole)
         number = {place: n for n, place in enumerate(places)}
         self._keep_samples({split: whole.isel(sample=[number[place] for place in splits[split]]) for split in SPLITS})
@@ -183,7 +183,7 @@ class NemovarFiles(OperatorSource):
         gamma = samples.gamma.values.copy()
         guard = cache.lock(folder)
         try:
-            for number in waiting.progress(missing, f"data={name}: exact coefficients"):
+            for number in progress(missing, f"data={name}: exact coefficients"):
                 one = samples.isel(sample=[number]).drop_vars(["gamma", "sample", "file"])
                 kept = folder / f"{samples.file.values[number]}-{cache.digest(one)[:12]}.nc"
                 gamma[number] = cache.get(kept, lambda one=one: self._exact(one)).gamma.values[0]

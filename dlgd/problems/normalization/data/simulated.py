@@ -22,11 +22,11 @@ import numpy as np
 import xarray as xr
 
 from dlgd.core import cache
-from dlgd.core import progress as waiting
 from dlgd.core.contract import SPLITS
 from dlgd.core.errors import Refusal
 from dlgd.core.options import from_keywords
 from dlgd.core.paths import cache_folder
+from dlgd.core.progress import progress
 from dlgd.physics import coastline, diffusion, grids, normalization
 from dlgd.problems.normalization.data import fields
 from dlgd.problems.normalization.data.folders import Layout
@@ -156,7 +156,7 @@ class NormalizationCoefficients(OperatorSource):
         try:
             base = self._keep("grid.nc", self._make_base)
             made = {split: [] for split in SPLITS}
-            for split, number in waiting.progress(self._pairs(), f"data={self.options.name}"):
+            for split, number in progress(self._pairs(), f"data={self.options.name}"):
                 file = f"{split}-{number:03d}.nc"
                 made[split].append(self._keep(file, lambda p=split, n=number: self._make_sample(base, p, n)))
         finally:

@@ -18,8 +18,7 @@ import xarray as xr
 
 from dlgd.core.constants import KM_PER_DEGREE
 from dlgd.core.errors import Refusal
-from dlgd.problems.ssh.data import map_axes as ssh_axes
-from dlgd.problems.ssh.data import map_names as ssh_names
+from dlgd.problems.ssh.data import map_axes, map_names
 from dlgd.problems.ssh.data.map_axes import Box
 
 log = logging.getLogger(__name__)
@@ -74,21 +73,21 @@ class Opened:
     def read(self, chosen: np.ndarray) -> np.ndarray:
         """(maps, lat, lon) float32 m; `chosen` are positions among the wanted maps."""
         index = dict(zip(self.dims, (self.maps[chosen], self.rows, self.columns), strict=True))
-        with ssh_names.opened(self.path) as dataset:
-            field = ssh_names.in_metres(dataset, self.variable, index, self.path)
+        with map_names.opened(self.path) as dataset:
+            field = map_names.in_metres(dataset, self.variable, index, self.path)
             missing = [dim for dim in self.dims if dim not in field.dims]  # of a file with a single map
             return field.expand_dims(missing).transpose(*self.dims).values
 
 
 def look(path: Path, role: str, variable: str | None, reading: Reading) -> Opened:
     """Axes of a file; nothing else is read."""
-    with ssh_names.opened(path) as dataset:
-        name = ssh_names.find(dataset, role, variable, path)
-        axes = {axis: ssh_names.find(dataset, axis, reading.names.get(axis), path) for axis in ("time", "lat", "lon")}
+    with map_names.opened(path) as dataset:
+        name = map_names.find(dataset, role, variable, path)
+        axes = {axis: map_names.find(dataset, axis, reading.names.get(axis), path) for axis in ("time", "lat", "lon")}
         lat, lon = (dataset[axes[axis]].values.astype(float) for axis in ("lat", "lon"))
-        rows, lat = ssh_axes.latitudes(lat, reading.box, path)
-        columns, lon = ssh_axes.longitudes(lon, reading.box, path)
-        days = ssh_axes.days(ssh_axes.times(dataset, axes["time"], reading.time_units, path))
+        rows, lat = map_axes.latitudes(lat, reading.box, path)
+        columns, lon = map_axes.longitudes(lon, reading.box, path)
+        days = map_axes.days(map_axes.times(dataset, axes["time"], reading.time_units, path))
         dims = tuple(str(dataset[axes[axis]].dims[0]) if dataset[axes[axis]].dims else axis for axis in axes)
         _check_dimensions(dataset, name, dims, path)
     first, last = reading.period
@@ -98,7 +97,7 @@ def look(path: Path, role: str, variable: str | None, reading: Reading) -> Opene
 
 def _check_dimensions(dataset: xr.Dataset, name: str, dims: tuple[str, ...], path: Path) -> None:
     """Of the variable, or the largest of a sum: time, lat and lon, and others of length one."""
-    largest = max((dataset[part] for _, part in ssh_names.summands(dataset, name)), key=lambda field: field.ndim)
+    largest = max((dataset[part] for _, part in map_names.summands(dataset, name)), key=lambda field: field.ndim)
     others = [dim for dim in largest.dims if dim not in dims and largest.sizes[dim] > 1]
     needed = {dim for dim in dims if dim in dataset.dims}  # a file with a single map may have a time without dimension
     if others or not needed <= set(largest.dims):
@@ -145,7 +144,7 @@ def reference(paths: Sequence[Path], *, target: str | None, reading: Reading) ->
     missing = int((~np.isfinite(values).any(axis=(1, 2))).sum())
     if missing:
         log.info("%s: %d of %d days are missing", where, missing, len(days))
-    heights = (("time", "lat", "lon"), values, {"units": "m", "standard_name": ssh_names.HEIGHTS[0]})
+    heights = (("time", "lat", "lon"), values, {"units": "m", "standard_name": map_names.HEIGHTS[0]})
     return xr.Dataset({"ssh": heights}, coordinates(days, opened[0].lat, opened[0].lon), _attributes(opened[0]))
 
 
@@ -173,7 +172,7 @@ def _together(paths: Sequence[Path], role: str, variable: str | None, reading: R
 
 
 def _check_same_grid(file: Opened, lat: np.ndarray, lon: np.ndarray, other: str) -> None:
-    if not (ssh_axes.same_axis(file.lat, lat) and ssh_axes.same_axis(file.lon, lon)):
+    if not (map_axes.same_axis(file.lat, lat) and map_axes.same_axis(file.lon, lon)):
         raise Refusal(
             f"{file.path} stands on another grid than {other}: {_grid(file.lat, file.lon)} instead of "
             f"{_grid(lat, lon)}: interpolate one to the other first"

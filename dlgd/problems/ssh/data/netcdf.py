@@ -14,11 +14,7 @@ import xarray as xr
 from dlgd.core.contract import SPLITS
 from dlgd.core.errors import Refusal
 from dlgd.core.options import from_keywords
-from dlgd.problems.ssh.data import map_axes as ssh_axes
-from dlgd.problems.ssh.data import map_files as ssh_files
-from dlgd.problems.ssh.data import map_names as ssh_names
-from dlgd.problems.ssh.data import map_samples as ssh_samples
-from dlgd.problems.ssh.data import track_files as ssh_track_files
+from dlgd.problems.ssh.data import map_axes, map_files, map_names, map_samples, track_files
 from dlgd.problems.ssh.data.map_axes import Box
 from dlgd.problems.ssh.data.map_files import Reading
 from dlgd.problems.ssh.data.map_samples import OBSERVATIONS, consecutive
@@ -71,7 +67,7 @@ class SSHNetCDFOptions(MapOptions):
         if self.time_units is not None and " since " not in self.time_units:
             raise Refusal(f"data.time_units={self.time_units} must be such as 'days since 2012-10-01', or null")
         Box.of(self.box)
-        ssh_axes.period(self.period)
+        map_axes.period(self.period)
         if set(self.splits) != {*SPLITS, "gap"}:
             raise Refusal(f"data.splits must give {', '.join(SPLITS)}, and the days of the gap between them (or null)")
         gap = self.splits["gap"]
@@ -86,7 +82,7 @@ class SSHNetCDFOptions(MapOptions):
         given = [self.splits[split] for split in SPLITS]
         if not any(isinstance(one, list | tuple) for one in given):
             return None
-        return {split: ssh_axes.period(one, f"data.splits.{split}") for split, one in zip(SPLITS, given, strict=True)}
+        return {split: map_axes.period(one, f"data.splits.{split}") for split, one in zip(SPLITS, given, strict=True)}
 
     def _check_shares(self) -> None:
         for split in SPLITS:
@@ -147,29 +143,29 @@ class SSHNetCDF(SSHSource):
         if self.options.path is None:
             raise Refusal(f"data={self.options.name} needs files: type path=<file, folder or pattern of the reference>")
         options = self.options
-        reading = Reading(options.names, options.time_units, Box.of(options.box), ssh_axes.period(options.period))
-        paths = ssh_files.files("path", self.options.path)
-        sea = ssh_files.reference(paths, target=self.options.target, reading=reading)
+        reading = Reading(options.names, options.time_units, Box.of(options.box), map_axes.period(options.period))
+        paths = map_files.files("path", self.options.path)
+        sea = map_files.reference(paths, target=self.options.target, reading=reading)
         variable, places = self._observations(paths)
         if not places:
             log.info("data=%s: %s is observed by simulated satellites", self.options.name, sea.attrs["title"])
             return self._observing().observe(sea)
-        if ssh_track_files.along_track(places[0], self.options.names):
+        if track_files.along_track(places[0], self.options.names):
             record = self._from_tracks(places, sea)
         elif self.options.held_out is not None:
             raise Refusal(
                 f"data.held_out={self.options.held_out} cannot be told from the others in maps: type data.held_out=null"
             )
         else:
-            maps = ssh_files.gridded(places, variable=variable, sea=sea, reading=reading)
+            maps = map_files.gridded(places, variable=variable, sea=sea, reading=reading)
             record = sea.assign(observations=(("time", "lat", "lon"), maps, OBSERVATIONS))
         self._compare(record)
         return record
 
     def _observations(self, paths: Sequence[Path]) -> tuple[str | None, list[Path]]:
         """The name of gridded observations, where it is known, and their files: none, if they shall be simulated."""
-        with ssh_names.opened(paths[0]) as dataset:
-            names, known = {str(name) for name in dataset.variables}, ssh_names.recognized(dataset, "observations")
+        with map_names.opened(paths[0]) as dataset:
+            names, known = {str(name) for name in dataset.variables}, map_names.recognized(dataset, "observations")
         if self.options.observations is None:
             return known, list(paths) if known is not None else []
         if self.options.observations == SIMULATED:
@@ -177,13 +173,13 @@ class SSHNetCDF(SSHSource):
         if isinstance(self.options.observations, str) and self.options.observations in names:
             return self.options.observations, list(paths)
         try:
-            return self.options.names.get("observations"), ssh_files.files("observations", self.options.observations)
+            return self.options.names.get("observations"), map_files.files("observations", self.options.observations)
         except Refusal as error:
             raise Refusal(f"{error}, and it is no variable of {paths[0]}: {', '.join(sorted(names))}") from error
 
     def _from_tracks(self, places: Sequence[Path], sea: xr.Dataset) -> xr.Dataset:
         """Points, and their means over cells and days."""
-        table = ssh_track_files.table(
+        table = track_files.table(
             places,
             variable=self.options.names.get("observations"),
             names=self.options.names,
@@ -201,21 +197,21 @@ class SSHNetCDF(SSHSource):
         """A file with maps of observations as it was trained with, or under other names in common use, with heights to
         be scored with or without; or samples or a record, see `map_samples.py`. Box and period are not applied.
         """
-        with ssh_names.opened(path) as dataset:
+        with map_names.opened(path) as dataset:
             own = isinstance(self.options.observations, str) and self.options.observations in dataset.variables
-            variable = self.options.observations if own else ssh_names.recognized(dataset, "observations")
-            target = self.options.target or ssh_names.recognized(dataset, "target")
-            scored = target not in (None, SAMPLED) and ssh_names.has(dataset, target)
+            variable = self.options.observations if own else map_names.recognized(dataset, "observations")
+            target = self.options.target or map_names.recognized(dataset, "target")
+            scored = target not in (None, SAMPLED) and map_names.has(dataset, target)
         if variable in (None, "observations"):
             return super().read(path)
-        reading = Reading(self.options.names, self.options.time_units, Box.of(None), ssh_axes.period(None))
+        reading = Reading(self.options.names, self.options.time_units, Box.of(None), map_axes.period(None))
         if scored:
-            sea = ssh_files.reference([path], target=target, reading=reading)
-            maps = ssh_files.gridded([path], variable=variable, sea=sea, reading=reading)
+            sea = map_files.reference([path], target=target, reading=reading)
+            maps = map_files.gridded([path], variable=variable, sea=sea, reading=reading)
             record = sea.assign(observations=(("time", "lat", "lon"), maps, OBSERVATIONS))
         else:
-            record = ssh_files.unreferenced(path, variable=variable, reading=reading)
-        return self._with_attributes(ssh_samples.complete(ssh_samples.of_record(record), path))
+            record = map_files.unreferenced(path, variable=variable, reading=reading)
+        return self._with_attributes(map_samples.complete(map_samples.of_record(record), path))
 
     def _compare(self, record: xr.Dataset) -> None:
         """Warn where observations and reference seem to be different things."""

@@ -20,7 +20,6 @@ import numpy as np
 import torch
 import xarray as xr
 
-from dlgd.core import progress as waiting
 from dlgd.core.constants import (
     CF_CONVENTIONS,
     DAYS_PER_YEAR,
@@ -31,6 +30,7 @@ from dlgd.core.constants import (
     SECONDS_PER_DAY,
 )
 from dlgd.core.errors import Refusal
+from dlgd.core.progress import progress
 from dlgd.physics.qg import TwoLayerFlow
 
 FIRST_DAY = "2001-01-01T12"  # of what is kept: heights are those of noon, in the middle of a calendar day
@@ -54,7 +54,6 @@ def simulate(
     dissipation_hours: float = 3.0,
     seed: int = 0,
     device: torch.device | str = "cpu",
-    progress: bool = True,
 ) -> xr.Dataset:
     """ssh (time, lat, lon) in m, float32, at noon of consecutive days; nothing is kept on disk here.
 
@@ -88,8 +87,7 @@ def simulate(
     state = flow.random_state(speed=FIRST_SPEED, seed=seed, wavelength=wavelength)
     kept = max(1, round(years * DAYS_PER_YEAR))
     ssh = np.empty((kept, cells, cells), np.float32)
-    days = range(days_of_spinup + kept)
-    for day in waiting.progress(days, "simulating the sea, days") if progress else days:
+    for day in progress(range(days_of_spinup + kept), "simulating the sea, days"):
         if day >= days_of_spinup:
             psi = flow.maps(flow.streamfunction(state)[0])
             ssh[day - days_of_spinup] = (f / GRAVITY * psi).cpu().numpy()

@@ -23,8 +23,7 @@ from dlgd.core.contract import SPLITS, Batch, DataSource, Method, Scaling, Strea
 from dlgd.core.errors import Refusal
 from dlgd.core.options import chosen
 from dlgd.core.specs import MapSpec
-from dlgd.problems.ssh.data import first_guesses as ssh_guess
-from dlgd.problems.ssh.data import map_samples as ssh_samples
+from dlgd.problems.ssh.data import first_guesses, map_samples
 from dlgd.problems.ssh.data.observing import Observing
 from dlgd.problems.ssh.data.options import MapOptions
 from dlgd.problems.ssh.data.stream import Lengths, Maps, MapStream, Windows, channel_groups, joined
@@ -113,7 +112,7 @@ class SSHSource(DataSource):
         if not self._statistics["std"] > 0:
             raise Refusal(f"data={self.options.name}: the sea surface of the training split is flat or unknown")
         sea = np.isfinite(record.ssh.values).any(axis=0)
-        cut = {split: ssh_samples.cut(record, splits[split], self.options.margin, sea) for split in SPLITS}
+        cut = {split: map_samples.cut(record, splits[split], self.options.margin, sea) for split in SPLITS}
         self._samples = {split: self._with_attributes(samples) for split, samples in cut.items()}
 
     def _check_splits(self, splits: Mapping[str, slice]) -> None:
@@ -163,7 +162,7 @@ class SSHSource(DataSource):
 
     def read(self, path: Path) -> xr.Dataset:
         """A user's own samples, or a record; see `map_samples.py`."""
-        return self._with_attributes(ssh_samples.read(path))
+        return self._with_attributes(map_samples.read(path))
 
     # --- tensors -------------------------------------------------------------------------------------------------
 
@@ -203,8 +202,8 @@ class SSHSource(DataSource):
             raise Refusal(f"data={options.name}: no day of the training split is known; choose a larger one")
         if options.resample_observations and not again:
             count = options.first_guess.get("observation_draws", 1)
-            others = ssh_guess.shifts(train.sizes["sample"], count)[1:]
-            seen = [self._maps(ssh_guess.observed_by_others(train, shift), days, device) for shift in others]
+            others = first_guesses.shifts(train.sizes["sample"], count)[1:]
+            seen = [self._maps(first_guesses.observed_by_others(train, shift), days, device) for shift in others]
             maps, length = joined([maps, *seen]), len(days) + 1
             centres = np.concatenate([centres + number * length for number in range(count)])
         size = train.sea.shape if options.patch is None else (options.patch, options.patch)
@@ -265,7 +264,7 @@ class SSHSource(DataSource):
         """Its maps, scaled; NaN on days of the axis that no window around a sample has."""
         if self._method.learns:
             self._method.fit(self.samples("train"))
-        known, answer = ssh_guess.maps(self._method, samples, half=self.options.half)
+        known, answer = first_guesses.maps(self._method, samples, half=self.options.half)
         scaled = np.full((len(days), *samples.sea.shape), np.nan, dtype=np.float32)
         scaled[_places(known, days)] = (answer - self._statistics["mean"]) / self._statistics["std"]
         return torch.from_numpy(scaled)

@@ -14,14 +14,13 @@ import numpy as np
 import xarray as xr
 
 from dlgd.core.errors import Refusal
-from dlgd.problems.ssh.data import map_axes as ssh_axes
-from dlgd.problems.ssh.data import map_names as ssh_names
+from dlgd.problems.ssh.data import map_axes, map_names
 
 
 def along_track(path: Path, names: Mapping[str, str | None]) -> bool:
     """Whether a file's latitudes stand along its times, as those of a satellite do and those of maps do not."""
-    with ssh_names.opened(path) as dataset:
-        lat, time = (dataset[ssh_names.find(dataset, axis, names.get(axis), path)].dims for axis in ("lat", "time"))
+    with map_names.opened(path) as dataset:
+        lat, time = (dataset[map_names.find(dataset, axis, names.get(axis), path)].dims for axis in ("lat", "time"))
     return len(time) == 1 and time[0] in lat
 
 
@@ -70,14 +69,14 @@ def _points(
 ) -> tuple[dict[str, np.ndarray], str]:
     """ssh, time, lat and lon (n,) of a file, and its satellite; only the period's part of it is read."""
     days = sea.time.values.astype("datetime64[D]")
-    with ssh_names.opened(path) as dataset:
-        name = ssh_names.find(dataset, "track", variable, path)
-        lat, lon, time = (ssh_names.find(dataset, axis, names.get(axis), path) for axis in ("lat", "lon", "time"))
-        stamps = ssh_axes.times(dataset, time, time_units, path)
+    with map_names.opened(path) as dataset:
+        name = map_names.find(dataset, "track", variable, path)
+        lat, lon, time = (map_names.find(dataset, axis, names.get(axis), path) for axis in ("lat", "lon", "time"))
+        stamps = map_axes.times(dataset, time, time_units, path)
         along = dataset[time].dims[0]
         day = stamps.astype("datetime64[D]")
         chosen = np.flatnonzero((day >= days[0]) & (day <= days[-1]))
-        heights = ssh_names.in_metres(dataset, name, {along: chosen}, path)
+        heights = map_names.in_metres(dataset, name, {along: chosen}, path)
         places = [dataset[axis].isel({along: chosen}) for axis in (lat, lon)]
         fields = [field.drop_vars(list(field.coords)) for field in places]
         if along not in heights.dims or any(not set(field.dims) <= set(heights.dims) for field in fields):

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from dlgd.core import progress as waiting
 from dlgd.core.errors import Refusal
+from dlgd.core.progress import progress
 from dlgd.problems.ssh.methods.covariances import correlation, in_space, in_time
 from dlgd.problems.ssh.methods.oi_tiles import Tile, cut, tiles_of
 from dlgd.problems.ssh.methods.sea_points import Points
@@ -91,7 +91,7 @@ def posterior(
     )
     total = torch.zeros((1 + with_variance, len(t), grid.sea.size), dtype=torch.float64, device=device)
     stretches = cut(t, TILE_DAYS)
-    for stretch in stretches if title is None else waiting.progress(stretches, title):
+    for stretch in stretches if title is None else progress(stretches, title):
         tiles = tiles_of(rows, columns, grid.sea, observations, stretch, selection.reach, selection.most)
         members = torch.from_numpy(stretch.members).to(device)
         days, of_days = torch.from_numpy(t[stretch.members]).to(device), torch.from_numpy(stretch.weights).to(device)

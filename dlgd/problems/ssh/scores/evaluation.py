@@ -14,7 +14,7 @@ from dlgd.core.contract import Evaluation
 from dlgd.core.errors import Refusal
 from dlgd.core.number_format import decimals
 from dlgd.core.score import Score
-from dlgd.problems.ssh.scores import tracks as ssh_tracks
+from dlgd.problems.ssh.scores import tracks
 from dlgd.problems.ssh.scores.errors import daily_rmse, flow_scores, height_scores
 from dlgd.problems.ssh.scores.maps import Maps, box_of, maps_of, observed_on, shaped
 from dlgd.problems.ssh.scores.spectra import Spectra, spectra
@@ -42,8 +42,8 @@ class SshEvaluation(Evaluation):
     rmse_u: m/s, of the length of the error of the geostrophic velocity vector; rmse_vorticity: of the relative
         vorticity over f; explained_variance_u and _vorticity. Cells on the rim and beside land are left out.
     lambda_x (km), lambda_x_degrees, lambda_t (days): wavelength and period down to which maps are resolved, and
-        lambda_x_crossing (km), lambda_t_crossing (days): see `ssh_spectra`. What is not resolved at all has none.
-    track_mu, track_sigma, track_lambda_x (km): along the tracks that are held out, if any; see `ssh_tracks`.
+        lambda_x_crossing (km), lambda_t_crossing (days): see `spectra.py`. What is not resolved at all has none.
+    track_mu, track_sigma, track_lambda_x (km): along the tracks that are held out, if any; see `tracks.py`.
 
     box: [south, north, west, east] in degrees, of all scores of maps; None: all of the maps.
     spectra: whether to give the lambdas, and spectral_box their box; None: that of all scores, if there is no land in
@@ -96,7 +96,7 @@ class SshEvaluation(Evaluation):
         scores = height_scores(scored) | flow_scores(scored)
         if (found := self._spectra(maps)) is not None:
             scores |= _lambdas(found)
-        if ssh_tracks.held_out(samples):
+        if tracks.held_out(samples):
             scores |= self._along_tracks(samples, prediction)
         for name, value in scores.items():
             if not np.isfinite(value):
@@ -117,14 +117,14 @@ class SshEvaluation(Evaluation):
             raise Refusal(f"{error} Scores without spectra: evaluation.scores.spectra=false") from error
 
     def _along_tracks(self, samples: xr.Dataset, prediction: np.ndarray) -> dict[str, float]:
-        track = ssh_tracks.track_of(samples, prediction)
-        scores = ssh_tracks.daily_scores(track)
-        if not ssh_tracks.has_segment(track, self.segment_km):
+        track = tracks.track_of(samples, prediction)
+        scores = tracks.daily_scores(track)
+        if not tracks.has_segment(track, self.segment_km):
             self._say(
                 f"track_lambda_x is left out, for no pass that is held out is evaluation.scores.segment_km="
                 f"{self.segment_km:g} km long: try less"
             )
-        elif (wavelength := ssh_tracks.resolved_along(track, self.segment_km)) is not None:
+        elif (wavelength := tracks.resolved_along(track, self.segment_km)) is not None:
             scores["track_lambda_x"] = wavelength
         return scores
 

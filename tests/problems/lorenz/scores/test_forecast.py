@@ -10,7 +10,7 @@ from scipy import signal, stats
 from dlgd.physics.integrators import RK4
 from dlgd.physics.lorenz import Lorenz63
 from dlgd.plotting import style
-from dlgd.problems.lorenz.scores import forecast_scores as compute
+from dlgd.problems.lorenz.scores import forecast_scores
 from dlgd.problems.lorenz.scores.forecast import ForecastEvaluation, skill_text
 from dlgd.problems.lorenz.scores.free_run import BINS, FreeRun, climate_scores, longer, spectrum
 from dlgd.problems.lorenz.scores.identification import IdentificationEvaluation
@@ -98,23 +98,23 @@ def test_the_first_passage_counts(samples):
     truth = samples.state.values
     wrong = truth.copy()
     wrong[:, 4] += 30.0  # and back again
-    assert compute.valid_steps(truth, wrong, Climate.of(truth)).tolist() == [4] * len(truth)
+    assert forecast_scores.valid_steps(truth, wrong, Climate.of(truth)).tolist() == [4] * len(truth)
 
 
 def test_known_exponents_are_published_ones_and_others_are_computed(monkeypatch):
-    assert compute.leading_exponent(SYSTEM) == 0.9056
-    assert compute.leading_exponent({"system": "lorenz96", "size": 40, "forcing": 8.0}) == 1.68
+    assert forecast_scores.leading_exponent(SYSTEM) == 0.9056
+    assert forecast_scores.leading_exponent({"system": "lorenz96", "size": 40, "forcing": 8.0}) == 1.68
     stable = SYSTEM | {"rho": 0.5}  # the origin attracts: the exponents are those of its matrix, the leading one real
     matrix = np.array([[-10, 10, 0], [0.5, -1, 0], [0, 0, -8 / 3]])
-    monkeypatch.setattr(compute, "GROWTH_TIME", 20.0)
-    computed = compute.leading_exponent(stable)
+    monkeypatch.setattr(forecast_scores, "GROWTH_TIME", 20.0)
+    computed = forecast_scores.leading_exponent(stable)
     assert computed == pytest.approx(np.linalg.eigvals(matrix).real.max(), abs=1e-3)
 
 
 @pytest.mark.slow
 def test_a_computed_exponent_is_the_published_one(monkeypatch):
-    monkeypatch.setattr(compute, "KNOWN", {})
-    assert compute.leading_exponent(SYSTEM | {"beta": 2.66667}) == pytest.approx(0.9056, abs=0.03)
+    monkeypatch.setattr(forecast_scores, "KNOWN", {})
+    assert forecast_scores.leading_exponent(SYSTEM | {"beta": 2.66667}) == pytest.approx(0.9056, abs=0.03)
 
 
 def test_a_forecast_that_explodes_is_held_and_said(samples, prediction):

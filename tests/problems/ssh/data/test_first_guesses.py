@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from dlgd.core.contract import SPLITS, Method
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import CONF
-from dlgd.problems.ssh.data import first_guesses as ssh_guess
+from dlgd.problems.ssh.data import first_guesses
 from tests.problems.ssh.data.seas_at_hand import COUNTS, DAYS, Small, record
 
 HALF = DAYS // 2
@@ -72,7 +72,7 @@ def test_maps_of_all_days_that_a_window_has(split):
 
 def test_another_days_tracks():
     train = small(Spy()).samples("train")
-    shifted = ssh_guess.observed_by_others(train, 7)
+    shifted = first_guesses.observed_by_others(train, 7)
     count, own = COUNTS["train"], train.observations.values[: COUNTS["train"]]
     assert shifted.sizes["day"] == count
     errors = own - train.ssh.values
@@ -90,7 +90,7 @@ def test_training_days_are_observed_a_few_times(again):
     stream = source.stream(halo=0, batch_size=16, seed=0, device="cpu")
     assert len(spy.asked) == (3 if again else 1)
     train = source.samples("train")
-    versions = [ssh_guess.observed_by_others(train, shift).observations.values for shift in (10, 20)]
+    versions = [first_guesses.observed_by_others(train, shift).observations.values for shift in (10, 20)]
     versions = [train.observations.values[: COUNTS["train"]], *versions] if again else [train.observations.values]
     std, mean = source.statistics["std"], source.statistics["mean"]
     truth, used = train.ssh.values, set()
@@ -145,4 +145,4 @@ def test_nothing_is_hidden_from_a_method():
 
 
 def test_the_shifts():
-    assert ssh_guess.shifts(730, 3) == [0, 243, 486]
+    assert first_guesses.shifts(730, 3) == [0, 243, 486]

@@ -10,8 +10,7 @@ import pytest
 import xarray as xr
 
 from dlgd.core.errors import Refusal
-from dlgd.problems.ssh.data import map_axes as ssh_axes
-from dlgd.problems.ssh.data import map_files as ssh_files
+from dlgd.problems.ssh.data import map_axes, map_files
 from dlgd.problems.ssh.data.map_axes import Box
 from dlgd.problems.ssh.data.map_files import Reading
 from tests.problems.ssh.data.sea_files import DAYS, LAT, LON, challenge, duacs, fields, registry, seen, starter, truth
@@ -24,15 +23,15 @@ def reading(
     box: Sequence[float] | None = None,
     period: tuple[str, str] | None = None,
 ) -> Reading:
-    return Reading(names=names or {}, time_units=time_units, box=Box.of(box), period=ssh_axes.period(period))
+    return Reading(names=names or {}, time_units=time_units, box=Box.of(box), period=map_axes.period(period))
 
 
 def read(*paths: Path, target: str | None = None, **options: object) -> xr.Dataset:
-    return ssh_files.reference(paths, target=target, reading=reading(**options))
+    return map_files.reference(paths, target=target, reading=reading(**options))
 
 
 def observed(path: Path, sea: xr.Dataset, variable: str | None = None, **options: object) -> np.ndarray:
-    return ssh_files.gridded([path], variable=variable, sea=sea, reading=reading(**options))
+    return map_files.gridded([path], variable=variable, sea=sea, reading=reading(**options))
 
 
 def assert_is_the_truth(sea: xr.Dataset, *, within: float = 1e-7) -> None:
@@ -75,7 +74,7 @@ def test_packed_numbers_northern_rows_first_and_longitudes_to_360(tmp_path):
 
 
 def test_blocks_do_not_change_what_is_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(ssh_files, "BLOCK", 3 * 12 * 16)
+    monkeypatch.setattr(map_files, "BLOCK", 3 * 12 * 16)
     assert_is_the_truth(read(challenge(tmp_path / "ref.nc")), within=1e-6)
 
 
@@ -84,8 +83,8 @@ def test_one_file_for_each_day(tmp_path):
     for number in range(20):
         one = fields(ssh=truth()).isel(time=number if number == 3 else [number])
         one.to_netcdf(tmp_path / f"{(7 * number) % 20:02d}.nc")
-    assert_is_the_truth(read(*ssh_files.files("path", str(tmp_path))))
-    assert_is_the_truth(read(*ssh_files.files("path", str(tmp_path / "*.nc"))))
+    assert_is_the_truth(read(*map_files.files("path", str(tmp_path))))
+    assert_is_the_truth(read(*map_files.files("path", str(tmp_path / "*.nc"))))
 
 
 @pytest.mark.parametrize("order", [("lon", "lat", "time"), ("lat", "time", "lon")])
@@ -271,7 +270,7 @@ def test_files_that_are_none_or_not_whole(tmp_path):
     for share in (0.3, 0.6, 0.9):
         (tmp_path / "part.nc").write_bytes(whole[: int(share * len(whole))])
         refused("part.nc cannot be read, perhaps because it is not whole", read, tmp_path / "part.nc")
-    refused("there is no such file", ssh_files.files, "path", str(tmp_path / "nowhere.nc"))
+    refused("there is no such file", map_files.files, "path", str(tmp_path / "nowhere.nc"))
 
 
 def test_two_files_of_different_grids(tmp_path):
@@ -313,4 +312,4 @@ def test_a_box_elsewhere(tmp_path):
 
 @pytest.mark.parametrize("period", [("2013-01-01", "2012-01-01"), ("soon", "later"), ("2012-01-01",), 7])
 def test_periods_that_are_none(period):
-    refused(r"data.period=", ssh_axes.period, period)
+    refused(r"data.period=", map_axes.period, period)

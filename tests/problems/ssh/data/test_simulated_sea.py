@@ -8,7 +8,7 @@ from dlgd.core.errors import Refusal
 from dlgd.physics.geostrophy import velocity
 from dlgd.problems.ssh.data.simulated_sea import beta_plane, simulate
 
-SMALL = {"years": 0.05, "days_of_spinup": 2, "cells": 32, "progress": False}
+SMALL = {"years": 0.05, "days_of_spinup": 2, "cells": 32}
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def sea() -> xr.Dataset:
 @pytest.fixture(scope="module")
 def turbulent() -> xr.Dataset:
     """On a grid four times as coarse as the default, after the turbulence has grown."""
-    return simulate(years=0.5, days_of_spinup=350, cells=32, progress=False)
+    return simulate(years=0.5, days_of_spinup=350, cells=32)
 
 
 def test_coordinates_and_attributes(sea, tmp_path):

@@ -7,9 +7,7 @@ import pytest
 import xarray as xr
 
 from dlgd.core.errors import Refusal
-from dlgd.problems.ssh.data import map_axes as ssh_axes
-from dlgd.problems.ssh.data import map_files as ssh_files
-from dlgd.problems.ssh.data import track_files as ssh_track_files
+from dlgd.problems.ssh.data import map_axes, map_files, track_files
 from dlgd.problems.ssh.data.map_axes import Box
 from dlgd.problems.ssh.data.map_files import Reading
 from dlgd.problems.ssh.data.observing import cell_means
@@ -18,20 +16,18 @@ from tests.problems.ssh.data.sea_files import LAT, LON, duacs, karin, plane, sta
 
 @pytest.fixture
 def sea(tmp_path):
-    reading = Reading(names={}, time_units=None, box=Box(), period=ssh_axes.period(None))
-    return ssh_files.reference([starter(tmp_path / "sea.nc")], target=None, reading=reading)
+    reading = Reading(names={}, time_units=None, box=Box(), period=map_axes.period(None))
+    return map_files.reference([starter(tmp_path / "sea.nc")], target=None, reading=reading)
 
 
 def table(paths, sea, *, variable=None, names=None, held_out=None) -> xr.Dataset:
-    return ssh_track_files.table(
-        paths, variable=variable, names=names or {}, time_units=None, held_out=held_out, sea=sea
-    )
+    return track_files.table(paths, variable=variable, names=names or {}, time_units=None, held_out=held_out, sea=sea)
 
 
 def test_tracks_are_known_from_maps(tmp_path):
-    assert all(ssh_track_files.along_track(path, {}) for path in [*tracks(tmp_path), karin(tmp_path / "karin.nc")])
-    assert not ssh_track_files.along_track(starter(tmp_path / "a.nc"), {})
-    assert not ssh_track_files.along_track(duacs(tmp_path / "b.nc"), {})
+    assert all(track_files.along_track(path, {}) for path in [*tracks(tmp_path), karin(tmp_path / "karin.nc")])
+    assert not track_files.along_track(starter(tmp_path / "a.nc"), {})
+    assert not track_files.along_track(duacs(tmp_path / "b.nc"), {})
 
 
 def test_points_of_the_2021_challenge(tmp_path, sea):

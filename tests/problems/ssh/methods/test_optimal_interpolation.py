@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 from scipy.stats import chi2
 
-from dlgd.core import progress as waiting
+from dlgd.core import progress
 from dlgd.core.errors import Refusal
 from dlgd.problems.ssh.methods import oi_posterior, optimal_interpolation
 from dlgd.problems.ssh.methods.oi_search import search
@@ -251,7 +251,7 @@ def gaussian_sea(first, seed, days=24, spread=0.5, noise=0.02):
 
 
 def test_tuning_finds_the_lengths_of_the_field(caplog, monkeypatch):
-    monkeypatch.setattr(waiting, "SECONDS_BETWEEN_LINES", 0.0)
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.0)
     train, test = gaussian_sea(0, 1), gaussian_sea(60, 2)
     poor = {"Lx": 0.7, "Ly": 0.7, "Lt": 14.0, "noise": 0.1, "reach": 2.0}
     usual, tuned = oi(**poor), oi(**poor, tune=True)

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from dlgd.problems.ssh.scores import spectra as ssh_spectra
-from dlgd.problems.ssh.scores.spectra import Spectra, resolved_down_to, spectra
+from dlgd.problems.ssh.scores.spectra import FEWEST, Spectra, resolved_down_to, spectra
 
 DAYS, ROWS, COLUMNS = 128, 12, 256
 LAT, LON = np.linspace(33, 43, ROWS), -70 + 0.1 * np.arange(COLUMNS)
@@ -135,7 +134,7 @@ def test_what_has_no_spectrum_is_refused(monkeypatch):
     torn[:, 2, 1] = np.nan
     with pytest.raises(ValueError, match="truth is not finite in 128"):
         spectra(torn, error, **PLACE)
-    few = ssh_spectra.FEWEST - 1
+    few = FEWEST - 1
     with pytest.raises(ValueError, match="needs 8 days or more, and these are 7"):
         spectra(truth[:few], error[:few], time=TIME[:few], lat=LAT, lon=LON)
     kept = np.r_[0:20, 21:DAYS]

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from dlgd.problems.ssh.scores import tracks as ssh_tracks
-from dlgd.problems.ssh.scores.tracks import Track
+from dlgd.problems.ssh.scores.tracks import Track, daily_scores, has_segment, held_out, resolved_along, track_of
 
 DAYS = np.datetime64("2017-01-01T12", "ns") + np.arange(6) * np.timedelta64(1, "D")
 LAT, LON = np.linspace(33, 43, 21), np.linspace(-65, -55, 26)
@@ -59,8 +58,8 @@ def by_loops(samples):
 
 
 def test_mu_and_sigma_of_days_agree_with_loops(tracks):
-    track = ssh_tracks.track_of(tracks, tracks.ssh.values)
-    scores = ssh_tracks.daily_scores(track)
+    track = track_of(tracks, tracks.ssh.values)
+    scores = daily_scores(track)
     mu, sigma, scored, days = by_loops(tracks)
     assert (scored, days) == (5, 6)
     assert scores == {"track_mu": pytest.approx(mu), "track_sigma": pytest.approx(sigma)}
@@ -68,17 +67,17 @@ def test_mu_and_sigma_of_days_agree_with_loops(tracks):
 
 
 def test_points_beside_land_or_between_days_that_are_not_there_are_left_out(tracks):
-    everything = ssh_tracks.track_of(tracks, tracks.ssh.values)
+    everything = track_of(tracks, tracks.ssh.values)
     land = tracks.ssh.values.copy()
     land[:, LAT > 38] = np.nan
-    track = ssh_tracks.track_of(tracks, land)
+    track = track_of(tracks, land)
     assert 0 < len(track.time) < len(everything.time)
     assert track.lat.max() <= 38
     some = tracks.isel(sample=[0, 1, 4, 5])
-    track = ssh_tracks.track_of(some, some.ssh.values)
+    track = track_of(some, some.ssh.values)
     assert len(track.time) == ((everything.time <= DAYS[1]) | (everything.time >= DAYS[4])).sum()
     alone = tracks.isel(sample=[2])
-    assert ssh_tracks.daily_scores(ssh_tracks.track_of(alone, alone.ssh.values)) == {}
+    assert daily_scores(track_of(alone, alone.ssh.values)) == {}
 
 
 def passes(count=60, points=400, spacing_km=6.4, seed=0):
@@ -100,7 +99,7 @@ def test_a_known_filter_gives_its_wavelength(wavelength):
     gain = np.fft.rfftfreq(400, 6.4) * wavelength / 2**0.5
     error = np.fft.irfft(waves * gain, 400, axis=1).ravel()
     track = Track(track.satellite, track.time, track.lat, track.lon, track.observed, track.observed + error)
-    assert ssh_tracks.resolved_along(track, 1000.0) == pytest.approx(wavelength, rel=0.02)
+    assert resolved_along(track, 1000.0) == pytest.approx(wavelength, rel=0.02)
 
 
 def test_segments_stay_within_a_pass_and_begin_a_quarter_after_one_another():
@@ -119,13 +118,13 @@ def test_segments_stay_within_a_pass_and_begin_a_quarter_after_one_another():
 
 def test_short_passes_have_no_spectrum():
     track = passes(count=2, points=40)
-    assert ssh_tracks.has_segment(track, 250.0)
-    assert not ssh_tracks.has_segment(track, 1000.0)
-    assert not ssh_tracks.has_segment(track, 20.0)  # three points
-    assert not ssh_tracks.has_segment(passes(count=12, points=1), 250.0)
+    assert has_segment(track, 250.0)
+    assert not has_segment(track, 1000.0)
+    assert not has_segment(track, 20.0)  # three points
+    assert not has_segment(passes(count=12, points=1), 250.0)
 
 
 def test_nothing_is_held_out(tracks):
-    assert ssh_tracks.held_out(tracks)
-    assert not ssh_tracks.held_out(tracks.drop_vars("held_out"))
-    assert not ssh_tracks.held_out(tracks.assign(held_out=("point", np.zeros(800, bool))))
+    assert held_out(tracks)
+    assert not held_out(tracks.drop_vars("held_out"))
+    assert not held_out(tracks.assign(held_out=("point", np.zeros(800, bool))))
