@@ -105,8 +105,8 @@ def test_its_files_keep_the_rules_of_the_house(project):
 
 @pytest.mark.slow
 def test_its_own_tests_and_those_that_list_files_pass(project):
-    tests = ("tests/problems/heat", "tests/configs", "tests/models")
+    tests = ("tests/problems/heat", "tests/configs")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "heat", *tests]
     found = subprocess.run(command, cwd=project, capture_output=True, text=True)
     assert found.returncode == 0, found.stdout[-3000:]
-    assert int(re.search(r"(\d+) passed", found.stdout)[1]) > 20
+    assert int(re.search(r"(\d+) passed", found.stdout)[1]) > 80
