@@ -7,7 +7,7 @@ import logging
 from omegaconf import DictConfig, open_dict
 
 from dlgd.cli import entry, runs
-from dlgd.core.errors import Refusal
+from dlgd.core import checks
 
 log = logging.getLogger(__name__)
 
@@ -20,8 +20,7 @@ def main(config: DictConfig) -> None:
     from dlgd.core.files import make_writable
     from dlgd.scoring.report import report
 
-    if config.split not in SPLITS:
-        raise Refusal(f"split={config.split} is unknown: choose one of {', '.join(SPLITS)}")
+    checks.choice("split", config.split, SPLITS)
     folder = entry.output_folder()
     with open_dict(config):
         config.choices = entry.choices()

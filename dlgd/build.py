@@ -1,21 +1,17 @@
-"""From the configuration to objects: the only caller of instantiate. Refuses what does not fit, in one sentence."""
+"""From the configuration to objects. Refuses what does not fit, in one sentence."""
 
 from __future__ import annotations
 
-import functools
-import inspect
-import math
-import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import hydra
 import torch
-from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 
+from dlgd.core import checks
 from dlgd.core.config import plain
+from dlgd.core.construct import construct
 from dlgd.core.contract import Augmentation, DataSource, Evaluation, Loss, Method, Network, Spec, Tracker
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import ROOT
@@ -29,60 +25,19 @@ from dlgd.training.options import Options
 from dlgd.training.schedulers import Scheduler
 
 
-def _make(config: Mapping[str, Any], group: str, *arguments: Any, **extra: Any) -> Any:
-    """Instantiate one group with what only the program knows; a constructor's complaint becomes a refusal."""
-    try:
-        # partial first: Hydra would turn the extra arguments into configurations
-        make = hydra.utils.instantiate(config, _partial_=True, _convert_="all")
-    except InstantiationException as error:
-        raise Refusal(f"{group}._target_={config.get('_target_')} cannot be found: {error}") from error
-    _check_types(make, group)
-    try:
-        return make(*arguments, **extra)
-    except Refusal:
-        raise
-    except ValueError as error:
-        raise Refusal(str(error)) from error
-    except TypeError as error:
-        given = ", ".join(str(key) for key in config if not str(key).startswith("_"))
-        raise Refusal(f"{group} was given {given}, which does not fit {config.get('_target_')}: {error}") from error
-
-
-TYPES = {int: "a whole number", float: "a finite number", str: "a name", bool: "true or false"}
-
-
-def _check_types(make: functools.partial, group: str) -> None:
-    """Refuse 2.5 or "many" where the constructor's annotation says int; whatever else it says is its own business."""
-    try:
-        hints = typing.get_type_hints(make.func.__init__ if inspect.isclass(make.func) else make.func)
-    except NameError:  # an annotation that only a type checker can read
-        return
-    for key, value in make.keywords.items():
-        kind, values = hints.get(key), {key: value}
-        if typing.get_origin(kind) is Mapping:
-            if not isinstance(value, Mapping):
-                raise Refusal(f"{group}.{key}={value} must be names with values, such as {group}.{key}.name=value")
-            kind, values = typing.get_args(kind)[1], {f"{key}.{name}": inner for name, inner in value.items()}
-        for name, given in values.items():
-            if isinstance(kind, type) and kind in TYPES and not _fits(given, kind):
-                raise Refusal(f"{group}.{name}={given} must be {TYPES[kind]}")
-
-
-def _fits(value: object, kind: type) -> bool:
-    if kind is float:
-        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+def _make(config: Mapping[str, Any], group: str, *arguments: Any, **given: Any) -> Any:
+    """The object of one group, called with what only the program knows, too."""
+    values = plain(config) if isinstance(config, DictConfig) else config
+    return construct(values, group, arguments=arguments, given=given)
 
 
 def data(config: DictConfig) -> DataSource:
     """The data set, checked, not prepared."""
-    given, chosen = config.data.get("first_guess"), config.data
-    extra: dict[str, Any] = {}
+    chosen = plain(config.data)
+    given = config.data.get("first_guess")
     if OmegaConf.is_dict(given) and OmegaConf.is_dict(given.get("method")):  # a classical method's maps
-        guesser = method(given.method, "data.first_guess.method")
-        extra["first_guess"] = {**given, "method": guesser}
-        chosen = {key: value for key, value in config.data.items() if key != "first_guess"}
-    source = _make(chosen, "data", **extra)
+        chosen["first_guess"]["method"] = method(given.method, "data.first_guess.method")
+    source = _make(chosen, "data")
     source.check()
     return source
 
@@ -120,17 +75,17 @@ def begin(config: DictConfig, net: Network, source: tuple[Path, DictConfig | Non
 def optimizers(config: DictConfig, net: Network) -> dict[str, torch.optim.Optimizer]:
     """One optimizer for each player of the network."""
     made = {}
+    checks.number("optimizer.lr", config.optimizer.lr, least=0)
     for name, player in net.players().items():
-        if not _fits(config.optimizer.lr, float) or not _fits(config.init_lr_scale, float):
-            raise Refusal(
-                f"optimizer.lr={config.optimizer.lr} and init_lr_scale={config.init_lr_scale} must be finite numbers"
-            )
-        if not isinstance(config.optimizer.get("fused", False), bool):
-            raise Refusal(f"optimizer.fused={config.optimizer.fused} must be true or false")
         groups = fine_tuning.groups(
             player, network=net, given=config.init_loaded, lr=config.optimizer.lr, rate=config.init_lr_scale
         )
-        made[name] = _make(config.optimizer, "optimizer", groups)
+        try:
+            made[name] = _make(config.optimizer, "optimizer", groups)
+        except (ValueError, TypeError) as error:
+            if not str(config.optimizer.get("_target_")).startswith("torch."):
+                raise  # of a person's own
+            raise Refusal(f"optimizer: {error}") from error  # PyTorch checks the options of its optimizers so
     return made
 
 
@@ -163,7 +118,10 @@ def evaluation(config: DictConfig) -> Evaluation:
     generated.
     """
     classifier = config.evaluation.get("classifier")
-    extra = {} if classifier is None else {"classifier": image_classifier_of(Path(classifier).expanduser())}
+    extra = {}
+    if classifier is not None:
+        checks.of_kind("evaluation.classifier", classifier, str)
+        extra["classifier"] = image_classifier_of(Path(classifier).expanduser())
     return _make(config.evaluation.scores, "evaluation.scores", **extra)
 
 

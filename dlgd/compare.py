@@ -10,6 +10,7 @@ from __future__ import annotations
 from omegaconf import DictConfig, OmegaConf
 
 from dlgd.cli import entry
+from dlgd.core import checks
 from dlgd.core.errors import Refusal
 from dlgd.results.typed import any_given, folder_name
 
@@ -21,8 +22,7 @@ def main(config: DictConfig) -> None:
     """Find the runs of the table; print it, and write it with its figures."""
     from dlgd.core.contract import SPLITS
 
-    if config.split not in SPLITS:
-        raise Refusal(f"split={config.split} is unknown: choose one of {', '.join(SPLITS)}")
+    checks.choice("split", config.split, SPLITS)
     if "uri" not in config.tracking:
         raise Refusal("runs are found in MLflow, where tracking=off leaves none: type another tracking")
     if any_given(config.runs):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from omegaconf import DictConfig
 
 from dlgd.cli import entry, runs
+from dlgd.core import checks
 from dlgd.core.errors import Refusal
 
 if TYPE_CHECKING:
@@ -24,8 +25,7 @@ def main(config: DictConfig) -> None:
     from dlgd.scoring.trained import Trained
     from dlgd.tracking.off import Off
 
-    if config.split not in SPLITS:
-        raise Refusal(f"split={config.split} is unknown: choose one of {', '.join(SPLITS)}")
+    checks.choice("split", config.split, SPLITS)
     run, former = runs.find_trained(config.run, config)
     former, data, network, kept = build.trained(run, former, config.criterion)
     where = config.split

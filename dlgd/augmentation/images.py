@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from dlgd.core import checks
 from dlgd.core.contract import Augmentation, Batch, Spec
 from dlgd.core.errors import Refusal
 from dlgd.core.specs import ImageSpec
@@ -103,14 +104,12 @@ class ImageChanges(Augmentation):
             "shear": (self.shear, 0, 80),
             "elastic": (self.elastic, 0, min(self.size)),
             "elastic_scale": (self.elastic_scale, 0.5, max(self.size)),
-            "noise": (self.noise, 0, np.inf),
+            "noise": (self.noise, 0, None),
             "erasing": (self.erasing, 0, 1),
             "erased_share": (self.erased_share, LEAST_ERASED, 1),
         }
         for name, (value, low, high) in limits.items():
-            if not low <= value <= high:
-                between = f"lie between {low} and {high}" if high < np.inf else f"be {low} or more"
-                raise Refusal(f"augmentation.{name}={value} must {between}")
+            checks.number(f"augmentation.{name}", value, least=low, most=high)
 
     def __call__(self, batch: Batch, rng: np.random.Generator) -> Batch:
         """The truth is moved with what shows it; classes stay."""

@@ -8,17 +8,15 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
 from dlgd.cli import multirun
+from dlgd.cli.config_errors import refusal_of
 from dlgd.cli.runs import refuse_lost_run, run_folder
+from dlgd.core import checks
 from dlgd.core.config import plain
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import CONF
@@ -36,48 +34,44 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
                 multirun.run(config, name)
                 return
             try:
-                with multirun.error_kept():
+                with multirun.error_kept(config_name):
                     missing = sorted(OmegaConf.missing_keys(config))
                     if missing:
                         raise Refusal(f"{', '.join(missing)} must be given: type {missing[0]}=... after the command")
                     function(config)
-            except Refusal as refusal:
-                leave(refusal)
             except KeyboardInterrupt:
                 print("dlgd: interrupted; what was finished is kept", file=sys.stderr)
                 sys.exit(130)
+            except Exception as error:
+                leave_if_refused(error, config_name)
+                raise
 
         main = hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(run)
 
         def entry() -> None:
             OmegaConf.register_new_resolver("run_folder", run_folder, replace=True)
-            os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra raises what it would print; told below
+            os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra raises what it would print
             try:
                 refuse_lost_run(sys.argv[1:])
                 with multirun.summed_up():
                     main()
-            except Refusal as refusal:
-                leave(refusal)
             except KeyboardInterrupt:
                 sys.exit(multirun.STOPPED)
-            except (HydraException, OmegaConfBaseException, YAMLError) as error:
-                from dlgd.cli.config_errors import in_a_sentence
-
-                leave(Refusal(in_a_sentence(error, config_name)))
-            except OSError as error:
-                if error.filename is None:
-                    raise
-                leave(Refusal(f"{error.filename}: {error.strerror}; choose another folder or make room"))
+            except Exception as error:
+                leave_if_refused(error, config_name)
+                raise
 
         return entry
 
     return decorate
 
 
-def leave(refusal: Refusal) -> NoReturn:
-    """Say what is wrong and end with exit code 2."""
-    print(f"dlgd: {refusal}", file=sys.stderr)
-    sys.exit(2)
+def leave_if_refused(error: Exception, config_name: str) -> None:
+    """Say what is wrong and end with exit code 2, if the error is for the person who typed the command; else return."""
+    refusal = refusal_of(error, config_name)
+    if refusal is not None:
+        print(f"dlgd: {refusal}", file=sys.stderr)
+        sys.exit(2)
 
 
 def choices() -> dict[str, str]:
@@ -94,8 +88,7 @@ def with_evaluation(config: DictConfig) -> DictConfig:
         task = config.data.get("task")
         if task is None:
             raise Refusal(f"data={config.data.name} has no task to be scored by: leave evaluation= away")
-        if task not in config.evaluation.of:
-            raise Refusal(f"data.task={task} is unknown: choose one of {', '.join(config.evaluation.of)}")
+        checks.choice("data.task", task, config.evaluation.of)
         chosen = plain(config.evaluation)
         with open_dict(config):
             config.evaluation = {key: value for key, value in chosen.items() if key != "of"}

@@ -23,12 +23,13 @@ from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from dlgd.cli.config_errors import refusal_of
+from dlgd.cli.error_origin import in_a_line
 from dlgd.core.config import load, plain
 from dlgd.core.errors import Refusal
 from dlgd.core.files import write_text
@@ -64,22 +65,21 @@ class Outcome:
 
 
 @contextmanager
-def error_kept() -> Iterator[None]:
-    """Leave what ends a run of a multirun in its folder, in one sentence."""
+def error_kept(config_name: str) -> Iterator[None]:
+    """Leave what ends a run of a multirun, whose configuration is conf/<config_name>.yaml, in its folder, on a line."""
     try:
         yield
     except Exception as error:
         folder = Path(HydraConfig.get().runtime.output_dir)
         if parents.folder_of(folder) is not None:
-            write_text(folder / ERROR, sentence(error))
+            write_text(folder / ERROR, line_of(error, config_name))
         raise
 
 
-def sentence(error: Exception) -> str:
-    """The first line of an error, with its kind where it is not ours to a person."""
-    line = next(iter(str(error).strip().splitlines()), "")
-    told = isinstance(error, Refusal | HydraException | OmegaConfBaseException)
-    return line if told else f"{type(error).__name__}: {line}"
+def line_of(error: Exception, config_name: str) -> str:
+    """The first line of what a person is told of it; of an error whose traceback is shown, its kind and place too."""
+    refusal = refusal_of(error, config_name)
+    return in_a_line(error) if refusal is None else next(iter(str(refusal).strip().splitlines()), "")
 
 
 # --- in the process that a launcher gives to the run ---------------------------------------------------------------

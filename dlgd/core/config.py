@@ -7,6 +7,8 @@ from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
+from dlgd.core.errors import Refusal
+
 
 def plain(config: DictConfig, *, resolve: bool = True) -> dict[str, Any]:
     """A configuration as dicts, lists and values; with `resolve`, `${...}` is replaced by what it names."""
@@ -19,5 +21,5 @@ def load(path: Path) -> DictConfig:
     """The configuration in a YAML file that maps names to values."""
     config = OmegaConf.load(path)
     if not isinstance(config, DictConfig):
-        raise TypeError(f"{path} must map names to values")
+        raise Refusal(f"{path} must map names to values")
     return config

@@ -326,7 +326,7 @@ class Evaluation(ABC):
 
     @abstractmethod
     def scores(self, samples: xr.Dataset, prediction: np.ndarray) -> dict[str, float]:
-        """Named scores, averaged over samples; every one is finite or this raises ValueError."""
+        """Named scores, averaged over samples; every one is finite or this raises Refusal."""
 
     @abstractmethod
     def figures(self, folder: Path, samples: xr.Dataset, predictions: Mapping[str, np.ndarray]) -> None:

@@ -6,7 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from dlgd.core import checks
 from dlgd.core.contract import Loss, Spec
+from dlgd.core.errors import Refusal
 
 IGNORED = -100  # no class
 
@@ -21,9 +23,8 @@ class CrossEntropy(Loss):
     def __init__(self, *, spec: Spec, label_smoothing: float) -> None:
         super().__init__()
         if spec.kind != "label":
-            raise ValueError(f"loss=cross_entropy compares classes but data={spec.name} gives none: try loss=mse")
-        if not 0 <= label_smoothing < 1:
-            raise ValueError(f"loss.label_smoothing={label_smoothing} must be at least 0 and less than 1")
+            raise Refusal(f"loss=cross_entropy compares classes but data={spec.name} gives none: try loss=mse")
+        checks.number("loss.label_smoothing", label_smoothing, least=0, below=1)
         self.label_smoothing = label_smoothing
 
     def forward(self, *, prediction: Tensor, target: Tensor, mask: Tensor) -> tuple[Tensor, dict[str, Tensor]]:

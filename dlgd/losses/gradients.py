@@ -5,7 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from dlgd.core import checks
 from dlgd.core.contract import Loss, Spec
+from dlgd.core.errors import Refusal
 from dlgd.core.specs import MapSpec
 from dlgd.losses.pointwise import check_numbers
 
@@ -31,13 +33,12 @@ class Gradients(Loss):
         super().__init__()
         check_numbers("gradients", spec)
         if spec.kind == "sequence":
-            raise ValueError(
+            raise Refusal(
                 f"loss=gradients compares neighbouring cells of maps but data={spec.name} gives sequences: try loss=mse"
             )
-        if gradients < 0 or laplacian < 0:
-            raise ValueError(f"loss.gradients={gradients}, loss.laplacian={laplacian}: no weight may be negative")
-        if day_weights not in ("triangular", "equal"):
-            raise ValueError(f"loss.day_weights={day_weights} is unknown: choose triangular or equal")
+        checks.number("loss.gradients", gradients, least=0)
+        checks.number("loss.laplacian", laplacian, least=0)
+        checks.choice("loss.day_weights", day_weights, ("triangular", "equal"))
         self.gradients, self.laplacian = gradients, laplacian
         self.triangular = day_weights == "triangular" and isinstance(spec, MapSpec)
 

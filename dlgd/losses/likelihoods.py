@@ -10,7 +10,9 @@ import math
 
 from torch import Tensor
 
+from dlgd.core import checks
 from dlgd.core.contract import Loss, Spec
+from dlgd.core.errors import Refusal
 from dlgd.losses.pointwise import check_numbers, masked_mean
 
 LEAST = 1e-7  # probability that a cell is given; 1 - LEAST still differs from 1 in float32
@@ -29,7 +31,7 @@ class Bernoulli(Loss):
         super().__init__()
         check_numbers("bernoulli", spec)
         if spec.bounds != (0.0, 1.0):
-            raise ValueError(
+            raise Refusal(
                 f"loss=bernoulli wants targets between 0 and 1, which those of data={spec.name} are not: "
                 "try loss=gaussian"
             )
@@ -54,8 +56,7 @@ class Gaussian(Loss):
     def __init__(self, *, spec: Spec, std: float) -> None:
         super().__init__()
         check_numbers("gaussian", spec)
-        if std <= 0:
-            raise ValueError(f"loss.std={std} must be positive")
+        checks.number("loss.std", std, above=0)
         self.std = std
 
     def forward(self, *, prediction: Tensor, target: Tensor, mask: Tensor) -> tuple[Tensor, dict[str, Tensor]]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from dlgd.core import checks
 from dlgd.core.contract import Loss, Spec
 from dlgd.losses.pointwise import check_divisible, check_numbers, masked_mean
 
@@ -24,8 +25,8 @@ class RelativeNorms(Loss):
         super().__init__()
         check_numbers("relative_norms", spec)
         check_divisible("relative_norms", spec)
-        if not powers or min(powers) < 1 or max(powers) > 6:  # beyond, the floor is below the smallest float32
-            raise ValueError(f"loss.powers={list(powers)}: give at least one number, each between 1 and 6")
+        # beyond 6, the floor is below the smallest float32
+        checks.numbers("loss.powers", powers, least=1, most=6, example="[1,2]")
         self.spec, self.powers = spec, tuple(powers)
 
     def forward(self, *, prediction: Tensor, target: Tensor, mask: Tensor) -> tuple[Tensor, dict[str, Tensor]]:

@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from dlgd.core import checks
 from dlgd.core.contract import Loss, Spec
+from dlgd.core.errors import Refusal
 
 
 def masked_mean(
@@ -24,17 +26,17 @@ def masked_mean(
 
 
 def check_numbers(name: str, spec: Spec) -> None:
-    """ValueError when loss=<name>, which compares numbers, meets labels."""
+    """Refusal when loss=<name>, which compares numbers, meets labels."""
     if spec.kind == "label":
-        raise ValueError(f"loss={name} compares numbers but data={spec.name} gives labels: try loss=cross_entropy")
+        raise Refusal(f"loss={name} compares numbers but data={spec.name} gives labels: try loss=cross_entropy")
 
 
 def check_divisible(name: str, spec: Spec) -> None:
-    """ValueError when loss=<name>, which divides by the physical target, meets one that may be zero."""
+    """Refusal when loss=<name>, which divides by the physical target, meets one that may be zero."""
     if spec.bounds is not None and not spec.scaling.log:
         low, high = (spec.scaling.mean + spec.scaling.std * bound for bound in spec.bounds)
         if low <= 0 <= high:
-            raise ValueError(f"loss={name} divides by the target, which may be 0 in data={spec.name}: try loss=mse")
+            raise Refusal(f"loss={name} divides by the target, which may be 0 in data={spec.name}: try loss=mse")
 
 
 class _Pointwise(Loss):
@@ -65,8 +67,7 @@ def mae(*, spec: Spec) -> Loss:
 
 def huber(*, spec: Spec, delta: float) -> Loss:
     """Quadratic below `delta` (in units of the scaled target), linear above (Huber 1964)."""
-    if delta <= 0:
-        raise ValueError(f"loss.delta={delta} must be positive")
+    checks.number("loss.delta", delta, above=0)
     return _Pointwise(
         spec=spec, name="huber", function=lambda p, t: functional.huber_loss(p, t, reduction="none", delta=delta)
     )
@@ -78,8 +79,7 @@ def relative(*, spec: Spec, power: float) -> Loss:
     With power 2 its square root is the score RMSE(eps).
     """
     check_divisible("relative", spec)
-    if power < 1:
-        raise ValueError(f"loss.power={power} must be at least 1: below, a perfect prediction has no gradient")
+    checks.number("loss.power", power, least=1, hint="below, a perfect prediction has no gradient")
 
     def error(prediction: Tensor, target: Tensor) -> Tensor:
         ratio = spec.scaling.ratio(prediction=prediction, target=target)

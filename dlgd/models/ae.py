@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from dlgd.core import checks
 from dlgd.core.contract import Coder, Loss, Network, Output, Spec
 from dlgd.models import blocks, coders
 
@@ -23,8 +24,7 @@ class AE(Network, Coder):
         blocks.check_kind("ae", spec, ["field"])
         blocks.check_whole("ae", spec)
         self.style = style = coders.Style(form=form, width=width, activation=activation, normalization=normalization)
-        if latent < 1:
-            raise ValueError(f"model.latent={latent}: a code needs at least one number")
+        checks.whole_number("model.latent", latent, least=1)
         self.size = latent
         self.encoder = coders.Encoder(style=style, channels=len(spec.input_channels), grid=spec.grid, outputs=latent)
         self.decoder = coders.Decoder(style=style, inputs=latent, spec=spec)

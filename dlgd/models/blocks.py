@@ -16,7 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dlgd.core import checks
 from dlgd.core.contract import Batch, Loss, Network, Output, Spec
+from dlgd.core.errors import Refusal
 from dlgd.core.number_format import decimals
 from dlgd.core.score import Score
 from dlgd.core.specs import FIRST_GUESS, MapSpec, SequenceSpec
@@ -65,24 +67,23 @@ def kind_of(spec: Spec) -> str:
 
 
 def check_kind(name: str, spec: Spec, kinds: Sequence[str]) -> None:
-    """ValueError when data are of none of the KINDS that the network model=<name> is for."""
+    """Refusal when data are of none of the KINDS that the network model=<name> is for."""
     kind = kind_of(spec)
     if kind not in kinds:
         does = " or ".join(KINDS[known][0] for known in kinds)
         _, gives, hint = KINDS[kind]
-        raise ValueError(f"model={name} {does} but data={spec.name} {gives}: try {hint}")
+        raise Refusal(f"model={name} {does} but data={spec.name} {gives}: try {hint}")
 
 
 def check_whole(name: str, spec: Spec) -> None:
-    """ValueError when a network made for one size of samples would be given pieces of them."""
+    """Refusal when a network made for one size of samples would be given pieces of them."""
     if not spec.whole:
-        raise ValueError(f"model={name} needs whole samples but data={spec.name} trains on patches: try model=resnet")
+        raise Refusal(f"model={name} needs whole samples but data={spec.name} trains on patches: try model=resnet")
 
 
 def check_share(option: str, value: float) -> None:
-    """ValueError unless 0 <= value < 1."""
-    if not 0 <= value < 1:
-        raise ValueError(f"model.{option}={value} must be at least 0 and less than 1")
+    """Refusal unless 0 <= value < 1."""
+    checks.number(f"model.{option}", value, least=0, below=1)
 
 
 # --- layers ------------------------------------------------------------------------------------------------
@@ -90,25 +91,24 @@ def check_share(option: str, value: float) -> None:
 
 def activation(name: str) -> nn.Module:
     """By name; see ACTIVATIONS."""
-    if name not in ACTIVATIONS:
-        raise ValueError(f"activation={name} is unknown: choose one of {', '.join(ACTIVATIONS)}")
+    checks.choice("model.activation", name, ACTIVATIONS)
     return ACTIVATIONS[name]()
 
 
 def normalization(name: str, channels: int, *, cells: bool = True) -> nn.Module:
     """Of `channels` feature maps, or, without cells, numbers: "batch", "group" (8 channels each; one group if there
     are fewer) or "none"."""
+    checks.choice("model.normalization", name, NORMALIZATIONS)
     if name == "batch":
         return nn.BatchNorm2d(channels) if cells else nn.BatchNorm1d(channels)
     if name == "group":
         if channels > 8 and channels % 8:
-            raise ValueError(
-                f"normalization=group wants a multiple of 8 channels in each layer, not {channels}: change model.width"
+            raise Refusal(
+                f"model.normalization=group wants a multiple of 8 channels in each layer, not {channels}: change "
+                "model.width"
             )
         return nn.GroupNorm(max(channels // 8, 1), channels)
-    if name == "none":
-        return nn.Identity()
-    raise ValueError(f"normalization={name} is unknown: choose one of {', '.join(NORMALIZATIONS)}")
+    return nn.Identity()
 
 
 @dataclass(frozen=True)
@@ -129,9 +129,8 @@ VALID = Frame()
 
 
 def odd(kernel: int) -> int:
-    """Itself; ValueError unless a convolution of this size has a middle."""
-    if kernel < 1 or kernel % 2 == 0:
-        raise ValueError(f"model.kernel={kernel} must be odd and at least 1: a convolution has a cell in its middle")
+    """Itself; Refusal unless a convolution of this size has a middle."""
+    checks.odd_number("model.kernel", kernel, least=1, hint="a convolution has a cell in its middle")
     return kernel
 
 
@@ -147,8 +146,7 @@ def conv(
     inputs: int, outputs: int, *, norm: str, act: str | None, frame: Frame = VALID, stride: int = 1
 ) -> nn.Sequential:
     """Convolution, normalization, activation (none for act=None)."""
-    if outputs < 1:
-        raise ValueError(f"model.width={outputs}: at least one channel is needed")
+    checks.whole_number("model.width", outputs, least=1)
     if frame.ring:
         convolution: nn.Module = SequenceConv(inputs, outputs, frame.kernel, frame.ring)
     else:
@@ -241,10 +239,10 @@ class Estimator(Network):
         """The answer, or, where there are observations, what `channels` says."""
 
     def channels(self, spec: Spec, *, predict_std: bool) -> int:
-        """How many the body must give. ValueError where standard deviations make no sense."""
+        """How many the body must give. Refusal where standard deviations make no sense."""
         count, kind = len(spec.output_channels), kind_of(spec)
         if predict_std and kind not in ("assimilation", "interpolation"):
-            raise ValueError(
+            raise Refusal(
                 "model.predict_std=true is for the assimilation or interpolation of observations, which "
                 f"data={spec.name} does not ask for: try model.predict_std=false"
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from torch import nn
 
+from dlgd.core import checks
 from dlgd.core.contract import Spec
 from dlgd.models import blocks
 
@@ -39,8 +40,7 @@ class CNN(blocks.Stack):
         super().__init__()
         blocks.check_kind("cnn", spec, ["field", "interpolation", "label", "assimilation"])
         blocks.check_share("dropout", dropout)
-        if layers < 2:
-            raise ValueError(f"model.layers={layers}: a cnn needs at least 2 layers")
+        checks.whole_number("model.layers", layers, least=2)
         outputs = self.channels(spec, predict_std=predict_std)
         frame = blocks.frame_of(spec, kernel)
         labels, series = spec.kind == "label", spec.kind == "sequence"

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from dlgd.core import checks
 from dlgd.core.contract import Loss, Spec
 from dlgd.core.errors import Refusal
 from dlgd.models import blocks
@@ -36,10 +37,8 @@ class Style:
     normalization: str
 
     def __post_init__(self) -> None:
-        if self.form not in FORMS:
-            raise ValueError(f"model.form={self.form} is unknown: choose one of {', '.join(FORMS)}")
-        if self.width < 1:
-            raise ValueError(f"model.width={self.width}: at least one channel is needed")
+        checks.choice("model.form", self.form, FORMS)
+        checks.whole_number("model.width", self.width, least=1)
         # Here, because the linear form would not look at them.
         blocks.activation(self.activation)
         blocks.normalization(self.normalization, 8)

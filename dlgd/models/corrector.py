@@ -13,7 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dlgd.core import checks
 from dlgd.core.contract import Spec
+from dlgd.core.errors import Refusal
 from dlgd.core.specs import INVERSE, MapSpec
 from dlgd.models import blocks
 from dlgd.physics.mirrors import SIGNED, mirror, mirror_maps
@@ -64,16 +66,15 @@ class Corrector(blocks.Estimator):
         super().__init__()
         blocks.check_kind("corrector", spec, ["interpolation"])
         assert isinstance(spec, MapSpec), "so are all that ask for interpolation"
-        if levels < 1 or coarsening < 1 or halo < 0:
-            raise ValueError(
-                f"model.levels={levels}, model.coarsening={coarsening}, model.halo={halo}: at least one level, cells "
-                "of at least 1 x 1, and no negative halo"
-            )
+        checks.whole_number("model.levels", levels, least=1)
+        checks.whole_number("model.width", width, least=1)
+        checks.whole_number("model.coarsening", coarsening, least=1)
+        checks.whole_number("model.halo", halo, least=0)
         outputs, fine = self.channels(spec, predict_std=predict_std), coarsening**2
         self.groups, self.place_groups = spec.input_groups, spec.place_groups
         self.halo, self.coarsening, self.multiple = halo, coarsening, coarsening * 2**levels
         if mirrored and (strange := [name for name in self.groups if name not in SIGNED]):
-            raise ValueError(
+            raise Refusal(
                 f"model.mirrored=true has no place for {', '.join(strange)}: type data.coordinates=false, or "
                 "model.mirrored=false"
             )

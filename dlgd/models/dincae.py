@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dlgd.core import checks
 from dlgd.core.contract import Batch, Loss, Spec
 from dlgd.core.specs import FIRST_GUESS, OBSERVATIONS, OBSERVED, MapSpec
 from dlgd.models import blocks
@@ -66,15 +67,10 @@ class DINCAE(blocks.Estimator):
         super().__init__()
         blocks.check_kind("dincae", spec, ["interpolation"])
         assert isinstance(spec, MapSpec), "so are all that ask for interpolation"
-        if isinstance(filters, str) or not filters or not all(isinstance(n, int) and n > 0 for n in filters):
-            raise ValueError(f"model.filters={filters}: give whole numbers above 0, such as [16,24,36,54]")
-        if observation_std <= 0 or halo < 0:
-            raise ValueError(
-                f"model.observation_std={observation_std}, model.halo={halo}: the first must be positive, and the halo "
-                "not negative"
-            )
-        if upsampling not in ("nearest", "bilinear"):
-            raise ValueError(f"model.upsampling={upsampling} is unknown: choose nearest or bilinear")
+        checks.whole_numbers("model.filters", filters, least=1, example="[16,24,36,54]")
+        checks.number("model.observation_std", observation_std, above=0)
+        checks.whole_number("model.halo", halo, least=0)
+        checks.choice("model.upsampling", upsampling, ("nearest", "bilinear"))
         outputs = self.channels(spec, predict_std=True)
         inputs = len(spec.input_channels) - (0 if first_guess else spec.days)
         networks = [Halved(inputs, filters, outputs, upsampling=upsampling, skip=False)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from dlgd.core import checks
 from dlgd.core.contract import Network, Output, Spec
 from dlgd.models import blocks
 
@@ -70,10 +71,8 @@ class FiniteVolume(Network):
     ) -> None:
         super().__init__()
         blocks.check_kind("finite_volume", spec, ["field"])
-        if layers < 2 or layers % 2:
-            raise ValueError(f"model.layers={layers}: a finite_volume needs an even number of layers, 2 or more")
-        if messages < 1:
-            raise ValueError(f"model.messages={messages}: at least one is needed")
+        checks.even_number("model.layers", layers, least=2)
+        checks.whole_number("model.messages", messages, least=1)
         known = set(OPEN + COUPLING) <= set(spec.input_channels)
         self.faces = Transmissivity(spec.input_channels, messages) if known else None
         self.first = blocks.conv(len(spec.input_channels), width, norm=normalization, act=activation)

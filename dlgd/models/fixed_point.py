@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
+from dlgd.core import checks
 from dlgd.core.contract import Batch, Loss, Network, Output, Spec
 from dlgd.core.specs import INVERSE
 from dlgd.models import blocks, priors
@@ -25,11 +26,8 @@ class FixedPoint(Network):
     ) -> None:
         super().__init__()
         blocks.check_kind("fixed_point", spec, ["assimilation"])
-        if iterations < 1 or prior_weight < 0:
-            raise ValueError(
-                f"model.iterations={iterations}, model.prior_weight={prior_weight}: at least one iteration, and no "
-                "negative weight"
-            )
+        checks.whole_number("model.iterations", iterations, least=1)
+        checks.number("model.prior_weight", prior_weight, least=0)
         self.groups = [spec.input_slice(group) for group in INVERSE]
         self.prior = priors.prior(prior, spec=spec, width=width, kernel=kernel, choices=("unet", "cnn"))
         self.iterations, self.prior_weight = iterations, prior_weight

@@ -11,6 +11,7 @@ from abc import abstractmethod
 import torch
 from torch import Tensor, nn
 
+from dlgd.core import checks
 from dlgd.core.contract import Network, Output, Spec
 from dlgd.core.specs import SequenceSpec
 from dlgd.models import blocks
@@ -53,8 +54,8 @@ def around(states: Tensor, width: int) -> Tensor:
 
 def dense_layers(inputs: int, hidden: int, layers: int, outputs: int, *, activation: str) -> nn.Sequential:
     """`layers` hidden ones of `hidden` numbers, each with the activation behind it, and a last one."""
-    if hidden < 1 or layers < 1:
-        raise ValueError(f"model.hidden={hidden}, model.layers={layers}: at least one of each is needed")
+    checks.whole_number("model.hidden", hidden, least=1)
+    checks.whole_number("model.layers", layers, least=1)
     sizes = [inputs, *[hidden] * layers]
     made: list[nn.Module] = []
     for a, b in zip(sizes[:-1], sizes[1:], strict=True):

@@ -14,7 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
+from dlgd.core import checks
 from dlgd.core.contract import Batch, Loss, Network, Output, Scaling, Spec
+from dlgd.core.errors import Refusal
 from dlgd.core.specs import INVERSE, MapSpec
 from dlgd.models import blocks, priors
 
@@ -37,8 +39,7 @@ class Solver(nn.Module):
     def __init__(self, *, channels: int, ring: int, hidden: int, dropout: float, cells: int) -> None:
         super().__init__()
         blocks.check_share("dropout", dropout)
-        if hidden < 1:
-            raise ValueError(f"model.hidden={hidden}: at least one is needed")
+        checks.whole_number("model.hidden", hidden, least=1)
         self.hidden, self.dropout, self.cells = hidden, nn.Dropout(dropout), cells
         self.gates = blocks.kept_conv(channels + hidden, 4 * hidden, 3, ring)
         self.last = nn.Conv2d(hidden, channels, 1, bias=False)
@@ -104,20 +105,15 @@ class FourDVarNet(Network):
     ) -> None:
         super().__init__()
         blocks.check_kind("fourdvarnet", spec, ["interpolation", "assimilation"])
-        if steps < 1 or repeats < 1 or prior_weight < 0:
-            raise ValueError(
-                f"model.steps={steps}, model.repeats={repeats}, model.prior_weight={prior_weight}: at least one step "
-                "and one repeat, and no negative weight"
-            )
-        if halo < 0 or descent < 0:
-            raise ValueError(f"model.halo={halo}, model.descent={descent}: neither may be negative")
-        if prior_cells < 1 or solver_cells < 1:
-            raise ValueError(
-                f"model.prior_cells={prior_cells}, model.solver_cells={solver_cells}: means are over at least one cell"
-            )
+        counts = {"steps": steps, "repeats": repeats, "prior_cells": prior_cells, "solver_cells": solver_cells}
+        for option, value in counts.items():
+            checks.whole_number(f"model.{option}", value, least=1)
+        checks.whole_number("model.halo", halo, least=0)
+        checks.number("model.prior_weight", prior_weight, least=0)
+        checks.number("model.descent", descent, least=0)
         channels, maps = len(spec.output_channels), isinstance(spec, MapSpec)
         if isinstance(spec, MapSpec) and channels != spec.days:
-            raise ValueError(
+            raise Refusal(
                 f"model=fourdvarnet estimates all days of the window but data={spec.name} asks for the one in the "
                 "middle: try model=unet, or data.predict=all"
             )

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu, softplus
 
+from dlgd.core import checks
 from dlgd.core.contract import Batch, Loss, Network, Output, Spec
+from dlgd.core.errors import Refusal
 from dlgd.models import blocks, coders, discriminators
 
 
@@ -56,19 +58,15 @@ class GAN(Network):
         super().__init__()
         blocks.check_kind("gan", spec, ["generated"])
         blocks.check_whole("gan", spec)
-        if objective not in OBJECTIVES:
-            raise ValueError(f"model.objective={objective} is unknown: choose one of {', '.join(OBJECTIVES)}")
-        if gradient_penalty < 0:
-            raise ValueError(f"model.gradient_penalty={gradient_penalty} must be zero or more")
+        checks.choice("model.objective", objective, OBJECTIVES)
+        checks.number("model.gradient_penalty", gradient_penalty, least=0)
         if objective == "wasserstein" and gradient_penalty == 0 and not spectral_norm:
-            raise ValueError(
+            raise Refusal(
                 "model.objective=wasserstein needs a bound of the slope: "
                 "try model.gradient_penalty=10 or model.spectral_norm=true"
             )
-        if latent < 1 or critic_steps < 1:
-            raise ValueError(
-                f"model.latent={latent}, model.critic_steps={critic_steps}: at least one of each is needed"
-            )
+        checks.whole_number("model.latent", latent, least=1)
+        checks.whole_number("model.critic_steps", critic_steps, least=1)
         self.objective, self.gradient_penalty, self.critic_steps = objective, gradient_penalty, critic_steps
         self.latent, self.conditional = latent, conditional
         classes = len(spec.input_channels) if conditional else 0

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
+from dlgd.core import checks
 from dlgd.core.contract import Spec
 from dlgd.models import blocks
 
@@ -24,8 +25,7 @@ class MLP(blocks.Stack):
         blocks.check_kind("mlp", spec, ["label", "field"])
         blocks.check_whole("mlp", spec)
         blocks.check_share("dropout", dropout)
-        if isinstance(sizes, str) or not sizes or not all(isinstance(n, int) and n > 0 for n in sizes):
-            raise ValueError(f"model.sizes={sizes}: give whole numbers above 0, such as [512,256]")
+        checks.whole_numbers("model.sizes", sizes, least=1, example="[512,256]")
         numbers = [len(spec.input_channels) * math.prod(spec.grid), *sizes]
         hidden = [
             nn.Sequential(blocks.dense(a, b, norm=normalization, act=activation), nn.Dropout(dropout))

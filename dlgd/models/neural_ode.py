@@ -12,7 +12,9 @@ from dataclasses import fields, is_dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from dlgd.core import checks
 from dlgd.core.contract import Scaling, Spec
+from dlgd.core.errors import Refusal
 from dlgd.core.specs import SequenceSpec
 from dlgd.models import blocks
 from dlgd.models.forecasts import CHANGE, Forecaster, around, dense_layers
@@ -27,12 +29,10 @@ class ODENetwork(Forecaster):
 
     def __init__(self, *, name: str, spec: Spec, scheme: str, substeps: int) -> None:
         super().__init__(name=name, spec=spec)
-        if scheme not in SCHEMES:
-            raise ValueError(f"model.scheme={scheme} is unknown: choose one of {', '.join(SCHEMES)}")
-        if substeps < 1:
-            raise ValueError(f"model.substeps={substeps}: at least one is needed")
+        checks.choice("model.scheme", scheme, SCHEMES)
+        checks.whole_number("model.substeps", substeps, least=1)
         if self.dt <= 0:
-            raise ValueError(f"model={name} needs a time step, which data={spec.name} does not tell: try model=gru")
+            raise Refusal(f"model={name} needs a time step, which data={spec.name} does not tell: try model=gru")
         self.scheme, self.substeps = SCHEMES[scheme], substeps
 
     def continued(self, known: Tensor, steps: int) -> Tensor:
@@ -94,8 +94,7 @@ class Bilinear(nn.Module):
 
     def __init__(self, inputs: int, hidden: int, outputs: int) -> None:
         super().__init__()
-        if hidden < 1:
-            raise ValueError(f"model.hidden={hidden}: at least one is needed")
+        checks.whole_number("model.hidden", hidden, least=1)
         self.linear = nn.Linear(inputs, hidden)
         self.left, self.right = (nn.Linear(inputs, hidden, bias=False) for _ in range(2))
         self.last = nn.Linear(hidden, outputs, bias=False)
@@ -120,9 +119,9 @@ class LorenzODE(ODENetwork):
 
 
 def known_dynamics(who: str, spec: Spec, instead: str) -> tuple[Dynamics, float]:
-    """The equations behind the data, and their time step; ValueError where they have none."""
+    """The equations behind the data, and their time step; Refusal where they have none."""
     if not isinstance(spec, SequenceSpec) or spec.dynamics is None or spec.dt <= 0:
-        raise ValueError(f"{who} needs equations and a time step, which data={spec.name} does not tell: try {instead}")
+        raise Refusal(f"{who} needs equations and a time step, which data={spec.name} does not tell: try {instead}")
     return spec.dynamics, spec.dt
 
 

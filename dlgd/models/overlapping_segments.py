@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dlgd.core import checks
 from dlgd.core.contract import Spec
 from dlgd.models import blocks
 
@@ -43,10 +44,8 @@ class OverlappingSegments(blocks.Estimator):
     def __init__(self, *, spec: Spec, segment: int, width: int, layers: int, kernel: int, predict_std: bool) -> None:
         super().__init__()
         blocks.check_kind("segments", spec, ["assimilation"])
-        if segment < 1 or width < 1 or layers < 1:
-            raise ValueError(
-                f"model.segment={segment}, model.width={width}, model.layers={layers}: at least one of each is needed"
-            )
+        for option, value in {"segment": segment, "width": width, "layers": layers}.items():
+            checks.whole_number(f"model.{option}", value, least=1)
         outputs = self.channels(spec, predict_std=predict_std)
         self.segment = segment
         self.first = nn.Linear(len(spec.input_channels) * segment, width)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dlgd.core import checks
 from dlgd.core.contract import Batch, Loss, Scaling, Spec
 from dlgd.core.specs import SequenceSpec
 from dlgd.models import blocks
@@ -119,10 +120,8 @@ PRIORS = {"unet": TwoScale, "cnn": convolutions}
 
 def prior(name: str, *, spec: Spec, width: int, kernel: int, choices: Sequence[str]) -> nn.Module:
     """By name: "unet", "cnn" or "ode", if it is among the choices. kernel: of sequences; that of maps is MAP_KERNEL."""
-    if name not in choices:
-        raise ValueError(f"model.prior={name} is unknown: choose one of {', '.join(choices)}")
-    if width < 1:
-        raise ValueError(f"model.width={width}: at least one channel is needed")
+    checks.choice("model.prior", name, choices)
+    checks.whole_number("model.width", width, least=1)
     blocks.odd(kernel)
     if name == "ode":
         return Equations(spec)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from dlgd.core import checks
 from dlgd.core.contract import Spec
 from dlgd.models import blocks
 from dlgd.models.forecasts import CHANGE, Forecaster, around
@@ -23,8 +24,7 @@ class Recurrent(Forecaster):
         self, *, name: str, cell: type[nn.GRUCell] | type[nn.LSTMCell], spec: Spec, hidden: int, kernel: int
     ) -> None:
         super().__init__(name=name, spec=spec)
-        if hidden < 1:
-            raise ValueError(f"model.hidden={hidden}: at least one is needed")
+        checks.whole_number("model.hidden", hidden, least=1)
         self.kernel = min(blocks.odd(kernel), self.ring)
         self.cell = cell(self.kernel * self.variables, hidden)
         self.last = nn.Linear(hidden, self.variables)
@@ -68,8 +68,8 @@ class BiLSTM(blocks.Estimator):
     def __init__(self, *, spec: Spec, hidden: int, layers: int, kernel: int, predict_std: bool) -> None:
         super().__init__()
         blocks.check_kind("bilstm", spec, ["assimilation"])
-        if hidden < 1 or layers < 1:
-            raise ValueError(f"model.hidden={hidden}, model.layers={layers}: at least one of each is needed")
+        checks.whole_number("model.hidden", hidden, least=1)
+        checks.whole_number("model.layers", layers, least=1)
         self.kernel = min(blocks.odd(kernel), spec.grid[-1])
         inputs, outputs = self.kernel * len(spec.input_channels), self.channels(spec, predict_std=predict_std)
         self.layers = nn.LSTM(inputs, hidden, layers, batch_first=True, bidirectional=True)

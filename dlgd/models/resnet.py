@@ -6,6 +6,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from dlgd.core import checks
 from dlgd.core.contract import Spec
 from dlgd.models import blocks
 from dlgd.models.blocks import VALID, Frame
@@ -78,10 +79,8 @@ class ResNet(blocks.Stack):
     ) -> None:
         super().__init__()
         blocks.check_kind("resnet", spec, ["field", "interpolation", "label", "assimilation"])
-        if layers < 4 or layers % 2:
-            raise ValueError(f"model.layers={layers}: a resnet needs an even number of layers, 4 or more")
-        if skip not in ("addition", "concatenation", "none"):
-            raise ValueError(f"model.skip={skip} is unknown: choose addition, concatenation or none")
+        checks.even_number("model.layers", layers, least=4)
+        checks.choice("model.skip", skip, ("addition", "concatenation", "none"))
         inputs, outputs = len(spec.input_channels), self.channels(spec, predict_std=predict_std)
         frame = blocks.frame_of(spec, kernel)
         style = {"activation": activation, "normalization": normalization, "frame": frame}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from dlgd.core import checks
 from dlgd.core.contract import Spec
 from dlgd.models import blocks
 from dlgd.models.forecasts import CHANGE, Forecaster
@@ -20,8 +21,8 @@ class TCN(Forecaster):
 
     def __init__(self, *, spec: Spec, layers: int, width: int, kernel: int, activation: str) -> None:
         super().__init__(name="tcn", spec=spec)
-        if layers < 1 or width < 1:
-            raise ValueError(f"model.layers={layers}, model.width={width}: at least one of each is needed")
+        checks.whole_number("model.layers", layers, least=1)
+        checks.whole_number("model.width", width, least=1)
         self.kernel = min(blocks.odd(kernel), self.ring)
         self.reach = 1 + (kernel - 1) * (2**layers - 1)
         sizes = [self.variables, *[width] * layers]

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dlgd.core import checks
 from dlgd.core.contract import Spec
 from dlgd.models import blocks
 
@@ -33,8 +34,8 @@ class UNet(blocks.Estimator):
     ) -> None:
         super().__init__()
         blocks.check_kind("unet", spec, ["field", "interpolation", "assimilation"])
-        if levels < 1 or halo < 0:
-            raise ValueError(f"model.levels={levels}, model.halo={halo}: at least one level, and no negative halo")
+        checks.whole_number("model.levels", levels, least=1)
+        checks.whole_number("model.halo", halo, least=0)
         outputs, frame, series = (
             self.channels(spec, predict_std=predict_std),
             blocks.frame_of(spec),

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from dlgd.core import checks
 from dlgd.core.contract import Batch, Coder, Loss, Network, Output, Spec
 from dlgd.core.errors import Refusal
 from dlgd.core.number_format import decimals
@@ -48,13 +49,12 @@ class VAE(Network, Coder):
         blocks.check_kind("vae", spec, ["field", "generated"])
         blocks.check_whole("vae", spec)
         self.style = style = coders.Style(form=form, width=width, activation=activation, normalization=normalization)
-        if latent < 1 or samples < 1:
-            raise ValueError(f"model.latent={latent}, model.samples={samples}: at least one of each is needed")
-        if beta < 0:
-            raise ValueError(f"model.beta={beta} must be zero or more")
+        checks.whole_number("model.latent", latent, least=1)
+        checks.whole_number("model.samples", samples, least=1)
+        checks.number("model.beta", beta, least=0)
         self.generates = spec.kind == "generated"
         if conditional and not self.generates:
-            raise ValueError(f"model.conditional=true needs classes, which data={spec.name} does not give to fields")
+            raise Refusal(f"model.conditional=true needs classes, which data={spec.name} does not give to fields")
         self.size, self.beta, self.samples, self.conditional = latent, beta, samples, conditional
         classes = len(spec.input_channels) if conditional else 0
         channels = len(spec.output_channels if self.generates else spec.input_channels)

@@ -17,6 +17,7 @@ import numpy as np
 from scipy import sparse
 from scipy.special import ndtr
 
+from dlgd.core.errors import Refusal
 from dlgd.physics.grids import Grid
 from dlgd.physics.halo import Topology, pad_cells, pad_west_faces
 from dlgd.physics.random_fields import smooth_field
@@ -42,7 +43,7 @@ class Diffusion:
     def __post_init__(self) -> None:
         ny, nx = self.area.shape
         if self.alpha_i.shape != (ny + 1, nx) or self.alpha_j.shape != (ny, nx) or self.sea.shape != (ny, nx):
-            raise ValueError(
+            raise Refusal(
                 f"shapes do not fit: alpha_i {self.alpha_i.shape}, alpha_j {self.alpha_j.shape}, "
                 f"area {self.area.shape}, sea {self.sea.shape}"
             )

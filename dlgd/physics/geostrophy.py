@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from dlgd.core.constants import EARTH_RADIUS_M, EARTH_RATE, GRAVITY
+from dlgd.core.errors import Refusal
 
 EQUATOR = 3.0  # degrees: nearer to the equator f is too small for the balance to hold
 CORNERS = 3  # cells in each direction, without which there is no derivative
@@ -64,7 +65,7 @@ def vorticity(ssh: Field, *, lat: np.ndarray, lon: np.ndarray) -> Field:
 
 def _check(ssh: Field, lat: np.ndarray, lon: np.ndarray) -> None:
     if tuple(ssh.shape[-2:]) != (len(lat), len(lon)) or min(len(lat), len(lon)) < CORNERS:
-        raise ValueError(
+        raise Refusal(
             f"A velocity needs ssh (..., lat, lon) of {CORNERS} x {CORNERS} cells or more, not of shape "
             f"{tuple(ssh.shape)} with {len(lat)} latitudes and {len(lon)} longitudes."
         )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dlgd.core.constants import EARTH_RADIUS_M
+from dlgd.core.errors import Refusal
 from dlgd.physics.halo import Topology
 
 Position = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -136,14 +137,14 @@ def tripolar(rows: int = 292, columns: int = 360, refinement: float = 1 / 3, wid
     292 x 360). `refinement` is the meridional step at the equator over the Mercator one, `width` its extent (degrees).
     """
     if columns % 2:
-        raise ValueError(f"a tripolar grid needs an even number of columns, not {columns}")
+        raise Refusal(f"a tripolar grid needs an even number of columns, not {columns}")
     step = 360.0 / columns
     cap = 90.0 - JOINT_LAT
     cap_rows = round(cap / (step * np.cos(np.deg2rad(JOINT_LAT))))
     below = rows - cap_rows
     lat_table, row_table = _mercator_rows(step, refinement, width)
     if below < 1 or -below < row_table[0]:
-        raise ValueError(f"a tripolar grid of {columns} columns cannot have {rows} rows")
+        raise Refusal(f"a tripolar grid of {columns} columns cannot have {rows} rows")
     rim = np.tan(np.deg2rad(cap) / 2)  # radius of the joint circle in the stereographic plane
 
     def position(row: np.ndarray, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -12,6 +12,8 @@ from typing import Literal
 
 import numpy as np
 
+from dlgd.core.errors import Refusal
+
 Outside = Literal["zero", "nearest"]
 
 
@@ -28,9 +30,9 @@ class Topology:
 
     def __post_init__(self) -> None:
         if self.west_east not in ("periodic", "closed") or self.south_north not in ("periodic", "fold", "closed"):
-            raise ValueError(f"unknown topology: {self.west_east} west-east, {self.south_north} south-north")
+            raise Refusal(f"unknown topology: {self.west_east} west-east, {self.south_north} south-north")
         if self.south_north == "fold" and self.west_east != "periodic":
-            raise ValueError("a folded grid must be periodic west-east")
+            raise Refusal("a folded grid must be periodic west-east")
 
 
 def _sources(

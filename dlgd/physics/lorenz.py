@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dlgd.core.errors import Refusal
 from dlgd.physics.integrators import Dynamics, Scheme
 
 BLOCK_BYTES = 2800  # of the states integrated together: 16 members of 40 variables in float32, 8 in float64
@@ -77,7 +78,7 @@ class Lorenz96(Dynamics):
 
     def __post_init__(self) -> None:
         if self.size < 4:
-            raise ValueError(f"size={self.size}: Lorenz-96 needs four variables at least, so that neighbours differ")
+            raise Refusal(f"size={self.size}: Lorenz-96 needs four variables at least, so that neighbours differ")
 
     def tendency(self, state: Tensor) -> Tensor:
         """(..., size) from (..., size)."""

@@ -12,6 +12,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.sparse.linalg import splu
 
+from dlgd.core.errors import Refusal
 from dlgd.physics import stencil
 from dlgd.physics.diffusion import STEPS, Diffusion
 from dlgd.physics.halo import pad_cells, pad_south_faces, pad_west_faces
@@ -104,7 +105,7 @@ def _spacing(r_along: float, r_across: float, steps: int, level: float) -> int:
     correlation = np.fft.irfft(spectrum[: n // 2 + 1], n)[: n // 2]
     below = np.flatnonzero(correlation <= level * correlation[0])
     if not len(below):
-        raise ValueError(f"length scales of {np.sqrt(max(r_along, r_across)):.0f} cells are too large to be probed")
+        raise Refusal(f"length scales of {np.sqrt(max(r_along, r_across)):.0f} cells are too large to be probed")
     return int(below[0])
 
 

@@ -30,6 +30,7 @@ import math
 import torch
 from torch import Tensor
 
+from dlgd.core.errors import Refusal
 from dlgd.physics.integrators import RK4
 
 COURANT = 2.0  # largest wavenumber x fastest flow x step; unstable from 2.83, the rest is room for faster flow to come
@@ -60,7 +61,7 @@ class TwoLayerFlow:
         device: torch.device | str = "cpu",
     ) -> None:
         if cells < 8 or min(size, deformation_radius, depth_ratio) <= 0 or min(drag, dissipation) < 0:
-            raise ValueError(
+            raise Refusal(
                 f"a sea of {cells} x {cells} points, {size:g} m, with L_d = {deformation_radius:g} m, H_1 / H_2 = "
                 f"{depth_ratio:g}, drag {drag:g} 1/s and dissipation {dissipation:g} 1/s cannot be: take 8 points at "
                 "least, positive lengths and depths, and rates that are not negative"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from dlgd.core.errors import Refusal
 from dlgd.physics.integrators import Dynamics
 from dlgd.physics.lorenz import Lorenz63, Lorenz96
 
@@ -16,14 +17,14 @@ SYSTEMS: dict[str, tuple[type[Dynamics], dict[str, type]]] = {
 
 
 def dynamics_of(attrs: Mapping[str, Any]) -> Dynamics:
-    """The equations that attributes name: `system`, and its parameters; ValueError where they do not."""
+    """The equations that attributes name: `system`, and its parameters; Refusal where they do not."""
     name = attrs.get("system")
     if name not in SYSTEMS:
-        raise ValueError(f"system={name} is unknown: the attribute must be one of {', '.join(SYSTEMS)}")
+        raise Refusal(f"system={name} is unknown: the attribute must be one of {', '.join(SYSTEMS)}")
     kind, parameters = SYSTEMS[name]
     missing = [key for key in parameters if key not in attrs]
     if missing:
-        raise ValueError(f"samples of system={name} lack the attribute {', '.join(missing)}")
+        raise Refusal(f"samples of system={name} lack the attribute {', '.join(missing)}")
     return kind(**{key: number(attrs[key]) for key, number in parameters.items()})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dlgd.core import checks
 from dlgd.core.errors import Refusal
 from dlgd.core.score import Score
 from dlgd.scoring.descriptions import find, names
@@ -21,6 +22,8 @@ def published_rows(rows: Sequence[Mapping[str, Any]], scores: Sequence[Score]) -
             raise Refusal(
                 f"A published row needs name and source and may have {names(scores)}; this one has {dict(row)}."
             )
+        for key in keys:
+            checks.number(f"evaluation.scores.published: {row['name']}: {key}", row[key], null=True)
         figures = {key: float(row[key]) for key in keys if row[key] is not None}
         read.append({"method": row["name"], "source": row["source"], **figures})
     return read

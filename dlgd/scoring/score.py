@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,7 +26,7 @@ def score(
 ) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
     """One row per method, {"method", the scores, "seconds_per_sample"}, and the predictions by method.
 
-    The methods are fitted already. Raises ValueError, with the method's name, where a score is not finite.
+    The methods are fitted already. Raises Refusal, with the method's name, where a prediction cannot be scored.
     """
     names = [method.name for method in methods]
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -33,7 +34,7 @@ def score(
         raise Refusal(f"Two methods are called {twice[0]}: give each its own name, or name it once.")
     count = samples.sizes["sample"]
     if count == 0:
-        raise ValueError("There is no sample to score: the dimension `sample` is empty.")
+        raise Refusal("There is no sample to score: the dimension `sample` is empty.")
     rows, predictions = [], {}
     for number, method in enumerate(methods, start=1):
         # A line per method, not a bar: a slow method draws its own.
@@ -43,10 +44,11 @@ def score(
         elapsed = time.perf_counter() - start
         try:
             scores = evaluation.scores(samples, prediction) | method.scores(samples)
-        except Refusal:
-            raise
-        except ValueError as error:
-            raise ValueError(f"{method.name} cannot be scored. {error}") from error
+            bad = [name for name, value in scores.items() if not math.isfinite(value)]
+            if bad:
+                raise Refusal(f"Its {bad[0]} is {scores[bad[0]]}.")
+        except Refusal as refusal:
+            raise Refusal(f"{method.name} cannot be scored. {refusal}") from refusal
         earlier = method.seconds_per_sample
         seconds = elapsed / count if earlier is None else earlier
         rows.append({"method": method.name, **scores, "seconds_per_sample": seconds})

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from dlgd.core import checks
 from dlgd.core.errors import Refusal
 from dlgd.core.threads import cores
 
@@ -33,8 +34,7 @@ def choose(name: str = "auto") -> torch.device:
 
 def check_method_device(device: str) -> None:
     """Refuse, in the constructor of a classical method, a `baseline.device` that is not there."""
-    if device not in ("cpu", "cuda"):
-        raise Refusal(f"baseline.device={device} is unknown: choose cpu or cuda")
+    checks.choice("baseline.device", device, ("cpu", "cuda"))
     if device == "cuda" and not torch.cuda.is_available():
         raise Refusal("baseline.device=cuda was asked for, but PyTorch sees no GPU here: choose cpu")
 

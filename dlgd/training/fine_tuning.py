@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from dlgd.core import checks
 from dlgd.core.errors import Refusal
 from dlgd.training import checkpoint
 
@@ -24,8 +25,7 @@ def groups(
 
     Raises Refusal for a rate that is not above 0 and at most 1.
     """
-    if not 0 < rate <= 1:
-        raise Refusal(f"init_lr_scale={rate} must be above 0 and at most 1; freeze=<names> holds weights")
+    checks.number("init_lr_scale", rate, above=0, most=1, hint="freeze=<names> holds weights")
     slow = {id(weight) for name, weight in network.named_parameters() if name in given}
     trained = [weight for weight in player.parameters() if weight.requires_grad]
     fast_and_slow = [

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dlgd.core import checks
 from dlgd.core.errors import Refusal
 from dlgd.training.budget import Budget
 
@@ -31,16 +32,17 @@ class Options:
     compile: bool  # torch.compile: a minute of waiting, then faster steps
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "accumulate", "patience", "validate_every", "log_every"):
-            self._check(name, whole=True, positive=True, null=name in ("steps", "patience"))
-        for name in ("epochs", "minutes", "clip_norm", "checkpoint_minutes", "ema_decay"):
-            self._check(name, positive=True, null=name != "checkpoint_minutes")
-        self._check("l1", positive=False)
-        if self.ema_decay is not None and self.ema_decay >= 1:
-            raise Refusal(f"training.ema_decay is {self.ema_decay}: give a number under 1, such as 0.999, or null.")
+        for name in ("batch_size", "accumulate", "validate_every", "log_every"):
+            checks.whole_number(f"training.{name}", getattr(self, name), least=1)
+        for name in ("steps", "patience"):
+            checks.whole_number(f"training.{name}", getattr(self, name), least=1, null=True)
+        for name in ("epochs", "minutes", "clip_norm"):
+            checks.number(f"training.{name}", getattr(self, name), above=0, null=True)
+        checks.number("training.checkpoint_minutes", self.checkpoint_minutes, above=0)
+        checks.number("training.l1", self.l1, least=0)
+        checks.number("training.ema_decay", self.ema_decay, above=0, below=1, null=True)
         for name in ("amp", "compile"):
-            if not isinstance(getattr(self, name), bool):
-                raise Refusal(f"training.{name} is {getattr(self, name)!r}: give true or false.")
+            checks.of_kind(f"training.{name}", getattr(self, name), bool)
         if self.steps is None and self.epochs is None and self.minutes is None:
             raise Refusal("The training has no end: set training.steps, training.epochs or training.minutes.")
         self._check_criteria()
@@ -49,21 +51,9 @@ class Options:
         """The limits, on data of so many optimizer steps per epoch."""
         return Budget(steps=self.steps, epochs=self.epochs, minutes=self.minutes, steps_per_epoch=steps_per_epoch)
 
-    def _check(self, name: str, *, positive: bool, whole: bool = False, null: bool = False) -> None:
-        value = getattr(self, name)
-        if value is None and null:
-            return
-        right_type = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
-        # Written so that NaN is out of range too.
-        if value is None or not (right_type and (value > 0 if positive else value >= 0) and value < float("inf")):
-            kind = f"a {'whole ' if whole else ''}number {'above 0' if positive else 'of at least 0'}"
-            raise Refusal(f"training.{name} is {value!r}: give {kind}{' or null' if null else ''}.")
-
     def _check_criteria(self) -> None:
-        names = self.criteria
-        if isinstance(names, str) or not isinstance(names, Sequence) or len(names) == 0:
-            raise Refusal(f"training.criteria is {names!r}: give a list of validation scores, such as [loss].")
-        for name in names:  # each becomes part of a file's name
-            if not isinstance(name, str) or not re.fullmatch(r"[\w.-]+", name):
+        checks.names("training.criteria", self.criteria, example="[loss]")
+        for name in self.criteria:  # each becomes part of a file's name
+            if not re.fullmatch(r"[\w.-]+", name):
                 raise Refusal(f"training.criteria has {name!r}: give names of validation scores, such as loss.")
-        object.__setattr__(self, "criteria", tuple(names))
+        object.__setattr__(self, "criteria", tuple(self.criteria))

@@ -11,15 +11,10 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-from dlgd.core.errors import Refusal
+from dlgd.core import checks
 from dlgd.training.budget import TrainingProgress
 
 FIRST = 0.01  # factor from which Cosine warms up: a first step of zero would be a step lost
-
-
-def _between(name: str, value: float, low: float, high: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise Refusal(f"scheduler.{name} is {value!r}: give a number from {low:g} to {high:g}.")
 
 
 class Scheduler(ABC):
@@ -46,8 +41,8 @@ class Step(Scheduler):
     gamma: float
 
     def __post_init__(self) -> None:
-        _between("every", self.every, 1e-6, math.inf)
-        _between("gamma", self.gamma, 0, 1)
+        checks.number("scheduler.every", self.every, above=0)
+        checks.number("scheduler.gamma", self.gamma, least=0, most=1)
 
     def factor(self, moment: TrainingProgress) -> float:
         return self.gamma ** (moment.epoch // self.every)
@@ -60,7 +55,7 @@ class Exponential(Scheduler):
     gamma: float
 
     def __post_init__(self) -> None:
-        _between("gamma", self.gamma, 0, 1)
+        checks.number("scheduler.gamma", self.gamma, least=0, most=1)
 
     def factor(self, moment: TrainingProgress) -> float:
         return self.gamma**moment.epoch
@@ -73,7 +68,7 @@ class Inverse(Scheduler):
     decay: float  # per optimizer step
 
     def __post_init__(self) -> None:
-        _between("decay", self.decay, 0, math.inf)
+        checks.number("scheduler.decay", self.decay, least=0)
 
     def factor(self, moment: TrainingProgress) -> float:
         return 1 / (1 + self.decay * moment.step)
@@ -87,8 +82,8 @@ class Cosine(Scheduler):
     final: float  # factor at the end
 
     def __post_init__(self) -> None:
-        _between("warmup", self.warmup, 0, 1)
-        _between("final", self.final, 0, 1)
+        checks.number("scheduler.warmup", self.warmup, least=0, most=1)
+        checks.number("scheduler.final", self.final, least=0, most=1)
 
     def factor(self, moment: TrainingProgress) -> float:
         if moment.progress < self.warmup:
@@ -109,7 +104,7 @@ class OneCycle(Scheduler):
 
     def __post_init__(self) -> None:
         for name in ("warmup", "start", "final"):
-            _between(name, getattr(self, name), 0, 1)
+            checks.number(f"scheduler.{name}", getattr(self, name), least=0, most=1)
 
     def factor(self, moment: TrainingProgress) -> float:
         if moment.progress < self.warmup:

@@ -12,7 +12,7 @@ import random
 import numpy as np
 import torch
 
-from dlgd.core.errors import Refusal
+from dlgd.core import checks
 
 TRAINING = 0x747261696E  # "train" in ASCII; keeps these numbers apart from others drawn from the same seed and step
 
@@ -22,8 +22,7 @@ def seed_everything(seed: int) -> None:
 
     Raises Refusal unless the seed is an integer from 0 to 2**32 - 1.
     """
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
-        raise Refusal(f"seed is {seed!r}: give a whole number from 0 to {2**32 - 1}.")
+    checks.whole_number("seed", seed, least=0, most=2**32 - 1)
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002  for libraries that draw from NumPy's global generator
     torch.manual_seed(seed)

@@ -16,6 +16,7 @@ from optuna.distributions import IntDistribution
 
 from dlgd import build
 from dlgd.cli import entry, runs
+from dlgd.core import checks
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import CONF
 from dlgd.core.renames import updated_params
@@ -64,11 +65,8 @@ def refuse(config: DictConfig) -> None:
         files = sorted(path.stem for path in (CONF / "sweep").glob("*.yaml"))
         raise Refusal(f"nothing is searched: type sweep=<one of {', '.join(files)}>, or one of your own in sweeps/")
     for name, least in (("trials", 1), ("workers", 1), ("reruns", 0)):
-        value = config[name]
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise Refusal(f"{name}={value} must be a whole number, {least} or more")
-    if config.minutes is not None and not (isinstance(config.minutes, int | float) and config.minutes > 0):
-        raise Refusal(f"minutes={config.minutes} must be a number above 0, or null")
+        checks.whole_number(name, config[name], least=least)
+    checks.number("minutes", config.minutes, above=0, null=True)
     if config.reruns and (len(config.sweep.metrics or ()) > 1 or "seed" in config.sweep.search):
         raise Refusal(f"reruns={config.reruns} needs one metric, and seeds that are not searched: type reruns=0")
 

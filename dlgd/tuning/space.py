@@ -8,11 +8,11 @@ model.dropout: {low: 0.0, high: 0.5, when: {model: cnn}}  # searched only there;
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dlgd.core import checks
 from dlgd.core.errors import Refusal
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def _distribution(name: str, spec: Any) -> BaseDistribution:
         return CategoricalDistribution(values)
     low, high, step, log = (spec.get(key) for key in ("low", "high", "step", "log"))
     numbers = [low, high] if step is None else [low, high, step]
-    if not all(_is_number(number) for number in numbers) or not isinstance(log, bool | None):
+    if not all(checks.fits(number, float) for number in numbers) or not isinstance(log, bool | None):
         raise Refusal(f"sweep.search: {name} needs numbers low and high, perhaps step, or log: true")
     try:
         if all(isinstance(number, int) for number in numbers):
@@ -163,7 +163,3 @@ def _distribution(name: str, spec: Any) -> BaseDistribution:
         return FloatDistribution(float(low), float(high), log=bool(log), step=step)
     except ValueError as error:  # low above high, a logarithm of 0, a step beside a logarithm
         raise Refusal(f"sweep.search: {name} cannot be {spec}: {error}") from error
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

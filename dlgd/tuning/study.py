@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dlgd.core import checks
 from dlgd.core.errors import Refusal
 
 if TYPE_CHECKING:
@@ -41,8 +42,7 @@ def asked(metrics: object) -> dict[str, str | None]:
 def check(metrics: Mapping[str, str | None], sampler: str, pruner: str) -> None:
     """Refuse what Optuna cannot do."""
     for key, value, known in (("sampler", sampler, SAMPLERS), ("pruner", pruner, PRUNERS)):
-        if value not in known:
-            raise Refusal(f"sweep.{key}={value} is unknown: choose one of {', '.join(known)}")
+        checks.choice(f"sweep.{key}", value, known)
     if len(metrics) > 1 and pruner != "none":
         raise Refusal(f"sweep.pruner={pruner} cannot judge {len(metrics)} metrics: type sweep.pruner=none")
     if len(metrics) > 1 and sampler == "cmaes":

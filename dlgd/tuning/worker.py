@@ -18,6 +18,7 @@ from multiprocessing import connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dlgd.cli.error_origin import in_a_line
 from dlgd.core.errors import Refusal
 from dlgd.tuning import queue
 from dlgd.tuning import study as studies
@@ -117,7 +118,7 @@ def run(study: Study, trial: Trial, job: Job, objective: Objective) -> None:
     except Refusal as refusal:
         error = str(refusal)
     except Exception as bug:
-        error = f"{type(bug).__name__}: {bug}"
+        error = in_a_line(bug)
         log.exception("trial %d", trial.number)
     seconds = time.perf_counter() - begun
     _tell(study, trial, outcome, values if outcome == TrialState.COMPLETE else None, error, seconds)

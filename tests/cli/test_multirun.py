@@ -173,8 +173,8 @@ def test_words_for_an_end(tmp_path):
     assert multirun.why(-signal.SIGSEGV, tmp_path) == "ended by the signal SIGSEGV"
     assert "lack of memory" in multirun.why(-signal.SIGKILL, tmp_path)
     assert "exit code 3" in multirun.why(3, tmp_path)
-    assert multirun.sentence(Refusal("say this\nand more")) == "say this"
-    assert multirun.sentence(KeyError("x")) == "KeyError: 'x'"
+    assert multirun.line_of(Refusal("say this\nand more"), "config") == "say this"
+    assert multirun.line_of(KeyError("x"), "config") == "KeyError: 'x'"
 
 
 def test_runs_are_named_by_what_they_do_not_share(tmp_path):

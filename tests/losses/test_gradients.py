@@ -121,7 +121,7 @@ def test_maps_too_small_for_slopes(shape):
     [
         ({"gradients": -1.0}, "loss.gradients=-1.0"),
         ({"laplacian": -1.0}, "loss.laplacian=-1.0"),
-        ({"day_weights": "late"}, "loss.day_weights=late is unknown: choose triangular or equal"),
+        ({"day_weights": "late"}, "loss.day_weights=late is unknown: choose one of triangular, equal"),
     ],
 )
 def test_impossible_options(change, words):

@@ -182,7 +182,7 @@ def test_natural_losses(labels):
         (lambda: Bernoulli(spec=WAVES), "loss=bernoulli wants targets between 0 and 1.*data=waves.*try loss=gaussian"),
         (lambda: Bernoulli(spec=LABELS), "loss=bernoulli.*data=digits gives labels: try loss=cross_entropy"),
         (lambda: Gaussian(spec=LABELS, std=1.0), "loss=gaussian.*data=digits gives labels: try loss=cross_entropy"),
-        (lambda: Gaussian(spec=WAVES, std=0.0), "loss.std=0.0 must be positive"),
+        (lambda: Gaussian(spec=WAVES, std=0.0), "loss.std=0.0 must be a number above 0"),
     ],
 )
 def test_refusals(make, words):

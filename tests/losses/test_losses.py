@@ -180,7 +180,7 @@ def test_norms_are_added(fields):
 
 @pytest.mark.parametrize("powers", [[], [0.5, 2], [2, 9]])
 def test_powers_without_sense(powers):
-    with pytest.raises(ValueError, match=r"loss.powers=.*between 1 and 6"):
+    with pytest.raises(ValueError, match=r"loss.powers=.* must be a list of numbers from 1 to 6, such as \[1,2\]"):
         make("relative_norms", powers=powers)
 
 
@@ -205,10 +205,10 @@ def test_labels(name):
 @pytest.mark.parametrize(
     ("name", "change", "words"),
     [
-        ("huber", {"delta": 0.0}, "loss.delta=0.0 must be positive"),
-        ("huber", {"delta": -1.0}, "loss.delta=-1.0 must be positive"),
-        ("relative", {"power": 0.0}, "loss.power=0.0 must be at least 1"),
-        ("relative", {"power": 0.5}, "loss.power=0.5 must be at least 1"),
+        ("huber", {"delta": 0.0}, "loss.delta=0.0 must be a number above 0"),
+        ("huber", {"delta": -1.0}, "loss.delta=-1.0 must be a number above 0"),
+        ("relative", {"power": 0.0}, "loss.power=0.0 must be a number of at least 1"),
+        ("relative", {"power": 0.5}, "loss.power=0.5 must be a number of at least 1"),
     ],
 )
 def test_impossible_options(name, change, words):

@@ -263,13 +263,13 @@ def test_the_prior_at_two_scales():
     [
         ("fixed_point", {"prior": "ode"}, "model.prior=ode is unknown: choose one of unet, cnn"),
         ("fixed_point", {"iterations": 0}, "model.iterations=0"),
-        ("fixed_point", {"prior_weight": -1.0}, "model.prior_weight=-1.0.*no negative"),
-        ("fixed_point", {"width": 0}, "model.width=0: at least one"),
-        ("fixed_point", {"kernel": 10}, "model.kernel=10 must be odd"),
+        ("fixed_point", {"prior_weight": -1.0}, "model.prior_weight=-1.0 must be a number of at least 0"),
+        ("fixed_point", {"width": 0}, "model.width=0 must be a whole number of at least 1"),
+        ("fixed_point", {"kernel": 10}, "model.kernel=10 must be an odd number of at least 1"),
         ("bilstm", {"hidden": 0}, "model.hidden=0"),
         ("bilstm", {"layers": 0}, "model.layers=0"),
-        ("bilstm", {"kernel": 2}, "model.kernel=2 must be odd"),
-        ("cnn", {"kernel": 2}, "model.kernel=2 must be odd"),
+        ("bilstm", {"kernel": 2}, "model.kernel=2 must be an odd number of at least 1"),
+        ("cnn", {"kernel": 2}, "model.kernel=2 must be an odd number of at least 1"),
     ],
 )
 def test_impossible_options(name, change, words):

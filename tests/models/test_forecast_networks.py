@@ -324,11 +324,11 @@ def test_products_learn_the_equations():
     ("name", "spec", "change", "words"),
     [
         ("neural_ode", L63, {"scheme": "rk5"}, "model.scheme=rk5 is unknown: choose one of euler, rk4"),
-        ("neural_ode", L63, {"substeps": 0}, "model.substeps=0: at least one"),
+        ("neural_ode", L63, {"substeps": 0}, "model.substeps=0 must be a whole number of at least 1"),
         ("neural_ode", L63, {"hidden": 0}, "model.hidden=0"),
         ("neural_ode", L63, {"activation": "rely"}, "activation=rely is unknown"),
-        ("neural_ode", L63, {"kernel": 4}, "model.kernel=4 must be odd"),
-        ("bilinear_ode", L63, {"hidden": 0}, "model.hidden=0: at least one"),
+        ("neural_ode", L63, {"kernel": 4}, "model.kernel=4 must be an odd number of at least 1"),
+        ("bilinear_ode", L63, {"hidden": 0}, "model.hidden=0 must be a whole number of at least 1"),
         (
             "bilinear_ode",
             replace(L63, dt=0.0),
@@ -338,7 +338,7 @@ def test_products_learn_the_equations():
         ("lorenz_ode", replace(L63, dynamics=None), {}, "model=lorenz_ode needs equations.*try model=neural_ode"),
         ("residual_mlp", L63, {"layers": 0}, "model.layers=0"),
         ("gru", L63, {"hidden": 0}, "model.hidden=0"),
-        ("lstm", L96, {"kernel": 2}, "model.kernel=2 must be odd"),
+        ("lstm", L96, {"kernel": 2}, "model.kernel=2 must be an odd number of at least 1"),
         ("tcn", L63, {"layers": 0}, "model.layers=0"),
         ("tcn", L63, {"width": 0}, "model.width=0"),
     ],

@@ -243,7 +243,7 @@ def test_the_scaling_may_come_later():
         (L63, {"prior_weight": -0.1}, "model.prior_weight=-0.1"),
         (L63, {"hidden": 0}, "model.hidden=0"),
         (L63, {"dropout": 1.0}, "model.dropout=1.0"),
-        (L63, {"kernel": 4}, "model.kernel=4 must be odd"),
+        (L63, {"kernel": 4}, "model.kernel=4 must be an odd number of at least 1"),
         (
             FORECAST["lorenz63"],
             {},

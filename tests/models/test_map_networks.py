@@ -277,12 +277,12 @@ def test_the_number_of_weights_of_dincae():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"filters": []}, r"model.filters=\[\]: give whole numbers"),
+        ({"filters": []}, r"model.filters=\[\] must be a list of whole numbers of at least 1, such as \[16,24,36,54\]"),
         ({"filters": [16, 0]}, r"model.filters=\[16, 0\]"),
         ({"filters": "nonsense"}, "model.filters=nonsense"),
         ({"observation_std": 0.0}, "model.observation_std=0.0"),
         ({"halo": -1}, "model.halo=-1"),
-        ({"upsampling": "cubic"}, "model.upsampling=cubic is unknown: choose nearest or bilinear"),
+        ({"upsampling": "cubic"}, "model.upsampling=cubic is unknown: choose one of nearest, bilinear"),
     ],
 )
 def test_impossible_options(change, words):

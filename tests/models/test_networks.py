@@ -256,14 +256,14 @@ def test_data_of_another_kind(name, spec, words):
     ("name", "change", "words"),
     [
         ("resnet", {"layers": 9}, "model.layers=9.*even"),
-        ("resnet", {"layers": 2}, "model.layers=2.*4 or more"),
-        ("resnet", {"skip": "jump"}, "model.skip=jump.*addition, concatenation or none"),
+        ("resnet", {"layers": 2}, "model.layers=2 must be an even number of at least 4"),
+        ("resnet", {"skip": "jump"}, "model.skip=jump is unknown: choose one of addition, concatenation, none"),
         ("cnn", {"layers": 1}, "model.layers=1.*at least 2"),
         ("unet", {"levels": 0}, "model.levels=0"),
         ("unet", {"halo": -1}, "model.halo=-1"),
-        ("cnn", {"dropout": 1.0}, "model.dropout=1.0 must be at least 0 and less than 1"),
-        ("cnn", {"kernel": 4}, "model.kernel=4 must be odd"),
-        ("resnet", {"kernel": 0}, "model.kernel=0 must be odd and at least 1"),
+        ("cnn", {"dropout": 1.0}, "model.dropout=1.0 must be a number of at least 0 and below 1"),
+        ("cnn", {"kernel": 4}, "model.kernel=4 must be an odd number of at least 1"),
+        ("resnet", {"kernel": 0}, "model.kernel=0 must be an odd number of at least 1"),
         ("unet", {"predict_std": True}, "predict_std=true.*data=waves does not ask for: try model.predict_std=false"),
     ],
 )
@@ -279,7 +279,7 @@ def test_impossible_options(name, change, words):
         ({"activation": "rely"}, "activation=rely.*relu.*elu"),
         ({"normalization": "batsh"}, "normalization=batsh.*batch, group, none"),
         ({"normalization": "group", "width": 20}, "normalization=group wants a multiple of 8.*not 20.*model.width"),
-        ({"width": 0}, "model.width=0: at least one"),
+        ({"width": 0}, "model.width=0 must be a whole number of at least 1"),
     ],
 )
 def test_unknown_choices(name, change, words):

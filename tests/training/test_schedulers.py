@@ -68,7 +68,7 @@ def test_every_choice_is_built_and_stays_between_0_and_1(name):
     ],
 )
 def test_impossible_options_are_refused(make):
-    with pytest.raises(Refusal, match=r"^scheduler\.\w+ is .*: give a number from"):
+    with pytest.raises(Refusal, match=r"^scheduler\.\w+=.* must be a number (from|above|of at least) 0"):
         make()
 
 

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-import torch
 import xarray as xr
 
+from dlgd.core import checks
 from dlgd.core.contract import Method
 from dlgd.core.errors import Refusal
 from dlgd.core.progress import progress
@@ -16,6 +16,7 @@ from dlgd.physics import normalization
 from dlgd.physics.diffusion import Diffusion
 from dlgd.physics.halo import Topology
 from dlgd.physics.separable import separable as separable_gamma
+from dlgd.training.device import check_method_device
 
 
 class _EachSample(Method):
@@ -41,7 +42,7 @@ class _EachSample(Method):
                 start = time.perf_counter()
                 answers.append(self._solve(number, Diffusion(alpha_i, alpha_j, w, sea, topology)))
                 seconds.append(time.perf_counter() - start)
-        except ValueError as error:
+        except Refusal as error:
             raise Refusal(f"baseline={self.name} cannot treat these samples: {error}") from error
         self.seconds_per_sample = float(np.median(seconds))  # the first sample may have waited for a compiler
         return np.stack(answers)
@@ -59,10 +60,8 @@ def separable() -> Method:
 
 def randomization(*, vectors: int, seed: int) -> Method:
     """Sample variance of `vectors` random fields."""
-    if vectors < 1:
-        raise ValueError(f"baseline.vectors={vectors}: at least one is needed")
-    if seed < 0:
-        raise ValueError(f"baseline.seed={seed} must be zero or more")
+    checks.whole_number("baseline.vectors", vectors, least=1)
+    checks.whole_number("baseline.seed", seed, least=0)
     return _EachSample(
         name=f"randomization {vectors}",
         solve=lambda number, operator: normalization.randomization(
@@ -73,12 +72,8 @@ def randomization(*, vectors: int, seed: int) -> Method:
 
 def exact(*, tolerance: float, device: str) -> Method:
     """Probing; the ceiling."""
-    if not 1e-8 <= tolerance <= 1e-2:
-        raise ValueError(f"baseline.tolerance={tolerance:g} must lie between 1e-8 and 1e-2")
-    if device not in ("cpu", "cuda"):
-        raise ValueError(f"baseline.device={device} is unknown: choose cpu or cuda")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ValueError("baseline.device=cuda was asked for, but PyTorch sees no GPU here: choose cpu")
+    checks.number("baseline.tolerance", tolerance, least=1e-8, most=1e-2)
+    check_method_device(device)
     return _EachSample(
         name=f"exact {tolerance:g}", solve=lambda _, operator: normalization.exact(operator, tolerance, device)
     )

@@ -16,6 +16,7 @@ import numpy as np
 
 from dlgd.core.constants import CF_CONVENTIONS
 from dlgd.core.contract import Evaluation
+from dlgd.core.errors import Refusal
 from dlgd.core.score import Score
 from dlgd.scoring.published import published_rows
 
@@ -80,7 +81,7 @@ class NormalizationEvaluation(Evaluation):
         return scores
 
     def scores(self, samples: xr.Dataset, prediction: np.ndarray) -> dict[str, float]:
-        """Averages of `per_sample` over samples, without units. Raises ValueError for what cannot be scored."""
+        """Averages of `per_sample` over samples, without units. Raises Refusal for what cannot be scored."""
         return {name: float(values.mean()) for name, values in self.per_sample(samples, prediction).items()}
 
     def dataset(self, samples: xr.Dataset, prediction: np.ndarray) -> xr.Dataset:
@@ -140,14 +141,14 @@ class NormalizationEvaluation(Evaluation):
 def relative_error(samples: xr.Dataset, prediction: np.ndarray) -> np.ndarray:
     """eps = (predicted^2 - gamma^2) / gamma^2 of the sea cells, float64 (sample, cell), cells row by row.
 
-    prediction: (sample, y, x) in m. Raises ValueError where shapes differ, nothing is left to score, or
+    prediction: (sample, y, x) in m. Raises Refusal where shapes differ, nothing is left to score, or
     either gamma is unusable at sea.
     """
     truth, predicted = _truth_at_sea(samples), _predicted_at_sea(samples, prediction)
     with np.errstate(over="ignore"):
         error = (predicted**2 - truth**2) / truth**2
     if not np.isfinite(error).all():
-        raise ValueError("The relative error overflows: the prediction is far too large at some sea cell.")
+        raise Refusal("The relative error overflows: the prediction is far too large at some sea cell.")
     return error
 
 
@@ -173,9 +174,9 @@ def _sea(samples: xr.Dataset) -> np.ndarray:
     """The mask (y, x), once it is known that there is something to score."""
     sea = samples["mask"].transpose("y", "x").values.astype(bool)
     if samples.sizes["sample"] == 0:
-        raise ValueError("There is no sample to score: the dimension `sample` is empty.")
+        raise Refusal("There is no sample to score: the dimension `sample` is empty.")
     if not sea.any():
-        raise ValueError("There is no sea cell to score: the mask is land everywhere.")
+        raise Refusal("There is no sea cell to score: the mask is land everywhere.")
     return sea
 
 
@@ -183,7 +184,7 @@ def _truth_at_sea(samples: xr.Dataset) -> np.ndarray:
     """gamma of the sea cells, float64 (sample, cell), m."""
     truth = samples["gamma"].transpose("sample", "y", "x").values[:, _sea(samples)].astype(np.float64)
     if not (np.isfinite(truth) & (truth > 0)).all():
-        raise ValueError("The true gamma must be finite and positive at every sea cell, and it is not.")
+        raise Refusal("The true gamma must be finite and positive at every sea cell, and it is not.")
     return truth
 
 
@@ -192,12 +193,12 @@ def _predicted_at_sea(samples: xr.Dataset, prediction: np.ndarray) -> np.ndarray
     sea = _sea(samples)
     expected = (samples.sizes["sample"], *sea.shape)
     if np.shape(prediction) != expected:
-        raise ValueError(f"The prediction has shape {np.shape(prediction)} where (sample, y, x) = {expected}.")
+        raise Refusal(f"The prediction has shape {np.shape(prediction)} where (sample, y, x) = {expected}.")
     predicted = np.asarray(prediction)[:, sea].astype(np.float64)
     bad = ~np.isfinite(predicted)
     if bad.any():
         number = int(bad.any(axis=1).argmax())
-        raise ValueError(f"The prediction is not finite at {bad.sum()} sea cells, first in sample {number}.")
+        raise Refusal(f"The prediction is not finite at {bad.sum()} sea cells, first in sample {number}.")
     return predicted
 
 

@@ -118,9 +118,9 @@ def test_scales_that_cannot_be_probed(samples):
     [
         ("randomization", {"vectors": 0}, "baseline.vectors=0"),
         ("randomization", {"seed": -1}, "baseline.seed=-1"),
-        ("exact", {"tolerance": 1e-9}, "baseline.tolerance=1e-09 must lie between"),
-        ("exact", {"tolerance": 0.1}, "baseline.tolerance=0.1 must lie between"),
-        ("exact", {"device": "tpu"}, "baseline.device=tpu is unknown: choose cpu or cuda"),
+        ("exact", {"tolerance": 1e-9}, "baseline.tolerance=1e-09 must be a number from 1e-08 to 0.01"),
+        ("exact", {"tolerance": 0.1}, "baseline.tolerance=0.1 must be a number from 1e-08 to 0.01"),
+        ("exact", {"device": "tpu"}, "baseline.device=tpu is unknown: choose one of cpu, cuda"),
     ],
 )
 def test_impossible_options(name, change, words):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from dlgd.core import checks
 from dlgd.core.contract import SPLITS
 from dlgd.core.errors import Refusal
 from dlgd.problems.images.data import digit_splits
@@ -28,8 +29,7 @@ class DigitOptions:
 
     def check(self) -> None:
         """Refuse options that cannot work, in one sentence each."""
-        if self.seed < 0:
-            raise Refusal(f"data.seed={self.seed} must be zero or more")
+        checks.whole_number("data.seed", self.seed, least=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,6 @@ class FullSetOptions(DigitOptions):
     def check(self) -> None:
         """The split and the address too; files are looked for when the data are prepared."""
         super().check()
-        if self.split not in digit_splits.PRESETS:
-            raise Refusal(f"data.split={self.split} is unknown: choose one of {', '.join(digit_splits.PRESETS)}")
+        checks.choice("data.split", self.split, digit_splits.PRESETS)
         if not self.url.startswith(("http://", "https://")):
             raise Refusal(f"data.url={self.url} must begin with http:// or https://")

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from dlgd.core import checks
 from dlgd.core.contract import Batch
 from dlgd.core.errors import Refusal
 from dlgd.core.specs import ImageSpec
@@ -48,12 +49,9 @@ class Task:
             ("hidden", self.hidden, HIDDEN),
             ("binarize", self.binarize, BINARIZE),
         ):
-            if value not in known:
-                raise Refusal(f"data.{option}={value} is unknown: choose one of {', '.join(known)}")
-        if not self.noise > 0:
-            raise Refusal(f"data.noise={self.noise} must be positive: it is the standard deviation of the noise")
-        if not 0 < self.hidden_share < 1:
-            raise Refusal(f"data.hidden_share={self.hidden_share} must lie between 0 and 1")
+            checks.choice(f"data.{option}", value, known)
+        checks.number("data.noise", self.noise, above=0, hint="it is the standard deviation of the noise")
+        checks.number("data.hidden_share", self.hidden_share, above=0, below=1)
         if self.binarize != "none" and self.name not in BINARIZED:
             raise Refusal(
                 f"data.binarize={self.binarize} is for data.task={' or '.join(BINARIZED)}, not {self.name}: "

@@ -7,6 +7,7 @@ from abc import abstractmethod
 import numpy as np
 import xarray as xr
 
+from dlgd.core import checks
 from dlgd.core.contract import Method
 from dlgd.core.errors import Refusal
 
@@ -51,8 +52,7 @@ class NearestNeighbours(_Classifier):
     choice = "nearest_neighbours"
 
     def __init__(self, *, neighbours: int) -> None:
-        if neighbours < 1:
-            raise ValueError(f"baseline.neighbours={neighbours}: at least one is needed")
+        checks.whole_number("baseline.neighbours", neighbours, least=1)
         self.neighbours, self.name = neighbours, f"nearest neighbours {neighbours}"
 
     def _learn(self, pixels: np.ndarray, labels: np.ndarray) -> None:
@@ -112,8 +112,7 @@ class Logistic(_Classifier):
     choice, name = "logistic", "logistic regression"
 
     def __init__(self, *, penalty: float) -> None:
-        if penalty <= 0:
-            raise ValueError(f"baseline.penalty={penalty:g} must be above zero")
+        checks.number("baseline.penalty", penalty, above=0)
         self.penalty = penalty
 
     def _learn(self, pixels: np.ndarray, labels: np.ndarray) -> None:

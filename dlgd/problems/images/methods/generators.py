@@ -7,6 +7,7 @@ from abc import abstractmethod
 import numpy as np
 import xarray as xr
 
+from dlgd.core import checks
 from dlgd.core.contract import Method
 from dlgd.core.errors import Refusal
 
@@ -19,8 +20,7 @@ class _Generator(Method):
     choice: str  # as typed in baseline=...
 
     def __init__(self, *, seed: int) -> None:
-        if seed < 0:
-            raise ValueError(f"baseline.seed={seed} must be zero or more")
+        checks.whole_number("baseline.seed", seed, least=0)
         self.seed = seed
         self._labels: set[int] = set()
 
@@ -36,7 +36,7 @@ class _Generator(Method):
         asked = samples.label.values
         unknown = sorted(set(asked.tolist()) - self._labels)
         if unknown:
-            raise ValueError(f"The training samples have no image of class {unknown[0]}.")
+            raise Refusal(f"The training samples have no image of class {unknown[0]}.")
         rng = np.random.default_rng(self.seed)
         images = np.empty(samples.intensity.shape, np.float32)
         for label in np.unique(asked):
@@ -59,8 +59,7 @@ class Gaussian(_Generator):
 
     def __init__(self, *, modes: int, seed: int) -> None:
         super().__init__(seed=seed)
-        if modes < 1:
-            raise ValueError(f"baseline.modes={modes}: at least one is needed")
+        checks.whole_number("baseline.modes", modes, least=1)
         self.modes, self.name = modes, f"Gaussian {modes}"
 
     def _learn(self, images: np.ndarray, labels: np.ndarray) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from dlgd.core import checks
 from dlgd.core.contract import Coder, Method
 from dlgd.core.errors import Refusal
 
@@ -23,8 +24,7 @@ class PCA(Method):
     learns = True
 
     def __init__(self, *, variable: str, modes: int) -> None:
-        if modes < 1:
-            raise ValueError(f"baseline.modes={modes}: at least one is needed")
+        checks.whole_number("baseline.modes", modes, least=1)
         self.variable, self.modes, self.name = variable, modes, f"PCA {modes}"
         self._modes: Modes | None = None
 
@@ -87,10 +87,10 @@ class Modes(Coder):
         """(sample, mode) of what is given in samples."""
         given = samples["given" if "given" in samples else self.variable].values
         if given.shape[1:] != self._shape:
-            raise ValueError(f"Samples of shape {given.shape[1:]} are no fields of {self._shape} cells.")
+            raise Refusal(f"Samples of shape {given.shape[1:]} are no fields of {self._shape} cells.")
         anomalies = given.reshape(len(given), -1)[:, self._cells] - self._mean
         if not np.isfinite(anomalies).all():
-            raise ValueError(f"{self.variable} is not finite where it was in the training samples.")
+            raise Refusal(f"{self.variable} is not finite where it was in the training samples.")
         if "observed" not in samples:
             return anomalies @ self._modes.T
         observed = samples.observed.values.reshape(len(given), -1)[:, self._cells]

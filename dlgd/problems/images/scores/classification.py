@@ -11,6 +11,7 @@ import numpy as np
 
 from dlgd.core.constants import CF_CONVENTIONS
 from dlgd.core.contract import Evaluation
+from dlgd.core.errors import Refusal
 from dlgd.core.number_format import decimals
 from dlgd.core.score import Score
 from dlgd.plotting.style import file_name
@@ -58,7 +59,7 @@ class ClassificationEvaluation(Evaluation):
         self.published = published_rows(published, self.all_scores)
 
     def scores(self, samples: xr.Dataset, prediction: np.ndarray) -> dict[str, float]:
-        """See the class. Raises ValueError where the prediction holds no probabilities."""
+        """See the class. Raises Refusal where the prediction holds no probabilities."""
         probabilities, labels = checked_probabilities(samples, prediction), samples.label.values
         right = probabilities.argmax(axis=1) == labels
         given_to_truth = np.maximum(probabilities[np.arange(len(labels)), labels], LEAST_CHANCE)
@@ -113,20 +114,20 @@ class ClassificationEvaluation(Evaluation):
 
 
 def checked_probabilities(samples: xr.Dataset, prediction: np.ndarray) -> np.ndarray:
-    """The probabilities, float64 (sample, class). Raises ValueError where they are none."""
+    """The probabilities, float64 (sample, class). Raises Refusal where they are none."""
     expected = (samples.sizes["sample"], len(classes_of(samples)))
     if expected[0] == 0:
-        raise ValueError("There is no sample to score: the dimension `sample` is empty.")
+        raise Refusal("There is no sample to score: the dimension `sample` is empty.")
     if np.shape(prediction) != expected:
-        raise ValueError(f"The prediction has shape {np.shape(prediction)} where (sample, class) = {expected}.")
+        raise Refusal(f"The prediction has shape {np.shape(prediction)} where (sample, class) = {expected}.")
     probabilities = np.asarray(prediction, np.float64)
     bad = ~np.isfinite(probabilities).all(axis=1)
     if bad.any():
-        raise ValueError(f"The probabilities of {bad.sum()} samples are not finite, first of sample {bad.argmax()}.")
+        raise Refusal(f"The probabilities of {bad.sum()} samples are not finite, first of sample {bad.argmax()}.")
     bad = (probabilities < 0).any(axis=1) | (np.abs(probabilities.sum(axis=1) - 1) > SUM_TOLERANCE)
     if bad.any():
         number = int(bad.argmax())
-        raise ValueError(
+        raise Refusal(
             f"{bad.sum()} rows of the prediction are no probabilities: those of sample {number} sum to "
             f"{probabilities[number].sum():.4g} and the lowest is {probabilities[number].min():.4g}."
         )

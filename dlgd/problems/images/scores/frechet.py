@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from dlgd.core.errors import Refusal
+
 
 def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
     """|m1 - m2|^2 + Tr(C1 + C2 - 2 (C1 C2)^(1/2)) of features (n, m) and (k, m), in their units squared.
@@ -12,14 +14,14 @@ def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
     of features of a network for photographs. It shrinks with the number of samples: compare sets of the same sizes.
 
     No root of a matrix is taken: with C1 = A^T A and C2 = B^T B the eigenvalues of C1 C2 are the squared singular
-    values of A B^T, however singular the covariances are. Raises ValueError for less than two samples, and for values
+    values of A B^T, however singular the covariances are. Raises Refusal for less than two samples, and for values
     that are not finite.
     """
     for features in (first, second):
         if features.ndim != 2 or len(features) < 2:
-            raise ValueError(f"Features of shape {features.shape} have no covariance: two samples are the least.")
+            raise Refusal(f"Features of shape {features.shape} have no covariance: two samples are the least.")
         if not np.isfinite(features).all():
-            raise ValueError("The features are not finite.")
+            raise Refusal("The features are not finite.")
     between = first.mean(axis=0, dtype=np.float64) - second.mean(axis=0, dtype=np.float64)
     a, b = _root(first), _root(second)
     singular = np.linalg.svd(a @ b.T, compute_uv=False)

@@ -14,6 +14,7 @@ import numpy as np
 
 from dlgd.core.constants import CF_CONVENTIONS
 from dlgd.core.contract import Coder, Evaluation
+from dlgd.core.errors import Refusal
 from dlgd.core.number_format import decimals
 from dlgd.core.score import Score
 from dlgd.problems.images.scores.frechet import frechet_distance
@@ -69,7 +70,7 @@ class GenerationEvaluation(Evaluation):
         self._real: _Real | None = None  # of the samples that were scored last
 
     def scores(self, samples: xr.Dataset, prediction: np.ndarray) -> dict[str, float]:
-        """See the class. Raises ValueError for what cannot be scored."""
+        """See the class. Raises Refusal for what cannot be scored."""
         images, real = checked(samples, prediction), self._known(samples)
         scores = {"frechet_pca": frechet_distance(real.components(images), real.in_components)}
         if real.classified is not None:
@@ -96,11 +97,11 @@ class GenerationEvaluation(Evaluation):
         probabilities, features = self.classifier(images.astype(np.float32))
         expected = (len(images), len(classes_of(samples)))
         if probabilities.shape != expected:
-            raise ValueError(
+            raise Refusal(
                 f"evaluation.classifier has the shape {probabilities.shape} where (image, class) = {expected}."
             )
         if not np.isfinite(probabilities).all() or not np.isfinite(features).all():
-            raise ValueError("evaluation.classifier gives numbers that are not finite.")
+            raise Refusal("evaluation.classifier gives numbers that are not finite.")
         return Classified(probabilities.argmax(axis=1), features)
 
     def figures(self, folder: Path, samples: xr.Dataset, predictions: Mapping[str, np.ndarray]) -> None:
@@ -164,7 +165,7 @@ class _Real:
         self.samples, self.classified = samples, classified
         pixels = samples.intensity.values.reshape(samples.sizes["sample"], -1).astype(np.float64)
         if len(pixels) < 2:
-            raise ValueError("Generated images are compared with two real ones at least.")
+            raise Refusal("Generated images are compared with two real ones at least.")
         self._mean = pixels.mean(axis=0)
         _, vectors = np.linalg.eigh(np.cov(pixels, rowvar=False))  # in ascending order
         self._vectors = vectors[:, ::-1][:, :COMPONENTS]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlgd.core.contract import Coder
+from dlgd.core.errors import Refusal
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -20,17 +21,17 @@ def classes_of(samples: xr.Dataset) -> list[str]:
 
 
 def checked(samples: xr.Dataset, prediction: np.ndarray, variable: str = "intensity") -> np.ndarray:
-    """A prediction of images (sample, y, x), float64, like the samples' own. Raises ValueError where it is not."""
+    """A prediction of images (sample, y, x), float64, like the samples' own. Raises Refusal where it is not."""
     truth = samples[variable]
     if truth.sizes["sample"] == 0:
-        raise ValueError("There is no sample to score: the dimension `sample` is empty.")
+        raise Refusal("There is no sample to score: the dimension `sample` is empty.")
     if np.shape(prediction) != truth.shape:
-        raise ValueError(f"The prediction has shape {np.shape(prediction)} where (sample, y, x) = {truth.shape}.")
+        raise Refusal(f"The prediction has shape {np.shape(prediction)} where (sample, y, x) = {truth.shape}.")
     predicted = np.asarray(prediction, np.float64)
     bad = ~np.isfinite(predicted)
     if bad.any():
         number = int(bad.any(axis=(1, 2)).argmax())
-        raise ValueError(f"The prediction is not finite in {bad.sum()} pixels, first in sample {number}.")
+        raise Refusal(f"The prediction is not finite in {bad.sum()} pixels, first in sample {number}.")
     return predicted
 
 
@@ -63,7 +64,7 @@ def draw_codes(folder: Path, samples: xr.Dataset, coders: Mapping[str, Coder]) -
     codes = {name: np.asarray(coder.encode(samples), np.float64) for name, coder in coders.items()}
     for name, values in codes.items():
         if not np.isfinite(values).all():
-            raise ValueError(f"The codes of {name} are not finite.")
+            raise Refusal(f"The codes of {name} are not finite.")
     labels = samples.label.values if "label" in samples else None
     save(folder / "codes.png", draw.scatter(codes, labels, classes_of(samples) if labels is not None else []))
     for name, coder in coders.items():

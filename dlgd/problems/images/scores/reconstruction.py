@@ -10,6 +10,7 @@ import numpy as np
 
 from dlgd.core.constants import CF_CONVENTIONS
 from dlgd.core.contract import Coder, Evaluation
+from dlgd.core.errors import Refusal
 from dlgd.core.number_format import decimals
 from dlgd.core.score import Score
 from dlgd.problems.images.scores.images import checked, classes_of, draw_codes, image_variable, of_all_classes
@@ -41,11 +42,11 @@ class ReconstructionEvaluation(Evaluation):
         self.published = published_rows(published, self.all_scores)
 
     def scores(self, samples: xr.Dataset, prediction: np.ndarray) -> dict[str, float]:
-        """See the class. Raises ValueError for what cannot be scored."""
+        """See the class. Raises Refusal for what cannot be scored."""
         truth = samples.intensity.values.astype(np.float64)
         squares, variance = (checked(samples, prediction) - truth) ** 2, truth.var()
         if variance == 0:
-            raise ValueError("The true images are all of one grey: there is no variance to explain.")
+            raise Refusal("The true images are all of one grey: there is no variance to explain.")
         scores = {"mse": squares.mean()}
         if "observed" in samples:
             seen = samples.observed.values.astype(bool)

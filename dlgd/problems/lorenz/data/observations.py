@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dlgd.core import checks
 from dlgd.core.errors import Refusal
 
 CHOICES = {
@@ -56,16 +57,11 @@ class Observing:
     def check(self, names: Sequence[str], steps: int) -> None:
         """Refuse what cannot be seen in windows of so many steps."""
         for option, known in CHOICES.items():
-            if getattr(self, option) not in known:
-                value = getattr(self, option)
-                raise Refusal(f"data.observations.{option}={value} is unknown: choose one of {', '.join(known)}")
+            checks.choice(f"data.observations.{option}", getattr(self, option), known)
         self._check_components(names)
-        if not 1 <= self.every <= steps:
-            raise Refusal(f"data.observations.every={self.every} must lie between 1 and the {steps} steps of a window")
-        if not 0 < self.share <= 1:
-            raise Refusal(f"data.observations.share={self.share} must be above 0 and at most 1")
-        if not self.noise_variance >= 0:
-            raise Refusal(f"data.observations.noise_variance={self.noise_variance} must be zero or more")
+        checks.whole_number("data.observations.every", self.every, least=1, most=steps, hint="the steps of a window")
+        checks.number("data.observations.share", self.share, above=0, most=1)
+        checks.number("data.observations.noise_variance", self.noise_variance, least=0)
         self._check_edges(steps)
 
     def _check_components(self, names: Sequence[str]) -> None:

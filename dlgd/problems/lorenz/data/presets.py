@@ -14,11 +14,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dlgd.core import checks
 from dlgd.core.errors import Refusal
 from dlgd.problems.lorenz.data.series import Drawn, OneRun, Recipe, Solver, Stretches, Twin
 
@@ -139,10 +139,8 @@ def choose(system: str, name: str, task: str, typed: Mapping[str, Any]) -> tuple
     """The preset, and every option: the one that was typed, else the preset's, else that of `none`. Observations of
     forecasts (what is given of the past) are without noise unless it is typed. Refusal of what does not fit."""
     presets = PRESETS[system]
-    if task not in TASKS:
-        raise Refusal(f"data.task={task} is unknown: choose one of {', '.join(TASKS)}")
-    if name not in presets:
-        raise Refusal(f"data.preset={name} is unknown to data={system}: choose one of {', '.join(presets)}")
+    checks.choice("data.task", task, TASKS)
+    checks.choice("data.preset", name, presets)
     preset = presets[name]
     if task not in preset.tasks:
         raise Refusal(f"data.preset={name} is not for data.task={task}: type data.task={preset.tasks[0]}")
@@ -174,8 +172,5 @@ def _typed(key: str, value: Any, usual: Any) -> Any:
     if key in ("observations.components", "observations.hidden_edges"):  # of several types; checked by their owner
         return value
     kind = type(usual)
-    words = {bool: "true or false", int: "a whole number", float: "a finite number", str: "a name"}[kind]
-    fits = isinstance(value, int | float if kind is float else kind)
-    if not fits or (isinstance(value, bool) and kind is not bool) or (kind is float and not math.isfinite(value)):
-        raise Refusal(f"data.{key}={value} must be {words}")
+    checks.of_kind(f"data.{key}", value, kind)
     return kind(value)

@@ -22,7 +22,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from dlgd.core import cache
+from dlgd.core import cache, checks
 from dlgd.core.contract import SPLITS, Batch, DataSource, Scaling, Stream
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import cache_folder
@@ -127,18 +127,15 @@ class Lorenz(DataSource):
     def check(self) -> None:
         """Refuse options that cannot work, in one sentence each."""
         options = self.options
-        for key in ("dt", "window", "stride"):
-            if not options[key] > 0:
-                raise Refusal(f"data.{key}={options[key]} must be positive")
-        for key in ("gap", "seed"):
-            if options[key] < 0:
-                raise Refusal(f"data.{key}={options[key]} must be zero or more")
+        checks.number("data.dt", options["dt"], above=0)
+        for key in ("window", "stride"):
+            checks.whole_number(f"data.{key}", options[key], least=1)
+        checks.whole_number("data.gap", options["gap"], least=0)
+        checks.whole_number("data.seed", options["seed"], least=0, most=2**32 - 1)
         for split in SPLITS:
-            if options["samples"][split] < 1:
-                raise Refusal(f"data.samples.{split}={options['samples'][split]}: at least one sample is needed")
+            checks.whole_number(f"data.samples.{split}", options["samples"][split], least=1)
         for key in ("history", "rollout", "leads"):
-            if getattr(self.typed, key) < 1:
-                raise Refusal(f"data.{key}={getattr(self.typed, key)} must be at least 1")
+            checks.whole_number(f"data.{key}", getattr(self.typed, key), least=1)
         if self.typed.rollout > self.typed.leads:
             raise Refusal(f"data.rollout={self.typed.rollout} must be at most data.leads={self.typed.leads}")
         if not self.forecasts:
@@ -148,8 +145,8 @@ class Lorenz(DataSource):
                     "data.resample_observations=true gives each window noise of its own: "
                     "type data.resample_observations=false"
                 )
-        elif not self.observing.noise_variance >= 0:
-            raise Refusal(f"data.observations.noise_variance={self.observing.noise_variance} must be zero or more")
+        else:
+            checks.number("data.observations.noise_variance", self.observing.noise_variance, least=0)
         self.preset.recipe.starts(self.plan, np.random.RandomState(options["seed"]))
 
     # --- samples -----------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
+from dlgd.core import checks
 from dlgd.core.contract import Method
 from dlgd.core.errors import Refusal
 from dlgd.problems.lorenz.methods.ensemble_run import Record, Run
@@ -42,10 +43,8 @@ class Filter(Method):
     lag = 0  # observation times by which earlier states may be corrected
 
     def __init__(self, *, kind: str, members: int, inflation: float, seed: int, device: str) -> None:
-        if members < 2:
-            raise ValueError(f"baseline.members={members}: an ensemble needs two at least")
-        if inflation <= 0:
-            raise ValueError(f"baseline.inflation={inflation} must be positive; 1 changes nothing")
+        checks.whole_number("baseline.members", members, least=2)
+        checks.number("baseline.inflation", inflation, above=0, hint="1 changes nothing")
         check_method_device(device)
         self.name = f"{kind} {members}, inflation {inflation:g}"
         self.members, self.inflation, self.seed, self.device = members, inflation, seed, device
@@ -164,10 +163,8 @@ class LETKF(Filter):
         self, *, members: int, inflation: float, rotated: bool, radius: float, taper: str, seed: int, device: str
     ) -> None:
         super().__init__(kind="LETKF", members=members, inflation=inflation, seed=seed, device=device)
-        if taper not in TAPERS:
-            raise ValueError(f"baseline.taper={taper} is unknown: choose one of {', '.join(TAPERS)}")
-        if radius <= 0:
-            raise ValueError(f"baseline.radius={radius} must be positive: a number of variables on either side")
+        checks.choice("baseline.taper", taper, TAPERS)
+        checks.number("baseline.radius", radius, above=0, hint="it counts variables on either side")
         self.rotated, self.radius, self.taper = rotated, radius, taper
 
     def record(self, samples: xr.Dataset) -> Record:
@@ -194,10 +191,8 @@ class EnKS(Filter):
 
     def __init__(self, *, update: str, members: int, inflation: float, lag: int, seed: int, device: str) -> None:
         super().__init__(kind="EnKS", members=members, inflation=inflation, seed=seed, device=device)
-        if lag < 1:
-            raise ValueError(f"baseline.lag={lag}: a smoother looks back over one observation time at least")
-        if update not in ("stochastic", "square_root"):
-            raise ValueError(f"baseline.update={update} is unknown: choose stochastic or square_root")
+        checks.whole_number("baseline.lag", lag, least=1)
+        checks.choice("baseline.update", update, ("stochastic", "square_root"))
         self.lag, self._stochastic = lag, update == "stochastic"
 
     def update(self, departures: Tensor, innovation: Tensor, observed: Tensor, generator: torch.Generator) -> Tensor:

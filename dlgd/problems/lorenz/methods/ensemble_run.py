@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from dlgd.core.errors import Refusal
 from dlgd.physics.integrators import trajectory
 from dlgd.problems.lorenz.methods.ensemble_updates import combine
 from dlgd.problems.lorenz.methods.windows import Windows
@@ -66,9 +67,9 @@ class Record:
     def scores(self, burn_in: float, *, smoothed: bool) -> dict[str, float]:
         """rmse_f and spread_f just before analyses, rmse_a and spread_a just after them, rmse_s of what a smoother made
         of them: root mean squares over the variables, averaged over the analyses from burn_in (a time) on, then over
-        experiments. Raises ValueError where one is not finite."""
+        experiments. Raises Refusal where one is not finite."""
         if self.truth is None:
-            raise ValueError("samples without the truth cannot be scored")
+            raise Refusal("samples without the truth cannot be scored")
         counted = self._counted(burn_in)
         means = {"f": self.forecast_mean, "a": self.analysis_mean} | ({"s": self.estimate} if smoothed else {})
         values = {f"rmse_{key}": ((mean - self.truth) ** 2).mean(-1).sqrt() for key, mean in means.items()}
@@ -76,7 +77,7 @@ class Record:
         scores = {key: float(((x * counted).sum(1) / counted.sum(1)).mean()) for key, x in values.items()}
         bad = [key for key, score in scores.items() if not math.isfinite(score)]
         if bad:
-            raise ValueError(f"{', '.join(bad)} of the ensemble are not finite")
+            raise Refusal(f"{', '.join(bad)} of the ensemble are not finite")
         return scores
 
     def _counted(self, burn_in: float) -> Tensor:
@@ -84,7 +85,7 @@ class Record:
         times = torch.arange(self.analysed.shape[1], device=self.analysed.device).double() * self.dt
         counted = self.analysed & (times >= burn_in - 1e-9)
         if not counted.any(1).all():
-            raise ValueError(f"a window has no observation from its burn-in, {burn_in:g} time units, on")
+            raise Refusal(f"a window has no observation from its burn-in, {burn_in:g} time units, on")
         return counted
 
 

@@ -11,6 +11,7 @@ from abc import abstractmethod
 import numpy as np
 import xarray as xr
 
+from dlgd.core import checks
 from dlgd.core.contract import Method
 from dlgd.core.errors import Refusal
 
@@ -80,8 +81,7 @@ class LinearAutoregression(Forecast):
     learns = True
 
     def __init__(self, *, history: int) -> None:
-        if history < 1:
-            raise ValueError(f"baseline.history={history}: one step at least must be known")
+        checks.whole_number("baseline.history", history, least=1)
         self.history, self.name = history, "linear AR" if history == 1 else f"linear AR {history}"
 
     def _learn(self, train: xr.Dataset) -> None:
@@ -121,10 +121,9 @@ class Analog(Forecast):
     learns = True
 
     def __init__(self, *, neighbours: int, regression: str, library: int) -> None:
-        if neighbours < 1 or library < 1:
-            raise ValueError(f"baseline.neighbours={neighbours} and baseline.library={library} must be one at least")
-        if regression not in ("constant", "linear"):
-            raise ValueError(f"baseline.regression={regression} is unknown: choose constant or linear")
+        checks.whole_number("baseline.neighbours", neighbours, least=1)
+        checks.whole_number("baseline.library", library, least=1)
+        checks.choice("baseline.regression", regression, ("constant", "linear"))
         self.neighbours, self.regression, self.library = neighbours, regression, library
         self.name = f"analog {neighbours}" + (", linear" if regression == "linear" else "")
 
@@ -169,10 +168,8 @@ class TrueOde(Forecast):
     choice, name = "true_ode", "true ODE"
 
     def __init__(self, *, integrator: str, substeps: int) -> None:
-        if integrator not in ("rk4", "adaptive"):
-            raise ValueError(f"baseline.integrator={integrator} is unknown: choose rk4 or adaptive")
-        if substeps < 1:
-            raise ValueError(f"baseline.substeps={substeps}: one at least is needed")
+        checks.choice("baseline.integrator", integrator, ("rk4", "adaptive"))
+        checks.whole_number("baseline.substeps", substeps, least=1)
         self.integrator, self.substeps = integrator, substeps
 
     def _answer(self, given: np.ndarray, samples: xr.Dataset) -> np.ndarray:

@@ -7,6 +7,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
+from dlgd.core import checks
 from dlgd.core.errors import Refusal
 from dlgd.physics.integrators import Dynamics, trajectory
 from dlgd.physics.systems import dynamics_of
@@ -59,10 +60,8 @@ class LeastSquares(Forecast):
     learns = True
 
     def __init__(self, *, derivative: str, substeps: int) -> None:
-        if derivative not in WEIGHTS:
-            raise ValueError(f"baseline.derivative={derivative} is unknown: choose central or integral")
-        if substeps < 1:
-            raise ValueError(f"baseline.substeps={substeps}: one at least is needed")
+        checks.choice("baseline.derivative", derivative, WEIGHTS)
+        checks.whole_number("baseline.substeps", substeps, least=1)
         self.derivative, self.substeps = derivative, substeps
         if derivative == "central":
             self.name = f"{self.name}, central"
@@ -111,10 +110,8 @@ class SparseRegression(LeastSquares):
 
     def __init__(self, *, threshold: float, iterations: int, derivative: str, substeps: int) -> None:
         super().__init__(derivative=derivative, substeps=substeps)
-        if threshold <= 0:
-            raise ValueError(f"baseline.threshold={threshold:g} must be above zero: or type baseline=least_squares")
-        if iterations < 1:
-            raise ValueError(f"baseline.iterations={iterations}: one at least is needed")
+        checks.number("baseline.threshold", threshold, above=0, hint="or type baseline=least_squares")
+        checks.whole_number("baseline.iterations", iterations, least=1)
         self.threshold, self.iterations = threshold, iterations
 
     def _solve(self, terms: np.ndarray, changes: np.ndarray) -> np.ndarray:

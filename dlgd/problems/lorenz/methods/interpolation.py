@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from dlgd.core import checks
 from dlgd.core.contract import Method
 from dlgd.problems.lorenz.methods.windows import refuse_other_tasks
 
@@ -42,8 +43,7 @@ class Interpolation(Method):
     learns = True
 
     def __init__(self, *, kind: str) -> None:
-        if kind not in DEGREES:
-            raise ValueError(f"baseline.kind={kind} is unknown: choose one of {', '.join(DEGREES)}")
+        checks.choice("baseline.kind", kind, DEGREES)
         self.kind, self.name = kind, f"{kind} in time"
         self._mean: np.ndarray | None = None
 

@@ -17,6 +17,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
+from dlgd.core import checks
 from dlgd.core.contract import Method
 from dlgd.problems.lorenz.methods.ensemble import EnKS
 from dlgd.problems.lorenz.methods.interpolation import interpolated
@@ -52,10 +53,9 @@ class FourDVar(Method):
     def __init__(
         self, *, name: str, background: bool, starts: int, tolerance: float, most_steps: int, seed: int, device: str
     ) -> None:
-        if starts < 1:
-            raise ValueError(f"baseline.starts={starts}: one at least")
-        if tolerance <= 0 or most_steps < 1:
-            raise ValueError(f"baseline.tolerance={tolerance} and baseline.most_steps={most_steps} must be positive")
+        checks.whole_number("baseline.starts", starts, least=1)
+        checks.number("baseline.tolerance", tolerance, above=0)
+        checks.whole_number("baseline.most_steps", most_steps, least=1)
         check_method_device(device)
         self.name, self.background, self.starts = name, background, starts
         self.tolerance, self.most_steps, self.seed, self.device = tolerance, most_steps, seed, device
@@ -122,14 +122,9 @@ class WeakFourDVar(FourDVar):
             seed=seed,
             device=device,
         )
-        self.annealing = tuple(annealing)
-        if not self.annealing or min(self.annealing) <= 0:
-            raise ValueError(
-                f"baseline.annealing={list(self.annealing)} must be positive variances, the last one final"
-            )
-        if start not in STARTS:
-            raise ValueError(f"baseline.start={start} is unknown: choose one of {', '.join(STARTS)}")
-        self.start = start
+        checks.numbers("baseline.annealing", annealing, above=0, example="[10,1]")
+        checks.choice("baseline.start", start, STARTS)
+        self.annealing, self.start = tuple(annealing), start
 
     def attempt(self, windows: Windows, prior: Background, number: int) -> Solution:
         """Through all variances of the model's errors."""
@@ -187,8 +182,7 @@ class StrongFourDVar(FourDVar):
             seed=seed,
             device=device,
         )
-        if extension < 1:
-            raise ValueError(f"baseline.extension={extension}: a number of steps, one at least")
+        checks.whole_number("baseline.extension", extension, least=1)
         self.extension = extension
 
     def attempt(self, windows: Windows, prior: Background, number: int) -> Solution:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlgd.core.contract import Evaluation
+from dlgd.core.errors import Refusal
 from dlgd.core.number_format import decimals
 from dlgd.core.score import Score
 from dlgd.problems.lorenz.scores.sequences import finite, shaped, truth_of, with_prediction
@@ -53,7 +54,7 @@ class AssimilationEvaluation(Evaluation):
         self.published = published_rows(published, self.all_scores)
 
     def scores(self, samples: xr.Dataset, prediction: np.ndarray) -> dict[str, float]:
-        """See the class. Raises ValueError for what cannot be scored."""
+        """See the class. Raises Refusal for what cannot be scored."""
         truth = truth_of(samples, "time")
         squares = (finite(shaped(samples, prediction, "time")) - truth) ** 2
         kept = scored(samples)
@@ -120,10 +121,10 @@ def observed(samples: xr.Dataset) -> np.ndarray:
 
 
 def scored(samples: xr.Dataset) -> np.ndarray:
-    """Bool (time,): the steps from the end of the burn-in on. Raises ValueError where there is none."""
+    """Bool (time,): the steps from the end of the burn-in on. Raises Refusal where there is none."""
     kept = samples.time.values >= _burn_in(samples)
     if not kept.any():
-        raise ValueError(f"The burn-in of {_burn_in(samples):g} time units leaves nothing of the samples to score.")
+        raise Refusal(f"The burn-in of {_burn_in(samples):g} time units leaves nothing of the samples to score.")
     return kept
 
 

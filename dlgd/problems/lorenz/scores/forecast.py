@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dlgd.core import checks
 from dlgd.core.contract import Evaluation
 from dlgd.core.number_format import scientific
 from dlgd.core.score import Score
@@ -69,15 +70,14 @@ class ForecastEvaluation(Evaluation):
         free_runs: int = 0,
         free_time: float = 0.0,
     ) -> None:
-        if exponent is not None and not (isinstance(exponent, int | float) and exponent > 0):
-            raise ValueError(f"evaluation.scores.exponent={exponent} must be a number above zero, or null")
-        if free_runs < 0 or free_time < 0:
-            raise ValueError(f"evaluation.scores.free_runs={free_runs} and free_time={free_time} must be zero or more")
+        checks.number("evaluation.scores.exponent", exponent, above=0, null=True)
+        checks.whole_number("evaluation.scores.free_runs", free_runs, least=0)
+        checks.number("evaluation.scores.free_time", free_time, least=0)
         self.exponent, self.free_runs, self.free_time = exponent, free_runs, free_time
         self.published = published_rows(published, self.all_scores)
 
     def scores(self, samples: xr.Dataset, prediction: np.ndarray) -> dict[str, float]:
-        """See the class. Raises ValueError for what cannot be scored."""
+        """See the class. Raises Refusal for what cannot be scored."""
         truth, forecast, exploded = held_forecast(samples, prediction)
         skill = forecast_scores.skill(truth, forecast, _last(samples))
         errors = forecast_scores.rmse(truth, forecast)

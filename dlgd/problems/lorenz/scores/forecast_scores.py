@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dlgd.core.errors import Refusal
 from dlgd.problems.lorenz.scores.sequences import Climate
 
 if TYPE_CHECKING:
@@ -29,11 +30,11 @@ GROWTH_TIME, GROWTH_STEP, TRAJECTORIES = 50.0, 0.01, 16
 
 def skill(truth: np.ndarray, forecast: np.ndarray, last: np.ndarray) -> np.ndarray:
     """(lead,): 1 - sum |x - forecast|^2 / sum |x - x(t0)|^2, sums over samples and variables; x(t0) = last (sample,
-    variable) is the last known state. 1 is perfect, 0 as good as persistence. Raises ValueError where the latter is."""
+    variable) is the last known state. 1 is perfect, 0 as good as persistence. Raises Refusal where the latter is."""
     errors = ((truth - forecast) ** 2).sum(axis=(0, 2))
     changes = ((truth - last[:, None]) ** 2).sum(axis=(0, 2))
     if not changes.all():
-        raise ValueError("Persistence makes no error at some lead: there is no skill against it.")
+        raise Refusal("Persistence makes no error at some lead: there is no skill against it.")
     return 1 - errors / changes
 
 

@@ -54,7 +54,7 @@ class FreeRun(Evaluation):
         self.exponent = exponent
 
     def scores(self, samples: xr.Dataset, prediction: np.ndarray) -> dict[str, float]:
-        """See the class. Raises ValueError for what cannot be scored."""
+        """See the class. Raises Refusal for what cannot be scored."""
         truth, run, exploded = held_forecast(samples, prediction)
         steps = valid_steps(truth, run, Climate.of(truth))
         scores = {"valid_time": float(steps.mean() * samples.attrs["dt"] * self.exponent)}

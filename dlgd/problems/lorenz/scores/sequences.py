@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlgd.core.constants import CF_CONVENTIONS
+from dlgd.core.errors import Refusal
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -17,28 +18,28 @@ FAR = 10.0  # climatological standard deviations from the mean: a forecast that 
 
 
 def truth_of(samples: xr.Dataset, along: str) -> np.ndarray:
-    """The true states (sample, along, variable), float64. Raises ValueError where there are none."""
+    """The true states (sample, along, variable), float64. Raises Refusal where there are none."""
     if samples.sizes["sample"] == 0:
-        raise ValueError("There is no sample to score: the dimension `sample` is empty.")
+        raise Refusal("There is no sample to score: the dimension `sample` is empty.")
     return samples.state.transpose("sample", along, "variable").values.astype(np.float64)
 
 
 def shaped(samples: xr.Dataset, prediction: np.ndarray, along: str) -> np.ndarray:
-    """A prediction as float64, (sample, along, variable). Raises ValueError where it has another shape."""
+    """A prediction as float64, (sample, along, variable). Raises Refusal where it has another shape."""
     expected = tuple(samples.sizes[name] for name in ("sample", along, "variable"))
     if np.shape(prediction) != expected:
-        raise ValueError(
+        raise Refusal(
             f"The prediction has shape {np.shape(prediction)} where (sample, {along}, variable) = {expected}."
         )
     return np.asarray(prediction, np.float64)
 
 
 def finite(prediction: np.ndarray) -> np.ndarray:
-    """The prediction (sample, step, variable) itself. Raises ValueError where a value is not finite."""
+    """The prediction (sample, step, variable) itself. Raises Refusal where a value is not finite."""
     bad = ~np.isfinite(prediction)
     if bad.any():
         number = int(bad.any(axis=(1, 2)).argmax())
-        raise ValueError(f"The prediction is not finite in {bad.sum()} values, first in sample {number}.")
+        raise Refusal(f"The prediction is not finite in {bad.sum()} values, first in sample {number}.")
     return prediction
 
 
@@ -51,10 +52,10 @@ class Climate:
 
     @classmethod
     def of(cls, states: np.ndarray) -> Climate:
-        """Of states (sample, step, variable). Raises ValueError where nothing moves."""
+        """Of states (sample, step, variable). Raises Refusal where nothing moves."""
         std = states.std(axis=(0, 1))
         if not std.any():
-            raise ValueError("The truth does not change: there is no climate to compare with.")
+            raise Refusal("The truth does not change: there is no climate to compare with.")
         return cls(states.mean(axis=(0, 1)), std)
 
     @property

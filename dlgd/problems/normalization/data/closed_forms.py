@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
+from dlgd.core import checks
 from dlgd.physics import normalization, separable
 from dlgd.physics.diffusion import Diffusion
 
@@ -76,7 +77,6 @@ CLOSED_FORMS: dict[str, type[ClosedForm]] = {"homogeneous": Homogeneous, "separa
 
 
 def choose(name: str) -> ClosedForm:
-    """By name; ValueError where there is none of that name."""
-    if name not in CLOSED_FORMS:
-        raise ValueError(f"closed_form={name} is unknown: choose one of {', '.join(CLOSED_FORMS)}")
+    """By name; Refusal where there is none of that name."""
+    checks.choice("data.closed_form", name, CLOSED_FORMS)
     return CLOSED_FORMS[name]()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dlgd.core import checks
 from dlgd.core.contract import Scaling
 from dlgd.core.specs import Staggered
 from dlgd.problems.normalization.data import closed_forms
@@ -139,10 +140,8 @@ class Standardized(Features):
     NAMES = ("alpha_i", "alpha_j", "w", "gamma")
 
     def __init__(self, *, over: str, distance: str) -> None:
-        if over not in ("sea", "image"):
-            raise ValueError(f"standardize_over={over}: choose sea or image")
-        if distance not in ("none", "manhattan", "euclidean"):
-            raise ValueError(f"distance={distance}: choose none, manhattan or euclidean")
+        checks.choice("data.standardize_over", over, ("sea", "image"))
+        checks.choice("data.distance", distance, ("none", "manhattan", "euclidean"))
         self.over, self.distance = over, distance
         self.distance_metric = "euclidean" if distance == "none" else distance
         self._statistics: dict[str, float] = {}
@@ -219,10 +218,7 @@ class Standardized(Features):
 
 def choose(features: str, *, closed_form: str, standardize_over: str, distance: str) -> Features:
     """By name: "dimensionless" or "standardized". The options of both are checked in any case."""
+    checks.choice("data.features", features, ("dimensionless", "standardized"))
     standardized = Standardized(over=standardize_over, distance=distance)
     dimensionless = Dimensionless(closed_forms.choose(closed_form))
-    if features == "dimensionless":
-        return dimensionless
-    if features == "standardized":
-        return standardized
-    raise ValueError(f"features={features}: choose dimensionless or standardized")
+    return dimensionless if features == "dimensionless" else standardized

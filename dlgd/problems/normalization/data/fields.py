@@ -158,7 +158,7 @@ def read(path: Path, default: Topology) -> xr.Dataset:
     kind = dataset.attrs.get("west_east", default.west_east), dataset.attrs.get("south_north", default.south_north)
     try:
         sides = Topology(*kind)
-    except ValueError as error:
+    except Refusal as error:
         raise Refusal(f"{path} has attributes that do not fit: {error}") from error
     sea = dataset.mask.values
     if not np.isin(sea, (0, 1)).all():

@@ -21,6 +21,7 @@ from typing import Protocol
 import numpy as np
 import xarray as xr
 
+from dlgd.core import checks
 from dlgd.core.contract import SPLITS
 from dlgd.core.errors import Refusal
 from dlgd.core.progress import progress
@@ -67,15 +68,12 @@ class Layout:
 
     def check(self) -> None:
         """Refuse what cannot be."""
-        if self.grid not in TOPOLOGIES:
-            raise Refusal(f"data.grid={self.grid} is unknown: choose one of {', '.join(TOPOLOGIES)}")
-        if self.faces not in FACES:
-            raise Refusal(f"data.faces={self.faces} is unknown: choose one of {', '.join(FACES)}")
+        checks.choice("data.grid", self.grid, TOPOLOGIES)
+        checks.choice("data.faces", self.faces, FACES)
         if set(self.padding) != {"rows", "columns"}:
             raise Refusal("data.padding must give rows and columns and nothing else")
         for name, number in self.padding.items():
-            if number is not None and (not isinstance(number, int) or isinstance(number, bool) or number < 0):
-                raise Refusal(f"data.padding.{name}={number} must be zero or more cells, or null")
+            checks.whole_number(f"data.padding.{name}", number, least=0, null=True)
         if set(self.files) != set(FILES):
             raise Refusal(f"data.files must give {', '.join(FILES)} and nothing else")
         for name, pattern in self.files.items():

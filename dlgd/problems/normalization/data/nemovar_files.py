@@ -15,7 +15,7 @@ import numpy as np
 import torch
 import xarray as xr
 
-from dlgd.core import cache
+from dlgd.core import cache, checks
 from dlgd.core.contract import SPLITS, Stream
 from dlgd.core.errors import Refusal
 from dlgd.core.options import chosen, from_keywords
@@ -56,12 +56,9 @@ class NemovarFilesOptions(OperatorOptions):
         if set(self.samples) != set(SPLITS):
             raise Refusal(f"data.samples must give a number or null for each of {', '.join(SPLITS)}")
         for split, count in self.samples.items():
-            if count is not None and (not isinstance(count, int) or isinstance(count, bool) or count < 1):
-                raise Refusal(f"data.samples.{split}={count} must be at least 1, or null")
-        if self.seed < 0:
-            raise Refusal(f"data.seed={self.seed} must be zero or more")
-        if not 1e-8 <= self.tolerance <= 1e-2:
-            raise Refusal(f"data.tolerance={self.tolerance:g} must lie between 1e-8 and 1e-2")
+            checks.whole_number(f"data.samples.{split}", count, least=1, null=True)
+        checks.whole_number("data.seed", self.seed, least=0)
+        checks.number("data.tolerance", self.tolerance, least=1e-8, most=1e-2)
 
 
 @from_keywords(NemovarFilesOptions)

@@ -12,7 +12,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from dlgd.core import cache
+from dlgd.core import cache, checks
 from dlgd.core.contract import SPLITS, Batch, DataSource, Stream
 from dlgd.core.errors import Refusal
 from dlgd.core.specs import StaggeredGridSpec
@@ -39,10 +39,8 @@ class OperatorOptions:
 
     def check(self) -> None:
         """Refuse options that cannot work, in one sentence each."""
-        if self.patch < 1:
-            raise Refusal(f"data.patch={self.patch} does not fit: choose at least 1")
-        if self.coast_weight < 0:
-            raise Refusal(f"data.coast_weight={self.coast_weight} must be zero or more")
+        checks.whole_number("data.patch", self.patch, least=1)
+        checks.number("data.coast_weight", self.coast_weight, least=0)
 
 
 class OperatorSource(DataSource):
@@ -54,7 +52,12 @@ class OperatorSource(DataSource):
 
     def __init__(self, options: OperatorOptions, layout: folders.Layout) -> None:
         self.options, self.layout = options, layout
-        self.features = _choose(options)
+        self.features = features.choose(
+            options.features,
+            closed_form=options.closed_form,
+            standardize_over=options.standardize_over,
+            distance=options.distance,
+        )
         self._samples: dict[str, xr.Dataset] = {}
 
     # --- what is known before any work ---------------------------------------------------------------------
@@ -181,15 +184,3 @@ class OperatorSource(DataSource):
             ]
         )
         return np.where(samples.mask.values, gamma, np.nan)
-
-
-def _choose(options: OperatorOptions) -> features.Features:
-    try:
-        return features.choose(
-            options.features,
-            closed_form=options.closed_form,
-            standardize_over=options.standardize_over,
-            distance=options.distance,
-        )
-    except ValueError as error:
-        raise Refusal(f"data.{error}") from error

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from dlgd.core import cache
+from dlgd.core import cache, checks
 from dlgd.core.contract import SPLITS
 from dlgd.core.errors import Refusal
 from dlgd.core.options import from_keywords
@@ -57,23 +57,18 @@ class NormalizationOptions(OperatorOptions):
 
     def check(self) -> None:
         """Refuse options that cannot work, in one sentence each."""
-        if self.grid not in GRIDS:
-            raise Refusal(f"data.grid={self.grid} is unknown: choose one of {', '.join(GRIDS)}")
-        if self.coast not in ("real", "random"):
-            raise Refusal(f"data.coast={self.coast} is unknown: choose real or random")
-        if set(self.samples) != set(SPLITS) or min(self.samples.values()) < 0:
+        checks.choice("data.grid", self.grid, GRIDS)
+        checks.choice("data.coast", self.coast, ("real", "random"))
+        if set(self.samples) != set(SPLITS):
             raise Refusal(f"data.samples must give a number for each of {', '.join(SPLITS)}")
         for split in SPLITS:
-            if self.samples[split] < 1:
-                raise Refusal(f"data.samples.{split}={self.samples[split]}: at least one {split} sample is needed")
+            checks.whole_number(f"data.samples.{split}", self.samples[split], least=1)
         super().check()
-        if self.seed < 0:
-            raise Refusal(f"data.seed={self.seed} must be zero or more")
+        checks.whole_number("data.seed", self.seed, least=0)
         if set(self.tolerance) != {"train", "evaluation"}:
             raise Refusal("data.tolerance must give a number for each of train and evaluation")
         for split, tolerance in self.tolerance.items():
-            if not 1e-8 <= tolerance <= 1e-2:
-                raise Refusal(f"data.tolerance.{split}={tolerance:g} must lie between 1e-8 and 1e-2")
+            checks.number(f"data.tolerance.{split}", tolerance, least=1e-8, most=1e-2)
         self._check_diffusivity()
 
     def _check_diffusivity(self) -> None:
@@ -86,10 +81,8 @@ class NormalizationOptions(OperatorOptions):
                 f"data.diffusivity.scale_min={low} and scale_max={high} must be positive, in order, "
                 f"and at most {LARGEST_SCALE} cells"
             )
-        if not 0 <= anisotropy <= 1:
-            raise Refusal(f"data.diffusivity.anisotropy={anisotropy} must lie between 0 and 1")
-        if not smoothness > 0:
-            raise Refusal(f"data.diffusivity.smoothness={smoothness} must be positive")
+        checks.number("data.diffusivity.anisotropy", anisotropy, least=0, most=1)
+        checks.number("data.diffusivity.smoothness", smoothness, above=0)
 
 
 @from_keywords(NormalizationOptions)
@@ -114,7 +107,7 @@ class NormalizationCoefficients(OperatorSource):
         self._check_patches()
         try:
             _ = self._grid
-        except ValueError as error:
+        except Refusal as error:
             options = self.options
             raise Refusal(f"data.rows={options.rows}, data.columns={options.columns}: {error}") from error
 

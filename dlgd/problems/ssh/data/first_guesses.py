@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from dlgd.core import checks
 from dlgd.core.contract import Method
 from dlgd.core.errors import Refusal
 
@@ -25,12 +26,8 @@ def check(first_guess: Mapping[str, Any], *, dropped: float) -> None:
     if set(first_guess) - OPTIONAL != NEEDED:
         raise Refusal("data.first_guess must give km and days, such as data.first_guess={km: 25, days: 3}")
     for key in sorted(NEEDED):
-        value = first_guess[key]
-        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-            raise Refusal(f"data.first_guess.{key}={value} must be positive")
-    count = first_guess.get("observation_draws", 1)
-    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-        raise Refusal(f"data.first_guess.observation_draws={count} must be a whole number of at least 1")
+        checks.number(f"data.first_guess.{key}", first_guess[key], above=0)
+    checks.whole_number("data.first_guess.observation_draws", first_guess.get("observation_draws", 1), least=1)
     method = first_guess.get("method")
     if method is None:
         return

@@ -72,9 +72,7 @@ def period(given: Sequence[Any] | None, option: str = "data.period") -> tuple[np
     if given is None:
         return FIRST, LAST
     try:
-        if isinstance(given, str):
-            raise ValueError
-        first, last = (np.datetime64(str(day), "D") for day in given)
+        first, last = (np.datetime64(str(day), "D") for day in ((given,) if isinstance(given, str) else given))
     except (ValueError, TypeError) as error:
         raise Refusal(f"{option}={given} must be two days such as [2012-10-01,2013-09-30]") from error
     if not first <= last:

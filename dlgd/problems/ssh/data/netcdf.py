@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from dlgd.core import checks
 from dlgd.core.contract import SPLITS
 from dlgd.core.errors import Refusal
 from dlgd.core.options import from_keywords
@@ -62,8 +63,8 @@ class SSHNetCDFOptions(MapOptions):
             **{f"names.{key}": one for key, one in self.names.items()},
             "target": self.target,
         }.items():
-            if value is not None and not isinstance(value, str):
-                raise Refusal(f"data.{option}={value} must be the name of a variable, or null")
+            if value is not None:
+                checks.of_kind(f"data.{option}", value, str)
         if self.time_units is not None and " since " not in self.time_units:
             raise Refusal(f"data.time_units={self.time_units} must be such as 'days since 2012-10-01', or null")
         Box.of(self.box)
@@ -71,8 +72,7 @@ class SSHNetCDFOptions(MapOptions):
         if set(self.splits) != {*SPLITS, "gap"}:
             raise Refusal(f"data.splits must give {', '.join(SPLITS)}, and the days of the gap between them (or null)")
         gap = self.splits["gap"]
-        if gap is not None and (not isinstance(gap, int) or isinstance(gap, bool) or gap < 0):
-            raise Refusal(f"data.splits.gap={gap} must be a number of days, or null for as many as needed")
+        checks.whole_number("data.splits.gap", gap, least=0, null=True, hint="null is for as many days as needed")
         if self.dates is None:
             self._check_shares()
 
@@ -87,8 +87,7 @@ class SSHNetCDFOptions(MapOptions):
     def _check_shares(self) -> None:
         for split in SPLITS:
             share = self.splits[split]
-            if not isinstance(share, int | float) or isinstance(share, bool) or not 0 < share < 1:
-                raise Refusal(f"data.splits.{split}={share} must be a share, such as 0.2, or [first day, last day]")
+            checks.number(f"data.splits.{split}", share, above=0, below=1, hint="or give [first day, last day]")
         if sum(self.splits[split] for split in SPLITS) > 1 + 1e-9:
             raise Refusal("data.splits.train, valid and test are shares of the days: they must not sum to more than 1")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from dlgd.core import checks
 from dlgd.core.constants import SECONDS_PER_DAY
 from dlgd.core.errors import Refusal
 from dlgd.physics.orbits import SATELLITES, Box, Points, points_over
@@ -51,6 +52,8 @@ class Observing:
 
     def check(self) -> None:
         """Refuse, in one sentence, what cannot be simulated."""
+        if not isinstance(self.satellites, str):
+            checks.names("data.satellites", self.satellites, example="[jason,swot]")
         for name in self.names:
             if name not in SATELLITES:
                 option = "held_out" if name == self.held_out else "satellites"
@@ -58,15 +61,13 @@ class Observing:
                 raise Refusal(f"data.{option}={name} is unknown: choose one of {sets}{', '.join(SATELLITES)}")
         if set(self.names) <= {self.held_out}:
             raise Refusal("data.satellites leaves nothing to be observed: name one that is not data.held_out")
-        if not self.noise_std >= 0:
-            raise Refusal(f"data.noise_std={self.noise_std} must be zero or more")
+        checks.number("data.noise_std", self.noise_std, least=0)
         if set(self.swath_errors) != set(SWATH_ERRORS):
             raise Refusal(f"data.swath_errors must give {', '.join(SWATH_ERRORS)}")
         for key, value in self.swath_errors.items():
-            if not value >= 0 or (key == "length_km" and value == 0):
-                raise Refusal(f"data.swath_errors.{key}={value} must be positive")
-        if self.seed < 0:
-            raise Refusal(f"data.seed={self.seed} must be zero or more")
+            checks.number(f"data.swath_errors.{key}", value, least=0)
+        checks.number("data.swath_errors.length_km", self.swath_errors["length_km"], above=0)
+        checks.whole_number("data.seed", self.seed, least=0)
 
     def observe(self, sea: xr.Dataset) -> xr.Dataset:
         """The record with `observations` and the table of points; see the head of `map_samples.py`."""

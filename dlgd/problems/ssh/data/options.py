@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dlgd.core import checks
 from dlgd.core.errors import Refusal
 from dlgd.problems.ssh.data import first_guesses
 
@@ -58,20 +59,12 @@ class MapOptions:
 
     def check(self) -> None:
         """Refuse options that cannot work, in one sentence each."""
-        if self.days < 1 or self.days % 2 == 0:
-            raise Refusal(f"data.days={self.days} must be an odd number, such as 9")
-        if self.predict not in PREDICT:
-            raise Refusal(f"data.predict={self.predict} is unknown: choose one of {', '.join(PREDICT)}")
-        if not 0 <= self.dropped < 1:
-            raise Refusal(f"data.dropped={self.dropped} is a probability: choose 0 or more, and less than 1")
+        checks.odd_number("data.days", self.days, least=1)
+        checks.choice("data.predict", self.predict, PREDICT)
+        checks.number("data.dropped", self.dropped, least=0, below=1, hint="it is a probability")
         first_guesses.check(self.first_guess, dropped=self.dropped)
         if self.margin < self.half:
             raise Refusal(f"data.margin={self.margin} must be at least {self.half}, half of data.days={self.days}")
-        if not self.noise_std >= 0:
-            raise Refusal(f"data.noise_std={self.noise_std} must be zero or more")
-        if self.tile is not None and (not isinstance(self.tile, int) or isinstance(self.tile, bool) or self.tile < 8):
-            raise Refusal(f"data.tile={self.tile} must be a whole number of at least 8, or null for whole maps")
-        if self.patch is not None and (
-            not isinstance(self.patch, int) or isinstance(self.patch, bool) or self.patch < 1
-        ):
-            raise Refusal(f"data.patch={self.patch} must be a whole number of at least 1, or null for whole maps")
+        checks.number("data.noise_std", self.noise_std, least=0)
+        checks.whole_number("data.tile", self.tile, least=8, null=True, hint="null is for whole maps")
+        checks.whole_number("data.patch", self.patch, least=1, null=True, hint="null is for whole maps")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from dlgd.core import cache
+from dlgd.core import cache, checks
 from dlgd.core.constants import DAYS_PER_YEAR
 from dlgd.core.contract import SPLITS
 from dlgd.core.errors import Refusal
@@ -57,8 +57,7 @@ class SSH(SSHSource):
         """Refuse options that cannot work."""
         sea = self.options.sea
         for key in WHOLE:
-            if not isinstance(sea.get(key), int) or sea[key] < 0:
-                raise Refusal(f"data.sea.{key}={sea.get(key)} must be a whole number, zero or more")
+            checks.whole_number(f"data.sea.{key}", sea.get(key), least=0)
         if "years" not in sea:
             raise Refusal("data.sea must say how many years to simulate, such as data.sea.years=3")
         if set(self.splits) != {*SPLITS, "gap", "skipped"}:
@@ -68,8 +67,7 @@ class SSH(SSHSource):
             )
         for split, count in self.splits.items():
             least = 0 if split == "skipped" else 1
-            if count < least:
-                raise Refusal(f"data.splits.{split}={count} must be at least {least}")
+            checks.whole_number(f"data.splits.{split}", count, least=least)
         needed, there = self._consecutive()["test"].stop, round(sea["years"] * DAYS_PER_YEAR)
         if needed > there:
             raise Refusal(f"data.splits need {needed} days, but data.sea.years={sea['years']} are {there}")

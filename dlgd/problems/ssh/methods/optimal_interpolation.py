@@ -16,6 +16,7 @@ import numpy as np
 import torch
 import xarray as xr
 
+from dlgd.core import checks
 from dlgd.core.constants import KM_PER_DEGREE
 from dlgd.core.contract import Method
 from dlgd.core.errors import Refusal
@@ -69,15 +70,12 @@ class OptimalInterpolation(Method):
             ("lengths_in", lengths_in, UNITS),
             ("precision", precision, tuple(PRECISIONS)),
         ):
-            if value not in known:
-                raise ValueError(f"baseline.{name}={value} is unknown: choose one of {', '.join(known)}")
+            checks.choice(f"baseline.{name}", value, known)
         for name, value in {"Lx": Lx, "Ly": Ly, "Lt": Lt, "noise": noise, "reach": reach}.items():
-            if value <= 0:
-                raise ValueError(f"baseline.{name}={value} must be positive")
-        if std is not None and not (isinstance(std, int | float) and 0 < std < math.inf):
-            raise ValueError(f"baseline.std={std} must be a positive number, or null for that of the training split")
-        if most < 1 or averaged < 1:
-            raise ValueError(f"baseline.most={most} and baseline.averaged={averaged}: one at least")
+            checks.number(f"baseline.{name}", value, above=0)
+        checks.number("baseline.std", std, above=0, null=True)
+        checks.whole_number("baseline.most", most, least=1)
+        checks.whole_number("baseline.averaged", averaged, least=1)
         check_method_device(device)
         self.name, self.learns, self.tune = ("OI, tuned" if tune else "OI"), tune, tune
         self.covariance, self.std, self.averaged = covariance, std, averaged

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dlgd.core.errors import Refusal
 from dlgd.physics.geostrophy import velocity, vorticity
 from dlgd.problems.ssh.scores.maps import Maps
 
@@ -22,7 +23,7 @@ def height_scores(maps: Maps) -> dict[str, float]:
     truth, error = maps.truth[:, maps.sea], maps.error[:, maps.sea]
     signal, squares = (truth**2).mean(axis=1), (error**2).mean(axis=1)
     if not (signal > 0).all() or truth.var() == 0:
-        raise ValueError("The true ssh is 0 throughout a day, or never changes: there is nothing to compare with.")
+        raise Refusal("The true ssh is 0 throughout a day, or never changes: there is nothing to compare with.")
     daily = 1 - np.sqrt(squares / signal)
     return {
         "rmse": float(np.sqrt(squares.mean())),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dlgd.core import checks
 from dlgd.core.constants import CF_CONVENTIONS
 from dlgd.core.contract import Evaluation
 from dlgd.core.errors import Refusal
@@ -82,15 +83,14 @@ class SshEvaluation(Evaluation):
         animation: bool,
         published: Sequence[Mapping[str, Any]] = (),
     ) -> None:
-        if not segment_km > 0:
-            raise Refusal(f"evaluation.scores.segment_km={segment_km} must be positive")
+        checks.number("evaluation.scores.segment_km", segment_km, above=0)
         self.box, self.spectral_box = box_of("box", box), box_of("spectral_box", spectral_box)
         self.with_spectra, self.segment_km, self.animation = spectra, segment_km, animation
         self.published = published_rows(published, self.all_scores)
         self._said: set[str] = set()
 
     def scores(self, samples: xr.Dataset, prediction: np.ndarray) -> dict[str, float]:
-        """See the class. Raises ValueError for what cannot be scored."""
+        """See the class. Raises Refusal for what cannot be scored."""
         maps = maps_of(samples, prediction)
         scored = maps.within(self.box)
         scores = height_scores(scored) | flow_scores(scored)
@@ -100,7 +100,7 @@ class SshEvaluation(Evaluation):
             scores |= self._along_tracks(samples, prediction)
         for name, value in scores.items():
             if not np.isfinite(value):
-                raise ValueError(f"Its {name} is {value}.")
+                raise Refusal(f"Its {name} is {value}.")
         return scores
 
     def _spectra(self, maps: Maps) -> Spectra | None:
@@ -113,7 +113,7 @@ class SshEvaluation(Evaluation):
             return None
         try:
             return spectra(part.truth, part.error, time=part.time, lat=part.lat, lon=part.lon)
-        except ValueError as error:
+        except Refusal as error:
             raise Refusal(f"{error} Scores without spectra: evaluation.scores.spectra=false") from error
 
     def _along_tracks(self, samples: xr.Dataset, prediction: np.ndarray) -> dict[str, float]:

@@ -67,34 +67,34 @@ class Maps:
 def maps_of(samples: xr.Dataset, prediction: np.ndarray) -> Maps:
     """Truth and prediction of the samples, without the days whose truth is missing altogether.
 
-    Raises ValueError where they cannot be scored: land is the same each day, and the prediction finite at sea.
+    Raises Refusal where they cannot be scored: land is the same each day, and the prediction finite at sea.
     """
     if samples.sizes["sample"] == 0:
-        raise ValueError("There is no sample to score: the dimension `sample` is empty.")
+        raise Refusal("There is no sample to score: the dimension `sample` is empty.")
     predicted = shaped(samples, prediction)
     truth = samples.ssh.transpose(*DIMS).values.astype(np.float64)
     known = np.isfinite(truth)
     days = known.any(axis=(1, 2))
     if not days.any():
-        raise ValueError("There is no sea cell to score: the true ssh is NaN everywhere.")
+        raise Refusal("There is no sea cell to score: the true ssh is NaN everywhere.")
     time = samples.time.values[days]
     truth, predicted, known = truth[days], predicted[days], known[days]
     torn = (known != known[0]).any(axis=(1, 2))
     if torn.any():
-        raise ValueError(f"The true ssh is NaN in other cells on {_day(time[torn.argmax()])} than on {_day(time[0])}.")
+        raise Refusal(f"The true ssh is NaN in other cells on {_day(time[torn.argmax()])} than on {_day(time[0])}.")
     bad = ~np.isfinite(predicted) & known[0]
     if bad.any():
         first = _day(time[bad.any(axis=(1, 2)).argmax()])
-        raise ValueError(f"The prediction is not finite at sea in {bad.sum()} values, first on {first}.")
+        raise Refusal(f"The prediction is not finite at sea in {bad.sum()} values, first on {first}.")
     predicted[:, ~known[0]] = np.nan
     return Maps(time, samples.lat.values, samples.lon.values, truth, predicted)
 
 
 def shaped(samples: xr.Dataset, prediction: np.ndarray) -> np.ndarray:
-    """A prediction as float64, a copy. Raises ValueError where it is not (sample, lat, lon)."""
+    """A prediction as float64, a copy. Raises Refusal where it is not (sample, lat, lon)."""
     expected = tuple(samples.sizes[name] for name in DIMS)
     if np.shape(prediction) != expected:
-        raise ValueError(f"The prediction has shape {np.shape(prediction)} where (sample, lat, lon) = {expected}.")
+        raise Refusal(f"The prediction has shape {np.shape(prediction)} where (sample, lat, lon) = {expected}.")
     return np.array(prediction, np.float64)
 
 

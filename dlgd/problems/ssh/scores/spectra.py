@@ -22,6 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dlgd.core.constants import EARTH_RADIUS_M
+from dlgd.core.errors import Refusal
 
 RESOLVED = 0.5  # the score down to which a wavelength is resolved
 FEWEST = 8  # days and columns of which one makes a spectrum
@@ -93,21 +94,21 @@ def resolved_down_to(wavenumber: np.ndarray, score: np.ndarray) -> float | None:
 def spectra(truth: np.ndarray, error: np.ndarray, *, time: np.ndarray, lat: np.ndarray, lon: np.ndarray) -> Spectra:
     """Of fields (time, lat, lon) in m without NaN, at times (datetime64) and longitudes (degrees) evenly spaced.
 
-    Raises ValueError, in a sentence, for what has no such spectrum.
+    Raises Refusal, in a sentence, for what has no such spectrum.
     """
     step = _time_step(time)
     width = _spacing(lon)
     for name, field in (("truth", truth), ("prediction", error)):
         missing = ~np.isfinite(field)
         if missing.any():
-            raise ValueError(
+            raise Refusal(
                 f"The {name} is not finite in {missing.sum()} of the {field.size} values of which a spectrum shall be "
                 f"made, {missing.any(axis=0).sum()} of {len(lat) * len(lon)} cells: choose a box without land and gaps."
             )
     frequency, wavenumber = np.fft.fftfreq(len(time), step), np.fft.fftfreq(len(lon), width)
     psds = [_psd(field, step, width)[frequency > 0][:, wavenumber > 0] for field in (truth, error)]
     if not (psds[0] > 0).all():
-        raise ValueError("The truth has frequencies or wavenumbers without any energy: no score can be made of them.")
+        raise Refusal("The truth has frequencies or wavenumbers without any energy: no score can be made of them.")
     # Not KM_PER_DEGREE, which would change the last digit of the scores that runs have recorded.
     km_per_degree = np.deg2rad(1) * EARTH_RADIUS_M / 1000 * np.cos(np.deg2rad(np.mean(lat)))
     return Spectra(frequency[frequency > 0], wavenumber[wavenumber > 0], *psds, float(km_per_degree))
@@ -116,23 +117,21 @@ def spectra(truth: np.ndarray, error: np.ndarray, *, time: np.ndarray, lat: np.n
 def _time_step(time: np.ndarray) -> float:
     """In days."""
     if len(time) < FEWEST:
-        raise ValueError(f"A spectrum needs {FEWEST} days or more, and these are {len(time)}.")
+        raise Refusal(f"A spectrum needs {FEWEST} days or more, and these are {len(time)}.")
     steps = np.diff(time)
     if (steps != steps[0]).any():
         gap = int(np.argmax(steps != np.median(steps)))
-        raise ValueError(
-            f"A spectrum needs days without a gap, and after {np.datetime_as_string(time[gap], 'D')} is one."
-        )
+        raise Refusal(f"A spectrum needs days without a gap, and after {np.datetime_as_string(time[gap], 'D')} is one.")
     return float(steps[0] / DAY)
 
 
 def _spacing(lon: np.ndarray) -> float:
     """In degrees."""
     if len(lon) < FEWEST:
-        raise ValueError(f"A spectrum needs {FEWEST} longitudes or more, and these are {len(lon)}.")
+        raise Refusal(f"A spectrum needs {FEWEST} longitudes or more, and these are {len(lon)}.")
     steps = np.diff(lon)
     if not np.allclose(steps, steps.mean(), rtol=1e-2):
-        raise ValueError("A spectrum needs longitudes that are evenly spaced, and these are not.")
+        raise Refusal("A spectrum needs longitudes that are evenly spaced, and these are not.")
     return float(steps.mean())
 
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dlgd.core.errors import Refusal
 from dlgd.physics.grids import great_circle_m, unit_vectors
 from dlgd.problems.ssh.scores.spectra import DAY, resolved_down_to
 from dlgd.problems.ssh.scores.spectra import FEWEST as FEWEST_OF_SPECTRUM
@@ -107,7 +108,7 @@ def daily_scores(track: Track) -> dict[str, float]:
     error = np.bincount(number, (track.mapped - track.observed) ** 2, minlength=len(day))[enough]
     signal = np.bincount(number, track.observed**2, minlength=len(day))[enough]
     if not (signal > 0).all():
-        raise ValueError("The held-out points of a day are 0 throughout: there is nothing to score.")
+        raise Refusal("The held-out points of a day are 0 throughout: there is nothing to score.")
     scores = 1 - np.sqrt(error / signal)
     return {"track_mu": float(scores.mean()), "track_sigma": float(scores.std())}
 

@@ -158,9 +158,9 @@ def test_specs(name):
     [
         ("mnist_5k", {"task": "guess"}, "data.task=guess is unknown: choose one of classify, reconstruct, denoise, in"),
         ("mnist_5k", {"hidden": "disc"}, "data.hidden=disc is unknown: choose one of square, pixels"),
-        ("mnist_5k", {"hidden_share": 0.0}, "data.hidden_share=0.0 must lie between 0 and 1"),
-        ("mnist_5k", {"hidden_share": 1.0}, "data.hidden_share=1.0 must lie between 0 and 1"),
-        ("mnist_5k", {"noise": 0.0}, "data.noise=0.0 must be positive"),
+        ("mnist_5k", {"hidden_share": 0.0}, "data.hidden_share=0.0 must be a number above 0 and below 1"),
+        ("mnist_5k", {"hidden_share": 1.0}, "data.hidden_share=1.0 must be a number above 0 and below 1"),
+        ("mnist_5k", {"noise": 0.0}, "data.noise=0.0 must be a number above 0"),
         ("mnist_5k", {"binarize": "half"}, "data.binarize=half is unknown: choose one of none, threshold"),
         (
             "mnist_5k",
@@ -168,7 +168,7 @@ def test_specs(name):
             "data.binarize=threshold is for data.task=reconstruct or generate",
         ),
         ("mnist_5k", {"task": "denoise", "binarize": "stochastic"}, "not denoise: type data.binarize=none"),
-        ("mnist_5k", {"seed": -1}, "data.seed=-1 must be zero or more"),
+        ("mnist_5k", {"seed": -1}, "data.seed=-1 must be a whole number of at least 0"),
         ("mnist_5k", {"samples": {"train": 10, "valid": 10}}, "data.samples must give a positive number for each of"),
         ("mnist_5k", {"samples": {"train": 10, "valid": 0, "test": 1}}, "data.samples must give a positive number"),
         ("mnist_5k", {"samples": {"train": 5000, "valid": 1, "test": 1}}, "asks for 5002 samples in all.*5000"),

@@ -323,7 +323,7 @@ def test_the_seed_alone_decides():
         (lambda: EnKF(members=5, **COMMON | {"inflation": 0.0}), "baseline.inflation=0"),
         (lambda: EnKF(members=5, **COMMON | {"device": "tpu"}), "baseline.device=tpu is unknown"),
         (lambda: EnKS(update="stochastic", members=5, lag=0, **COMMON), "baseline.lag=0"),
-        (lambda: EnKS(update="exact", members=5, lag=1, **COMMON), "choose stochastic or square_root"),
+        (lambda: EnKS(update="exact", members=5, lag=1, **COMMON), "update=exact is unknown: choose one of"),
         (lambda: LETKF(members=5, rotated=True, radius=0.0, taper="step", **COMMON), "baseline.radius=0"),
         (lambda: LETKF(members=5, rotated=True, radius=1.0, taper="box", **COMMON), "choose one of gaspari_cohn, step"),
     ],

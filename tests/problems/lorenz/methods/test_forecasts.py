@@ -175,7 +175,7 @@ def test_the_true_equations_give_the_truth(dynamics):
 def test_impossible_options_are_refused():
     with pytest.raises(ValueError, match=r"baseline.history=0"):
         LinearAutoregression(history=0)
-    with pytest.raises(ValueError, match=r"baseline.regression=cubic is unknown: choose constant or linear"):
+    with pytest.raises(ValueError, match=r"baseline.regression=cubic is unknown: choose one of constant, linear"):
         Analog(neighbours=3, regression="cubic", library=10)
     with pytest.raises(ValueError, match=r"baseline.neighbours=0"):
         Analog(neighbours=0, regression="linear", library=10)

@@ -152,9 +152,9 @@ def test_the_yaml_files_build(name, kind):
 
 
 def test_what_cannot_work_is_refused(samples):
-    with pytest.raises(ValueError, match=r"baseline.derivative=spline is unknown: choose central or integral"):
+    with pytest.raises(ValueError, match=r"baseline.derivative=spline is unknown: choose one of central, integral"):
         LeastSquares(derivative="spline", substeps=1)
-    with pytest.raises(ValueError, match=r"baseline.threshold=0 must be above zero"):
+    with pytest.raises(ValueError, match=r"baseline.threshold=0.0 must be a number above 0"):
         sparse(threshold=0.0)
     with pytest.raises(ValueError, match=r"baseline.iterations=0"):
         SparseRegression(threshold=1.0, iterations=0, derivative="central", substeps=1)

@@ -185,8 +185,8 @@ def test_windows_that_do_not_converge_are_counted_in_the_log(caplog):
     ("changed", "sentence"),
     [
         ({"start": "zero"}, "baseline.start=zero is unknown: choose one of interpolation, ensemble"),
-        ({"annealing": []}, "must be positive variances"),
-        ({"annealing": [1.0, -1.0]}, "must be positive variances"),
+        ({"annealing": []}, r"baseline.annealing=\[\] must be a list of numbers above 0, such as \[10,1\]"),
+        ({"annealing": [1.0, -1.0]}, r"baseline.annealing=\[1.0, -1.0\] must be a list of numbers above 0"),
         ({"starts": 0}, "baseline.starts=0"),
         ({"tolerance": 0.0}, "baseline.tolerance=0.0"),
         ({"device": "tpu"}, "baseline.device=tpu is unknown"),

@@ -129,9 +129,9 @@ def test_classical_methods_of_the_project(name):
     [
         ({"method": "oi"}, r"type \+baseline@data.first_guess.method=oi"),
         ({"observation_draws": 0}, "data.first_guess.observation_draws=0"),
-        ({"observation_draws": True}, "data.first_guess.observation_draws=True"),
+        ({"observation_draws": True}, "data.first_guess.observation_draws=true"),
         ({"kilometres": 3.0}, "must give km and days"),
-        ({"km": "far"}, "data.first_guess.km=far must be positive"),
+        ({"km": "far"}, "data.first_guess.km=far must be a number above 0"),
     ],
 )
 def test_options_that_cannot_work(changes, said):

@@ -227,19 +227,22 @@ def test_tiny_has_land_and_the_same_channels():
     ("change", "words"),
     [
         ({"names": {"latitude": "y"}}, "data.names.latitude is unknown: names can be given to lat, lon, time, obs"),
-        ({"names": {"lat": 7}}, "data.names.lat=7 must be the name of a variable"),
+        ({"names": {"lat": 7}}, "data.names.lat=7 must be a name"),
         ({"time_units": "days"}, "data.time_units=days must be such as 'days since 2012-10-01'"),
         ({"box": [1, 2]}, r"data.box=\[1, 2\] must be \[south,north,west,east\]"),
         ({"period": ["2013-01-01"]}, r"data.period=\['2013-01-01'\] must be two days"),
         ({"splits": {"train": 0.5}}, "data.splits must give train, valid, test"),
-        ({"splits": {"train": 60, "valid": 0.1, "test": 0.1, "gap": None}}, "data.splits.train=60 must be a share"),
+        (
+            {"splits": {"train": 60, "valid": 0.1, "test": 0.1, "gap": None}},
+            "data.splits.train=60 must be a number above 0",
+        ),
         (
             {"splits": {"train": 0.5, "valid": 0.1, "test": 0.1, "gap": 0.5}},
-            "data.splits.gap=0.5 must be a number of d",
+            "data.splits.gap=0.5 must be a whole number of at least 0, or null",
         ),
         ({"satellites": "sputnik"}, "data.satellites=sputnik is unknown"),
         ({"held_out": "sputnik"}, "data.held_out=sputnik is unknown"),
-        ({"noise_std": -1.0}, "data.noise_std=-1.0 must be zero or more"),
+        ({"noise_std": -1.0}, "data.noise_std=-1.0 must be a number of at least 0"),
     ],
 )
 def test_options_that_cannot_work(change, words):

@@ -162,7 +162,7 @@ def test_errors_along_the_track_are_correlated_as_they_should():
     [
         ({"satellites": "five_nadirs"}, r"data.satellites=five_nadirs.*one_nadir, four_nadirs.*jason"),
         ({"satellites": ["jason", "topex"]}, "data.satellites=topex"),
-        ({"satellites": []}, "leaves nothing"),
+        ({"satellites": []}, r"data.satellites=\[\] must be a list of names, such as \[jason,swot\]"),
         ({"satellites": ["jason"], "held_out": "jason"}, "leaves nothing"),
         ({"held_out": "topex"}, "data.held_out=topex is unknown: choose one of jason"),
         ({"noise_std": -0.1}, "data.noise_std=-0.1"),

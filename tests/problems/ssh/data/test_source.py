@@ -109,7 +109,7 @@ def test_the_checksum_is_of_the_data():
         ({"patch": "many"}, "data.patch=many"),
         ({"patch": 21}, "data.patch=21 does not fit maps of 20 x 24 cells: choose at most 20"),
         ({"first_guess": {"km": 40.0}}, "data.first_guess must give km and days"),
-        ({"first_guess": {"km": 0.0, "days": 1.0}}, "data.first_guess.km=0.0 must be positive"),
+        ({"first_guess": {"km": 0.0, "days": 1.0}}, "data.first_guess.km=0.0 must be a number above 0"),
         ({"dropped": 1.0}, "data.dropped=1.0"),
         ({"margin": 1}, "data.margin=1 must be at least 2"),
         ({"noise_std": -1.0}, "data.noise_std=-1.0"),

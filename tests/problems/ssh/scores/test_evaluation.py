@@ -145,7 +145,7 @@ def test_boxes_that_are_none_are_refused(box):
 
 
 def test_other_options_are_checked():
-    with pytest.raises(Refusal, match=r"segment_km=0.0 must be positive"):
+    with pytest.raises(Refusal, match=r"evaluation.scores.segment_km=0.0 must be a number above 0"):
         evaluation(segment_km=0.0)
     rows = [{"name": "DUACS", "source": "a challenge", "mu": 0.92, "lambda_x_degrees": 1.42}]
     assert evaluation(published=rows).published[0]["mu"] == 0.92

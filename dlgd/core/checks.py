@@ -1,0 +1,174 @@
+"""Checks of options: the type and range of a value, refused in one sentence that names the option as it is typed."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any, NoReturn
+
+from dlgd.core.errors import Refusal
+
+KINDS = {int: "a whole number", float: "a finite number", str: "a name", bool: "true or false"}
+
+
+def fits(value: Any, kind: type) -> bool:
+    """Whether a value is of one of KINDS: 3 is a float too, true is no number, and neither is NaN or infinity."""
+    if kind in (int, float):
+        number = Integral if kind is int else Real
+        return isinstance(value, number) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, kind)
+
+
+def of_kind(option: str, value: Any, kind: type) -> None:
+    """Refuse a value that is not of this one of KINDS."""
+    if not fits(value, kind):
+        _refuse(option, value, KINDS[kind])
+
+
+# --- numbers: a hint says why, or what else could be typed ---------------------------------------------------------
+
+
+def whole_number(
+    option: str, value: Any, *, least: int | None = None, most: int | None = None, null: bool = False, hint: str = ""
+) -> None:
+    """Refuse all but whole numbers in a range, and null where that may be typed."""
+    if value is None and null:
+        return
+    limits = _Range(least=least, most=most)
+    if not (fits(value, int) and limits.hold(value)):
+        _refuse(option, value, f"a whole number{limits.words()}", null=null, hint=hint)
+
+
+def even_number(option: str, value: Any, *, least: int) -> None:
+    """Refuse all but even whole numbers in a range."""
+    limits = _Range(least=least)
+    if not (fits(value, int) and limits.hold(value) and value % 2 == 0):
+        _refuse(option, value, f"an even number{limits.words()}")
+
+
+def odd_number(option: str, value: Any, *, least: int, hint: str = "") -> None:
+    """Refuse all but odd whole numbers in a range."""
+    limits = _Range(least=least)
+    if not (fits(value, int) and limits.hold(value) and value % 2 == 1):
+        _refuse(option, value, f"an odd number{limits.words()}", hint=hint)
+
+
+def number(
+    option: str,
+    value: Any,
+    *,
+    least: float | None = None,
+    most: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+    null: bool = False,
+    hint: str = "",
+) -> None:
+    """Refuse all but finite numbers in a range, and null where that may be typed."""
+    if value is None and null:
+        return
+    limits = _Range(least=least, most=most, above=above, below=below)
+    if not (fits(value, float) and limits.hold(value)):
+        _refuse(option, value, f"a number{limits.words()}", null=null, hint=hint)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Range:
+    """The limits of a number."""
+
+    least: float | None = None
+    most: float | None = None
+    above: float | None = None
+    below: float | None = None
+
+    def hold(self, value: float) -> bool:
+        """Whether the number lies within."""
+        return (
+            (self.least is None or value >= self.least)
+            and (self.most is None or value <= self.most)
+            and (self.above is None or value > self.above)
+            and (self.below is None or value < self.below)
+        )
+
+    def words(self) -> str:
+        """Such as " from 0 to 1", " of at least 1", " above 0 and below 1"; empty where there are no limits."""
+        if self.least is not None and self.most is not None:
+            return f" from {_written(self.least)} to {_written(self.most)}"
+        ends = {"of at least": self.least, "above": self.above, "at most": self.most, "below": self.below}
+        words = " and ".join(f"{word} {_written(end)}" for word, end in ends.items() if end is not None)
+        return f" {words}" if words else ""
+
+
+def _written(number: float) -> str:
+    return str(number) if isinstance(number, int) else f"{number:g}"
+
+
+# --- lists ---------------------------------------------------------------------------------------------------------
+
+
+def whole_numbers(option: str, values: Any, *, least: int, example: str) -> None:
+    """Refuse all but a list of at least one whole number in a range."""
+    limits = _Range(least=least)
+    if not _is_list_of(values, lambda value: fits(value, int) and limits.hold(value)):
+        _refuse(option, values, f"a list of whole numbers{limits.words()}, such as {example}")
+
+
+def numbers(
+    option: str,
+    values: Any,
+    *,
+    least: float | None = None,
+    most: float | None = None,
+    above: float | None = None,
+    example: str,
+) -> None:
+    """Refuse all but a list of at least one number in a range."""
+    limits = _Range(least=least, most=most, above=above)
+    if not _is_list_of(values, lambda value: fits(value, float) and limits.hold(value)):
+        _refuse(option, values, f"a list of numbers{limits.words()}, such as {example}")
+
+
+def names(option: str, values: Any, *, example: str) -> None:
+    """Refuse all but a list of at least one name."""
+    if not _is_list_of(values, lambda value: fits(value, str)):
+        _refuse(option, values, f"a list of names, such as {example}")
+
+
+def _is_list_of(values: Any, is_one: Callable[[Any], bool]) -> bool:
+    is_list = isinstance(values, Sequence) and not isinstance(values, str)
+    return is_list and len(values) > 0 and all(map(is_one, values))
+
+
+def _refuse(option: str, value: Any, wanted: str, *, null: bool = False, hint: str = "") -> NoReturn:
+    sentence = f"{option}={_as_typed(value)} must be {wanted}{', or null' if null else ''}"
+    raise Refusal(f"{sentence}: {hint}" if hint else sentence)
+
+
+def _as_typed(value: Any) -> Any:
+    """As YAML has it: null, true and false."""
+    return {None: "null", True: "true", False: "false"}[value] if value is None or isinstance(value, bool) else value
+
+
+# --- choices -------------------------------------------------------------------------------------------------------
+
+
+def choice(option: str, value: Any, known: Iterable[str]) -> None:
+    """Refuse what is none of the known names."""
+    known = tuple(known)
+    if value not in known:
+        raise Refusal(f"{option}={_as_typed(value)} is unknown: {among(str(value), known)}")
+
+
+def among(typed: str, known: Iterable[str]) -> str:
+    """All that could have been typed, and what was probably meant: "choose one of cnn, unet (did you mean cnn?)"."""
+    known = tuple(known)
+    return f"choose one of {', '.join(known)}{did_you_mean(typed, known)}" if known else "there is none"
+
+
+def did_you_mean(typed: str, known: Iterable[str]) -> str:
+    """In brackets after a blank; empty where nothing is like it."""
+    near = difflib.get_close_matches(typed, list(known), n=1)
+    return f" (did you mean {near[0]}?)" if near else ""
