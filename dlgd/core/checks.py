@@ -84,7 +84,7 @@ class _Range:
     above: float | None = None
     below: float | None = None
 
-    def hold(self, value: float) -> bool:
+    def hold(self, value: Any) -> bool:
         """Whether the number lies within."""
         return (
             (self.least is None or value >= self.least)
