@@ -1,4 +1,4 @@
-"""What Hydra and OmegaConf complain of, told in one sentence that says what was mistyped and what there is."""
+"""The errors of Hydra and OmegaConf, each in one sentence that says what was mistyped and what there is."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
 
         def entry() -> None:
             OmegaConf.register_new_resolver("run_folder", run_folder, replace=True)
-            os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra raises what it would print; told below
+            os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra raises what it would print; printed below
             try:
                 refuse_lost_run(sys.argv[1:])
                 with multirun.summed_up():
