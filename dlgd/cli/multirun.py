@@ -249,7 +249,7 @@ def sum_up(folder: Path, outcomes: dict[Path, Outcome]) -> None:
     names = short_names(outcomes)
     rows, columns = scores(finished, names)
     title = f"{folder}: {len(finished)} of {len(outcomes)} runs finished"
-    others = [f"run {names[run]}: {told(one)}" for run, one in outcomes.items() if run not in finished]
+    others = [f"run {names[run]}: {reason(one)}" for run, one in outcomes.items() if run not in finished]
     text = "\n".join([title, "", *([table.markdown(list(rows.values()), columns)] if rows else []), *others])
     write_text(folder / SUMMARY, f"{text}\n")
     if rows:
@@ -268,7 +268,7 @@ def short_names(outcomes: dict[Path, Outcome]) -> dict[Path, str]:
     return {run: " ".join([str(one.number), *own[run]]) for run, one in outcomes.items()}
 
 
-def told(outcome: Outcome) -> str:
+def reason(outcome: Outcome) -> str:
     """Why there are no scores."""
     words = {"FAILED": f"failed: {outcome.error}", "KILLED": outcome.error}
     return words.get(outcome.status, "no end of it is known; it may be going on")

@@ -1,4 +1,4 @@
-"""How a person is told what is wrong. Imports nothing."""
+"""Errors that a person reads. Imports nothing."""
 
 
 class Refusal(ValueError):

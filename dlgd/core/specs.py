@@ -20,7 +20,7 @@ OBSERVATIONS = "observations"  # 0 where nothing is observed
 OBSERVED = "observed"  # 1 where something is observed, else 0
 INVERSE = (FIRST_GUESS, OBSERVATIONS, OBSERVED)
 # Groups of maps besides these.
-SEA = "sea"  # one channel: 1, and 0 on land and beyond the rim
+SEA = "sea"  # one channel: 1, and 0 on land and beyond the boundary
 COORDINATES = "coordinates"  # where the cell is, and when: only if the data are asked for it
 
 

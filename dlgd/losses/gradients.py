@@ -20,7 +20,7 @@ class Gradients(Loss):
 
     Derivatives are per cell: by Sobel's differences (x - 1 to x + 1, smoothed across), and by the 5-point Laplacian.
     Of sea surface height they are those of currents and vorticity, up to g / f and g / f^2, where cells are as high as
-    wide. A cell's derivatives count where all 3 x 3 cells round it do, so that no value on land or beyond the rim
+    wide. A cell's derivatives count where all 3 x 3 cells round it do, so that no value on land or beyond the boundary
     enters.
 
     day_weights: "triangular", of maps of several days, weighs day t by 1 - |t - middle| / (middle + 1); or "equal".

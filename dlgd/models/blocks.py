@@ -113,7 +113,7 @@ def normalization(name: str, channels: int, *, cells: bool = True) -> nn.Module:
 
 @dataclass(frozen=True)
 class Frame:
-    """The size of convolutions, and what they find beyond the rim of what they are given."""
+    """The size of convolutions, and what they find beyond the boundary of what they are given."""
 
     kernel: int = 3
     padding: int = 0  # cells of zeros on each side
@@ -180,7 +180,7 @@ class SequenceConv(nn.Conv2d):
 
 
 def kept_conv(inputs: int, outputs: int, kernel: int, ring: int, *, bias: bool = True) -> nn.Conv2d:
-    """One that keeps the size: of sequences (ring > 0) a `SequenceConv`, of maps (ring 0) with zeros beyond the rim."""
+    """One that keeps the size: of sequences (ring > 0) a `SequenceConv`, of maps (ring 0) with zeros around them."""
     if ring > 0:
         return SequenceConv(inputs, outputs, kernel, ring, bias=bias)
     return nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=bias)

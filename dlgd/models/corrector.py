@@ -44,7 +44,7 @@ class Corrector(blocks.Estimator):
     """`levels` halvings of the coarse cells, `width` channels more at each; one block at each on either way.
 
     Sees the first guesses, the observations less the first guesses there, and what the data say of the place. Zeros
-    stand beyond the rim of what is given, which is `halo` cells away from what is predicted.
+    stand beyond the boundary of what is given, which is `halo` cells away from what is predicted.
 
     mirrored: once it has learnt, it answers with the mean of what it says of four seas that quasi-geostrophic dynamics
     cannot tell from one another (`augmentation=mirrored_seas`), each mirrored back: four times the work, less error.

@@ -50,7 +50,7 @@ class DINCAE(blocks.Estimator):
     a variance: what many uncertain observations say is weighed as the best linear estimate weighs it.
 
     refinement: a second network sees the first one's two channels too; both learn, with the weights REFINED, and the
-    second one answers. Zeros stand beyond the rim of what is given, which is `halo` cells away from what is predicted.
+    second one answers. Zeros stand around what is given, whose boundary is `halo` cells away from what is predicted.
     """
 
     def __init__(

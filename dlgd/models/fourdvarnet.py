@@ -79,7 +79,7 @@ class FourDVarNet(Network):
     the loss in training. recompute: keep no more than the state between steps for the way back, and compute the rest
     again: the same weights from less memory and more time.
 
-    Maps keep their size with zeros beyond the rim of what is given, which is `halo` cells away from what is predicted.
+    Maps keep their size with zeros around what is given, whose boundary is `halo` cells away from what is predicted.
     The state is all days of the window; what the data say of the place (sea, coordinates) is not looked at. The
     authors' code for sea surface height (4dvarnet-starter) divides the solver's change in step k by k instead, and
     passes the answer through Phi once more when it is not trained.

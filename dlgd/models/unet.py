@@ -14,7 +14,7 @@ from dlgd.models import blocks
 class UNet(blocks.Estimator):
     """`levels` halvings; `width` channels at full resolution, doubled at each level; two convolutions each.
 
-    Of fields, convolutions repeat the outermost cells at the rim of what they are given, which is `halo` cells away
+    Of fields, convolutions repeat the outermost cells of what they are given, whose boundary is `halo` cells away
     from what is predicted; sizes are completed in the same way to a multiple of 2^levels.
 
     Of sequences, time alone is halved, so that all variables on the ring are alike; beyond the window stand zeros,
@@ -46,12 +46,12 @@ class UNet(blocks.Estimator):
         self.halo, self.multiple = 0 if series else halo, 2**levels
 
         def double(inputs: int, outputs: int) -> nn.Sequential:
-            rim: list[nn.Module] = [] if series else [nn.ReplicationPad2d(1)]
+            padding: list[nn.Module] = [] if series else [nn.ReplicationPad2d(1)]
             first, second = (
                 blocks.conv(size, outputs, norm=normalization, act=activation, frame=frame)
                 for size in (inputs, outputs)
             )
-            return nn.Sequential(*rim, first, *rim, second)
+            return nn.Sequential(*padding, first, *padding, second)
 
         sizes = [width * 2**level for level in range(levels + 1)]
         self.first = double(len(spec.input_channels), width)

@@ -1,7 +1,7 @@
 """Geostrophic velocity and relative vorticity of sea surface height, on the sphere.
 
 Fields are (..., lat, lon), NumPy arrays or tensors (through which gradients pass); lat and lon are NumPy arrays in
-degrees, ascending. A result is NaN on and beside NaN (land), along the rim of the grid, and near the equator.
+degrees, ascending. A result is NaN on and beside NaN (land), along the boundary of the grid, and near the equator.
 With height eta, latitude phi, longitude lambda, Earth's radius R and f = 2 Omega sin(phi) (Gill 1982, Atmosphere-Ocean
 Dynamics, sections 4.12 and 7.6):
 
@@ -41,7 +41,7 @@ def velocity(ssh: Field, *, lat: np.ndarray, lon: np.ndarray) -> tuple[Field, Fi
     u = _times(ssh[..., :-2, 1:-1] - ssh[..., 2:, 1:-1], north[:, None])
     v = _times(ssh[..., 1:-1, 2:] - ssh[..., 1:-1, :-2], east)
     nowhere = 0 * ssh[..., 1:-1, 1:-1]  # NaN on land: an islet's neighbours would give it a velocity
-    return _with_rim(u + nowhere), _with_rim(v + nowhere)
+    return _with_boundary(u + nowhere), _with_boundary(v + nowhere)
 
 
 def vorticity(ssh: Field, *, lat: np.ndarray, lon: np.ndarray) -> Field:
@@ -60,7 +60,7 @@ def vorticity(ssh: Field, *, lat: np.ndarray, lon: np.ndarray) -> Field:
     over = coriolis(lat)[1:-1] * EARTH_RADIUS_M * np.cos(phi)[1:-1]
     width, height = (lam[2:] - lam[:-2]) / 2, (phi[2:] - phi[:-2]) / 2
     turning = _times(v[..., 1:] - v[..., :-1], 1 / (over[:, None] * width))
-    return _with_rim(turning - _times(u[..., 1:, :] - u[..., :-1, :], (1 / (over * height))[:, None]))
+    return _with_boundary(turning - _times(u[..., 1:, :] - u[..., :-1, :], (1 / (over * height))[:, None]))
 
 
 def _check(ssh: Field, lat: np.ndarray, lon: np.ndarray) -> None:
@@ -78,7 +78,7 @@ def _times(field: Field, factor: np.ndarray) -> Field:
     return field * factor.astype(field.dtype)
 
 
-def _with_rim(field: Field) -> Field:
+def _with_boundary(field: Field) -> Field:
     """(..., Y - 2, X - 2) -> (..., Y, X), NaN around."""
     if isinstance(field, Tensor):
         return torch.nn.functional.pad(field, (1, 1, 1, 1), value=torch.nan)

@@ -145,17 +145,17 @@ def tripolar(rows: int = 292, columns: int = 360, refinement: float = 1 / 3, wid
     lat_table, row_table = _mercator_rows(step, refinement, width)
     if below < 1 or -below < row_table[0]:
         raise Refusal(f"a tripolar grid of {columns} columns cannot have {rows} rows")
-    rim = np.tan(np.deg2rad(cap) / 2)  # radius of the joint circle in the stereographic plane
+    joint_radius = np.tan(np.deg2rad(cap) / 2)  # radius of the joint circle in the stereographic plane
 
     def position(row: np.ndarray, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         psi = np.deg2rad(column * step)
         colatitude = np.deg2rad(cap) * np.clip((rows - row) / cap_rows, 0.0, 1.0)
-        eta = 2 * np.arctan(np.tan(colatitude / 2) / rim)
+        eta = 2 * np.arctan(np.tan(colatitude / 2) / joint_radius)
         # bipolar coordinates: z = tanh((tau + i eta) / 2) with tau = ln cot(psi / 2)
         z = (np.cos(psi) + 1j * np.sin(eta) * np.sin(psi)) / (1 + np.cos(eta) * np.abs(np.sin(psi)))
         in_cap = row > below
         lat = np.interp(row - below, row_table, lat_table)
-        lat = np.where(in_cap, 90.0 - 2 * np.rad2deg(np.arctan(rim * np.abs(z))), lat)
+        lat = np.where(in_cap, 90.0 - 2 * np.rad2deg(np.arctan(joint_radius * np.abs(z))), lat)
         lon = np.where(in_cap, np.rad2deg(np.angle(z)), np.rad2deg(psi))
         return lat, _wrap(lon + POLE_LON)
 

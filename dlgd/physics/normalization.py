@@ -126,7 +126,7 @@ class _Plan:
     """The work of `stencil.probe_tiles`, as it wants it."""
 
     stencil: tuple[np.ndarray, np.ndarray, np.ndarray]
-    rim: int
+    padding: int  # cells around the grid: the largest halo of a tile
     tiles: np.ndarray
     series: np.ndarray
     lengths: np.ndarray
@@ -136,7 +136,7 @@ def _plan(operator: Diffusion, tolerance: float, tile: int, dtype: type) -> _Pla
     """Tiles with their halo, spacing and Chebyshev series, chosen from the largest alpha / w near each.
 
     Cross-talk of each of the four nearest Diracs is at most a quarter of the tolerance on a homogeneous grid;
-    what comes back from a tile's rim has gone the same way.
+    what comes back from a tile's boundary has gone the same way.
     """
     ny, nx = operator.sea.shape
     topology, steps = operator.topology, operator.steps
@@ -164,13 +164,13 @@ def _plan(operator: Diffusion, tolerance: float, tile: int, dtype: type) -> _Pla
     for row, values in zip(table, series, strict=True):
         row[: len(values) - 1], row[-1] = values[:-1], values[-1]
     work = np.array(tiles, dtype=np.int64).reshape(-1, 8)
-    rim = int(work[:, 4:6].max(initial=0))
+    padding = int(work[:, 4:6].max(initial=0))
     padded = (
-        pad_cells(diagonal, rim, topology, "nearest").astype(dtype),
-        pad_south_faces(south, rim, topology).astype(dtype),
-        pad_west_faces(west, rim, topology).astype(dtype),
+        pad_cells(diagonal, padding, topology, "nearest").astype(dtype),
+        pad_south_faces(south, padding, topology).astype(dtype),
+        pad_west_faces(west, padding, topology).astype(dtype),
     )
-    return _Plan(padded, rim, work, table, np.array([len(s) - 1 for s in series], dtype=np.int64))
+    return _Plan(padded, padding, work, table, np.array([len(s) - 1 for s in series], dtype=np.int64))
 
 
 def _meets_itself(operator: Diffusion, plan: _Plan) -> np.ndarray:
@@ -215,7 +215,7 @@ def exact(operator: Diffusion, tolerance: float = 1e-6, device: str = "cpu") -> 
     probed = np.ascontiguousarray(operator.sea & ~alone)
     energy = np.zeros(operator.sea.shape)
     if probed.any() and device == "cpu":
-        stencil.probe_tiles(plan.stencil, probed, plan.rim, plan.tiles, plan.series, plan.lengths, energy)
+        stencil.probe_tiles(plan.stencil, probed, plan.padding, plan.tiles, plan.series, plan.lengths, energy)
     elif probed.any():
         energy = _probe_on_device(plan, probed, device)
     if alone.any():
@@ -228,7 +228,7 @@ def _probe_on_device(plan: _Plan, wanted: np.ndarray, device: str) -> np.ndarray
     from dlgd.physics import stencil_torch
 
     halo, spacing = plan.tiles[0, 4:6], plan.tiles[0, 6:8]
-    y, x = plan.rim - halo[0], plan.rim - halo[1]
+    y, x = plan.padding - halo[0], plan.padding - halo[1]
     diagonal, south, west = (a[y : len(a) - y, x : a.shape[1] - x] for a in plan.stencil)
     series, bound = plan.series[0, : plan.lengths[0]], float(plan.series[0, -1])
     inner = (diagonal, south, west)
@@ -244,11 +244,11 @@ def randomization(operator: Diffusion, vectors: int, rng: np.random.Generator) -
         raise ValueError(f"randomization needs at least one vector, not {vectors}")
     plan = _plan(operator, 1e-3, 3 * TILE, np.float32)
     cells = operator.sea.size
-    source = pad_cells(np.arange(1, cells + 1).reshape(operator.sea.shape), plan.rim, operator.topology)  # 0: none
+    source = pad_cells(np.arange(1, cells + 1).reshape(operator.sea.shape), plan.padding, operator.topology)  # 0: none
     energy = np.zeros(operator.sea.shape)
     for first in range(0, vectors, stencil.LANES):
         z = np.zeros((cells + 1, stencil.LANES), np.float32)
         lanes = min(stencil.LANES, vectors - first)
         z[1:, :lanes] = rng.standard_normal((cells, lanes), dtype=np.float32)
-        stencil.add_random_energy(plan.stencil, z[source], plan.rim, plan.tiles, plan.series, plan.lengths, energy)
+        stencil.add_random_energy(plan.stencil, z[source], plan.padding, plan.tiles, plan.series, plan.lengths, energy)
     return _gamma(operator, energy / vectors)

@@ -33,7 +33,7 @@ def chebyshev_coefficients(power: int, bound: float, tolerance: float) -> np.nda
 
 @numba.njit(fastmath=True, inline="always")
 def _clenshaw_step(older, newer, local, rows, columns, factor):
-    """older <- factor (S newer) - older, in place; arrays (rows + 2, columns + 2, LANES) with a rim of zeros."""
+    """older <- factor (S newer) - older, in place; arrays (rows + 2, columns + 2, LANES) with a boundary of zeros."""
     centre, south, west = local
     for y in range(rows):
         for x in range(columns):
@@ -57,7 +57,7 @@ def _clenshaw_step(older, newer, local, rows, columns, factor):
 def _load_tile(stencil, top, left, rows, columns, bound):
     """The part of the stencil under a tile, mapped so that the spectrum [1, bound] becomes [-1, 1].
 
-    What leaves the tile is lost (its rim stays zero): the halo is wide enough for that not to matter.
+    What leaves the tile is lost (its boundary stays zero): the halo is wide enough for that not to matter.
     """
     diagonal, south, west = stencil
     scale = diagonal.dtype.type(2 / (bound - 1))
@@ -69,11 +69,11 @@ def _load_tile(stencil, top, left, rows, columns, bound):
 
 
 @numba.njit(parallel=True, fastmath=True, cache=True)
-def probe_tiles(stencil, wanted, rim, tiles, series, series_length, energy):
+def probe_tiles(stencil, wanted, padding, tiles, series, series_length, energy):
     """energy[p] = |p(A) e_p|^2 for the wanted cells, tile by tile.
 
-    stencil: diagonal (NY, NX), south (NY + 1, NX), west (NY, NX + 1) couplings of A on the grid padded by `rim`.
-    wanted, energy (NY - 2 rim, NX - 2 rim). tiles (n, 8) int64: row, column, rows, columns of the tile in
+    stencil: diagonal (NY, NX), south (NY + 1, NX), west (NY, NX + 1) couplings of A on the grid padded by `padding`.
+    wanted, energy (NY - 2 padding, NX - 2 padding). tiles (n, 8) int64: row, column, rows, columns of the tile in
     the grid; halo rows, halo columns; spacing of the Diracs in rows and columns (one larger than the tile
     means one Dirac at a time). series (n, terms + 1): its Chebyshev series, then the bound of the spectrum.
     """
@@ -83,7 +83,7 @@ def probe_tiles(stencil, wanted, rim, tiles, series, series_length, energy):
         y0, x0, ny, nx, hy, hx, box_rows, box_columns = tiles[t]
         sy, sx = min(box_rows, ny), min(box_columns, nx)
         rows, columns = ny + 2 * hy, nx + 2 * hx
-        local = _load_tile(stencil, y0 - hy + rim, x0 - hx + rim, rows, columns, series[t, -1])
+        local = _load_tile(stencil, y0 - hy + padding, x0 - hx + padding, rows, columns, series[t, -1])
         older = np.zeros((rows + 2, columns + 2, LANES), dtype)
         newer = np.zeros((rows + 2, columns + 2, LANES), dtype)
         column_sum = np.zeros((columns, LANES), dtype)
@@ -128,13 +128,13 @@ def probe_tiles(stencil, wanted, rim, tiles, series, series_length, energy):
 
 
 @numba.njit(parallel=True, fastmath=True, cache=True)
-def add_random_energy(stencil, noise, rim, tiles, series, series_length, energy):
+def add_random_energy(stencil, noise, padding, tiles, series, series_length, energy):
     """energy[p] += sum over the lanes of (p(A) z)_p^2 for noise z (NY, NX, LANES); see `probe_tiles`."""
     dtype = stencil[0].dtype
     for t in numba.prange(tiles.shape[0]):
         y0, x0, ny, nx, hy, hx = tiles[t, :6]
         rows, columns = ny + 2 * hy, nx + 2 * hx
-        top, left = y0 - hy + rim, x0 - hx + rim
+        top, left = y0 - hy + padding, x0 - hx + padding
         local = _load_tile(stencil, top, left, rows, columns, series[t, -1])
         older = np.zeros((rows + 2, columns + 2, LANES), dtype)
         newer = np.zeros((rows + 2, columns + 2, LANES), dtype)

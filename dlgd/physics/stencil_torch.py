@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 def _product(local: tuple[Tensor, Tensor, Tensor], x_LYX: Tensor, out_LYX: Tensor, factor: float) -> None:
-    """out <- factor (S x) - out, in place; nothing comes in over the rim."""
+    """out <- factor (S x) - out, in place; nothing comes in across the boundary."""
     centre, south, west = local
     out_LYX.neg_().addcmul_(centre, x_LYX, value=factor)
     out_LYX[:, 1:].addcmul_(south[1:-1], x_LYX[:, :-1], value=-factor)

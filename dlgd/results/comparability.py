@@ -23,11 +23,11 @@ def budget(runs: Sequence[FinishedRun]) -> str:
     trained = [run for run in runs if "model" in run.params]
     given = [{key: run.params[key] for key in BUDGET if run.params.get(key, "None") != "None"} for run in trained]
     first = given[0] if given else {}  # of networks; classical methods have no budget
-    alike = [f"{key}={value}" for key, value in first.items() if all(one.get(key) == value for one in given)]
+    common = [f"{key}={value}" for key, value in first.items() if all(one.get(key) == value for one in given)]
     machines = Counter(f"{run.tags.get('device')} ({run.tags.get('machine', run.tags.get('host'))})" for run in runs)
     where = ", ".join(f"{count} on {name}" for name, count in sorted(machines.items(), key=lambda one: (-one[1], one)))
     minutes = statistics.median(run.minutes for run in runs)
-    words = f"Budget: {', '.join(alike) if alike else 'not the same for all'}. " if trained else ""
+    words = f"Budget: {', '.join(common) if common else 'not the same for all'}. " if trained else ""
     return f"{words}Runs: {where}; {minutes:.1f} min each in the median, data and scores included."
 
 

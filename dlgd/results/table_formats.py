@@ -48,8 +48,8 @@ def cells(table: Comparison) -> tuple[list[str], list[list[Cell]]]:
             line.append(Cell(_number(row, score), best is row, mark))
             if score in printed:
                 line.append(Cell(scientific(row.published[score]) if score in row.published else MISSING))
-        judged = verdict(rows, score, higher=bool(table.higher.get(score))) if score in printed else MISSING
-        order += [judged, ""] if score in printed else [judged]
+        outcome = verdict(rows, score, higher=bool(table.higher.get(score))) if score in printed else MISSING
+        order += [outcome, ""] if score in printed else [outcome]
     return heading, [*lines, [Cell(text) for text in order]] if printed else lines
 
 
@@ -140,9 +140,9 @@ def as_csv(table: Comparison) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
-    judged = {score: (table.reference(score), table.differences(score)) for score in table.scores}
+    compared = {score: (table.reference(score), table.differences(score)) for score in table.scores}
     for row in table.rows:
-        for score, (reference, differences) in judged.items():
+        for score, (reference, differences) in compared.items():
             difference, against = differences.get(row.name), ("", "", "", "")
             if difference is not None:
                 against = reference.name, difference.pairs, difference.mean, difference.p

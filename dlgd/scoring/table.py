@@ -85,8 +85,8 @@ def _apart(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
 
 def _best(measured: Sequence[Row], columns: Sequence[Score]) -> dict[str, float]:
     """The best measured value of each column in which two rows or more can be compared."""
-    judged = [c for c in columns if c.higher_is_better is not None]
-    values = {c: [row[c.name] for row in measured if row.get(c.name) is not None] for c in judged}
+    ranked = [c for c in columns if c.higher_is_better is not None]
+    values = {c: [row[c.name] for row in measured if row.get(c.name) is not None] for c in ranked}
     return {c.name: (max if c.higher_is_better else min)(numbers) for c, numbers in values.items() if len(numbers) > 1}
 
 

@@ -1,4 +1,4 @@
-"""tracking=mlflow: a run in MLflow, told by a thread of its own so that the training never waits.
+"""tracking=mlflow: a run in MLflow, sent by a thread of its own so that the training never waits.
 
 `log` writes a line to metrics.jsonl in the run folder; the thread sends the lines in batches. Where the
 server is away the lines stay in the file, the run goes on, and the thread asks again now and then.

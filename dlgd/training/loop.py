@@ -38,7 +38,7 @@ class Result:
 
     status: str  # "FINISHED" or "KILLED", as Tracker.finish takes it
     step: int
-    seconds: float  # of all sittings together
+    seconds: float  # of all sessions together
     best: dict[str, float]  # best score, by criterion
     history: list[dict[str, float]]  # records in order: "step", "epoch", "seconds", and train/... or valid/...
 

@@ -65,7 +65,7 @@ class Run:
         self.started = self.saved_at = time.monotonic()
 
     def clock(self) -> float:
-        """Seconds of training, those of former sittings included."""
+        """Seconds of training, those of former sessions included."""
         return self.first_seconds + time.monotonic() - self.started
 
     def moment(self) -> TrainingProgress:
@@ -97,10 +97,10 @@ class Run:
     def validate(self, scores_of: Validate, *, moment: TrainingProgress) -> dict[str, float]:
         """Score the weights (their moving average where there is one), and keep them if they are best."""
         self.losses.check()  # a loss that went wrong has its own message
-        judged = self.network if self.average is None else self.average.network
-        judged.eval()
+        scored = self.network if self.average is None else self.average.network
+        scored.eval()
         with torch.no_grad():
-            scores = {name: float(value) for name, value in scores_of(judged).items()}
+            scores = {name: float(value) for name, value in scores_of(scored).items()}
         self.network.train()
         improved = self._compare(scores)
         row = {f"valid/{name}": value for name, value in scores.items()}

@@ -29,7 +29,7 @@ MARK = "python -m dlgd.sweep"  # in the head of files that a search wrote, and m
 
 @dataclass(frozen=True)
 class Best:
-    """The trial whose configuration is kept, and the trainings by which it is judged."""
+    """The trial whose configuration is kept, and the trainings whose scores count."""
 
     number: int
     values: Mapping[str, Any]

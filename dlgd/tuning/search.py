@@ -47,7 +47,7 @@ FINALISTS = 3  # trials that are trained again with other seeds
 
 @dataclass(frozen=True, kw_only=True)
 class Search:
-    """A study, and all that its workers are told."""
+    """A study, and all that its workers get."""
 
     config: DictConfig
     folder: Path

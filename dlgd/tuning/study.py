@@ -44,9 +44,9 @@ def check(metrics: Mapping[str, str | None], sampler: str, pruner: str) -> None:
     for key, value, known in (("sampler", sampler, SAMPLERS), ("pruner", pruner, PRUNERS)):
         checks.choice(f"sweep.{key}", value, known)
     if len(metrics) > 1 and pruner != "none":
-        raise Refusal(f"sweep.pruner={pruner} cannot judge {len(metrics)} metrics: type sweep.pruner=none")
+        raise Refusal(f"sweep.pruner={pruner} works with one metric, not {len(metrics)}: type sweep.pruner=none")
     if len(metrics) > 1 and sampler == "cmaes":
-        raise Refusal(f"sweep.sampler=cmaes cannot judge {len(metrics)} metrics: type sweep.sampler=tpe")
+        raise Refusal(f"sweep.sampler=cmaes works with one metric, not {len(metrics)}: type sweep.sampler=tpe")
 
 
 def direction_of(score: Score, typed: str | None) -> str:

@@ -269,9 +269,9 @@ def test_the_truth_is_not_disturbed(task, changes):
     assert torch.equal(changed.target, batch.target)
     assert not torch.equal(changed.input[:, :1], batch.input[:, :1])
     assert torch.equal(changed.input[:, 1:], batch.input[:, 1:]), "where pixels are observed"
-    rim = torch.ones(32, 32, dtype=bool)
-    rim[2:-2, 2:-2] = False
-    assert torch.equal(changed.input[..., rim], batch.input[..., rim]), "the halo"
+    margin = torch.ones(32, 32, dtype=bool)
+    margin[2:-2, 2:-2] = False
+    assert torch.equal(changed.input[..., margin], batch.input[..., margin]), "the halo"
 
 
 # --- what moves with what ----------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What was mistyped is told in one sentence, with what could have been typed."""
+"""One sentence says what was mistyped and what could have been typed."""
 
 from __future__ import annotations
 

@@ -170,12 +170,12 @@ def test_the_share_within_one_standard_deviation(name, which):
     )
 
 
-@pytest.mark.parametrize(("told", "expected"), [(1.0, 0.6827), (2.0, 0.9545), (0.5, 0.3829)])
-def test_the_calibration_of_normal_errors(told, expected):
-    """Errors of standard deviation 1, of which `told` is said."""
+@pytest.mark.parametrize(("claimed", "expected"), [(1.0, 0.6827), (2.0, 0.9545), (0.5, 0.3829)])
+def test_the_calibration_of_normal_errors(claimed, expected):
+    """Errors of standard deviation 1, said to be `claimed`."""
     target = torch.randn(4, 1, 200, 200, generator=seeded())
     batch = Batch(input=target, target=target, mask=torch.ones_like(target, dtype=torch.bool))
-    found = blocks.calibration(torch.zeros_like(target), torch.full_like(target, told).log(), batch)
+    found = blocks.calibration(torch.zeros_like(target), torch.full_like(target, claimed).log(), batch)
     assert found["share_within_std"].item() == pytest.approx(expected, abs=0.005)
     assert found["miscalibration"].item() == pytest.approx(abs(expected - 0.6827), abs=0.005)
     nothing = blocks.calibration(target, target, replace(batch, mask=torch.zeros_like(batch.mask)))
@@ -193,7 +193,7 @@ def test_no_standard_deviation_unless_asked_for(name):
 
 
 def test_what_dincae_sees():
-    """Pairs y / r and 1 / r, and the sea; first guesses only if it is told so."""
+    """Pairs y / r and 1 / r, and the sea; first guesses only if it has the option."""
     network = make("dincae", DAYS, observation_std=0.5, halo=0, filters=[4])
     seen = []
     network.networks[0].register_forward_pre_hook(lambda _, given: seen.append(given[0]))
@@ -203,9 +203,9 @@ def test_what_dincae_sees():
     torch.testing.assert_close(seen[0][:, 3:6], batch.input[:, 6:9] / 0.25)
     assert torch.equal(seen[0][:, 6], batch.input[:, 9])
     assert seen[0].shape[1] == 7
-    told = make("dincae", DAYS, first_guess=True, halo=0, filters=[4])
-    told.networks[0].register_forward_pre_hook(lambda _, given: seen.append(given[0]))
-    told(batch.input)
+    guided = make("dincae", DAYS, first_guess=True, halo=0, filters=[4])
+    guided.networks[0].register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    guided(batch.input)
     assert torch.equal(seen[1][:, 7:], batch.input[:, :3])
 
 

@@ -1,4 +1,4 @@
-"""4DVarNet of maps: the minimum of a known cost, gradients, memory, the rim, its prior at two scales, refusals."""
+"""4DVarNet of maps: the minimum of a known cost, gradients, memory, the boundary, its prior at two scales, refusals."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ def test_a_solver_of_means(cells):
     assert not torch.allclose(again, change), "it remembers"
 
 
-# --- the rim, and what else it is given --------------------------------------------------------------------
+# --- the boundary, and what else it is given --------------------------------------------------------------------
 
 
 def test_it_predicts_the_cells_inside_its_halo():

@@ -68,14 +68,14 @@ def test_land_spreads_to_its_neighbours_and_no_further():
     ssh[:, 4, 5] = np.nan
     u, v = velocity(ssh, lat=LAT[:9], lon=LON[:11])
     zeta = vorticity(ssh, lat=LAT[:9], lon=LON[:11])
-    rim = np.ones((9, 11), bool)
-    rim[INNER] = False
+    boundary = np.ones((9, 11), bool)
+    boundary[INNER] = False
     for field, beside in ((u, [(4, 5), (3, 5), (5, 5)]), (v, [(4, 5), (4, 4), (4, 6)])):
-        expected = rim.copy()
+        expected = boundary.copy()
         for place in beside:
             expected[place] = True
         np.testing.assert_array_equal(np.isnan(field), np.broadcast_to(expected, field.shape))
-    expected = rim.copy()
+    expected = boundary.copy()
     for place in ((4, 5), (3, 5), (5, 5), (4, 4), (4, 6)):
         expected[place] = True
     np.testing.assert_array_equal(np.isnan(zeta), np.broadcast_to(expected, zeta.shape))

@@ -100,7 +100,7 @@ def test_sigkill_at_any_moment(tmp_path):
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     last = checkpoint.last_path(tmp_path / "cut")
     steps = []
-    for pause in (0.021, 0.087):  # seconds after the first checkpoint of the sitting; one is written at every step
+    for pause in (0.021, 0.087):  # seconds after the first checkpoint of the session; one is written at every step
         before = last.stat().st_mtime_ns if last.exists() else 0
         process = subprocess.Popen([sys.executable, script, tmp_path / "cut"], env=environment)
         while process.poll() is None and (not last.exists() or last.stat().st_mtime_ns == before):

@@ -74,12 +74,12 @@ class Adversaries(Network):
 
     def objectives(self, batch, loss):
         made = self(batch.input).prediction
-        judge = nn.functional.softplus
+        penalty = nn.functional.softplus
         scores = self.discriminator(batch.target), self.discriminator(made.detach())
-        yield "discriminator", judge(-scores[0]).mean() + judge(scores[1]).mean(), {}
+        yield "discriminator", penalty(-scores[0]).mean() + penalty(scores[1]).mean(), {}
         self.turns.append(("discriminator", [p.detach().clone() for p in self.discriminator.parameters()]))
         total, terms = loss(prediction=made, target=batch.target, mask=batch.mask)
-        fooled = judge(-self.discriminator(made)).mean()
+        fooled = penalty(-self.discriminator(made)).mean()
         yield "generator", total + 0.1 * fooled, {**terms, "fooled": fooled.detach()}
         self.turns.append(("generator", []))
 

@@ -1,4 +1,4 @@
-"""Mirror images of seas: the quasi-geostrophic model is the judge, the augmentation does to batches what it allows."""
+"""Mirror images of seas: the quasi-geostrophic model says which are possible, and the augmentation makes those."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ def confusion(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
 
 
 def accuracy_by_class(samples: xr.Dataset, probabilities: np.ndarray) -> dict[str, float]:
-    """Of the samples of each class, by its name, how many are told (%)."""
+    """Of the samples of each class, by its name, how many are recognized (%)."""
     counts = confusion(samples.label.values, probabilities)
     return {
         name: float(100 * row[number] / row.sum())

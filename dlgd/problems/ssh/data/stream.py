@@ -1,7 +1,7 @@
 """Windows of maps as tensors, and training batches of them: all on the device, without a loop over samples.
 
 NaN says unknown, in truth and in observations alike. One more day, row and column of NaN stand at the end of every
-tensor: whatever lies beyond the record or the rim of the grid is looked up there.
+tensor: whatever lies beyond the record or the boundary of the grid is looked up there.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Lengths:
 
 @dataclass(frozen=True, kw_only=True)
 class Maps:
-    """All days of a record, scaled: each tensor (day, y, x) with the NaN at the end of its axes that is told above.
+    """All days of a record, scaled: each tensor (day, y, x) with the NaN at the end of its axes, as said above.
 
     given: observations; or their errors, observation less truth, where windows are observed anew.
     sea: (y, x), 1 or 0. year: (day,), angle of the day of the year in rad. guess: a method's maps, NaN where it has
@@ -202,7 +202,7 @@ class MapStream(Stream):
     """Random windows of random patches; the batch of a step depends on the seed and the step alone.
 
     centres: (n,), int64: the days that may stand in the middle of a window. A patch lies anywhere in the grid, as often
-    at its rim as elsewhere, where at least a share LEAST_SEA of it is sea, or as much as there is anywhere.
+    at its boundary as elsewhere, where at least a share LEAST_SEA of it is sea, or as much as there is anywhere.
     resample_observations: whether another day's tracks and errors are those of a window (`maps.given` being errors
     then). dropped: probability of each day of a window that its observations are hidden.
     """
@@ -246,8 +246,8 @@ class MapStream(Stream):
 def _corners(sea: Tensor, size: tuple[int, int]) -> Tensor:
     """Rows and columns (n, 2) of the corners that may be drawn, for a sea (y, x) of 0 and 1.
 
-    Corners are tried from half a patch beyond the rim to half a patch before its other side, and pushed back into the
-    grid: cells at the rim are then seen about as often as others.
+    Corners are tried from half a patch beyond the boundary to half a patch before its other side, and pushed back
+    into the grid: cells at the boundary are then seen about as often as others.
     """
     share = functional.avg_pool2d(sea[None, None], size, stride=1)[0, 0]
     (ny, nx), (height, width) = sea.shape, size

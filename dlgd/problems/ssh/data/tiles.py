@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 class Tiles:
-    """Square tiles of `size` cells, evenly spread from rim to rim; neighbours share at least `overlap` cells.
+    """Square tiles of `size` cells, evenly spread from boundary to boundary; neighbours share at least `overlap` cells.
 
     Stitched, the outer quarter of an overlap is left to the neighbour, whose tile reaches further there, and between
     the two the weights change linearly. So what sees no further than a quarter of the overlap (or than a halo with
@@ -56,7 +56,7 @@ def _starts(total: int, size: int, overlap: int) -> list[int]:
 
 
 def _weights(starts: list[int], size: int, total: int, overlap: int) -> Tensor:
-    """(tiles, size): 1 inside and at the rim of the map, else 0 in the outer quarter of the overlap and then rising."""
+    """(tiles, size): 1 inside and at the map's boundary, else 0 in the outer quarter of the overlap and then rising."""
     hidden = overlap // 4
     rise = (torch.arange(size) - hidden + 1).clamp(min=0) / max(1, overlap - 2 * hidden + 1)
     rows = []

@@ -1,4 +1,4 @@
-"""A search for a few positive parameters whose cost is dear and has no derivative."""
+"""A search for a few positive parameters of a cost that is expensive and has no derivative."""
 
 from __future__ import annotations
 

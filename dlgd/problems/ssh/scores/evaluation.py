@@ -41,7 +41,7 @@ class SshEvaluation(Evaluation):
         truth with its mean); mu_daily: the mean over days of the same of each day, as the text of 2020a has it; sigma:
         the standard deviation of those of the days. explained_variance: 1 - variance(error) / variance(truth).
     rmse_u: m/s, of the length of the error of the geostrophic velocity vector; rmse_vorticity: of the relative
-        vorticity over f; explained_variance_u and _vorticity. Cells on the rim and beside land are left out.
+        vorticity over f; explained_variance_u and _vorticity. Cells on the boundary and beside land are left out.
     lambda_x (km), lambda_x_degrees, lambda_t (days): wavelength and period down to which maps are resolved, and
         lambda_x_crossing (km), lambda_t_crossing (days): see `spectra.py`. What is not resolved at all has none.
     track_mu, track_sigma, track_lambda_x (km): along the tracks that are held out, if any; see `tracks.py`.

@@ -1,8 +1,8 @@
 """Scores of maps along the tracks of satellites that were held out, as of the SSH mapping data challenge 2021a.
 
-Maps are interpolated linearly in time, latitude and longitude to the points, of which those within MARGIN of the rim of
-the maps are left out. As in the challenge the tracks, which have errors of their own, take the place of the truth, and
-mu is the mean of daily scores 1 - rms(map - track) / rms(track) over days of FEWEST points or more; sigma is their
+Maps are interpolated linearly in time, latitude and longitude to the points; those within MARGIN of the boundary of the
+maps are left out. As in the challenge the tracks, which have errors of their own, take the place of the truth, and mu
+is the mean of daily scores 1 - rms(map - track) / rms(track) over days of FEWEST points or more; sigma is their
 standard deviation.
 
 track_lambda_x is where 1 - PSD(map - track) / PSD(track) falls to 0.5, of spectra by Welch's method over segments of

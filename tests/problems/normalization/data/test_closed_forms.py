@@ -62,10 +62,10 @@ class Silent(Network):
 def test_a_network_pays_for_its_closed_form():
     source = ready("nemovar", closed_form="separable")
     samples = source.samples("test")
-    dear = samples.copy()
-    dear[GUESS].attrs = samples[GUESS].attrs | {"seconds": 100.0}
+    expensive = samples.copy()
+    expensive[GUESS].attrs = samples[GUESS].attrs | {"seconds": 100.0}
     method = Trained(name="silent", network=Silent(), data=source, device=torch.device("cpu"))
-    np.testing.assert_allclose(method.predict(dear), samples[GUESS].values, rtol=1e-12)
+    np.testing.assert_allclose(method.predict(expensive), samples[GUESS].values, rtol=1e-12)
     assert 100 < method.seconds_per_sample < 110
 
 

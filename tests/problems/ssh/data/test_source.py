@@ -176,7 +176,7 @@ def test_the_first_guess_is_a_weighted_mean():
         if samples.sea.values[y, x]:
             wanted[t, y + 2, x + 2] = total / (weight + PRIOR)
     np.testing.assert_allclose(guess, wanted, atol=1e-5)
-    assert (wanted == 0).sum() > 500, "land and what is beyond the rim"
+    assert (wanted == 0).sum() > 500, "land and what is beyond the boundary"
 
 
 def test_coordinates_say_where_and_when():

@@ -262,9 +262,9 @@ def test_tuning_finds_the_lengths_of_the_field(caplog, monkeypatch):
     with caplog.at_level(logging.INFO):
         answer = tuned.predict(test)
     assert "RMSE of training days" in caplog.text
-    told = [int(number) for number in re.findall(r"OI: set (\d+) of lengths and noise", caplog.text)]
-    assert told == list(range(1, len(told) + 1))
-    assert len(told) > 6, "each of the three was made larger and smaller"
+    numbers = [int(number) for number in re.findall(r"OI: set (\d+) of lengths and noise", caplog.text)]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert len(numbers) > 6, "each of the three was made larger and smaller"
     errors = [np.sqrt(((maps - test.ssh.values) ** 2).mean()) for maps in (answer, usual.predict(test))]
     assert errors[0] < 0.6 * errors[1]
     prior = tuned.prior(test)
