@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
 
@@ -22,6 +23,16 @@ def test_init_files_are_empty():
 def test_modules_are_short_and_have_a_subject(path):
     assert path.stem not in ("utils", "tools", "common", "helpers", "misc")
     assert len(path.read_text().splitlines()) <= 400
+
+
+def test_the_engine_names_no_data_set():
+    """It asks the data for their facts: a name would make an exception of those that come later."""
+    data_sets = {path.stem for path in (ROOT / "conf" / "data").glob("*.yaml")}
+    for path in MODULES:
+        # physics knows the equations of systems by the names that data sets have too
+        if not {"problems", "physics"} & set(path.relative_to(ROOT).parts):
+            constants = {node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)}
+            assert not constants & data_sets, path
 
 
 def test_every_dependency_is_pinned_within_its_range():
