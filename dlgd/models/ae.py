@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dlgd.core import checks
 from dlgd.core.contract import Coder, Loss, Network, Output, Spec
-from dlgd.models import blocks, coders
+from dlgd.models import coders, kinds
 
 
 class AE(Network, Coder):
@@ -21,8 +21,8 @@ class AE(Network, Coder):
 
     def __init__(self, *, spec: Spec, form: str, latent: int, width: int, activation: str, normalization: str) -> None:
         super().__init__()
-        blocks.check_kind("ae", spec, ["field"])
-        blocks.check_whole("ae", spec)
+        kinds.check_kind("ae", spec, ["field"])
+        kinds.check_whole("ae", spec)
         self.style = style = coders.Style(form=form, width=width, activation=activation, normalization=normalization)
         checks.whole_number("model.latent", latent, least=1)
         self.size = latent

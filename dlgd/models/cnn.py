@@ -7,10 +7,11 @@ from torch import nn
 
 from dlgd.core import checks
 from dlgd.core.contract import Spec
-from dlgd.models import blocks
+from dlgd.models import basic_layers, convolutions, kinds
+from dlgd.models.estimators import Stack
 
 
-class CNN(blocks.Stack):
+class CNN(Stack):
     """`layers` layers; all but the last are convolutions of `kernel` cells each way, with normalization and activation,
     dropout after them.
 
@@ -38,27 +39,27 @@ class CNN(blocks.Stack):
         predict_std: bool = False,
     ) -> None:
         super().__init__()
-        blocks.check_kind("cnn", spec, ["field", "interpolation", "label", "assimilation"])
-        blocks.check_share("dropout", dropout)
+        kinds.check_kind("cnn", spec, ["field", "interpolation", "label", "assimilation"])
+        checks.number("model.dropout", dropout, least=0, below=1)
         checks.whole_number("model.layers", layers, least=2)
         outputs = self.channels(spec, predict_std=predict_std)
-        frame = blocks.frame_of(spec, kernel)
+        frame = convolutions.frame_of(spec, kernel)
         labels, series = spec.kind == "label", spec.kind == "sequence"
         sizes = [len(spec.input_channels)]
         for number in range(layers - 1):
             third = min(number // 2, 2) if labels else 3 * number // (layers - 1)
-            sizes.append(blocks.widths(width)[third] if labels or series else width)
+            sizes.append(convolutions.widths(width)[third] if labels or series else width)
         hidden = [
-            blocks.conv(a, b, norm=normalization, act=activation, frame=frame)
+            convolutions.conv(a, b, norm=normalization, act=activation, frame=frame)
             for a, b in zip(sizes[:-1], sizes[1:], strict=True)
         ]
         if labels:
             for convolution in hidden[1:4:2]:
-                convolution.append(blocks.pool())
-            self.layers = blocks.label_layers(*hidden).append(nn.Dropout(dropout))
+                convolution.append(convolutions.pool())
+            self.layers = convolutions.label_layers(*hidden).append(nn.Dropout(dropout))
             self.last = nn.Linear(sizes[-1], outputs)
         else:
             hidden[-1].append(nn.Dropout(dropout))
             self.layers = nn.Sequential(*hidden, nn.Conv2d(sizes[-1], outputs, 1 if series else kernel))
-            self.last = blocks.within_bounds(spec)
+            self.last = basic_layers.within_bounds(spec)
             self.halo = layers * frame.lost

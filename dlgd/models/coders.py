@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from dlgd.core import checks
 from dlgd.core.contract import Loss, Spec
 from dlgd.core.errors import Refusal
-from dlgd.models import blocks
+from dlgd.models import basic_layers, convolutions
 
 FORMS = ("dense", "convolutional", "linear")
 SMALLEST = 4  # cells on the shorter side that are not halved any more
@@ -40,12 +40,12 @@ class Style:
         checks.choice("model.form", self.form, FORMS)
         checks.whole_number("model.width", self.width, least=1)
         # Here, because the linear form would not look at them.
-        blocks.activation(self.activation)
-        blocks.normalization(self.normalization, 8)
+        basic_layers.activation(self.activation)
+        basic_layers.normalization(self.normalization, 8)
 
     @property
     def layer(self) -> dict[str, str]:
-        """As `blocks` wants them."""
+        """Return the options of a layer, as `basic_layers` and `convolutions` name them."""
         return {"norm": self.normalization, "act": self.activation}
 
     def check(self, loss: Loss) -> None:
@@ -73,13 +73,13 @@ class Encoder(nn.Module):
             self.head = nn.Linear(channels * cells + classes, outputs)
         elif style.form == "dense":
             hidden = 16 * style.width
-            self.samples = nn.Sequential(nn.Flatten(), blocks.dense(channels * cells, hidden, **style.layer))
+            self.samples = nn.Sequential(nn.Flatten(), basic_layers.dense(channels * cells, hidden, **style.layer))
             self.head = _two_layers(hidden + classes, hidden, outputs, style)
         else:
             sizes = halvings(grid)
             widths = [channels, *(style.width * 2**number for number in range(len(sizes) - 1))]
             halving = [
-                blocks.conv(a, b, frame=blocks.Frame(padding=1), stride=2, **style.layer)
+                convolutions.conv(a, b, frame=convolutions.Frame(padding=1), stride=2, **style.layer)
                 for a, b in zip(widths[:-1], widths[1:], strict=True)
             ]
             self.samples = nn.Sequential(*halving, nn.Flatten())
@@ -116,12 +116,12 @@ class Decoder(nn.Module):
             doubling: list[nn.Module] = []
             for number in reversed(range(1, len(sizes))):
                 doubling += [
-                    blocks.normalization(style.normalization, widths[number]),
-                    blocks.activation(style.activation),
+                    basic_layers.normalization(style.normalization, widths[number]),
+                    basic_layers.activation(style.activation),
                     Doubling(widths[number], widths[number - 1], sizes[number - 1]),
                 ]
             self.samples = nn.Sequential(nn.Unflatten(1, smallest), *doubling)
-        self.bounded = nn.Identity() if style.form == "linear" else blocks.within_bounds(spec)
+        self.bounded = nn.Identity() if style.form == "linear" else basic_layers.within_bounds(spec)
 
     def forward(self, codes: Tensor, classes: Tensor | None = None) -> Tensor:
         """One sample for each code."""
@@ -143,13 +143,13 @@ class Doubling(nn.Module):
 
 
 def _two_layers(inputs: int, hidden: int, outputs: int, style: Style) -> nn.Sequential:
-    return nn.Sequential(blocks.dense(inputs, hidden, **style.layer), nn.Linear(hidden, outputs))
+    return nn.Sequential(basic_layers.dense(inputs, hidden, **style.layer), nn.Linear(hidden, outputs))
 
 
 def _follow(numbers: int, style: Style) -> nn.Sequential:
     """Normalization and activation of what a dense layer gave."""
     return nn.Sequential(
-        blocks.normalization(style.normalization, numbers, cells=False), blocks.activation(style.activation)
+        basic_layers.normalization(style.normalization, numbers, cells=False), basic_layers.activation(style.activation)
     )
 
 

@@ -17,7 +17,8 @@ from dlgd.core import checks
 from dlgd.core.contract import Spec
 from dlgd.core.errors import Refusal
 from dlgd.core.specs import INVERSE, MapSpec
-from dlgd.models import blocks
+from dlgd.models import basic_layers, convolutions, kinds
+from dlgd.models.estimators import Estimator
 from dlgd.physics.mirrors import SIGNED, mirror, mirror_maps
 
 START = 0.1  # of the usual size of the last weights: a network that has learnt nothing answers about as it was told
@@ -28,8 +29,8 @@ class Block(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, *, activation: str, normalization: str) -> None:
         super().__init__()
-        frame = blocks.Frame(padding=1)
-        self.first = blocks.conv(inputs, outputs, norm=normalization, act=activation, frame=frame)
+        frame = convolutions.Frame(padding=1)
+        self.first = convolutions.conv(inputs, outputs, norm=normalization, act=activation, frame=frame)
         self.second = nn.Conv2d(outputs, outputs, 3, padding=1)
         self.skip = nn.Identity() if inputs == outputs else nn.Conv2d(inputs, outputs, 1)
         with torch.no_grad():
@@ -40,7 +41,7 @@ class Block(nn.Module):
         return self.skip(x) + self.second(self.first(x))
 
 
-class Corrector(blocks.Estimator):
+class Corrector(Estimator):
     """`levels` halvings of the coarse cells, `width` channels more at each; one block at each on either way.
 
     Sees the first guesses, the observations less the first guesses there, and what the data say of the place. Zeros
@@ -64,7 +65,7 @@ class Corrector(blocks.Estimator):
         mirrored: bool,
     ) -> None:
         super().__init__()
-        blocks.check_kind("corrector", spec, ["interpolation"])
+        kinds.check_kind("corrector", spec, ["interpolation"])
         assert isinstance(spec, MapSpec), "so are all that ask for interpolation"
         checks.whole_number("model.levels", levels, least=1)
         checks.whole_number("model.width", width, least=1)
@@ -84,13 +85,13 @@ class Corrector(blocks.Estimator):
         self.first = nn.Conv2d(len(spec.input_channels) * fine, width, 3, padding=1)
         self.down = nn.ModuleList(Block(a, b, **style) for a, b in zip([width, *sizes[:-1]], sizes, strict=True))
         self.up = nn.ModuleList(Block(a + b, a, **style) for a, b in zip(sizes[:-1], sizes[1:], strict=True))
-        self.activation = blocks.activation(activation)
+        self.activation = basic_layers.activation(activation)
         self.last = nn.Conv2d(width, outputs * fine, 3, padding=1)
         with torch.no_grad():
             self.last.weight.mul_(START)
             assert self.last.bias is not None
             self.last.bias.zero_()
-        blocks.channels_last(self)
+        basic_layers.channels_last(self)
 
     def body(self, input: Tensor) -> Tensor:
         """(B, C_in, Y + 2 halo, X + 2 halo) -> (B, C, Y, X)."""
@@ -121,4 +122,4 @@ class Corrector(blocks.Estimator):
             raised = functional.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
             x = block(torch.cat([raised, fine], dim=1))
         answer = functional.pixel_shuffle(self.last(self.activation(x)), self.coarsening)
-        return blocks.crop(answer[..., :rows, :columns], self.halo)
+        return convolutions.crop(answer[..., :rows, :columns], self.halo)

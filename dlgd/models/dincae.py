@@ -12,7 +12,8 @@ from torch.nn import functional
 from dlgd.core import checks
 from dlgd.core.contract import Batch, Loss, Spec
 from dlgd.core.specs import FIRST_GUESS, OBSERVATIONS, OBSERVED, MapSpec
-from dlgd.models import blocks
+from dlgd.models import basic_layers, convolutions, estimators, kinds
+from dlgd.models.estimators import Estimator
 
 # logarithm of 1 / variance: variances lie between exp(-10), a standard deviation of exp(-5), and 1000
 LOWEST, HIGHEST = math.log(1e-3), 10.0
@@ -30,10 +31,10 @@ class Halved(nn.Module):
         super().__init__()
         first, *others = filters
         self.skip, self.upsampling = skip, upsampling
-        self.down = blocks.kept_conv(inputs, first, 3, 0)
+        self.down = convolutions.same_conv(inputs, first, 3, 0)
         inner = Halved(first, others, first, upsampling=upsampling, skip=True) if others else nn.Identity()
         self.inner: nn.Module = inner
-        self.up = blocks.kept_conv(first, outputs, 3, 0)
+        self.up = convolutions.same_conv(first, outputs, 3, 0)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, Y, X) -> (B, outputs, Y, X); Y and X can be halved as often as there are filters."""
@@ -42,7 +43,7 @@ class Halved(nn.Module):
         return torch.relu(answer) + x if self.skip else answer
 
 
-class DINCAE(blocks.Estimator):
+class DINCAE(Estimator):
     """Of each observation y it sees y / r and 1 / r, r = observation_std^2, zeros where there is none, and beside them
     what the data say of the place (sea, coordinates); of the first guess nothing, unless `first_guess` says so.
 
@@ -65,7 +66,7 @@ class DINCAE(blocks.Estimator):
         halo: int,
     ) -> None:
         super().__init__()
-        blocks.check_kind("dincae", spec, ["interpolation"])
+        kinds.check_kind("dincae", spec, ["interpolation"])
         assert isinstance(spec, MapSpec), "so are all that ask for interpolation"
         checks.whole_numbers("model.filters", filters, least=1, example="[16,24,36,54]")
         checks.number("model.observation_std", observation_std, above=0)
@@ -92,7 +93,7 @@ class DINCAE(blocks.Estimator):
         found: list[Tensor] = []
         for network in self.networks:
             found.append(network(torch.cat([x, *found], dim=1)))
-        return [blocks.crop(answer[..., :rows, :columns], self.halo) for answer in found]
+        return [convolutions.crop(answer[..., :rows, :columns], self.halo) for answer in found]
 
     def body(self, input: Tensor) -> Tensor:
         """Those of the last network."""
@@ -105,7 +106,7 @@ class DINCAE(blocks.Estimator):
     def objectives(self, batch: Batch, loss: Loss) -> Iterator[tuple[str, Tensor, dict[str, Tensor]]]:
         """The likelihood of the target; the loss is but one of the parts."""
         found = [moments(answer) for answer in self.answers(batch.input)]
-        values = [blocks.negative_log_likelihood(*each, batch) for each in found]
+        values = [estimators.negative_log_likelihood(*each, batch) for each in found]
         weights = REFINED if len(values) > 1 else (1.0,)
         total = torch.stack([weight * value for weight, value in zip(weights, values, strict=True)]).sum()
         _, terms = loss(prediction=found[-1][0].detach(), target=batch.target, mask=batch.mask)
@@ -114,6 +115,6 @@ class DINCAE(blocks.Estimator):
 
 def moments(answer: Tensor) -> tuple[Tensor, Tensor]:
     """Channels a and b, (B, 2 C, Y, X) -> a variance and the logarithm of the standard deviation, (B, C, Y, X) each."""
-    weighted, log_precision = blocks.at_least_float32(answer).chunk(2, dim=1)
+    weighted, log_precision = basic_layers.at_least_float32(answer).chunk(2, dim=1)
     log_precision = log_precision.clamp(LOWEST, HIGHEST)
     return weighted * torch.exp(-log_precision), -0.5 * log_precision

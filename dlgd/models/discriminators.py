@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm as with_spectral_norm
 
-from dlgd.models import blocks
+from dlgd.models import basic_layers
 from dlgd.models.coders import halvings
 
 Critic = Callable[[Tensor, Tensor | None], Tensor]  # (B, C, Y, X), one-hot (B, classes) -> (B,)
@@ -32,7 +32,7 @@ class Discriminator(nn.Module):
         bounded = with_spectral_norm if spectral_norm else nn.Identity()
         layers: list[nn.Module] = []
         for inputs, outputs in zip(widths[:-1], widths[1:], strict=True):
-            layers += [bounded(nn.Conv2d(inputs, outputs, 3, stride=2, padding=1)), blocks.activation(activation)]
+            layers += [bounded(nn.Conv2d(inputs, outputs, 3, stride=2, padding=1)), basic_layers.activation(activation)]
         self.features = nn.Sequential(*layers, nn.Flatten())
         numbers = widths[-1] * math.prod(sizes[-1])
         self.last = bounded(nn.Linear(numbers, 1))
@@ -51,7 +51,7 @@ def slope(critic: Critic, samples: Tensor, classes: Tensor | None) -> Tensor:
     """Length of the gradient with respect to each sample, squared, (B,)."""
     samples = samples.detach().requires_grad_()
     (gradient,) = torch.autograd.grad(critic(samples, classes).sum(), samples, create_graph=True)
-    return blocks.at_least_float32(gradient).flatten(1).square().sum(dim=1)
+    return basic_layers.at_least_float32(gradient).flatten(1).square().sum(dim=1)
 
 
 def unit_slope_penalty(critic: Critic, real: Tensor, made: Tensor, classes: Tensor | None) -> Tensor:

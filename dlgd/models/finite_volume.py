@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from dlgd.core import checks
 from dlgd.core.contract import Network, Output, Spec
-from dlgd.models import blocks
+from dlgd.models import basic_layers, convolutions, kinds
 
 OPEN, COUPLING = ("open_i", "open_j"), ("log_coupling_i", "log_coupling_j")  # channels on south and west faces
 
@@ -42,7 +42,9 @@ class Exchange(nn.Module):
         super().__init__()
         self.messages = messages
         self.send = nn.Conv2d(width, 4 * messages, 1)
-        self.take = blocks.conv(width + 4 * messages, width, norm=normalization, act=None, frame=blocks.Frame(1))
+        self.take = convolutions.conv(
+            width + 4 * messages, width, norm=normalization, act=None, frame=convolutions.Frame(1)
+        )
 
     def forward(self, state: Tensor, transmissivity: tuple[Tensor, Tensor] | None) -> Tensor:
         """transmissivity: of south and of west faces, of the same size as the state; None where all faces are open."""
@@ -57,7 +59,7 @@ class Exchange(nn.Module):
             south, west = transmissivity
             faces = (south[..., 1:-1, 1:-1], south[..., 2:, 1:-1], west[..., 1:-1, 1:-1], west[..., 1:-1, 2:])
             arrived = [message * face for message, face in zip(arrived, faces, strict=True)]
-        return self.take(torch.cat([blocks.crop(state, 1), *arrived], dim=1))
+        return self.take(torch.cat([convolutions.crop(state, 1), *arrived], dim=1))
 
 
 class FiniteVolume(Network):
@@ -70,20 +72,22 @@ class FiniteVolume(Network):
         self, *, spec: Spec, layers: int, width: int, messages: int, activation: str, normalization: str
     ) -> None:
         super().__init__()
-        blocks.check_kind("finite_volume", spec, ["field"])
+        kinds.check_kind("finite_volume", spec, ["field"])
         checks.even_number("model.layers", layers, least=2)
         checks.whole_number("model.messages", messages, least=1)
         known = set(OPEN + COUPLING) <= set(spec.input_channels)
         self.faces = Transmissivity(spec.input_channels, messages) if known else None
-        self.first = blocks.conv(len(spec.input_channels), width, norm=normalization, act=activation)
+        self.first = convolutions.conv(len(spec.input_channels), width, norm=normalization, act=activation)
         self.exchanges = nn.ModuleList(
             Exchange(width=width, messages=messages, normalization=normalization) for _ in range(layers)
         )
-        self.activation = blocks.activation(activation)
+        self.activation = basic_layers.activation(activation)
         self.last = nn.Sequential(
-            nn.Conv2d(width, width, 1), blocks.activation(activation), nn.Conv2d(width, len(spec.output_channels), 1)
+            nn.Conv2d(width, width, 1),
+            basic_layers.activation(activation),
+            nn.Conv2d(width, len(spec.output_channels), 1),
         )
-        self.bounded = blocks.within_bounds(spec)
+        self.bounded = basic_layers.within_bounds(spec)
         self.halo = layers + 1
 
     def forward(self, input: Tensor) -> Output:
@@ -93,9 +97,9 @@ class FiniteVolume(Network):
         for number, exchange in enumerate(self.exchanges):
             if transmissivity is not None:
                 south, west = transmissivity
-                transmissivity = blocks.crop(south, 1), blocks.crop(west, 1)
+                transmissivity = convolutions.crop(south, 1), convolutions.crop(west, 1)
             if number % 2 == 0:
                 before, state = state, self.activation(exchange(state, transmissivity))
             else:
-                state = self.activation(exchange(state, transmissivity) + blocks.crop(before, 2))
+                state = self.activation(exchange(state, transmissivity) + convolutions.crop(before, 2))
         return Output(self.bounded(self.last(state)))

@@ -10,7 +10,7 @@ from torch import Tensor
 from dlgd.core import checks
 from dlgd.core.contract import Batch, Loss, Network, Output, Spec
 from dlgd.core.specs import INVERSE
-from dlgd.models import blocks, priors
+from dlgd.models import kinds, priors
 
 
 class FixedPoint(Network):
@@ -25,7 +25,7 @@ class FixedPoint(Network):
         self, *, spec: Spec, prior: str, width: int, kernel: int, iterations: int, prior_weight: float
     ) -> None:
         super().__init__()
-        blocks.check_kind("fixed_point", spec, ["assimilation"])
+        kinds.check_kind("fixed_point", spec, ["assimilation"])
         checks.whole_number("model.iterations", iterations, least=1)
         checks.number("model.prior_weight", prior_weight, least=0)
         self.groups = [spec.input_slice(group) for group in INVERSE]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from dlgd.core import checks
 from dlgd.core.contract import Network, Output, Spec
 from dlgd.core.specs import SequenceSpec
-from dlgd.models import blocks
+from dlgd.models import basic_layers, convolutions, kinds
 
 # The change of a scaled state in one step of the data is of this size: networks give it in this unit, so that what they
 # give is near 1, and a new network starts near persistence.
@@ -26,7 +26,7 @@ class Forecaster(Network):
 
     def __init__(self, *, name: str, spec: Spec) -> None:
         super().__init__()
-        blocks.check_kind(name, spec, ["forecast"])
+        kinds.check_kind(name, spec, ["forecast"])
         assert isinstance(spec, SequenceSpec), "so are all that ask for forecasts"
         self.context_steps, self.dt = spec.context_steps, spec.dt
         self.variables, self.ring = len(spec.output_channels), spec.grid[-1]
@@ -40,7 +40,7 @@ class Forecaster(Network):
         steps = input.shape[2] - self.context_steps
         # A step changes a state by little, which bfloat16 would lose.
         with torch.autocast(input.device.type, enabled=False):
-            known = blocks.at_least_float32(input[:, :, : self.context_steps]).transpose(1, 2)
+            known = basic_layers.at_least_float32(input[:, :, : self.context_steps]).transpose(1, 2)
             return Output(self.continued(known, steps).transpose(1, 2))
 
 
@@ -49,7 +49,7 @@ def around(states: Tensor, width: int) -> Tensor:
 
     A dense layer after it is a convolution over the ring.
     """
-    return blocks.close_ring(states, width).unfold(-1, width, 1).transpose(-3, -2).flatten(-2)
+    return convolutions.close_ring(states, width).unfold(-1, width, 1).transpose(-3, -2).flatten(-2)
 
 
 def dense_layers(inputs: int, hidden: int, layers: int, outputs: int, *, activation: str) -> nn.Sequential:
@@ -59,5 +59,5 @@ def dense_layers(inputs: int, hidden: int, layers: int, outputs: int, *, activat
     sizes = [inputs, *[hidden] * layers]
     made: list[nn.Module] = []
     for a, b in zip(sizes[:-1], sizes[1:], strict=True):
-        made += [nn.Linear(a, b), blocks.activation(activation)]
+        made += [nn.Linear(a, b), basic_layers.activation(activation)]
     return nn.Sequential(*made, nn.Linear(hidden, outputs))

@@ -18,7 +18,7 @@ from dlgd.core import checks
 from dlgd.core.contract import Batch, Loss, Network, Output, Scaling, Spec
 from dlgd.core.errors import Refusal
 from dlgd.core.specs import INVERSE, MapSpec
-from dlgd.models import blocks, priors
+from dlgd.models import convolutions, kinds, priors
 
 Memory = tuple[Tensor, Tensor] | None
 F = TypeVar("F", bound=Callable[..., Any])
@@ -38,10 +38,10 @@ class Solver(nn.Module):
 
     def __init__(self, *, channels: int, ring: int, hidden: int, dropout: float, cells: int) -> None:
         super().__init__()
-        blocks.check_share("dropout", dropout)
+        checks.number("model.dropout", dropout, least=0, below=1)
         checks.whole_number("model.hidden", hidden, least=1)
         self.hidden, self.dropout, self.cells = hidden, nn.Dropout(dropout), cells
-        self.gates = blocks.kept_conv(channels + hidden, 4 * hidden, 3, ring)
+        self.gates = convolutions.same_conv(channels + hidden, 4 * hidden, 3, ring)
         self.last = nn.Conv2d(hidden, channels, 1, bias=False)
 
     def forward(self, gradient: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
@@ -104,7 +104,7 @@ class FourDVarNet(Network):
         recompute: bool = False,
     ) -> None:
         super().__init__()
-        blocks.check_kind("fourdvarnet", spec, ["interpolation", "assimilation"])
+        kinds.check_kind("fourdvarnet", spec, ["interpolation", "assimilation"])
         counts = {"steps": steps, "repeats": repeats, "prior_cells": prior_cells, "solver_cells": solver_cells}
         for option, value in counts.items():
             checks.whole_number(f"model.{option}", value, least=1)
@@ -169,7 +169,7 @@ class FourDVarNet(Network):
                     x, size, memory = x.detach(), size.detach(), (memory[0].detach(), memory[1].detach())
                 for number in range(1, self.steps + 1):
                     x, size, memory = step(number, x, size, memory, observations, flags, learning)
-                found.append(blocks.crop(x, self.halo))
+                found.append(convolutions.crop(x, self.halo))
         return found
 
     def step(

@@ -12,7 +12,7 @@ from torch.nn.functional import relu, softplus
 from dlgd.core import checks
 from dlgd.core.contract import Batch, Loss, Network, Output, Spec
 from dlgd.core.errors import Refusal
-from dlgd.models import blocks, coders, discriminators
+from dlgd.models import basic_layers, coders, discriminators, kinds
 
 
 def non_saturating(real: Tensor, made: Tensor) -> Tensor:
@@ -56,8 +56,8 @@ class GAN(Network):
         normalization: str,
     ) -> None:
         super().__init__()
-        blocks.check_kind("gan", spec, ["generated"])
-        blocks.check_whole("gan", spec)
+        kinds.check_kind("gan", spec, ["generated"])
+        kinds.check_whole("gan", spec)
         checks.choice("model.objective", objective, OBJECTIVES)
         checks.number("model.gradient_penalty", gradient_penalty, least=0)
         if objective == "wasserstein" and gradient_penalty == 0 and not spectral_norm:
@@ -121,7 +121,7 @@ class GAN(Network):
         return total, terms
 
     def _judge(self, samples: Tensor, classes: Tensor | None) -> Tensor:
-        return blocks.at_least_float32(self.discriminator(samples, classes))
+        return basic_layers.at_least_float32(self.discriminator(samples, classes))
 
     def _classes(self, input: Tensor) -> Tensor | None:
         return input if self.conditional else None

@@ -9,10 +9,11 @@ from torch import nn
 
 from dlgd.core import checks
 from dlgd.core.contract import Spec
-from dlgd.models import blocks
+from dlgd.models import basic_layers, kinds
+from dlgd.models.estimators import Stack
 
 
-class MLP(blocks.Stack):
+class MLP(Stack):
     """A dense layer of each size, with normalization, activation and dropout, and a last one of the answer's size.
 
     Each cell of a sample has weights of its own: samples must come whole.
@@ -22,13 +23,13 @@ class MLP(blocks.Stack):
         self, *, spec: Spec, sizes: Sequence[int], dropout: float, activation: str, normalization: str
     ) -> None:
         super().__init__()
-        blocks.check_kind("mlp", spec, ["label", "field"])
-        blocks.check_whole("mlp", spec)
-        blocks.check_share("dropout", dropout)
+        kinds.check_kind("mlp", spec, ["label", "field"])
+        kinds.check_whole("mlp", spec)
+        checks.number("model.dropout", dropout, least=0, below=1)
         checks.whole_numbers("model.sizes", sizes, least=1, example="[512,256]")
         numbers = [len(spec.input_channels) * math.prod(spec.grid), *sizes]
         hidden = [
-            nn.Sequential(blocks.dense(a, b, norm=normalization, act=activation), nn.Dropout(dropout))
+            nn.Sequential(basic_layers.dense(a, b, norm=normalization, act=activation), nn.Dropout(dropout))
             for a, b in zip(numbers[:-1], numbers[1:], strict=True)
         ]
         self.layers = nn.Sequential(nn.Flatten(), *hidden)
@@ -37,5 +38,5 @@ class MLP(blocks.Stack):
         else:
             shape = (len(spec.output_channels), *spec.grid)
             self.last = nn.Sequential(
-                nn.Linear(numbers[-1], math.prod(shape)), nn.Unflatten(1, shape), blocks.within_bounds(spec)
+                nn.Linear(numbers[-1], math.prod(shape)), nn.Unflatten(1, shape), basic_layers.within_bounds(spec)
             )

@@ -16,7 +16,7 @@ from dlgd.core import checks
 from dlgd.core.contract import Scaling, Spec
 from dlgd.core.errors import Refusal
 from dlgd.core.specs import SequenceSpec
-from dlgd.models import blocks
+from dlgd.models import convolutions
 from dlgd.models.forecasts import CHANGE, Forecaster, around, dense_layers
 from dlgd.physics.integrators import SCHEMES, Dynamics, trajectory
 
@@ -73,7 +73,7 @@ class NeuralODE(ODENetwork):
         self, *, spec: Spec, hidden: int, layers: int, kernel: int, activation: str, scheme: str, substeps: int
     ) -> None:
         super().__init__(name="neural_ode", spec=spec, scheme=scheme, substeps=substeps)
-        width = min(blocks.odd(kernel), self.ring)
+        width = min(convolutions.odd_kernel(kernel), self.ring)
         cells = dense_layers(width * self.variables, hidden, layers, self.variables, activation=activation)
         self.dynamics = Learned(cells, shape=(self.variables, self.ring), dt=self.dt, kernel=width)
 
@@ -84,7 +84,7 @@ class BilinearODE(ODENetwork):
 
     def __init__(self, *, spec: Spec, hidden: int, kernel: int, scheme: str, substeps: int) -> None:
         super().__init__(name="bilinear_ode", spec=spec, scheme=scheme, substeps=substeps)
-        width = min(blocks.odd(kernel), self.ring)
+        width = min(convolutions.odd_kernel(kernel), self.ring)
         cells = Bilinear(width * self.variables, hidden, self.variables)
         self.dynamics = Learned(cells, shape=(self.variables, self.ring), dt=self.dt, kernel=width)
 

@@ -8,7 +8,8 @@ from torch.nn import functional
 
 from dlgd.core import checks
 from dlgd.core.contract import Spec
-from dlgd.models import blocks
+from dlgd.models import convolutions, kinds
+from dlgd.models.estimators import Estimator
 
 
 class Block(nn.Module):
@@ -35,7 +36,7 @@ class Block(nn.Module):
         return x + self.second(functional.silu(self.first(torch.cat(near, dim=3))))
 
 
-class OverlappingSegments(blocks.Estimator):
+class OverlappingSegments(Estimator):
     """A dense layer from all channels of the `segment` steps of a segment to `width` numbers, `layers` blocks, and a
     dense layer back. What lies between two observations is drawn at once, from what is known on a coarse axis: of
     observations at every eighth step, segments of 8 do an eighth of the work of a network of single steps.
@@ -43,14 +44,14 @@ class OverlappingSegments(blocks.Estimator):
 
     def __init__(self, *, spec: Spec, segment: int, width: int, layers: int, kernel: int, predict_std: bool) -> None:
         super().__init__()
-        blocks.check_kind("segments", spec, ["assimilation"])
+        kinds.check_kind("segments", spec, ["assimilation"])
         for option, value in {"segment": segment, "width": width, "layers": layers}.items():
             checks.whole_number(f"model.{option}", value, least=1)
         outputs = self.channels(spec, predict_std=predict_std)
         self.segment = segment
         self.first = nn.Linear(len(spec.input_channels) * segment, width)
         self.blocks = nn.Sequential(
-            *(Block(width=width, kernel=blocks.odd(kernel), ring=spec.grid[-1]) for _ in range(layers))
+            *(Block(width=width, kernel=convolutions.odd_kernel(kernel), ring=spec.grid[-1]) for _ in range(layers))
         )
         self.norm = nn.LayerNorm(width)
         self.last = nn.Linear(width, outputs * segment)

@@ -15,7 +15,7 @@ from torch.nn import functional
 from dlgd.core import checks
 from dlgd.core.contract import Batch, Loss, Scaling, Spec
 from dlgd.core.specs import SequenceSpec
-from dlgd.models import blocks
+from dlgd.models import basic_layers, convolutions
 from dlgd.models.neural_ode import Scaled, known_dynamics
 from dlgd.physics.integrators import advance
 
@@ -60,7 +60,7 @@ class BilinearScale(nn.Module):
     def __init__(self, channels: int, ring: int, width: int, kernel: int) -> None:
         super().__init__()
         self.first = nn.Sequential(
-            blocks.kept_conv(channels, 2 * width, kernel, ring, bias=False),
+            convolutions.same_conv(channels, 2 * width, kernel, ring, bias=False),
             nn.ReLU(),
             nn.Conv2d(2 * width, width, 1, bias=False),
         )
@@ -86,12 +86,12 @@ class OfMeans(nn.Module):
         return between[:, :, : x.shape[2], : x.shape[3]]
 
 
-def convolutions(*, channels: int, ring: int, width: int, kernel: int) -> nn.Module:
+def three_convolutions(*, channels: int, ring: int, width: int, kernel: int) -> nn.Module:
     """Three convolutions to width, 2 width and 4 width channels, rectified, and one of 1 x 1 back to the channels."""
     sizes = [channels, width, 2 * width, 4 * width]
     layers: list[nn.Module] = []
     for a, b in zip(sizes[:-1], sizes[1:], strict=True):
-        layers += [blocks.kept_conv(a, b, kernel, ring), nn.ReLU()]
+        layers += [convolutions.same_conv(a, b, kernel, ring), nn.ReLU()]
     return nn.Sequential(*layers, nn.Conv2d(sizes[-1], channels, 1))
 
 
@@ -106,7 +106,7 @@ class Equations(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, T, X), any T."""
         with torch.autocast(x.device.type, enabled=False):  # which would lose how little a step changes a state
-            states = blocks.at_least_float32(x).transpose(1, 2)
+            states = basic_layers.at_least_float32(x).transpose(1, 2)
             advanced = advance(self.dynamics, states[:, :-1].flatten(2), self.dt).unflatten(2, states.shape[2:])
             return torch.cat([states[:, :1], advanced], dim=1).transpose(1, 2)
 
@@ -115,14 +115,14 @@ class Equations(nn.Module):
         self.dynamics.use_scaling(scaling)
 
 
-PRIORS = {"unet": TwoScale, "cnn": convolutions}
+PRIORS = {"unet": TwoScale, "cnn": three_convolutions}
 
 
 def prior(name: str, *, spec: Spec, width: int, kernel: int, choices: Sequence[str]) -> nn.Module:
     """By name: "unet", "cnn" or "ode", if it is among the choices. kernel: of sequences; that of maps is MAP_KERNEL."""
     checks.choice("model.prior", name, choices)
     checks.whole_number("model.width", width, least=1)
-    blocks.odd(kernel)
+    convolutions.odd_kernel(kernel)
     if name == "ode":
         return Equations(spec)
     series = isinstance(spec, SequenceSpec)

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from dlgd.core import checks
 from dlgd.core.contract import Spec
-from dlgd.models import blocks
+from dlgd.models import convolutions, kinds
+from dlgd.models.estimators import Estimator
 from dlgd.models.forecasts import CHANGE, Forecaster, around
 
 Memory = Tensor | tuple[Tensor, Tensor] | None
@@ -25,7 +26,7 @@ class Recurrent(Forecaster):
     ) -> None:
         super().__init__(name=name, spec=spec)
         checks.whole_number("model.hidden", hidden, least=1)
-        self.kernel = min(blocks.odd(kernel), self.ring)
+        self.kernel = min(convolutions.odd_kernel(kernel), self.ring)
         self.cell = cell(self.kernel * self.variables, hidden)
         self.last = nn.Linear(hidden, self.variables)
 
@@ -60,17 +61,17 @@ class GRU(Recurrent):
         super().__init__(name="gru", cell=nn.GRUCell, spec=spec, hidden=hidden, kernel=kernel)
 
 
-class BiLSTM(blocks.Estimator):
+class BiLSTM(Estimator):
     """Assimilates a window: `layers` layers of LSTMs of `hidden` numbers, one forward and one backward in time (Graves
     and Schmidhuber 2005), and a dense layer. On a ring each place has its own, which read the `kernel` nearest places.
     """
 
     def __init__(self, *, spec: Spec, hidden: int, layers: int, kernel: int, predict_std: bool) -> None:
         super().__init__()
-        blocks.check_kind("bilstm", spec, ["assimilation"])
+        kinds.check_kind("bilstm", spec, ["assimilation"])
         checks.whole_number("model.hidden", hidden, least=1)
         checks.whole_number("model.layers", layers, least=1)
-        self.kernel = min(blocks.odd(kernel), spec.grid[-1])
+        self.kernel = min(convolutions.odd_kernel(kernel), spec.grid[-1])
         inputs, outputs = self.kernel * len(spec.input_channels), self.channels(spec, predict_std=predict_std)
         self.layers = nn.LSTM(inputs, hidden, layers, batch_first=True, bidirectional=True)
         self.last = nn.Linear(2 * hidden, outputs)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from dlgd.core.contract import Spec
-from dlgd.models import blocks
+from dlgd.models import convolutions
 from dlgd.models.forecasts import CHANGE, Forecaster, around, dense_layers
 
 
@@ -18,7 +18,7 @@ class ResidualMLP(Forecaster):
 
     def __init__(self, *, spec: Spec, hidden: int, layers: int, kernel: int, activation: str) -> None:
         super().__init__(name="residual_mlp", spec=spec)
-        self.kernel = min(blocks.odd(kernel), self.ring)
+        self.kernel = min(convolutions.odd_kernel(kernel), self.ring)
         inputs = self.kernel * self.variables * self.context_steps
         self.layers = dense_layers(inputs, hidden, layers, self.variables, activation=activation)
 

@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from dlgd.core import checks
 from dlgd.core.contract import Spec
-from dlgd.models import blocks
-from dlgd.models.blocks import VALID, Frame
+from dlgd.models import basic_layers, convolutions, kinds
+from dlgd.models.convolutions import VALID, Frame
+from dlgd.models.estimators import Stack
 
 
 class AdditiveBlock(nn.Module):
@@ -18,13 +19,13 @@ class AdditiveBlock(nn.Module):
     def __init__(self, *, width: int, activation: str, normalization: str, frame: Frame = VALID) -> None:
         super().__init__()
         self.lost = 2 * frame.lost
-        self.first = blocks.conv(width, width, norm=normalization, act=activation, frame=frame)
-        self.second = blocks.conv(width, width, norm=normalization, act=None, frame=frame)
-        self.activation = blocks.activation(activation)
+        self.first = convolutions.conv(width, width, norm=normalization, act=activation, frame=frame)
+        self.second = convolutions.conv(width, width, norm=normalization, act=None, frame=frame)
+        self.activation = basic_layers.activation(activation)
 
     def forward(self, x: Tensor) -> Tensor:
         """Smaller by what two layers consume on each side."""
-        return self.activation(self.second(self.first(x)) + blocks.crop(x, self.lost))
+        return self.activation(self.second(self.first(x)) + convolutions.crop(x, self.lost))
 
 
 class ConcatenationBlock(nn.Module):
@@ -34,13 +35,13 @@ class ConcatenationBlock(nn.Module):
         super().__init__()
         self.width, self.lost = width, 2 * frame.lost
         self.layers = nn.Sequential(
-            blocks.conv(inputs, width, norm=normalization, act=activation, frame=frame),
-            blocks.conv(width, width, norm=normalization, act=activation, frame=frame),
+            convolutions.conv(inputs, width, norm=normalization, act=activation, frame=frame),
+            convolutions.conv(width, width, norm=normalization, act=activation, frame=frame),
         )
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, ...) -> (B, 2 width, ...), smaller by what two layers consume on each side."""
-        return torch.cat([self.layers(x), blocks.crop(x[:, : self.width], self.lost)], dim=1)
+        return torch.cat([self.layers(x), convolutions.crop(x[:, : self.width], self.lost)], dim=1)
 
 
 class PlainBlock(nn.Sequential):
@@ -48,10 +49,10 @@ class PlainBlock(nn.Sequential):
 
     def __init__(self, *, width: int, activation: str, normalization: str, frame: Frame = VALID) -> None:
         style = {"norm": normalization, "act": activation, "frame": frame}
-        super().__init__(*(blocks.conv(width, width, **style) for _ in range(2)))
+        super().__init__(*(convolutions.conv(width, width, **style) for _ in range(2)))
 
 
-class ResNet(blocks.Stack):
+class ResNet(Stack):
     """A layer, blocks of two layers with a skip over them, and a last layer; of `kernel` cells each way.
 
     `skip` is "addition", "concatenation" or "none".
@@ -78,26 +79,28 @@ class ResNet(blocks.Stack):
         predict_std: bool = False,
     ) -> None:
         super().__init__()
-        blocks.check_kind("resnet", spec, ["field", "interpolation", "label", "assimilation"])
+        kinds.check_kind("resnet", spec, ["field", "interpolation", "label", "assimilation"])
         checks.even_number("model.layers", layers, least=4)
         checks.choice("model.skip", skip, ("addition", "concatenation", "none"))
         inputs, outputs = len(spec.input_channels), self.channels(spec, predict_std=predict_std)
-        frame = blocks.frame_of(spec, kernel)
+        frame = convolutions.frame_of(spec, kernel)
         style = {"activation": activation, "normalization": normalization, "frame": frame}
         if spec.kind == "label":
             modules: list[nn.Module] = []
-            for stage, channels in enumerate(blocks.widths(width)):
-                modules += [blocks.pool()] if stage else []
-                modules.append(blocks.conv(inputs, channels, norm=normalization, act=activation, frame=frame))
+            for stage, channels in enumerate(convolutions.widths(width)):
+                modules += [convolutions.pool()] if stage else []
+                modules.append(convolutions.conv(inputs, channels, norm=normalization, act=activation, frame=frame))
                 count = ((layers - 4) // 2 + stage) // 3  # what cannot be shared evenly goes to the coarser ones
                 inputs = _append_blocks(modules, count, skip, width=channels, **style)
-            self.layers = blocks.label_layers(*modules)
+            self.layers = convolutions.label_layers(*modules)
             self.last = nn.Linear(inputs, outputs)
         else:
-            modules = [blocks.conv(inputs, width, norm=normalization, act=activation, frame=frame)]
+            modules = [convolutions.conv(inputs, width, norm=normalization, act=activation, frame=frame)]
             inputs = _append_blocks(modules, (layers - 2) // 2, skip, width=width, **style)
-            self.layers = nn.Sequential(*modules, blocks.conv(inputs, outputs, norm="none", act=None, frame=frame)[0])
-            self.last = blocks.within_bounds(spec)
+            self.layers = nn.Sequential(
+                *modules, convolutions.conv(inputs, outputs, norm="none", act=None, frame=frame)[0]
+            )
+            self.last = basic_layers.within_bounds(spec)
             self.halo = layers * frame.lost
 
 

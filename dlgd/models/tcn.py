@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from dlgd.core import checks
 from dlgd.core.contract import Spec
-from dlgd.models import blocks
+from dlgd.models import basic_layers, convolutions
 from dlgd.models.forecasts import CHANGE, Forecaster
 
 
@@ -23,14 +23,14 @@ class TCN(Forecaster):
         super().__init__(name="tcn", spec=spec)
         checks.whole_number("model.layers", layers, least=1)
         checks.whole_number("model.width", width, least=1)
-        self.kernel = min(blocks.odd(kernel), self.ring)
+        self.kernel = min(convolutions.odd_kernel(kernel), self.ring)
         self.reach = 1 + (kernel - 1) * (2**layers - 1)
         sizes = [self.variables, *[width] * layers]
         self.layers = nn.ModuleList(
             nn.Conv2d(a, b, (kernel, self.kernel), dilation=(2**number, 1))
             for number, (a, b) in enumerate(zip(sizes[:-1], sizes[1:], strict=True))
         )
-        self.activation = blocks.activation(activation)
+        self.activation = basic_layers.activation(activation)
         self.last = nn.Conv2d(width, self.variables, 1)
 
     def continued(self, known: Tensor, steps: int) -> Tensor:
@@ -44,5 +44,5 @@ class TCN(Forecaster):
     def _change(self, x: Tensor) -> Tensor:
         """(B, C, reach, X) -> (B, C, X)."""
         for convolution in self.layers:
-            x = self.activation(convolution(blocks.close_ring(x, self.kernel)))
+            x = self.activation(convolution(convolutions.close_ring(x, self.kernel)))
         return self.last(x)[:, :, 0]

@@ -8,10 +8,11 @@ from torch.nn import functional
 
 from dlgd.core import checks
 from dlgd.core.contract import Spec
-from dlgd.models import blocks
+from dlgd.models import basic_layers, convolutions, kinds
+from dlgd.models.estimators import Estimator
 
 
-class UNet(blocks.Estimator):
+class UNet(Estimator):
     """`levels` halvings; `width` channels at full resolution, doubled at each level; two convolutions each.
 
     Of fields, convolutions repeat the outermost cells of what they are given, whose boundary is `halo` cells away
@@ -33,12 +34,12 @@ class UNet(blocks.Estimator):
         predict_std: bool = False,  # has a default for checkpoints from before it was an option
     ) -> None:
         super().__init__()
-        blocks.check_kind("unet", spec, ["field", "interpolation", "assimilation"])
+        kinds.check_kind("unet", spec, ["field", "interpolation", "assimilation"])
         checks.whole_number("model.levels", levels, least=1)
         checks.whole_number("model.halo", halo, least=0)
         outputs, frame, series = (
             self.channels(spec, predict_std=predict_std),
-            blocks.frame_of(spec),
+            convolutions.frame_of(spec),
             spec.kind != "field",
         )
         self.beyond = "constant" if series else "replicate"
@@ -48,7 +49,7 @@ class UNet(blocks.Estimator):
         def double(inputs: int, outputs: int) -> nn.Sequential:
             padding: list[nn.Module] = [] if series else [nn.ReplicationPad2d(1)]
             first, second = (
-                blocks.conv(size, outputs, norm=normalization, act=activation, frame=frame)
+                convolutions.conv(size, outputs, norm=normalization, act=activation, frame=frame)
                 for size in (inputs, outputs)
             )
             return nn.Sequential(*padding, first, *padding, second)
@@ -61,7 +62,7 @@ class UNet(blocks.Estimator):
         )
         self.up = nn.ModuleList(double(2 * a, a) for a in sizes[:-1])
         self.last = nn.Conv2d(width, outputs, 1)
-        self.bounded = blocks.within_bounds(spec)
+        self.bounded = basic_layers.within_bounds(spec)
 
     def body(self, input: Tensor) -> Tensor:
         """(B, C, Y + 2 halo, X + 2 halo) -> (B, C_out, Y, X) of fields; (B, C, T, X) -> (B, C_out, T, X)."""
@@ -74,4 +75,4 @@ class UNet(blocks.Estimator):
             x = down(functional.max_pool2d(x, self.halved))
         for raised, up, fine in zip(reversed(self.raised), reversed(self.up), reversed(finer), strict=True):
             x = up(torch.cat([raised(x), fine], dim=1))
-        return self.bounded(blocks.crop(self.last(x)[..., : sizes[0], : sizes[1]], self.halo))
+        return self.bounded(convolutions.crop(self.last(x)[..., : sizes[0], : sizes[1]], self.halo))

@@ -14,7 +14,7 @@ from dlgd.core.contract import Batch, Coder, Loss, Network, Output, Spec
 from dlgd.core.errors import Refusal
 from dlgd.core.number_format import decimals
 from dlgd.core.score import Score
-from dlgd.models import blocks, coders
+from dlgd.models import basic_layers, coders, kinds
 
 
 class VAE(Network, Coder):
@@ -46,8 +46,8 @@ class VAE(Network, Coder):
         normalization: str,
     ) -> None:
         super().__init__()
-        blocks.check_kind("vae", spec, ["field", "generated"])
-        blocks.check_whole("vae", spec)
+        kinds.check_kind("vae", spec, ["field", "generated"])
+        kinds.check_whole("vae", spec)
         self.style = style = coders.Style(form=form, width=width, activation=activation, normalization=normalization)
         checks.whole_number("model.latent", latent, least=1)
         checks.whole_number("model.samples", samples, least=1)
@@ -71,7 +71,7 @@ class VAE(Network, Coder):
 
     def posterior(self, samples: Tensor, classes: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Means and logarithms of the variances of the codes, each (B, latent)."""
-        mean, log_variance = blocks.at_least_float32(self.encoder(samples, classes)).chunk(2, dim=1)
+        mean, log_variance = basic_layers.at_least_float32(self.encoder(samples, classes)).chunk(2, dim=1)
         return mean, log_variance
 
     def encode(self, samples: Tensor) -> Tensor:

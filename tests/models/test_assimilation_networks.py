@@ -14,7 +14,7 @@ from torch import nn
 from dlgd.core.contract import Batch
 from dlgd.core.specs import FIRST_GUESS
 from dlgd.losses.pointwise import mse
-from dlgd.models import blocks, priors
+from dlgd.models import convolutions, estimators, priors
 from tests.models.made import ASSIMILATION, FORECAST, batch_of, fitting, make, narrow, seeded
 
 L63, L96 = ASSIMILATION["lorenz63"], ASSIMILATION["lorenz96"]
@@ -94,7 +94,7 @@ def test_the_same_answer_whoever_asks(name):
 @pytest.mark.parametrize(("kernel", "ring"), [(5, 8), (3, 1), (7, 4), (5, 5), (1, 3)])
 def test_a_convolution_of_sequences_by_hand(kernel, ring):
     """Zeros before the first and after the last step; around the ring as often as it takes."""
-    convolution = blocks.SequenceConv(2, 3, kernel, ring).double()
+    convolution = convolutions.SequenceConv(2, 3, kernel, ring).double()
     x = torch.randn(2, 6, ring, generator=seeded(), dtype=torch.float64)
     width = convolution.weight.shape[-1]
     assert width == min(kernel, ring)
@@ -190,7 +190,7 @@ def test_the_standard_deviation_of_noise_is_learned(std):
 def test_standard_deviations_stay_within_reason():
     network = narrow("cnn", L63, predict_std=True).eval()
     _, log_std = network.with_std(1e6 * batch_of(L63).input)
-    assert 0 < log_std.abs().max() <= blocks.LARGEST_LOG_STD
+    assert 0 < log_std.abs().max() <= estimators.LARGEST_LOG_STD
 
 
 # --- the fixed point ---------------------------------------------------------------------------------------

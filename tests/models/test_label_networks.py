@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from dlgd.models import blocks
+from dlgd.models import basic_layers
 from tests.models.made import LABELS, PATCHES, batch_of, fitting, make, narrow, seeded
 
 NAMES = fitting(LABELS)
@@ -121,8 +121,8 @@ def test_below_a_million(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_every_activation_and_normalization(name):
     answers = []
-    for activation in blocks.ACTIVATIONS:
-        for normalization in blocks.NORMALIZATIONS:
+    for activation in basic_layers.ACTIVATIONS:
+        for normalization in basic_layers.NORMALIZATIONS:
             options = {"sizes": [16, 16]} if name == "mlp" else {"width": 16}
             network = make(name, LABELS, activation=activation, normalization=normalization, **options).train()
             answers.append(network(batch_of(LABELS).input).prediction.detach())

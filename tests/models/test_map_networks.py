@@ -13,7 +13,7 @@ from torch.distributions import Normal
 from dlgd.core.contract import Batch, Spec
 from dlgd.core.specs import COORDINATES, INVERSE, SEA
 from dlgd.losses.pointwise import mse
-from dlgd.models import blocks, dincae
+from dlgd.models import dincae, estimators
 from tests.models.made import ALL, MAPS, batch_of, fitting, make, narrow, seeded
 
 DAYS, CENTRE = MAPS["all"], MAPS["centre"]
@@ -175,10 +175,10 @@ def test_the_calibration_of_normal_errors(claimed, expected):
     """Errors of standard deviation 1, said to be `claimed`."""
     target = torch.randn(4, 1, 200, 200, generator=seeded())
     batch = Batch(input=target, target=target, mask=torch.ones_like(target, dtype=torch.bool))
-    found = blocks.calibration(torch.zeros_like(target), torch.full_like(target, claimed).log(), batch)
+    found = estimators.calibration(torch.zeros_like(target), torch.full_like(target, claimed).log(), batch)
     assert found["share_within_std"].item() == pytest.approx(expected, abs=0.005)
     assert found["miscalibration"].item() == pytest.approx(abs(expected - 0.6827), abs=0.005)
-    nothing = blocks.calibration(target, target, replace(batch, mask=torch.zeros_like(batch.mask)))
+    nothing = estimators.calibration(target, target, replace(batch, mask=torch.zeros_like(batch.mask)))
     assert all(value == 0 for value in nothing.values())
 
 
@@ -222,7 +222,7 @@ def test_the_second_network_corrects_the_first():
     network, batch = make("dincae", DAYS, refinement=True, halo=2, filters=[4, 6]), batch_of(DAYS, halo=2)
     first, second = (dincae.moments(answer) for answer in network.answers(batch.input))
     ((_, total, terms),) = network.objectives(batch, mse(spec=DAYS))
-    values = [blocks.negative_log_likelihood(*each, batch) for each in (first, second)]
+    values = [estimators.negative_log_likelihood(*each, batch) for each in (first, second)]
     torch.testing.assert_close(total, 0.3 * values[0] + 0.7 * values[1])
     torch.testing.assert_close(terms["negative_log_likelihood"], values[1].detach())
     assert torch.equal(network(batch.input).prediction, second[0])

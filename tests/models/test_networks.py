@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from dlgd.core.contract import Network, Spec
-from dlgd.models import blocks
+from dlgd.models import basic_layers, convolutions
 from dlgd.models.resnet import AdditiveBlock, ConcatenationBlock
 from tests.models import made
 from tests.models.made import PATCHES as SPEC
@@ -75,8 +75,8 @@ def test_every_parameter_gets_a_gradient(name):
 def test_every_activation_and_normalization(name):
     """All choices build, differ from one another, and stay finite in training."""
     answers = []
-    for activation in blocks.ACTIVATIONS:
-        for normalization in blocks.NORMALIZATIONS:
+    for activation in basic_layers.ACTIVATIONS:
+        for normalization in basic_layers.NORMALIZATIONS:
             network = make(name, width=8, activation=activation, normalization=normalization)
             network.train()
             answers.append(network(noise(network, 8, 8)).prediction.detach())
@@ -184,13 +184,13 @@ def test_a_concatenation_block_keeps_what_was_new():
 
 def test_crop():
     field = torch.arange(30.0).reshape(1, 1, 5, 6)
-    assert blocks.crop(field, 2).tolist() == [[[[14.0, 15.0]]]]
-    assert blocks.crop(field, 0) is field
+    assert convolutions.crop(field, 2).tolist() == [[[[14.0, 15.0]]]]
+    assert convolutions.crop(field, 0) is field
 
 
 def test_group_normalization_has_groups_of_eight_channels():
-    assert blocks.normalization("group", 64).num_groups == 8
-    assert blocks.normalization("group", 4).num_groups == 1
+    assert basic_layers.normalization("group", 64).num_groups == 8
+    assert basic_layers.normalization("group", 4).num_groups == 1
 
 
 # --- the report's networks ---------------------------------------------------------------------------------
