@@ -17,7 +17,7 @@ from dlgd.results.finished import PARENT_TAG, Finished, FinishedRun, Selection
 from dlgd.results.grouping import typed
 
 SHOWN = 12  # names in a sentence
-UNTOLD = 6  # scores of a table for which nobody named any
+UNNAMED = 6  # scores of a table for which nobody named any
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def named_scores(runs: Sequence[FinishedRun], split: str, names: Sequence[str]) 
     scored = [run for run in runs if any(key.startswith(f"{split}/") for key in run.metrics)]
     common = [name for name in names if all(run.metric(f"{split}/{name}") is not None for run in scored)]
     common.sort(key=lambda name: name == comparability.NO_SCORE)
-    return common[:UNTOLD]
+    return common[:UNNAMED]
 
 
 def refuse_unknown(scores: Sequence[str], names: Sequence[str], split: str) -> None:

@@ -37,7 +37,7 @@ class Best:
     runs: tuple[FrozenTrial, ...]  # itself, or those with other seeds
 
 
-def chosen(study: Study, metrics: Mapping[str, str], pick: int | None) -> Best:
+def best_or_picked(study: Study, metrics: Mapping[str, str], pick: int | None) -> Best:
     """The best trial (of several metrics, by the first), or the one of this number. Raises Refusal without any."""
     found = outcomes.best_trials(study, metrics)
     if not found:

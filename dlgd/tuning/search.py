@@ -191,7 +191,7 @@ def look_for_the_best(search: Search) -> bool:
     how = attempt(search, job, search.study, search.values)
     report.show_table(search.study, job.metrics, search.folder, search.tracker)
     if how == "ended":
-        best = report.chosen(search.study, job.metrics, config.pick)
+        best = report.best_or_picked(search.study, job.metrics, config.pick)
         report.draw(search.study, job.metrics, search.folder, search.tracker)
         if config.reruns and config.pick is None:
             how, best = train_again(search)
