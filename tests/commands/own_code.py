@@ -5,13 +5,17 @@ Copied into a test's folder as mine.py; MINE are the YAML files beside it.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from omegaconf import OmegaConf
 from torch import Tensor, nn
 
 from dlgd.core.contract import Augmentation, Batch, Loss, Method, Network, Output, Spec
+from dlgd.core.options import from_keywords
 from dlgd.problems.images.data.digits import Drawn
+from dlgd.problems.images.data.options import DigitOptions
 from dlgd.problems.images.scores.classification import ClassificationEvaluation
 
 DIGITS = "{name: mnist_5k, task: classify, noise: 0.3, hidden: square, hidden_share: 0.25, binarize: none, seed: 0}"
@@ -90,10 +94,17 @@ class Noise(Buggy, Augmentation):
         return batch
 
 
+@dataclass(frozen=True, kw_only=True)
+class Options(DigitOptions):
+    where: str = ""
+    kind: str = "value"
+
+
+@from_keywords(Options)
 class Digits(Buggy, Drawn):
-    def __init__(self, *, where: str = "", kind: str = "value", **options):
-        super().__init__(**options)
-        self.where, self.kind = where, kind
+    def __init__(self, options: Options):
+        super().__init__(options)
+        self.where, self.kind = options.where, options.kind
         self.may_fail("constructor")
 
     def prepare(self):
@@ -117,8 +128,8 @@ class Guess(Buggy, Method):
 
 
 class Scores(Buggy, ClassificationEvaluation):
-    def __init__(self, *, where: str = "", kind: str = "value"):
-        super().__init__()
+    def __init__(self, *, where: str = "", kind: str = "value", **options):
+        super().__init__(**options)
         self.where, self.kind = where, kind
         self.may_fail("constructor")
 

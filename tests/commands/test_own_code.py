@@ -174,7 +174,7 @@ def test_mistyped(command, capsys, typed, sentence):
 def test_options_that_only_the_constructor_takes(command, capsys):
     """**options of theirs are passed on; it is their own code, then, that does not know one."""
     with pytest.raises(TypeError, match="colour") as error:
-        command(train.main, *CHOSEN, "+data.colour=red")
+        command(train.main, *CHOSEN, "+evaluation.scores.colour=red")
     ends_in(error.value, "mine.py", "__init__")
 
 
