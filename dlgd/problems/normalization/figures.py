@@ -5,6 +5,7 @@ Rows and columns rather than longitudes: a tripolar grid folds back on itself in
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -55,12 +56,15 @@ def mean_error(maps: Mapping[str, np.ndarray], *, samples: int) -> Figure:
     figure = Figure(figsize=(4.8 * columns + 1, 4.4 * rows), layout="compressed")
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     norm = _log_norm(np.stack(list(maps.values())))
-    for axes, (name, field) in zip(grid.flat, maps.items(), strict=False):
-        image = _map(axes, np.maximum(field, TINY), norm, "inferno", name)
+    images = [
+        _map(axes, np.maximum(field, TINY), norm, "inferno", name)
+        for axes, (name, field) in zip(grid.flat, maps.items(), strict=False)
+    ]
+    for axes in grid.flat[: len(maps)]:
         axes.label_outer()
     for axes in grid.flat[len(maps) :]:
         axes.remove()
-    _colour_bar(figure, image, figure.axes, f"{MEAN_ERROR} over {samples} samples", shrink=0.9)
+    _colour_bar(figure, images[-1], figure.axes, f"{MEAN_ERROR} over {samples} samples", shrink=0.9)
     return figure
 
 
@@ -115,13 +119,13 @@ def _colour_bar(
     shrink: float = 1.0,
 ) -> None:
     bar = figure.colorbar(image, ax=axes, extend="both", label=label, location=location, shrink=shrink)
-    norm = image.norm
-    if isinstance(norm, LogNorm) and norm.vmax < 100 * norm.vmin:
+    norm, (low, high) = image.norm, image.get_clim()
+    if isinstance(norm, LogNorm) and high < 100 * low:
         bar.locator = LogLocator(subs=(1, 2, 5))  # two powers of ten alone say little
         bar.formatter = LogFormatterSciNotation(labelOnlyBase=False, minor_thresholds=(np.inf, np.inf))
         bar.minorticks_off()
     if isinstance(norm, SymLogNorm):
-        power = 10.0 ** np.floor(np.log10(norm.vmax))
+        power = 10.0 ** math.floor(math.log10(high))
         bar.set_ticks([-power, 0, power])  # smaller powers would run into the zero
         bar.minorticks_off()
 

@@ -36,6 +36,7 @@ class MirroredSeas(Augmentation):
         return _where(west_east, self._mirrored(batch, north=False, west=True), batch)
 
     def _mirrored(self, batch: Batch, *, north: bool, west: bool) -> Batch:
+        assert batch.observed is not None, "maps of the sea surface come with the cells where they are observed"
         return replace(
             batch,
             input=mirror_maps(batch.input, self.groups, north=north, west=west),

@@ -9,6 +9,8 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
+from matplotlib.colors import ListedColormap
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
@@ -50,13 +52,15 @@ def vorticity_maps(days: Mapping[str, Maps]) -> Figure:
     columns = 2 if len(fields) == 4 else min(len(fields), 3)
     figure, grid = _panels(first, -(-len(fields) // columns), columns)
     limit = _largest(fields["truth"])
-    for axes, (name, field) in zip(grid.flat, fields.items(), strict=False):
-        image = _map(axes, first, field, (-limit, limit), TURNING, name)
+    images = [
+        _map(axes, first, field, (-limit, limit), TURNING, name)
+        for axes, (name, field) in zip(grid.flat, fields.items(), strict=False)
+    ]
     for number, axes in enumerate(grid.flat):
         if number >= len(fields):
             axes.remove()
         axes.tick_params(labelbottom=number + columns >= len(fields))
-    figure.colorbar(image, ax=figure.axes, label="relative vorticity / f", extend="both", shrink=0.9)
+    figure.colorbar(images[-1], ax=figure.axes, label="relative vorticity / f", extend="both", shrink=0.9)
     figure.suptitle(f"{_date(first.time[0])}, geostrophic vorticity")
     return figure
 
@@ -88,8 +92,7 @@ def spectral_scores(found: Mapping[str, Spectra]) -> Figure:
     rows = -(-len(shown) // columns)
     figure = Figure(figsize=(4.0 * columns + 1.2, 3.7 * rows + 0.4), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-    for axes, (name, each) in zip(grid.flat, shown.items(), strict=False):
-        image = _score(axes, each, name)
+    images = [_score(axes, each, name) for axes, (name, each) in zip(grid.flat, shown.items(), strict=False)]
     for number, axes in enumerate(grid.flat):
         if number >= len(shown):
             axes.remove()
@@ -98,7 +101,7 @@ def spectral_scores(found: Mapping[str, Spectra]) -> Figure:
         axes.tick_params(labelbottom=below)
         axes.set(xlabel="wavelength (km)" if below else "", ylabel="period (days)" if number % columns == 0 else "")
     label = "1 - PSD of error / PSD of truth"
-    figure.colorbar(image, ax=figure.axes, label=label, extend="min", shrink=0.9, ticks=np.linspace(0, 1, 6))
+    figure.colorbar(images[-1], ax=figure.axes, label=label, extend="min", shrink=0.9, ticks=np.linspace(0, 1, 6))
     return figure
 
 
@@ -183,7 +186,7 @@ def _draw_heights(maps: Mapping[str, Maps], observed: np.ndarray) -> tuple[Figur
 
 def _draw_unseen(axes: Axes, maps: Maps) -> None:
     """A lighter grey than that of land where there is sea but no observation."""
-    colours = matplotlib.colors.ListedColormap([UNSEEN])
+    colours = ListedColormap([UNSEEN])
     field = np.where(maps.sea, 1.0, np.nan)
     axes.imshow(field, cmap=colours, extent=_extent(maps), origin="lower", aspect="auto", zorder=-1)
     axes.set_aspect(_aspect(maps))
@@ -209,7 +212,7 @@ def _map(axes: Axes, maps: Maps, field: np.ndarray, scale: tuple[float, float], 
     return axes.imshow(field, cmap=colours, vmin=scale[0], vmax=scale[1], **options)
 
 
-def _score(axes: Axes, found: Spectra, name: str) -> matplotlib.collections.QuadMesh:
+def _score(axes: Axes, found: Spectra, name: str) -> QuadMesh:
     wavelengths, periods = found.km_per_degree / found.wavenumber, 1 / found.frequency
     image = axes.pcolormesh(
         _edges(wavelengths), _edges(periods), found.score, cmap="viridis", vmin=0, vmax=1, rasterized=True

@@ -34,14 +34,42 @@ class Padded:
 class Features(ABC):
     """A choice of input channels and of the target's scaling."""
 
-    channels: tuple[str, ...]  # names of the input channels
-    staggered: tuple[Staggered, ...]  # those that stand on faces, as in StaggeredGridSpec
-    directional: tuple[tuple[str, str], ...] = ()  # as in StaggeredGridSpec
-    zeroed_on_land: tuple[str, ...]  # those that are 0 on land whatever they are of, as in StaggeredGridSpec
-    scaling: Scaling  # of gamma, or of gamma over its closed form
-    statistics: dict[str, float]  # what `learn` found
-    closed_form: ClosedForm | None = None  # what is worked out of each operator beforehand
-    distance_metric: str = "euclidean"
+    distance_metric: str = "euclidean"  # of the signed distance to the coast
+
+    @property
+    @abstractmethod
+    def channels(self) -> tuple[str, ...]:
+        """Names of the input channels."""
+
+    @property
+    @abstractmethod
+    def staggered(self) -> tuple[Staggered, ...]:
+        """The channels that stand on faces, as in StaggeredGridSpec."""
+
+    @property
+    def directional(self) -> tuple[tuple[str, str], ...]:
+        """Pairs of channels that change places when the grid is turned, as in StaggeredGridSpec."""
+        return ()
+
+    @property
+    @abstractmethod
+    def zeroed_on_land(self) -> tuple[str, ...]:
+        """The channels that are set to 0 on land after scaling, as in StaggeredGridSpec."""
+
+    @property
+    @abstractmethod
+    def scaling(self) -> Scaling:
+        """The scaling of gamma, or of gamma over its closed form."""
+
+    @property
+    @abstractmethod
+    def statistics(self) -> dict[str, float]:
+        """What `learn` found in the training split; empty where nothing is learned."""
+
+    @property
+    def closed_form(self) -> ClosedForm | None:
+        """The closed form whose fields are computed for each operator beforehand; None where none is needed."""
+        return None
 
     @abstractmethod
     def use_statistics(self, statistics: Mapping[str, float]) -> None:
@@ -78,20 +106,50 @@ class Dimensionless(Features):
     CENTRE, WIDTH = -1.0, 1.2  # of log(alpha / w) for length scales of 0.25 to 1.6 cells
     SLOPE = 0.05  # of log(w_p / w_q) between neighbours
 
-    staggered = (
+    STAGGERED = (
         Staggered("log_coupling_i", "log_coupling_j"),
         Staggered("open_i", "open_j"),
         Staggered("log_area_step_i", "log_area_step_j", antisymmetric=True),
     )
-    zeroed_on_land = ()  # a face that touches land is closed and has the same values at both of its cells
-    statistics = {}  # nothing is learned
 
     def __init__(self, closed_form: ClosedForm) -> None:
-        self.closed_form = closed_form
-        self.directional = closed_form.directional
-        self.scaling = Scaling(mean=0.0, std=closed_form.residual, log=True)
-        faces = (name for pair in self.staggered for name in (pair.south, pair.west))
-        self.channels = (*faces, "sea", *closed_form.channels)
+        self._closed_form = closed_form
+
+    @property
+    def closed_form(self) -> ClosedForm:
+        """The closed form that gamma is compared with."""
+        return self._closed_form
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Those of the faces, whether a cell is sea, and those of the closed form."""
+        faces = (name for pair in self.STAGGERED for name in (pair.south, pair.west))
+        return (*faces, "sea", *self.closed_form.channels)
+
+    @property
+    def staggered(self) -> tuple[Staggered, ...]:
+        """The couplings, whether faces are open, and the differences of areas."""
+        return self.STAGGERED
+
+    @property
+    def directional(self) -> tuple[tuple[str, str], ...]:
+        """The pairs of the closed form."""
+        return self.closed_form.directional
+
+    @property
+    def zeroed_on_land(self) -> tuple[str, ...]:
+        """None: a face that touches land is closed and has the same values at both of its cells."""
+        return ()
+
+    @property
+    def scaling(self) -> Scaling:
+        """The scaling of the logarithm of gamma over its closed form."""
+        return Scaling(mean=0.0, std=self.closed_form.residual, log=True)
+
+    @property
+    def statistics(self) -> dict[str, float]:
+        """Empty, because nothing is learned."""
+        return {}
 
     def use_statistics(self, statistics: Mapping[str, float]) -> None:
         """Nothing to set."""

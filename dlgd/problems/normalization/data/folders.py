@@ -84,10 +84,14 @@ class Layout:
 class Folder(Protocol):
     """An opened folder of either kind."""
 
-    names: Sequence[str]  # of its samples, in order
+    @property
+    def names(self) -> Sequence[str]:
+        """The names of its samples, in order."""
+        ...
 
     def read(self, name: str) -> Stored:
-        """A sample; Refusal where its files do not fit."""
+        """The sample of that name. Refusal where its files do not fit."""
+        ...
 
 
 def open_folder(path: Path, layout: Layout) -> Folder:
@@ -148,18 +152,18 @@ def assemble(stored: Sequence[Stored], layout: Layout) -> xr.Dataset:
 
 def _sea(stored: Sequence[Stored], layout: Layout) -> np.ndarray:
     """(y, x): where gamma is positive; without any gamma, cells with a face that is open."""
-    known = [one for one in stored if one.gamma is not None]
-    if not known:
+    coasts = [(one.name, one.gamma > 0) for one in stored if one.gamma is not None]
+    if not coasts:
         sea = np.zeros(stored[0].shape, bool)
         for one in stored:
             sea |= _cells_of_faces(*_on_faces(one, _default(layout.faces)), any_face=True)
         return sea
-    sea = known[0].gamma > 0
-    for one in known[1:]:
-        differ = int(((one.gamma > 0) != sea).sum())
+    first, sea = coasts[0]
+    for name, other in coasts[1:]:
+        differ = int((other != sea).sum())
         if differ:
             raise Refusal(
-                f"the coast of {one.name} differs from that of {known[0].name} in {differ} cells: "
+                f"the coast of {name} differs from that of {first} in {differ} cells: "
                 "all samples of a data set must have one coast"
             )
     return sea
@@ -169,7 +173,7 @@ def _cells_of_faces(alpha_i: np.ndarray, alpha_j: np.ndarray, *, any_face: bool)
     """(y, x): cells with any of their four faces open, or with all."""
     west = alpha_j > 0
     four = np.stack([alpha_i[:-1] > 0, alpha_i[1:] > 0, west, np.roll(west, -1, axis=1)])
-    return four.any(axis=0) if any_face else four.all(axis=0)
+    return np.asarray(four.any(axis=0) if any_face else four.all(axis=0))
 
 
 def _default(faces: str) -> str:

@@ -144,7 +144,7 @@ class NemovarFiles(OperatorSource):
             raise Refusal(
                 f"data.samples.{split}={count} asks for more than the {len(names)} samples of {options.path}/{split}"
             )
-        order = np.random.default_rng([options.seed, SPLITS.index(split)]).permutation(len(names))
+        order: list[int] = np.random.default_rng([options.seed, SPLITS.index(split)]).permutation(len(names)).tolist()
         return [names[n] for n in sorted(order[:count])]
 
     def _dealt(self, folder: Folder) -> dict[str, list[str]]:
@@ -160,7 +160,7 @@ class NemovarFiles(OperatorSource):
                 "say how many go to each split, at least one, and may leave the rest to one that is null"
             )
         counts |= {split: left for split in free}
-        order = list(np.random.default_rng(self.options.seed).permutation(len(names)))
+        order: list[int] = np.random.default_rng(self.options.seed).permutation(len(names)).tolist()
         dealt = {}
         for split in ("test", "valid", "train"):  # in this order, more training samples leave the others as they were
             taken, order = order[: counts[split]], order[counts[split] :]

@@ -174,8 +174,9 @@ class OperatorSource(DataSource):
             seed=seed,
         )
 
-    def to_physical(self, prediction: Tensor, samples: xr.Dataset) -> np.ndarray:
+    def to_physical(self, prediction: Tensor, samples: xr.Dataset | None) -> np.ndarray:
         """(sample, 1, y, x) -> gamma (sample, y, x) in m, NaN on land."""
+        assert samples is not None, "gamma is relative to a closed form, and land is masked: both are of the samples"
         scaled = prediction.detach().float().cpu().numpy()[:, 0]
         gamma = np.stack(
             [

@@ -146,12 +146,13 @@ def read_statistics(path: Path) -> tuple[dict[str, float], dict[str, float]]:
 def _numbers(table: object, kind: str, path: Path) -> dict[str, float]:
     """The four fields of a dictionary; Refusal where one is missing or impossible."""
     wanted = (*FIELDS, TARGET)
-    missing = [name for name in wanted if not isinstance(table, dict) or name not in table]
+    numbers = table if isinstance(table, dict) else {}
+    missing = [name for name in wanted if name not in numbers]
     if missing:
         raise Refusal(f"the {kind} in {path} lack {', '.join(missing)}")
     for name in wanted:
-        value = table[name]
+        value = numbers[name]
         is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
         if not is_number or (kind == "standard deviations" and value <= 0):
             raise Refusal(f"{name}: {value!r} among the {kind} in {path} is impossible")
-    return {name: float(table[name]) for name in wanted}
+    return {name: float(numbers[name]) for name in wanted}

@@ -175,6 +175,14 @@ class NormalizationCoefficients(OperatorSource):
     def _make_sample(self, base: xr.Dataset, split: str, number: int) -> xr.Dataset:
         options = self.options
         rng = np.random.default_rng([options.seed, SPLITS.index(split), number])
-        operator = diffusion.random_diffusion(self._grid, base.mask.values, rng, **options.diffusivity)
+        operator = diffusion.random_diffusion(
+            self._grid,
+            base.mask.values,
+            rng,
+            scale_min=options.diffusivity["scale_min"],
+            scale_max=options.diffusivity["scale_max"],
+            anisotropy=options.diffusivity["anisotropy"],
+            smoothness=options.diffusivity["smoothness"],
+        )
         tolerance = options.tolerance["train" if split == "train" else "evaluation"]
         return fields.sample(operator, normalization.exact(operator, tolerance)).assign_attrs(tolerance=tolerance)

@@ -133,11 +133,11 @@ def longitudes(values: np.ndarray, box: Box, where: Path) -> tuple[np.ndarray, n
     circle = np.sort(values % 360)
     gaps = np.diff(circle, append=circle[0] + 360)
     step = float(np.median(np.sort(gaps)[:-1]))
-    if box.west is None:
+    west, east = box.west, box.east
+    if west is None or east is None:
         ring = gaps.max() < 1.5 * step
-        west, east = (float(values[0]), np.inf) if ring else (float(circle[(gaps.argmax() + 1) % len(circle)]), np.inf)
-    else:
-        west, east = box.west, box.east
+        west = float(values[0]) if ring else float(circle[(gaps.argmax() + 1) % len(circle)])
+        east = np.inf
     offset = (values - west + OFF * step) % 360 - OFF * step
     order = np.argsort(offset)
     if gaps.min() < OFF * step:

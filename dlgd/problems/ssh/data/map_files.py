@@ -88,7 +88,8 @@ def look(path: Path, role: str, variable: str | None, reading: Reading) -> Opene
         rows, lat = map_axes.latitudes(lat, reading.box, path)
         columns, lon = map_axes.longitudes(lon, reading.box, path)
         days = map_axes.days(map_axes.times(dataset, axes["time"], reading.time_units, path))
-        dims = tuple(str(dataset[axes[axis]].dims[0]) if dataset[axes[axis]].dims else axis for axis in axes)
+        time_dim, lat_dim, lon_dim = (str(next(iter(dataset[found].dims), axis)) for axis, found in axes.items())
+        dims = time_dim, lat_dim, lon_dim
         _check_dimensions(dataset, name, dims, path)
     first, last = reading.period
     maps = np.flatnonzero((days >= first) & (days <= last))

@@ -127,7 +127,7 @@ def in_metres(dataset: xr.Dataset, name: str, index: Mapping[str, object], where
 
     What has fewer dimensions (a mean dynamic topography) is repeated along the others.
     """
-    total: xr.DataArray | None = None
+    terms: list[xr.DataArray] = []
     for sign, part in summands(dataset, name):
         field = dataset[part]
         if field.dtype.kind not in "iuf":
@@ -137,8 +137,8 @@ def in_metres(dataset: xr.Dataset, name: str, index: Mapping[str, object], where
         )
         with np.errstate(over="ignore"):  # of undeclared fill values, which are infinite then
             values = chosen.astype(np.float32) * np.float32(sign * factor(field.variable, where))
-        values = values.drop_vars(list(values.coords))  # whose labels would be aligned
-        total = values if total is None else total + values
+        terms.append(values.drop_vars(list(values.coords)))  # whose labels would be aligned
+    total = sum(terms[1:], start=terms[0])
     total = total.where(np.isfinite(total))
     highest = float(np.max(np.abs(total.values), initial=0.0, where=np.isfinite(total.values)))
     if highest > HIGHEST:

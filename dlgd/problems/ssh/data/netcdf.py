@@ -119,7 +119,7 @@ class SSHNetCDF(SSHSource):
         gap = self.options.reach if self.options.splits["gap"] is None else self.options.splits["gap"]
         left = len(days) - 2 * gap
         ends = np.rint(np.cumsum([0, *(self.options.splits[split] for split in SPLITS)]) * max(left, 0)).astype(int)
-        counts = dict(zip(SPLITS, np.diff(ends).tolist(), strict=True))
+        counts: dict[str, int] = dict(zip(SPLITS, np.diff(ends).tolist(), strict=True))
         if min(counts.values()) < 1:
             raise Refusal(
                 f"{len(days)} days less two gaps of {gap} are too few to be cut into three splits: choose a smaller "
@@ -197,8 +197,11 @@ class SSHNetCDF(SSHSource):
         be scored with or without; or samples or a record, see `map_samples.py`. Box and period are not applied.
         """
         with map_names.opened(path) as dataset:
-            own = isinstance(self.options.observations, str) and self.options.observations in dataset.variables
-            variable = self.options.observations if own else map_names.recognized(dataset, "observations")
+            typed = self.options.observations
+            if isinstance(typed, str) and typed in dataset.variables:
+                variable = typed
+            else:
+                variable = map_names.recognized(dataset, "observations")
             target = self.options.target or map_names.recognized(dataset, "target")
             scored = target not in (None, SAMPLED) and map_names.has(dataset, target)
         if variable in (None, "observations"):

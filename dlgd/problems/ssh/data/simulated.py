@@ -4,38 +4,44 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from dlgd.core import cache, checks
-from dlgd.core.constants import DAYS_PER_YEAR
 from dlgd.core.contract import SPLITS
 from dlgd.core.errors import Refusal
 from dlgd.core.options import from_keywords
 from dlgd.core.paths import cache_folder
 from dlgd.problems.ssh.data.map_samples import consecutive
 from dlgd.problems.ssh.data.options import MapOptions
-from dlgd.problems.ssh.data.simulated_sea import simulate
+from dlgd.problems.ssh.data.simulated_sea import SeaOptions, simulate
 from dlgd.problems.ssh.data.source import SSHSource
 from dlgd.problems.ssh.data.tiny import TinySSH
 
 log = logging.getLogger(__name__)
 
-WHOLE = ("days_of_spinup", "cells", "seed")  # options of the sea that are whole numbers
-
 
 @dataclass(frozen=True, kw_only=True)
 class SSHOptions(MapOptions):
-    """sea: options of `simulated_sea.simulate`.
-
+    """sea: the options of the simulation, see `SeaOptions`.
     splits: days of train, valid and test, which follow one another, of the gap between each two, and of those skipped
-    at the beginning.
+        at the beginning.
     """
 
-    sea: Mapping[str, float]
+    sea: Mapping[str, Any]
     splits: Mapping[str, int]
+
+    @property
+    def simulation(self) -> SeaOptions:
+        """The options of the simulation. Refusal of one that does not exist."""
+        known = [field.name for field in fields(SeaOptions)]
+        for name in self.sea:
+            if name not in known:
+                raise Refusal(f"data.sea.{name} is unknown: {checks.among(name, known)}")
+        return SeaOptions(**self.sea)
 
 
 @from_keywords(SSHOptions)
@@ -46,20 +52,18 @@ class SSH(SSHSource):
 
     def __init__(self, options: SSHOptions) -> None:
         super().__init__(options)
-        self.splits = {"skipped": 0} | dict(options.splits)  # which runs of before do not give
+        self.splits = {"skipped": 0} | dict(options.splits)  # which older run folders do not give
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """Of the square."""
-        return self.options.sea["cells"], self.options.sea["cells"]
+    def shape(self) -> tuple[int, int]:
+        """A square."""
+        cells = self.options.simulation.cells
+        return cells, cells
 
     def check(self) -> None:
         """Refuse options that cannot work."""
-        sea = self.options.sea
-        for key in WHOLE:
-            checks.whole_number(f"data.sea.{key}", sea.get(key), least=0)
-        if "years" not in sea:
-            raise Refusal("data.sea must say how many years to simulate, such as data.sea.years=3")
+        sea = self.options.simulation
+        sea.check()
         if set(self.splits) != {*SPLITS, "gap", "skipped"}:
             raise Refusal(
                 f"data.splits must give the days of {', '.join(SPLITS)}, of the gap between them, and of those "
@@ -68,9 +72,9 @@ class SSH(SSHSource):
         for split, count in self.splits.items():
             least = 0 if split == "skipped" else 1
             checks.whole_number(f"data.splits.{split}", count, least=least)
-        needed, there = self._consecutive()["test"].stop, round(sea["years"] * DAYS_PER_YEAR)
-        if needed > there:
-            raise Refusal(f"data.splits need {needed} days, but data.sea.years={sea['years']} are {there}")
+        needed = self._consecutive()["test"].stop
+        if needed > sea.days:
+            raise Refusal(f"data.splits need {needed} days, but data.sea.years={sea.years} are {sea.days}")
         self._observing().check()
         super().check()
         self._check_splits(self._consecutive())
@@ -83,13 +87,14 @@ class SSH(SSHSource):
 
     def _record(self) -> xr.Dataset:
         """Simulated once, and observed."""
-        name, options = self.options.name, dict(self.options.sea)
+        name, options = self.options.name, self.options.simulation
 
         def make() -> xr.Dataset:
-            log.info("data=%s: simulating %g years of a sea, which takes minutes, once", name, options["years"])
-            return simulate(**options)
+            log.info("data=%s: simulating %g years of a sea, which takes minutes, once", name, options.years)
+            return simulate(options)
 
-        folder = cache.folder_for(cache_folder(), name, {"sea": options, "format": 1})
+        # keyed by the options as they were typed: defaults that a new version adds make no new sea
+        folder = cache.folder_for(cache_folder(), name, {"sea": dict(self.options.sea), "format": 1})
         with cache.lock(folder):
             sea = cache.get(folder / "sea.nc", make)
         del sea.attrs["digest"]  # of the file, not of what is observed

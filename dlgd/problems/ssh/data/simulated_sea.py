@@ -15,11 +15,13 @@ days; 100 s on one core):
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 import xarray as xr
 
+from dlgd.core import checks
 from dlgd.core.constants import (
     CF_CONVENTIONS,
     DAYS_PER_YEAR,
@@ -36,75 +38,95 @@ from dlgd.physics.qg import TwoLayerFlow
 FIRST_DAY = "2001-01-01T12"  # of what is kept: heights are those of noon, in the middle of a calendar day
 FIRST_SPEED = 0.3  # m/s, rms, of the noise from which the turbulence grows
 FIRST_WAVELENGTH = 2 * math.pi  # deformation radii: near the fastest growing one
+# Options that the Dataset has as attributes besides the seed, in this order.
+RECORDED = (
+    *("days_of_spinup", "size_km", "deformation_radius_km", "depth_ratio", "shear", "drag_days", "dissipation_hours"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeaOptions:
+    """years: how long the sea is simulated after its spinup.
+    days_of_spinup: days before the first one that is kept; turbulence needs more than a year to grow out of noise.
+    size_km: side of the square, at least 6 deformation radii. cells: points along it; at least one for each deformation
+        radius.
+    latitude, longitude: of the centre, degrees. The latitude, 10 to 70 north or south, gives f and beta.
+    deformation_radius_km: the baroclinic one; eddies have a few times its size.
+    depth_ratio: depth of the upper layer over that of the lower one.
+    shear: eastward mean flow of the upper layer, m/s; the lower one has none. It feeds the turbulence.
+    drag_days: the time in which bottom drag slows the lower layer's flow to 1/e.
+    dissipation_hours: the time in which dissipation damps the smallest waves to 1/e.
+    seed: of the noise from which the turbulence grows.
+    device: where it is simulated, such as cpu or cuda.
+
+    The same options make the same sea, to the last bit on one machine. Turbulence amplifies rounding: another kind of
+    machine or number of threads makes another sea with the same statistics.
+    """
+
+    years: float = 3.0
+    days_of_spinup: int = 500
+    size_km: float = 1000.0
+    cells: int = 128
+    latitude: float = 38.0
+    longitude: float = -60.0
+    deformation_radius_km: float = 40.0
+    depth_ratio: float = 0.25
+    shear: float = 0.2
+    drag_days: float = 7.0
+    dissipation_hours: float = 3.0
+    seed: int = 0
+    device: str = "cpu"
+
+    @property
+    def days(self) -> int:
+        """Maps that are kept."""
+        return max(1, round(self.years * DAYS_PER_YEAR))
+
+    def check(self) -> None:
+        """Refuse a sea that cannot be simulated, a square that the equations do not describe, or too few points."""
+        for name in ("days_of_spinup", "seed"):
+            checks.whole_number(f"data.sea.{name}", getattr(self, name), least=0)
+        for name in ("years", "size_km", "deformation_radius_km", "depth_ratio", "drag_days", "dissipation_hours"):
+            checks.number(f"data.sea.{name}", getattr(self, name), above=0)
+        for name in ("longitude", "shear"):
+            checks.number(f"data.sea.{name}", getattr(self, name))
+        checks.number("data.sea.latitude", self.latitude)
+        if not 10 <= abs(self.latitude) <= 70:
+            raise Refusal(
+                f"data.sea.latitude={self.latitude} allows no beta plane: choose 10 to 70 degrees north or south"
+            )
+        least_km = 6 * self.deformation_radius_km
+        checks.number("data.sea.size_km", self.size_km, least=least_km, hint="a smaller square has no room for eddies")
+        least = math.ceil(self.size_km / self.deformation_radius_km)
+        hint = f"fewer do not resolve data.sea.deformation_radius_km={self.deformation_radius_km}"
+        checks.whole_number("data.sea.cells", self.cells, least=least, hint=hint)
 
 
 @torch.inference_mode()
-def simulate(
-    *,
-    years: float = 3.0,
-    days_of_spinup: int = 500,
-    size_km: float = 1000.0,
-    cells: int = 128,
-    latitude: float = 38.0,
-    longitude: float = -60.0,
-    deformation_radius_km: float = 40.0,
-    depth_ratio: float = 0.25,
-    shear: float = 0.2,
-    drag_days: float = 7.0,
-    dissipation_hours: float = 3.0,
-    seed: int = 0,
-    device: torch.device | str = "cpu",
-) -> xr.Dataset:
-    """ssh (time, lat, lon) in m, float32, at noon of consecutive days; nothing is kept on disk here.
-
-    years: how long, after days_of_spinup that are not kept. size_km, cells: the side of the square, and points along
-    it. latitude, longitude: degrees, of its centre; they give f and beta. deformation_radius_km: baroclinic.
-    depth_ratio: upper over lower depth. shear: eastward mean flow of the upper layer, m/s; the lower has none.
-    drag_days: e-folding time of the lower layer's flow by bottom drag. dissipation_hours: that of the smallest waves.
-    The same options make the same sea, to the last bit on one machine; in turbulence, another kind of machine or
-    number of threads makes another sea of the same statistics.
-    """
-    _check(latitude=latitude, size_km=size_km, cells=cells, deformation_radius_km=deformation_radius_km)
-    positive = {"years": years, "depth_ratio": depth_ratio, "drag_days": drag_days}
-    for name, value in (positive | {"dissipation_hours": dissipation_hours}).items():
-        if not 0 < value < math.inf:
-            raise Refusal(f"{name}={value} must be a positive number")
-    if days_of_spinup < 0:
-        raise Refusal(f"days_of_spinup={days_of_spinup} must not be negative")
-    f, beta = beta_plane(latitude)
+def simulate(options: SeaOptions) -> xr.Dataset:
+    """ssh (time, lat, lon) in m, float32, at noon of consecutive days; nothing is kept on disk here."""
+    options.check()
+    f, beta = beta_plane(options.latitude)
     flow = TwoLayerFlow(
-        size=1e3 * size_km,
-        cells=cells,
-        deformation_radius=1e3 * deformation_radius_km,
-        depth_ratio=depth_ratio,
+        size=1e3 * options.size_km,
+        cells=options.cells,
+        deformation_radius=1e3 * options.deformation_radius_km,
+        depth_ratio=options.depth_ratio,
         beta=beta,
-        mean_flow=(shear, 0.0),
-        drag=1 / (drag_days * SECONDS_PER_DAY),
-        dissipation=1 / (dissipation_hours * 3600),
-        device=device,
+        mean_flow=(options.shear, 0.0),
+        drag=1 / (options.drag_days * SECONDS_PER_DAY),
+        dissipation=1 / (options.dissipation_hours * 3600),
+        device=options.device,
     )
-    wavelength = FIRST_WAVELENGTH * 1e3 * deformation_radius_km
-    state = flow.random_state(speed=FIRST_SPEED, seed=seed, wavelength=wavelength)
-    kept = max(1, round(years * DAYS_PER_YEAR))
-    ssh = np.empty((kept, cells, cells), np.float32)
-    for day in progress(range(days_of_spinup + kept), "simulating the sea, days"):
-        if day >= days_of_spinup:
+    wavelength = FIRST_WAVELENGTH * 1e3 * options.deformation_radius_km
+    state = flow.random_state(speed=FIRST_SPEED, seed=options.seed, wavelength=wavelength)
+    ssh = np.empty((options.days, options.cells, options.cells), np.float32)
+    for day in progress(range(options.days_of_spinup + options.days), "simulating the sea, days"):
+        if day >= options.days_of_spinup:
             psi = flow.maps(flow.streamfunction(state)[0])
-            ssh[day - days_of_spinup] = (f / GRAVITY * psi).cpu().numpy()
+            ssh[day - options.days_of_spinup] = (f / GRAVITY * psi).cpu().numpy()
         state = flow.advance(state, SECONDS_PER_DAY, flow.steps(state, SECONDS_PER_DAY))
-    attributes = {
-        "days_of_spinup": days_of_spinup,
-        "size_km": size_km,
-        "deformation_radius_km": deformation_radius_km,
-        "depth_ratio": depth_ratio,
-        "shear": shear,
-        "drag_days": drag_days,
-        "dissipation_hours": dissipation_hours,
-        "coriolis": f,
-        "beta": beta,
-        "seed": seed,
-    }
-    return _dataset(ssh, latitude=latitude, longitude=longitude, size_km=size_km, attributes=attributes)
+    return _dataset(ssh, options)
 
 
 def beta_plane(latitude: float) -> tuple[float, float]:
@@ -113,51 +135,27 @@ def beta_plane(latitude: float) -> tuple[float, float]:
     return 2 * EARTH_RATE * math.sin(phi), 2 * EARTH_RATE * math.cos(phi) / EARTH_RADIUS_M
 
 
-def _check(*, latitude: float, size_km: float, cells: int, deformation_radius_km: float) -> None:
-    """Refuse a square that the equations do not describe or the points do not resolve."""
-    if not 10 <= abs(latitude) <= 70:
-        raise Refusal(f"latitude={latitude} allows no beta plane: take 10 to 70 degrees north or south")
-    if not (size_km > 0 and deformation_radius_km > 0):
-        raise Refusal(f"size_km={size_km} and deformation_radius_km={deformation_radius_km} must be positive")
-    if size_km < 6 * deformation_radius_km:
-        raise Refusal(
-            f"a square of size_km={size_km} is too small for eddies: take {6 * deformation_radius_km:g} or more"
-        )
-    if cells < (least := math.ceil(size_km / deformation_radius_km)):
-        raise Refusal(
-            f"cells={cells} do not resolve deformation_radius_km={deformation_radius_km}: take {least} or more"
-        )
-
-
-def _dataset(
-    ssh: np.ndarray, *, latitude: float, longitude: float, size_km: float, attributes: dict[str, float]
-) -> xr.Dataset:
+def _dataset(ssh: np.ndarray, options: SeaOptions) -> xr.Dataset:
     """With the coordinates of a plane that touches the sphere at its centre, regular in degrees."""
-    count, cells, _ = ssh.shape
-    offset = size_km * ((np.arange(cells) + 0.5) / cells - 0.5)
-    time = np.datetime64(FIRST_DAY, "ns") + np.arange(count) * np.timedelta64(1, "D")
-    north, east = {"standard_name": "latitude", "units": "degrees_north"}, {"standard_name": "longitude"}
+    f, beta = beta_plane(options.latitude)
+    offset = options.size_km * ((np.arange(options.cells) + 0.5) / options.cells - 0.5)
+    north, east = offset / KM_PER_DEGREE, offset / (KM_PER_DEGREE * math.cos(math.radians(options.latitude)))
+    time = np.datetime64(FIRST_DAY, "ns") + np.arange(len(ssh)) * np.timedelta64(1, "D")
+    height = {"units": "m", "standard_name": "sea_surface_height_above_geoid", "long_name": "height of the eddies"}
     return xr.Dataset(
-        {
-            "ssh": (
-                ("time", "lat", "lon"),
-                ssh,
-                {"units": "m", "standard_name": "sea_surface_height_above_geoid", "long_name": "height of the eddies"},
-            )
-        },
+        {"ssh": (("time", "lat", "lon"), ssh, height)},
         coords={
             "time": ("time", time, {"standard_name": "time"}),
-            "lat": ("lat", latitude + offset / KM_PER_DEGREE, north),
-            "lon": (
-                "lon",
-                longitude + offset / (KM_PER_DEGREE * math.cos(math.radians(latitude))),
-                east | {"units": "degrees_east"},
-            ),
+            "lat": ("lat", options.latitude + north, {"standard_name": "latitude", "units": "degrees_north"}),
+            "lon": ("lon", options.longitude + east, {"standard_name": "longitude", "units": "degrees_east"}),
         },
-        attrs=CF_CONVENTIONS
-        | {
+        attrs={
+            **CF_CONVENTIONS,
             "title": "Sea surface height of a two-layer quasi-geostrophic model",
-            "grid_km": size_km / cells,
-            **attributes,
+            "grid_km": options.size_km / options.cells,
+            **{name: getattr(options, name) for name in RECORDED},
+            "coriolis": f,
+            "beta": beta,
+            "seed": options.seed,
         },
     )

@@ -252,7 +252,7 @@ class SSHSource(DataSource):
             given=scaled("observations", samples.day),
             sea=torch.from_numpy(samples.sea.values).to(device),
             year=torch.from_numpy(year.astype(np.float32)).to(device),
-            guess=None if self._method is None else self._guess(samples, days).to(device),
+            guess=None if self._method is None else self._guess(self._method, samples, days).to(device),
         )
 
     @property
@@ -260,11 +260,11 @@ class SSHSource(DataSource):
         """Whose maps networks start from."""
         return self.options.first_guess.get("method")
 
-    def _guess(self, samples: xr.Dataset, days: np.ndarray) -> Tensor:
-        """Its maps, scaled; NaN on days of the axis that no window around a sample has."""
-        if self._method.learns:
-            self._method.fit(self.samples("train"))
-        known, answer = first_guesses.maps(self._method, samples, half=self.options.half)
+    def _guess(self, method: Method, samples: xr.Dataset, days: np.ndarray) -> Tensor:
+        """The method's maps, scaled; NaN on days of the axis that no window around a sample has."""
+        if method.learns:
+            method.fit(self.samples("train"))
+        known, answer = first_guesses.maps(method, samples, half=self.options.half)
         scaled = np.full((len(days), *samples.sea.shape), np.nan, dtype=np.float32)
         scaled[_places(known, days)] = (answer - self._statistics["mean"]) / self._statistics["std"]
         return torch.from_numpy(scaled)

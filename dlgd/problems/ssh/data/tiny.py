@@ -35,7 +35,6 @@ def random_sea(*, days: int, shape: tuple[int, int], land: bool, seed: int) -> x
 class TinySSH(SSHSource):
     """A random sea of 40 x 48 cells, observed by simulated satellites, with the options of another data set."""
 
-    shape = (40, 48)
     counts = {"train": 60, "valid": 12, "test": 24}
 
     def __init__(self, options: MapOptions, *, land: bool) -> None:
@@ -43,6 +42,11 @@ class TinySSH(SSHSource):
         first_guess = {**options.first_guess, "method": None}  # the same channels
         super().__init__(replace(options, patch=patch, first_guess=first_guess))
         self.land = land
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Small, and not square."""
+        return 40, 48
 
     def _record(self) -> xr.Dataset:
         days = self._splits(np.empty(0))["test"].stop

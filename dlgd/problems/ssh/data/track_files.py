@@ -73,7 +73,7 @@ def _points(
         name = map_names.find(dataset, "track", variable, path)
         lat, lon, time = (map_names.find(dataset, axis, names.get(axis), path) for axis in ("lat", "lon", "time"))
         stamps = map_axes.times(dataset, time, time_units, path)
-        along = dataset[time].dims[0]
+        along = str(dataset[time].dims[0])
         day = stamps.astype("datetime64[D]")
         chosen = np.flatnonzero((day >= days[0]) & (day <= days[-1]))
         heights = map_names.in_metres(dataset, name, {along: chosen}, path)

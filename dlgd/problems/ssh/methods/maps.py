@@ -106,5 +106,6 @@ def nearest(field: np.ndarray, lat: np.ndarray, lon: np.ndarray, otherwise: floa
     if empty.all():
         return np.full_like(field, float(otherwise))
     spacing = [abs(axis[1] - axis[0]) if len(axis) > 1 else 1.0 for axis in (lat, lon)]
-    rows, columns = distance_transform_edt(empty, sampling=spacing, return_distances=False, return_indices=True)
+    places = distance_transform_edt(empty, sampling=spacing, return_distances=False, return_indices=True)
+    rows, columns = np.asarray(places)
     return field[rows, columns]

@@ -136,6 +136,7 @@ class OptimalInterpolation(Method):
     @functools.cached_property
     def _tuned(self) -> tuple[float, ...]:
         """Lx, Ly, Lt and noise of the least error on some days of the training split."""
+        assert self._train is not None, "fit comes first"
         train, points = self._train, points_of(self._train, self.averaged)
         last = max(0, train.sizes["sample"] - DAYS)
         starts = np.unique(np.linspace(0, last, STRETCHES).astype(int))

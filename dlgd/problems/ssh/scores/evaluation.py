@@ -17,7 +17,7 @@ from dlgd.core.number_format import decimals
 from dlgd.core.score import Score
 from dlgd.problems.ssh.scores import tracks
 from dlgd.problems.ssh.scores.errors import daily_rmse, flow_scores, height_scores
-from dlgd.problems.ssh.scores.maps import Maps, box_of, maps_of, observed_on, shaped
+from dlgd.problems.ssh.scores.maps import Maps, box_of, known_days, maps_of, observed_on, shaped
 from dlgd.problems.ssh.scores.spectra import Spectra, spectra
 from dlgd.scoring.published import published_rows
 
@@ -142,20 +142,21 @@ class SshEvaluation(Evaluation):
 
         if not predictions:
             raise ValueError("There is no prediction to draw.")
-        days, daily, found, middle = {}, {}, {}, slice(0)
+        known = known_days(samples)
+        time, days, daily, found, middle = samples.time.values[known], {}, {}, {}, slice(0)
         for name, prediction in predictions.items():  # one after the other, to spare memory
             maps = maps_of(samples, prediction)
             daily[name] = daily_rmse(maps.within(self.box))
             if not days:
-                chosen = int(np.argsort(daily[name])[len(maps.time) // 2])
-                middle = slice(chosen, chosen + 1)
+                day = int(np.argsort(daily[name])[len(time) // 2])
+                middle = slice(day, day + 1)
             days[name] = maps.on(middle)
             if (spectra := self._spectra(maps)) is not None:
                 found[name] = spectra
-        seen = observed_on(samples)[np.isin(samples.time.values, maps.time)]
+        seen = observed_on(samples)[known]
         save(folder / "maps.png", draw.height_maps(days, seen[middle]))
         save(folder / "vorticity.png", draw.vorticity_maps(days))
-        save(folder / "rmse.png", draw.rmse_in_time(maps.time, daily))
+        save(folder / "rmse.png", draw.rmse_in_time(time, daily))
         if found:
             save(folder / "spectra.png", draw.spectral_scores(found))
         if self.animation:
@@ -172,7 +173,7 @@ class SshEvaluation(Evaluation):
         from dlgd.plotting.style import save
         from dlgd.problems.ssh import figures as draw
 
-        pairs, known = {}, np.isfinite(samples.ssh).any(("lat", "lon")).values
+        pairs, known = {}, known_days(samples)
         for name, std in stds.items():
             days = np.flatnonzero(known & np.isfinite(std).any(axis=(1, 2)))
             if len(days) == 0:
@@ -195,10 +196,8 @@ class SshEvaluation(Evaluation):
         long_name = "observed sea surface height, mean of a cell and a day"
         fields["observations"] = (observed_on(samples), HEIGHT | {"long_name": long_name})
         dims = ("time", "lat", "lon")
-        coordinates = {name: (name, samples[name].values, AXES[name]) for name in dims}
-        coordinates["time"] = xr.Variable(
-            "time", samples.time.values, AXES["time"], {"units": "days since 1950-01-01", "dtype": "float64"}
-        )
+        encodings = {"time": {"units": "days since 1950-01-01", "dtype": "float64"}}
+        coordinates = {name: xr.Variable(name, samples[name].values, AXES[name], encodings.get(name)) for name in dims}
         numbers = {name: value for name, value in samples.attrs.items() if isinstance(value, int | float | str)}
         title = "Sea surface height, interpolated from observations"
         variables = {name: xr.Variable(dims, values, attrs, packed) for name, (values, attrs) in fields.items()}

@@ -90,6 +90,11 @@ def maps_of(samples: xr.Dataset, prediction: np.ndarray) -> Maps:
     return Maps(time, samples.lat.values, samples.lon.values, truth, predicted)
 
 
+def known_days(samples: xr.Dataset) -> np.ndarray:
+    """Bool (sample,): the days whose truth is known somewhere, which are those of `maps_of`."""
+    return np.isfinite(samples.ssh).any(("lat", "lon")).values
+
+
 def shaped(samples: xr.Dataset, prediction: np.ndarray) -> np.ndarray:
     """A prediction as float64, a copy. Raises Refusal where it is not (sample, lat, lon)."""
     expected = tuple(samples.sizes[name] for name in DIMS)

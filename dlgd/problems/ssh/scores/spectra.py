@@ -53,7 +53,7 @@ class Spectra:
         drawn = contour_generator(
             1 / self.wavenumber, 1 / self.frequency, self.score, corner_mask=True, line_type=LineType.Separate
         )
-        return drawn.lines(RESOLVED)
+        return [np.asarray(line) for line in drawn.lines(RESOLVED)]
 
     def minima(self) -> tuple[float, float] | None:
         """lambda_x in degrees and lambda_t in days by the challenge's rule. Where all is resolved, the shortest of the
@@ -106,12 +106,18 @@ def spectra(truth: np.ndarray, error: np.ndarray, *, time: np.ndarray, lat: np.n
                 f"made, {missing.any(axis=0).sum()} of {len(lat) * len(lon)} cells: choose a box without land and gaps."
             )
     frequency, wavenumber = np.fft.fftfreq(len(time), step), np.fft.fftfreq(len(lon), width)
-    psds = [_psd(field, step, width)[frequency > 0][:, wavenumber > 0] for field in (truth, error)]
-    if not (psds[0] > 0).all():
+    psd_truth, psd_error = (_psd(field, step, width)[frequency > 0][:, wavenumber > 0] for field in (truth, error))
+    if not (psd_truth > 0).all():
         raise Refusal("The truth has frequencies or wavenumbers without any energy: no score can be made of them.")
     # Not KM_PER_DEGREE, which would change the last digit of the scores that runs have recorded.
     km_per_degree = np.deg2rad(1) * EARTH_RADIUS_M / 1000 * np.cos(np.deg2rad(np.mean(lat)))
-    return Spectra(frequency[frequency > 0], wavenumber[wavenumber > 0], *psds, float(km_per_degree))
+    return Spectra(
+        frequency=frequency[frequency > 0],
+        wavenumber=wavenumber[wavenumber > 0],
+        truth=psd_truth,
+        error=psd_error,
+        km_per_degree=float(km_per_degree),
+    )
 
 
 def _time_step(time: np.ndarray) -> float:

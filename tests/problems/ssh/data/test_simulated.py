@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from pathlib import Path
 from typing import Any
@@ -91,8 +90,8 @@ def test_dissipation_takes_three_hours_for_the_smallest_waves(flow):
 
 
 def test_the_defaults_of_the_simulation_are_the_shipped_options():
-    defaults = inspect.signature(simulated_sea.simulate).parameters
-    assert {name: defaults[name].default for name in options()["sea"]} == options()["sea"]
+    defaults = vars(simulated_sea.SeaOptions())
+    assert {name: defaults[name] for name in options()["sea"]} == options()["sea"]
 
 
 def test_the_sea_is_simulated_once(folder):
@@ -151,6 +150,7 @@ def test_less_training_can_be_scored_on_the_same_days():
     [
         ({"sea": {"cells": 32.5}}, "data.sea.cells=32.5"),
         ({"sea": {"seed": -1}}, "data.sea.seed=-1"),
+        ({"sea": {"drag": 3.0}}, r"data.sea.drag is unknown: .* \(did you mean drag_days"),
         ({"splits": {"other": 3}}, "data.splits must give"),
         ({"splits": {"test": 0}}, "data.splits.test=0"),
         ({"splits": {"skipped": -1}}, "data.splits.skipped=-1"),
