@@ -59,17 +59,17 @@ def augmentation(config: DictConfig, spec: Spec) -> Augmentation:
 
 
 def begin(config: DictConfig, net: Network, source: tuple[Path, DictConfig | None] | None) -> list[str]:
-    """Give a network the weights of a run (its folder and configuration) or checkpoint file, hold those of `freeze`.
+    """Give a network the weights of a run (its folder and configuration) or checkpoint file, and freeze those of `freeze`.
 
-    Returns the names of the weights that were given.
+    Returns the names of the loaded weights.
     """
-    given: tuple[str, ...] = ()
+    loaded: tuple[str, ...] = ()
     if source is not None:
         path, former = source
         file = path if former is None else checkpoint.best_path(path, former.training.criteria[0])
-        given = fine_tuning.take_over(net, file)
-    fine_tuning.hold(net, config.freeze)
-    return list(given)
+        loaded = fine_tuning.load_fitting(net, file)
+    fine_tuning.freeze(net, config.freeze)
+    return list(loaded)
 
 
 def optimizers(config: DictConfig, net: Network) -> dict[str, torch.optim.Optimizer]:
@@ -78,7 +78,7 @@ def optimizers(config: DictConfig, net: Network) -> dict[str, torch.optim.Optimi
     checks.number("optimizer.lr", config.optimizer.lr, least=0)
     for name, player in net.players().items():
         groups = fine_tuning.groups(
-            player, network=net, given=config.init_loaded, lr=config.optimizer.lr, rate=config.init_lr_scale
+            player, network=net, loaded=config.init_loaded, lr=config.optimizer.lr, scale=config.init_lr_scale
         )
         try:
             made[name] = _make(config.optimizer, "optimizer", groups)

@@ -1,8 +1,8 @@
-"""Whole pictures moved, turned, stretched, sheared, bent, mirrored, with noise and with a part erased.
+"""Whole pictures moved, rotated, stretched, sheared, bent, mirrored, with noise and with a part erased.
 
-What is shown in a picture is moved, and the state of the picture stays: where the truth is moved below added noise, the
-noise is not smoothed with it, and hidden pixels stay hidden where they are. So training batches have the same noise and
-the same hidden shapes as the pictures that a network will meet.
+What a picture shows is moved, and its defects stay: where the truth is moved below added noise, the noise is not
+smoothed with it, and hidden pixels stay hidden where they are. So training batches have the same noise and the same
+hidden shapes as the pictures that a network will meet.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from dlgd.core.contract import Augmentation, Batch, Spec
 from dlgd.core.errors import Refusal
 from dlgd.core.specs import ImageSpec
 
-LEAST_ERASED, THINNEST = 0.02, 0.3  # of what is erased: share of the picture, ratio of the sides (Zhong et al.)
+LEAST_ERASED, THINNEST = 0.02, 0.3  # of the erased rectangle: share of the picture, ratio of the sides (Zhong et al.)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Warp:
-    """Where the pixels of each picture come from, in pixels from the centre: matrix (B, 2, 3) of (x, y, 1), and a
-    displacement (B, 2, Y, X) of x and y besides."""
+    """Where the pixels of each picture come from, in pixels from the centre: a matrix (B, 2, 3) on (x, y, 1), plus a
+    displacement (B, 2, Y, X) of x and y."""
 
     matrix: Tensor
     displacement: Tensor | None = None
@@ -45,14 +45,23 @@ class Warp:
 
 
 class ImageChanges(Augmentation):
-    """Each picture of a batch is changed on its own; conf/augmentation/digits.yaml says in which units.
+    """Each picture of a batch is changed by draws of its own, uniform up to the largest value (that of scaling in its
+    logarithm). The value 0 switches a change off.
 
-    elastic: standard deviation of the displacement along each axis, a Gaussian field whose correlation is
-    exp(-d^2 / (4 elastic_scale^2)) at a distance d: white noise smoothed by a Gaussian of standard deviation
-    elastic_scale, after P. Simard, D. Steinkraus, J. Platt, Best practices for convolutional neural networks applied to
-    visual document analysis, 2003, section 2.
-    erasing: the probability that a rectangle is filled with random values; Z. Zhong et al., Random erasing data
-    augmentation, arXiv:1708.04896, algorithm 1. Noise and erasing are for the input alone.
+    translation: largest move along each axis, pixels, up to the shorter side.
+    rotation: largest angle either way, degrees, up to 180.
+    scaling: largest change of the size, a share up to 0.9: the factor lies between 1 / (1 + scaling) and 1 + scaling.
+    shear: largest angle of the shear along x either way, degrees, up to 80.
+    elastic: standard deviation of a displacement along each axis, pixels, up to the shorter side. It is a Gaussian
+    field whose correlation at a distance d is exp(-d^2 / (4 elastic_scale^2)): white noise smoothed by a Gaussian of
+    standard deviation elastic_scale (P. Simard, D. Steinkraus, J. Platt, Best practices for convolutional neural
+    networks applied to visual document analysis, 2003, section 2).
+    elastic_scale: how smooth this displacement is, pixels, from 0.5 to the longer side.
+    noise: standard deviation of normal noise on the input, in the units that a network sees, 0 or more.
+    erasing: probability, 0 to 1, that a rectangle of the input is filled with random values (Z. Zhong et al., Random
+    erasing data augmentation, arXiv:1708.04896, algorithm 1).
+    erased_share: largest share of the picture in this rectangle, from LEAST_ERASED to 1.
+    flip: whether half of the pictures are mirrored west-east; only for pictures that can be so, such as clothes.
     """
 
     def __init__(
@@ -112,7 +121,7 @@ class ImageChanges(Augmentation):
             checks.number(f"augmentation.{name}", value, least=low, most=high)
 
     def __call__(self, batch: Batch, rng: np.random.Generator) -> Batch:
-        """The truth is moved with what shows it; classes stay."""
+        """Move the truth with the picture that shows it; classes stay."""
         if self.moves:
             batch = self.moved(batch, self.drawn_warp(batch, rng))
         if self.noise > 0 or self.erasing > 0:
@@ -120,7 +129,7 @@ class ImageChanges(Augmentation):
         return batch
 
     def moved(self, batch: Batch, warp: Warp) -> Batch:
-        """With each picture changed by its warp. What stands around the input (a halo) stays."""
+        """Return the batch with each picture changed by its warp; the halo around the input stays."""
         if self.kind == "label":
             return replace(batch, input=self._put(batch.input, warp(self._inner(batch.input))))
         target = warp(batch.target)
@@ -138,7 +147,7 @@ class ImageChanges(Augmentation):
     # --- draws -----------------------------------------------------------------------------------------------
 
     def drawn_warp(self, batch: Batch, rng: np.random.Generator) -> Warp:
-        """One for each sample. All draws are symmetric: whether a pixel comes or goes there is the same."""
+        """Return one warp for each sample. All draws are symmetric, so that a warp is as likely as its inverse."""
         like = batch.target if self.kind != "label" else batch.input
         count = len(batch)
         shift = rng.uniform(-self.translation, self.translation, size=(count, 2))
@@ -155,7 +164,7 @@ class ImageChanges(Augmentation):
         return Warp(matrix=torch.as_tensor(matrix).to(like), displacement=displacement)
 
     def _disturbed(self, input: Tensor, rng: np.random.Generator) -> Tensor:
-        """With noise on what is shown, and rectangles of it erased."""
+        """Return the input with noise on what it shows, and with rectangles erased."""
         changed = self._inner(input).clone()
         shown = changed[:, self.shown]
         generator = torch.Generator(input.device).manual_seed(int(rng.integers(2**63)))
@@ -172,7 +181,8 @@ class ImageChanges(Augmentation):
         return self._put(input, changed)
 
     def _rectangles(self, count: int, rng: np.random.Generator) -> np.ndarray:
-        """(B, 4) first row, row behind the last, first column, column behind the last; none where nothing is erased."""
+        """Return (B, 4): first row, row behind the last, first column, column behind the last; none where nothing is
+        erased."""
         share = rng.uniform(LEAST_ERASED, self.erased_share, size=count)
         ratio = np.exp(rng.uniform(np.log(THINNEST), -np.log(THINNEST), size=count))
         side = np.sqrt(share * self.size[0] * self.size[1])
@@ -186,12 +196,12 @@ class ImageChanges(Augmentation):
     # --- the margin ------------------------------------------------------------------------------------------
 
     def _inner(self, field: Tensor) -> Tensor:
-        """Without the halo of the network."""
+        """Return the field without the halo of the network."""
         halo = (field.shape[-1] - self.size[1]) // 2
         return field[..., halo : halo + self.size[0], halo : halo + self.size[1]]
 
     def _put(self, input: Tensor, inner: Tensor) -> Tensor:
-        """The input with other values inside of its halo."""
+        """Return the input with other values inside its halo."""
         if input.shape == inner.shape:
             return inner
         changed = input.clone()
@@ -202,7 +212,7 @@ class ImageChanges(Augmentation):
 def affine(
     *, turn: np.ndarray, slant: np.ndarray, factor: np.ndarray, mirrored: np.ndarray, shift: np.ndarray
 ) -> np.ndarray:
-    """(B, 2, 3): a shear along x and a rotation, both in radians, scaled, perhaps mirrored (-1), and a shift (B, 2)."""
+    """Return (B, 2, 3): a shear along x and a rotation, in radians, a scaling, a mirroring (-1), and a shift (B, 2)."""
     cos, sin, slope = np.cos(turn), np.sin(turn), np.tan(slant)
     linear = np.stack([np.stack([cos, cos * slope - sin], -1), np.stack([sin, sin * slope + cos], -1)], -2)
     linear = linear * factor[:, None, None] * np.stack([mirrored, np.ones_like(mirrored)], -1)[:, :, None]
@@ -210,10 +220,10 @@ def affine(
 
 
 def smooth_fields(count: int, size: tuple[int, ...], scale: float, rng: np.random.Generator, like: Tensor) -> Tensor:
-    """(B, 2, Y, X) Gaussian fields of variance 1 everywhere.
+    """Return (B, 2, Y, X) Gaussian fields of variance 1 everywhere.
 
-    White noise on nodes that stand one `scale` apart, and somewhat beyond the edges, is smoothed along each axis: with
-    so many nodes the correlation is that of noise in every pixel to four digits.
+    White noise on nodes one `scale` apart, some of them beyond the edges, is smoothed along each axis. With so many
+    nodes the correlation is that of noise in every pixel, to four digits.
     """
     rows, columns = (torch.as_tensor(_smoothing(length, scale)).to(like) for length in size)
     noise = rng.standard_normal((count, 2, rows.shape[1], columns.shape[1]), dtype=np.float32)
@@ -221,13 +231,13 @@ def smooth_fields(count: int, size: tuple[int, ...], scale: float, rng: np.rando
 
 
 def _smoothing(length: int, scale: float) -> np.ndarray:
-    """(pixels, nodes): the weights of the nodes, of which the squares add up to 1."""
+    """Return (pixels, nodes): the weights of the nodes, whose squares add up to 1 for each pixel."""
     nodes = np.arange(-3 * scale, length - 1 + 4 * scale, scale)
     weights = np.exp(-0.5 * ((np.arange(length)[:, None] - nodes) / scale) ** 2)
     return weights / np.linalg.norm(weights, axis=1, keepdims=True)
 
 
 def between(first: Tensor, behind: Tensor, length: int) -> Tensor:
-    """(B, length) bool: places from the first one to that before `behind`."""
+    """Return (B, length) bool: true from the place `first` to the one before `behind`."""
     places = torch.arange(length, device=first.device)
     return (places >= first[:, None]) & (places < behind[:, None])

@@ -11,7 +11,7 @@ class Nothing(Augmentation):
     """augmentation=none, for any data."""
 
     def __init__(self, *, spec: Spec) -> None:
-        """Nothing of the data matters."""
+        """Accept any data."""
 
     def __call__(self, batch: Batch, rng: np.random.Generator) -> Batch:
         """The same batch."""

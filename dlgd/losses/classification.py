@@ -16,8 +16,8 @@ IGNORED = -100  # no class
 class CrossEntropy(Loss):
     """Mean of -log(probability of the true class), in nats.
 
-    With label_smoothing s the truth is (1 - s) for the true class and s / classes for each, it too (Szegedy et al.
-    2016, section 7).
+    label_smoothing: share s of the truth that is spread evenly over all classes, from 0 to below 1: the true class has
+    1 - s + s / classes, each other one s / classes (Szegedy et al. 2016, section 7).
     """
 
     def __init__(self, *, spec: Spec, label_smoothing: float) -> None:
@@ -29,7 +29,7 @@ class CrossEntropy(Loss):
 
     def forward(self, *, prediction: Tensor, target: Tensor, mask: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """prediction (B, classes), the logarithms of probabilities up to a constant; target (B,) int64; mask (B,)."""
-        # ignore_index rather than a masked sum of each one's loss: that cost a fifth of a small network's step
+        # ignore_index, because a masked sum of the samples' losses cost a fifth of a small network's step
         total = functional.cross_entropy(
             torch.where(mask[:, None], prediction, 0.0),  # NaN times no weight would be NaN
             torch.where(mask, target, IGNORED),

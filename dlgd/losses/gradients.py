@@ -1,4 +1,4 @@
-"""Losses for maps of which the slopes matter: of sea surface height, geostrophic currents and their vorticity."""
+"""Losses for maps whose slopes matter: those of sea surface height are geostrophic currents and their vorticity."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dlgd.core.errors import Refusal
 from dlgd.core.specs import MapSpec
 from dlgd.losses.pointwise import check_numbers
 
-LEAST = 1e-3  # below the weight of any cell, of up to 2,000 days: what nothing is divided by
+LEAST = 1e-3  # the divisor where nothing counts; below the weight of any cell, in windows of up to 2,000 days
 
 
 class Gradients(Loss):
@@ -20,13 +20,14 @@ class Gradients(Loss):
 
     Derivatives are per cell: by Sobel's differences (x - 1 to x + 1, smoothed across), and by the 5-point Laplacian.
     Of sea surface height they are those of currents and vorticity, up to g / f and g / f^2, where cells are as high as
-    wide. A cell's derivatives count where all 3 x 3 cells round it do, so that no value on land or beyond the boundary
-    enters.
-
-    day_weights: "triangular", of maps of several days, weighs day t by 1 - |t - middle| / (middle + 1); or "equal".
-
-    That of the code 4dvarnet-starter has gradients = 1000 / 50 on cells of 1/20 degree, and compares the lengths of
+    wide. A cell's derivatives count where all 3 x 3 cells around it do, so that no value on land or beyond the boundary
+    enters. The code 4dvarnet-starter has gradients = 1000 / 50 on cells of 1/20 degree, and compares the lengths of
     gradients.
+
+    gradients: weight of the squared gradients, in squared cells, 0 or more; 0 leaves them out.
+    laplacian: weight of the squared Laplacians, in cells to the power of 4, 0 or more; 0 leaves them out.
+    day_weights: "triangular" weighs day t of maps of several days by 1 - |t - middle| / (middle + 1), because the
+    middle day is the one that is scored; "equal" weighs all days alike.
     """
 
     def __init__(self, *, spec: Spec, gradients: float, laplacian: float, day_weights: str) -> None:
@@ -65,7 +66,7 @@ def triangle(days: int, *, like: Tensor) -> Tensor:
 
 
 def weighted_mean(x: Tensor, weight: Tensor) -> Tensor:
-    """Zero, with zero gradient, where nothing has a weight."""
+    """Return the mean; zero, with zero gradient, where nothing has a weight."""
     return (weight * x).sum() / weight.sum().clamp(min=LEAST)
 
 

@@ -1,6 +1,6 @@
 """Negative logarithms of the likelihood of the target, given the prediction, in nats per cell.
 
-Only of these does a sum with other nats, such as those of a code, make sense: `likelihood` is true of them.
+They can be added to other nats, such as those of a code: `likelihood` is true of them, and of no other loss.
 `probabilities` is true where predictions must lie between 0 and 1.
 """
 
@@ -15,14 +15,14 @@ from dlgd.core.contract import Loss, Spec
 from dlgd.core.errors import Refusal
 from dlgd.losses.pointwise import check_numbers, masked_mean
 
-LEAST = 1e-7  # probability that a cell is given; 1 - LEAST still differs from 1 in float32
+LEAST = 1e-7  # smallest probability of a cell; 1 - LEAST still differs from 1 in float32
 
 
 class Bernoulli(Loss):
     """Each cell is 1 with the predicted probability, else 0, independently of the others.
 
-    Of a grey target between 0 and 1 it is the mean over the two (a cross-entropy, no likelihood any more): lowest where
-    the prediction is the target, but not zero there. Predictions are cut to [LEAST, 1 - LEAST].
+    For a grey target between 0 and 1 it is the mean over black and white (a cross-entropy, no longer a likelihood): it
+    is lowest where the prediction is the target, but not zero there. Predictions are cut to [LEAST, 1 - LEAST].
     """
 
     likelihood, probabilities = True, True
@@ -48,8 +48,11 @@ class Bernoulli(Loss):
 
 
 class Gaussian(Loss):
-    """Each cell is the predicted number plus normal noise of standard deviation `std`, in units of the scaled target,
-    independently of the others."""
+    """Each cell is the predicted number plus normal noise, independently of the others.
+
+    std: standard deviation of the noise, in units of the scaled target, above 0. In a variational auto-encoder it sets
+    how much the loss counts beside the divergence of the codes.
+    """
 
     likelihood = True
 

@@ -9,7 +9,8 @@ from dlgd.losses.pointwise import mse
 
 
 def natural(*, spec: Spec) -> Loss:
-    """Cross-entropy of labels; Bernoulli likelihood of new samples between 0 and 1; else the mean squared error."""
+    """Return the cross-entropy for labels, the Bernoulli likelihood for new samples between 0 and 1, else the mean
+    squared error."""
     if spec.kind == "label":
         return CrossEntropy(spec=spec, label_smoothing=0.0)
     if spec.kind == "generated" and spec.bounds == (0.0, 1.0):

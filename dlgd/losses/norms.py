@@ -17,8 +17,10 @@ FLOOR = 1e-6  # of |eps|, far below what a network reaches: a root has no gradie
 class RelativeNorms(Loss):
     """Sum over p in `powers` of E[|eps|^p]^(1/p), eps = (prediction^2 - target^2) / target^2 of the physical target.
 
-    p = 1 is the score eps_mean and p = 2 the score RMSE(eps); the larger p, the more the largest errors count.
     All terms have the size of an error, so that none needs a weight.
+
+    powers: the numbers p, each from 1 to 6. p = 1 is the score eps_mean and p = 2 the score RMSE(eps); the larger p,
+    the more the largest errors count. Beyond 6, the floor under a root is below the smallest float32.
     """
 
     def __init__(self, *, spec: Spec, powers: Sequence[float]) -> None:

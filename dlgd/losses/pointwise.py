@@ -1,7 +1,7 @@
-"""Losses that compare cell by cell: the mean over the cells of the mask, and nothing else counts.
+"""Losses that compare cell by cell: the mean over the cells of the mask; no other cell counts.
 
-What stands outside the mask is replaced before anything is computed from it, so that neither its value nor a
-NaN there can reach the loss or a gradient.
+Values outside the mask are replaced before anything is computed from them, so that neither a value nor a NaN there can
+reach the loss or a gradient.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from dlgd.core.errors import Refusal
 def masked_mean(
     function: Callable[[Tensor, Tensor], Tensor], prediction: Tensor, target: Tensor, mask: Tensor
 ) -> Tensor:
-    """Mean of function(prediction, target) over the mask; zero, with zero gradient, where the mask is empty."""
+    """Return the mean of function(prediction, target) over the mask; zero, with zero gradient, where it is empty."""
     kept = torch.where(mask, prediction, 0.0), torch.where(mask, target, 0.0)
     return torch.where(mask, function(*kept), 0.0).sum() / mask.sum().clamp(min=1)
 
 
 def check_numbers(name: str, spec: Spec) -> None:
-    """Refusal when loss=<name>, which compares numbers, meets labels."""
+    """Refuse labels, where loss=<name> compares numbers."""
     if spec.kind == "label":
         raise Refusal(f"loss={name} compares numbers but data={spec.name} gives labels: try loss=cross_entropy")
 
 
 def check_divisible(name: str, spec: Spec) -> None:
-    """Refusal when loss=<name>, which divides by the physical target, meets one that may be zero."""
+    """Refuse a physical target that may be zero, where loss=<name> divides by it."""
     if spec.bounds is not None and not spec.scaling.log:
         low, high = (spec.scaling.mean + spec.scaling.std * bound for bound in spec.bounds)
         if low <= 0 <= high:
@@ -56,17 +56,20 @@ class _Pointwise(Loss):
 
 
 def mse(*, spec: Spec) -> Loss:
-    """Mean squared error of the scaled target."""
+    """Return the mean squared error of the scaled target."""
     return _Pointwise(spec=spec, name="mse", function=lambda p, t: (p - t) ** 2)
 
 
 def mae(*, spec: Spec) -> Loss:
-    """Mean absolute error of the scaled target."""
+    """Return the mean absolute error of the scaled target."""
     return _Pointwise(spec=spec, name="mae", function=lambda p, t: (p - t).abs())
 
 
 def huber(*, spec: Spec, delta: float) -> Loss:
-    """Quadratic below `delta` (in units of the scaled target), linear above (Huber 1964)."""
+    """Return the loss of Huber 1964: quadratic in small errors, linear in large ones.
+
+    delta: the error at which it becomes linear, in units of the scaled target, above 0.
+    """
     checks.number("loss.delta", delta, above=0)
     return _Pointwise(
         spec=spec, name="huber", function=lambda p, t: functional.huber_loss(p, t, reduction="none", delta=delta)
@@ -74,9 +77,9 @@ def huber(*, spec: Spec, delta: float) -> Loss:
 
 
 def relative(*, spec: Spec, power: float) -> Loss:
-    """E[|eps|^power], eps = (prediction^2 - target^2) / target^2 of the physical target (Coulaud 2022, section 4).
+    """Return E[|eps|^power], eps = (prediction^2 - target^2) / target^2 of the physical target (Coulaud 2022, sec. 4).
 
-    With power 2 its square root is the score RMSE(eps).
+    power: 1 or more; with 2 the square root of the loss is the score RMSE(eps).
     """
     check_divisible("relative", spec)
     checks.number("loss.power", power, least=1, hint="below, a perfect prediction has no gradient")

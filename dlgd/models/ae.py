@@ -1,7 +1,7 @@
 """Auto-encoder: through a code of a few numbers and back (Hinton and Salakhutdinov 2006).
 
 Its linear form, trained with a squared error, spans the space of the first principal components (Baldi and Hornik
-1989). What it is asked for is up to the data: the sample itself, or the sample without noise or with no hole in it.
+1989). The data decide what it predicts: the sample itself, or the sample without noise or without a hole.
 """
 
 from __future__ import annotations
@@ -14,9 +14,14 @@ from dlgd.models import coders, kinds
 
 
 class AE(Network, Coder):
-    """`latent` numbers in the middle; form and width as `dlgd.models.coders` says.
+    """An encoder to a code of a few numbers, and a decoder from it. Predictions keep within the bounds of the data,
+    except those of the linear form.
 
-    Predictions keep within the bounds of the data, but for those of the linear form.
+    form: "dense", "convolutional" or "linear", see `dlgd.models.coders`.
+    latent: numbers in the code, 1 or more; few, so that the code must hold what matters.
+    width: size of the hidden layers, see `dlgd.models.coders.Style`.
+    activation: of the hidden layers, one of `basic_layers.ACTIVATIONS`.
+    normalization: of the hidden layers, "batch", "group" or "none".
     """
 
     def __init__(self, *, spec: Spec, form: str, latent: int, width: int, activation: str, normalization: str) -> None:
@@ -30,7 +35,7 @@ class AE(Network, Coder):
         self.decoder = coders.Decoder(style=style, inputs=latent, spec=spec)
 
     def check(self, loss: Loss) -> None:
-        """Refusal where the linear form meets a loss of probabilities."""
+        """Refuse a loss of probabilities for the linear form."""
         self.style.check(loss)
 
     def encode(self, samples: Tensor) -> Tensor:
@@ -46,5 +51,5 @@ class AE(Network, Coder):
         return Output(self.decode(self.encode(input)))
 
     def coder(self) -> Coder:
-        """Itself."""
+        """Returns itself."""
         return self

@@ -12,18 +12,26 @@ from dlgd.models.estimators import Stack
 
 
 class CNN(Stack):
-    """`layers` layers; all but the last are convolutions of `kernel` cells each way, with normalization and activation,
-    dropout after them.
+    """All layers but the last are convolutions, each with normalization and activation.
 
-    Of fields they have `width` channels, and the last is a convolution too. Each layer consumes kernel // 2 cells on
-    each side: halo = layers * (kernel // 2).
+    For fields, the last layer is a convolution too. Each layer consumes kernel // 2 cells on each side:
+    halo = layers * (kernel // 2).
 
-    Of labels they are padded with zeros. After the second and the fourth, the largest of 2 x 2 cells is taken; there
-    are width / 4, width / 2 and `width` channels at the three resolutions. The last layer is dense, on the mean over
-    the cells.
+    For labels, convolutions are padded with zeros. After the second and the fourth, the largest of 2 x 2 cells is
+    taken; there are width / 4, width / 2 and `width` channels at the three resolutions. The last layer is dense, on the
+    mean over the cells.
 
-    Of sequences a third each of them have width / 4, width / 2 and `width` channels, and the last layer is a
+    For sequences, a third each of the layers have width / 4, width / 2 and `width` channels, and the last layer is a
     convolution of 1 x 1.
+
+    layers: number of layers, 2 or more.
+    width: channels of the hidden layers; of labels and sequences, of the widest ones.
+    kernel: cells of a convolution each way, odd; of sequences, steps, and on a ring variables.
+    dropout: probability that a number is set to zero before the last layer, in training; from 0 to below 1.
+    activation: of the hidden layers, one of `basic_layers.ACTIVATIONS`.
+    normalization: of the hidden layers, "batch", "group" or "none".
+    predict_std: whether it predicts the standard deviations of its errors too, see `Estimator`; only where there are
+    observations.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """From whole samples to a few numbers, and back: the halves of auto-encoders, and the generator of a GAN.
 
-A `form` is "dense" (each cell has weights of its own), "convolutional" (halved again and again until 4 cells or fewer
-are left on the shorter side) or "linear" (one matrix, and nothing that bends). Any of them can be told the class of
-the sample, one-hot, beside the sample or its code.
+A `form` is "dense" (each cell has weights of its own), "convolutional" (the resolution is halved until 4 cells or fewer
+are left on the shorter side) or "linear" (one matrix, without activations). Each can read the class of the sample,
+one-hot, beside the sample or its code.
 """
 
 from __future__ import annotations
@@ -25,10 +25,13 @@ SMALLEST = 4  # cells on the shorter side that are not halved any more
 
 @dataclass(frozen=True)
 class Style:
-    """What an encoder and its decoder have in common.
+    """The options that an encoder and its decoder share.
 
-    width: channels of the convolutional form after the first halving, twice as many after each of the others; the
-    dense form has hidden layers of 16 times as many numbers, the other one's dense layers 8 times.
+    form: one of FORMS.
+    width: channels of the convolutional form after the first halving, 1 or more; after each other halving twice as many
+    as before. Hidden dense layers have 16 width numbers in the dense form, 8 width in the convolutional one.
+    activation: of the hidden layers, one of `basic_layers.ACTIVATIONS`; the linear form has none.
+    normalization: of the hidden layers, "batch", "group" or "none"; the linear form has none.
     """
 
     form: str
@@ -39,7 +42,7 @@ class Style:
     def __post_init__(self) -> None:
         checks.choice("model.form", self.form, FORMS)
         checks.whole_number("model.width", self.width, least=1)
-        # Here, because the linear form would not look at them.
+        # Checked here, because the linear form would not look at them.
         basic_layers.activation(self.activation)
         basic_layers.normalization(self.normalization, 8)
 
@@ -49,13 +52,13 @@ class Style:
         return {"norm": self.normalization, "act": self.activation}
 
     def check(self, loss: Loss) -> None:
-        """Refusal where the linear form meets a loss that wants probabilities, for which it has no bounds."""
+        """Refuse a loss of probabilities for the linear form, whose predictions have no bounds."""
         if self.form == "linear" and getattr(loss, "probabilities", False):
             raise Refusal("model.form=linear predicts any number but the loss wants probabilities: try loss=gaussian")
 
 
 def halvings(grid: Sequence[int]) -> list[tuple[int, ...]]:
-    """The sizes from the grid on, each half of the former and rounded up: (28, 28), (14, 14), (7, 7), (4, 4)."""
+    """Return the sizes from the grid on, each half of the last one, rounded up: (28, 28), (14, 14), (7, 7), (4, 4)."""
     sizes = [tuple(grid)]
     while min(sizes[-1]) > SMALLEST:
         sizes.append(tuple((size + 1) // 2 for size in sizes[-1]))
@@ -86,14 +89,14 @@ class Encoder(nn.Module):
             self.head = _two_layers(widths[-1] * math.prod(sizes[-1]) + classes, 8 * style.width, outputs, style)
 
     def forward(self, samples: Tensor, classes: Tensor | None = None) -> Tensor:
-        """In the units of the head: nothing bounds them."""
+        """Numbers without bounds."""
         return self.head(_beside(self.samples(samples), classes))
 
 
 class Decoder(nn.Module):
     """(B, inputs) and, where there are classes, (B, classes) -> (B, C_out, *grid), as the data's targets are.
 
-    What comes out keeps within the bounds of the data, but for the linear form.
+    Its output keeps within the bounds of the data, except that of the linear form.
     """
 
     def __init__(self, *, style: Style, inputs: int, spec: Spec, classes: int = 0) -> None:
@@ -147,7 +150,7 @@ def _two_layers(inputs: int, hidden: int, outputs: int, style: Style) -> nn.Sequ
 
 
 def _follow(numbers: int, style: Style) -> nn.Sequential:
-    """Normalization and activation of what a dense layer gave."""
+    """Return the normalization and the activation that follow a dense layer."""
     return nn.Sequential(
         basic_layers.normalization(style.normalization, numbers, cells=False), basic_layers.activation(style.activation)
     )

@@ -1,8 +1,9 @@
 """A U-Net of residual blocks (He et al. 2016; Ronneberger et al. 2015) for what a good first guess of maps misses.
 
-What optimal interpolation misses is as wide as a mesoscale eddy, many cells of a grid that resolves it: so all is done
-on cells of `coarsening` x `coarsening`, for a fraction of the work. Nothing is lost by it: the finer cells stand
-side by side in the channels, at the entry and at the exit (Shi et al. 2016, arXiv:1609.05158).
+What optimal interpolation misses is as wide as a mesoscale eddy, which covers many cells of a grid that resolves it. So
+the network works on coarse cells of `coarsening` x `coarsening` fine ones, which costs a fraction of the time. Nothing
+is lost: the fine cells of a coarse one are channels of the first layer's input and of the last layer's output (Shi et
+al. 2016, arXiv:1609.05158).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from dlgd.models import basic_layers, convolutions, kinds
 from dlgd.models.estimators import Estimator
 from dlgd.physics.mirrors import SIGNED, mirror, mirror_maps
 
-START = 0.1  # of the usual size of the last weights: a network that has learnt nothing answers about as it was told
+START = 0.1  # times the usual size of the last weights: before training, the answer is about the first guess
 
 
 class Block(nn.Module):
@@ -42,13 +43,21 @@ class Block(nn.Module):
 
 
 class Corrector(Estimator):
-    """`levels` halvings of the coarse cells, `width` channels more at each; one block at each on either way.
+    """One residual block at each resolution on the way down, and one on the way up.
 
-    Sees the first guesses, the observations less the first guesses there, and what the data say of the place. Zeros
-    stand beyond the boundary of what is given, which is `halo` cells away from what is predicted.
+    It reads the first guesses, the observations minus the first guesses there, and the data's channels of the place
+    (sea, coordinates). Convolutions find zeros beyond the boundary of the input.
 
-    mirrored: once it has learnt, it answers with the mean of what it says of four seas that quasi-geostrophic dynamics
-    cannot tell from one another (`augmentation=mirrored_seas`), each mirrored back: four times the work, less error.
+    levels: how often the coarse cells are halved, 1 or more; each is worth twice the reach.
+    width: channels at the first resolution, 1 or more; each of the next has `width` channels more.
+    coarsening: cells on each side of a coarse one, 1 or more; 2, because eddies are many cells wide.
+    activation: of the blocks, one of `basic_layers.ACTIVATIONS`.
+    normalization: of the blocks, "batch", "group" or "none".
+    halo: cells of context around what is predicted, 0 or more; 0 for whole maps, which have nothing around them.
+    predict_std: whether it predicts the standard deviations of its errors too, see `Estimator`.
+    mirrored: whether it answers, outside of training, with the mean over four seas that are mirror images of one
+    another and alike to quasi-geostrophic dynamics (`augmentation=mirrored_seas`), each answer mirrored back: four
+    times the work, less error.
     """
 
     def __init__(

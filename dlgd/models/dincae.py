@@ -21,10 +21,11 @@ REFINED = (0.3, 0.7)  # weights of the likelihoods of the two networks (DINCAE's
 
 
 class Halved(nn.Module):
-    """A convolution of 3 x 3 to the first of `filters`, rectified; means of 2 x 2 cells; the same with the other
-    filters; and the way back by a convolution to `outputs` channels.
+    """One level of the U-Net, with all coarser levels inside it.
 
-    Below full resolution (`skip`) that is rectified too, and the input is added to it.
+    A convolution of 3 x 3 leads to the first of `filters` channels, rectified; means over 2 x 2 cells go to the level
+    of the other filters; its answer is interpolated, and a convolution leads back to `outputs` channels. With `skip`,
+    below full resolution, this is rectified too, and the input is added.
     """
 
     def __init__(self, inputs: int, filters: Sequence[int], outputs: int, *, upsampling: str, skip: bool) -> None:
@@ -44,14 +45,20 @@ class Halved(nn.Module):
 
 
 class DINCAE(Estimator):
-    """Of each observation y it sees y / r and 1 / r, r = observation_std^2, zeros where there is none, and beside them
-    what the data say of the place (sea, coordinates); of the first guess nothing, unless `first_guess` says so.
+    """Its input holds, for each observation y, y / r and 1 / r with r = observation_std^2, zeros where there is no
+    observation, and the data's channels of the place (sea, coordinates). Convolutions find zeros beyond the boundary.
 
-    Of two channels a and b for each day, 1 / variance = exp(b), b held between LOWEST and HIGHEST, and the estimate is
-    a variance: what many uncertain observations say is weighed as the best linear estimate weighs it.
+    Its output holds two channels a and b for each day: 1 / variance = exp(b), with b held between LOWEST and HIGHEST,
+    and the estimate is a times the variance. So observations are weighed as the best linear estimate weighs them.
 
-    refinement: a second network sees the first one's two channels too; both learn, with the weights REFINED, and the
-    second one answers. Zeros stand around what is given, whose boundary is `halo` cells away from what is predicted.
+    filters: channels at full resolution and after each halving but the last, whole numbers of 1 or more.
+    observation_std: standard deviation of the error of an observation, in units of the scaled target, above 0; it sets
+    how large the input is.
+    first_guess: whether the input holds the first guesses too; the published network has none.
+    refinement: whether a second network reads the first one's two channels too, and answers; both learn, with the
+    weights REFINED.
+    upsampling: how the way back interpolates, "nearest" or "bilinear".
+    halo: cells of context around what is predicted, 0 or more.
     """
 
     def __init__(
@@ -96,7 +103,7 @@ class DINCAE(Estimator):
         return [convolutions.crop(answer[..., :rows, :columns], self.halo) for answer in found]
 
     def body(self, input: Tensor) -> Tensor:
-        """Those of the last network."""
+        """Return the channels a and b of the last network."""
         return self.answers(input)[-1]
 
     def with_std(self, input: Tensor) -> tuple[Tensor, Tensor]:
@@ -104,7 +111,7 @@ class DINCAE(Estimator):
         return moments(self.body(input))
 
     def objectives(self, batch: Batch, loss: Loss) -> Iterator[tuple[str, Tensor, dict[str, Tensor]]]:
-        """The likelihood of the target; the loss is but one of the parts."""
+        """Minimize minus the log likelihood of the target; the loss is only recorded."""
         found = [moments(answer) for answer in self.answers(batch.input)]
         values = [estimators.negative_log_likelihood(*each, batch) for each in found]
         weights = REFINED if len(values) > 1 else (1.0,)

@@ -1,4 +1,4 @@
-"""How real do samples look? A network that answers with one number for each, and penalties that keep it smooth."""
+"""The discriminator, which gives one number to each sample, the larger the more real; and penalties on its gradient."""
 
 from __future__ import annotations
 
@@ -16,11 +16,16 @@ Critic = Callable[[Tensor, Tensor | None], Tensor]  # (B, C, Y, X), one-hot (B, 
 
 
 class Discriminator(nn.Module):
-    """Convolutions of stride 2, `width` channels after the first and twice as many after each of the others, then a
-    dense layer; no normalization, with which a penalty on the gradient of single samples would make no sense.
+    """Convolutions of stride 2, then a dense layer. There is no normalization, with which a penalty on the gradient of
+    single samples would make no sense.
 
-    Where there are classes, a vector learned for each is projected on the last features (Miyato and Koyama 2018).
-    spectral_norm: of all its matrices, the largest singular value is kept at 1 (Miyato et al. 2018).
+    Where there are classes, the features are projected on a vector learned for each (Miyato and Koyama 2018).
+
+    channels, grid: of the samples.
+    classes: number of classes; 0 where it does not read them.
+    width: channels after the first convolution; after each of the others twice as many as before.
+    activation: of the convolutions, one of `basic_layers.ACTIVATIONS`.
+    spectral_norm: whether the largest singular value of each matrix is kept at 1 (Miyato et al. 2018).
     """
 
     def __init__(
@@ -39,7 +44,7 @@ class Discriminator(nn.Module):
         self.of_class = bounded(nn.Linear(classes, numbers, bias=False)) if classes else None
 
     def forward(self, samples: Tensor, classes: Tensor | None = None) -> Tensor:
-        """(B, C, Y, X), one-hot (B, classes) -> (B,), the more the more real."""
+        """(B, C, Y, X), one-hot (B, classes) -> (B,), the larger the more real."""
         features = self.features(samples)
         score = self.last(features)[:, 0]
         if self.of_class is None:
@@ -48,7 +53,7 @@ class Discriminator(nn.Module):
 
 
 def slope(critic: Critic, samples: Tensor, classes: Tensor | None) -> Tensor:
-    """Length of the gradient with respect to each sample, squared, (B,)."""
+    """Return the squared length of the gradient with respect to each sample, (B,)."""
     samples = samples.detach().requires_grad_()
     (gradient,) = torch.autograd.grad(critic(samples, classes).sum(), samples, create_graph=True)
     return basic_layers.at_least_float32(gradient).flatten(1).square().sum(dim=1)

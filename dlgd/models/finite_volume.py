@@ -1,7 +1,7 @@
-"""A network made like a finite-volume scheme: cells exchange messages through their faces, and a coast lets none pass.
+"""A network built like a finite-volume scheme: cells exchange messages through their faces, and none passes a coast.
 
-Where the data say which faces are open and how strong the coupling through them is, messages are weighted by
-it, so that the network need not learn what a coast is. Otherwise all faces are alike.
+Where the data give the open faces and the coupling through them, messages are weighted by it, so that the network need
+not learn what a coast is. Otherwise all faces are alike.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ OPEN, COUPLING = ("open_i", "open_j"), ("log_coupling_i", "log_coupling_j")  # c
 
 
 class Transmissivity(nn.Module):
-    """How much of each message passes a face: open * sigmoid(slope * log_coupling + offset), both learned."""
+    """The share of each message that passes a face: open * sigmoid(slope * log_coupling + offset), where slope and
+    offset are learned."""
 
     def __init__(self, channels: tuple[str, ...], messages: int) -> None:
         super().__init__()
@@ -35,8 +36,8 @@ class Transmissivity(nn.Module):
 
 
 class Exchange(nn.Module):
-    """Each cell sends `messages` numbers through each of its four faces, and makes something of its own state and
-    of what has arrived. One cell fewer on each side."""
+    """Each cell sends `messages` numbers through each of its four faces, and computes a new state from its own one and
+    from what arrives. The result has one cell fewer on each side."""
 
     def __init__(self, *, width: int, messages: int, normalization: str) -> None:
         super().__init__()
@@ -63,9 +64,15 @@ class Exchange(nn.Module):
 
 
 class FiniteVolume(Network):
-    """A 3 x 3 convolution, `layers` exchanges with a skip over each pair, and two layers within the cell.
+    """A 3 x 3 convolution, exchanges of messages with a skip over each pair, and two layers within the cell.
 
-    Each exchange consumes one cell on each side: halo = layers + 1.
+    The convolution and each exchange consume one cell on each side: halo = layers + 1.
+
+    layers: number of exchanges, even, 2 or more; each lets a cell hear of cells that are one cell further away.
+    width: numbers in the state of a cell, 1 or more.
+    messages: numbers that a cell sends through each face, 1 or more.
+    activation: of the exchanges, one of `basic_layers.ACTIVATIONS`.
+    normalization: of the first layer and of the exchanges, "batch", "group" or "none".
     """
 
     def __init__(

@@ -1,5 +1,5 @@
-"""Interpolation by a prior: a fixed point of "what is observed, and elsewhere Phi of it", a few iterations of which are
-trained as one network (Fablet et al. 2020)."""
+"""Interpolation by a prior Phi: the answer is a fixed point of x -> "the observations, and elsewhere Phi(x)". A few
+iterations towards it are trained as one network (Fablet et al. 2020)."""
 
 from __future__ import annotations
 
@@ -14,11 +14,15 @@ from dlgd.models import kinds, priors
 
 
 class FixedPoint(Network):
-    """From the first guess x, `iterations` times x <- m y + (1 - m) Phi(x), with observations y where m = 1; the answer
-    is Phi(x).
+    """From the first guess x, it repeats x <- m y + (1 - m) Phi(x), with observations y where m = 1; the answer is
+    Phi(x).
 
-    prior: Phi, "unet" (`priors.TwoScale`) or "cnn", with `width` and `kernel`. prior_weight: of what Phi changes in the
-    answer and in the truth, added to the loss in training.
+    prior: Phi, "unet" (`priors.TwoScale`) or "cnn" (`priors.three_convolutions`).
+    width: channels of the prior, 1 or more.
+    kernel: steps, and on a ring variables, of the prior's convolutions; odd.
+    iterations: how often the step is repeated, 1 or more.
+    prior_weight: weight in the loss, 0 or more, of the mean square of what Phi changes in the answer and in the truth;
+    it makes Phi a prior that leaves the truth as it is.
     """
 
     def __init__(
@@ -40,6 +44,6 @@ class FixedPoint(Network):
         return Output(self.prior(x))
 
     def objectives(self, batch: Batch, loss: Loss) -> Iterator[tuple[str, Tensor, dict[str, Tensor]]]:
-        """The loss and the cost of the prior."""
+        """Minimize the loss and the cost of the prior."""
         answer = self(batch.input).prediction
         yield "network", *priors.objective(self.prior, [answer], batch, loss, self.prior_weight)

@@ -1,7 +1,7 @@
-"""What networks that forecast have in common: states, what stands around a variable, and the way from step to step.
+"""What networks that forecast have in common: states, the neighbours of a variable, and the way from step to step.
 
-States here are (B, C, X) or (B, T, C, X), X the ring. On a ring all variables are alike and see the `kernel` nearest of
-them, which is a convolution; where X = 1, a network sees all C variables at once.
+States here are (B, C, X) or (B, T, C, X), X the ring. On a ring all variables are alike, and each reads the `kernel`
+nearest ones, which is a convolution; where X = 1, a network reads all C variables at once.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from dlgd.core.contract import Network, Output, Spec
 from dlgd.core.specs import SequenceSpec
 from dlgd.models import basic_layers, convolutions, kinds
 
-# The change of a scaled state in one step of the data is of this size: networks give it in this unit, so that what they
-# give is near 1, and a new network starts near persistence.
+# The change of a scaled state in one step of the data is of this size. Networks answer in this unit, so that answers
+# are near 1, and a network starts near persistence.
 CHANGE = 0.1
 
 
 class Forecaster(Network):
-    """A network that continues sequences: `continued` says how."""
+    """A network that continues sequences; `continued` is its way to do so."""
 
     def __init__(self, *, name: str, spec: Spec) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class Forecaster(Network):
 
 
 def around(states: Tensor, width: int) -> Tensor:
-    """(..., C, X) -> (..., X, C width): of each place on the ring, the variables of the `width` nearest places.
+    """(..., C, X) -> (..., X, C width): for each place on the ring, the variables of the `width` nearest places.
 
     A dense layer after it is a convolution over the ring.
     """
@@ -53,7 +53,7 @@ def around(states: Tensor, width: int) -> Tensor:
 
 
 def dense_layers(inputs: int, hidden: int, layers: int, outputs: int, *, activation: str) -> nn.Sequential:
-    """`layers` hidden ones of `hidden` numbers, each with the activation behind it, and a last one."""
+    """Return `layers` hidden dense layers of `hidden` numbers, each followed by the activation, and a last one."""
     checks.whole_number("model.hidden", hidden, least=1)
     checks.whole_number("model.layers", layers, least=1)
     sizes = [inputs, *[hidden] * layers]

@@ -1,4 +1,4 @@
-"""4DVarNet (Fablet et al. 2021): a variational cost of which the prior, and the way down, are learned.
+"""4DVarNet (Fablet et al. 2021): a variational cost whose prior is learned, and a learned way down its gradient.
 
 Of sequences the state is (B, C, T, X), C the variables; of maps (B, days, Y, X).
 """
@@ -25,15 +25,18 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def uncompiled(function: F) -> F:
-    """Leave a function out of torch.compile. PyTorch's own decorator does not tell that the signature stays."""
+    """Leave a function out of torch.compile. The annotations of PyTorch's own decorator would lose its signature."""
     return cast("F", torch.compiler.disable(function))
 
 
 class Solver(nn.Module):
-    """A convolutional LSTM (Shi et al. 2015), 3 x 3, that reads gradients and remembers `hidden` numbers, from which a
-    convolution of 1 x 1 makes the change of the state. dropout: of the gradient.
+    """A convolutional LSTM (Shi et al. 2015), 3 x 3, that reads gradients; from its memory a convolution of 1 x 1 makes
+    the change of the state.
 
-    cells: of maps, those each way of which it sees means; its change is then interpolated between them.
+    channels, ring: of the state; ring 0 for maps.
+    hidden: numbers that it remembers at each place.
+    dropout: probability that a number of the gradient is set to zero, in training.
+    cells: of maps, it reads means over `cells` x `cells` cells; its change is then interpolated between them.
     """
 
     def __init__(self, *, channels: int, ring: int, hidden: int, dropout: float, cells: int) -> None:
@@ -45,7 +48,7 @@ class Solver(nn.Module):
         self.last = nn.Conv2d(hidden, channels, 1, bias=False)
 
     def forward(self, gradient: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
-        """(B, C, T, X) and what was remembered (B, hidden, T, X), None at first -> the same; of maps, of means."""
+        """(B, C, T, X) and the memory, twice (B, hidden, T, X) or None at first -> the change, and the next memory."""
         rows, columns = gradient.shape[2:]
         if self.cells > 1:
             gradient = functional.avg_pool2d(gradient, self.cells, ceil_mode=True)
@@ -66,23 +69,30 @@ class Solver(nn.Module):
 class FourDVarNet(Network):
     """From the first guess, `steps` times x <- x - Solver(gradient of the cost / its first size) / steps.
 
-    The cost is sum_c a_c^2 |m (x - y)|^2 + b_c^2 |x - Phi(x)|^2 over the channels c, a and b learned. The size is the
-    root mean square, of each sample.
+    The cost is sum_c a_c^2 |m (x - y)|^2 + b_c^2 |x - Phi(x)|^2 over the channels c, where a and b are learned. The
+    size is the root mean square of each sample.
 
-    descent: rate of a plain descent beside that, descent k / steps times the gradient in step k. prior_cells,
-    solver_cells: of maps, those each way of whose means prior and solver make what they make; the answer still has all
-    cells.
+    The state of maps is all days of the window; the data's channels of the place (sea, coordinates) are not used, and
+    convolutions find zeros beyond the boundary of the input. The authors' code for sea surface height
+    (4dvarnet-starter) divides the solver's change in step k by k instead, and passes the answer through Phi once more
+    outside of training.
 
-    prior: Phi, "unet" (`priors.TwoScale`) or "cnn", with `width` and `kernel`, or "ode", the true equations.
-    repeats: of all steps; each starts where the one before it ended, and has a loss of its own, but they are trained
-    as if they knew nothing of one another. prior_weight: of what Phi changes in the answer and in the truth, added to
-    the loss in training. recompute: keep no more than the state between steps for the way back, and compute the rest
-    again: the same weights from less memory and more time.
-
-    Maps keep their size with zeros around what is given, whose boundary is `halo` cells away from what is predicted.
-    The state is all days of the window; what the data say of the place (sea, coordinates) is not looked at. The
-    authors' code for sea surface height (4dvarnet-starter) divides the solver's change in step k by k instead, and
-    passes the answer through Phi once more when it is not trained.
+    prior: Phi, "unet" (`priors.TwoScale`), "cnn" (`priors.three_convolutions`) or "ode", the true equations.
+    width: channels of the prior, 1 or more; "ode" has none.
+    kernel: steps, and on a ring variables, of the prior's convolutions, odd; those of maps have 3 x 3 cells.
+    hidden: numbers that the solver remembers at each place, 1 or more.
+    dropout: probability that a number of the gradient is set to zero before the solver, in training; from 0 to below 1.
+    steps: steps of the solver, 1 or more.
+    repeats: how often all steps are repeated, 1 or more. Each repeat starts where the one before ended and has a loss
+    of its own; no gradient passes from one to the other.
+    prior_weight: weight in the loss, 0 or more, of the mean square of what Phi changes in the answer and in the truth.
+    halo: of maps, cells of context around what is predicted, 0 or more.
+    descent: rate of a plain descent beside the learned one, 0 or more: step k also subtracts descent k / steps times
+    the gradient.
+    prior_cells, solver_cells: of maps, the prior and the solver work on means over so many cells each way, 1 or more,
+    which are then interpolated; coarser is faster, and the answer has all cells in any case.
+    recompute: whether training keeps only the states between steps, and computes the rest again on the way back: the
+    same weights from less memory and more time.
     """
 
     def __init__(
@@ -128,7 +138,7 @@ class FourDVarNet(Network):
         self.halo, self.descent, self.recompute = halo if maps else 0, descent, recompute
 
     def use_scaling(self, scaling: Scaling) -> None:
-        """That of the data, which they know once they are prepared."""
+        """Take the scaling of the data, which is known once they are prepared."""
         if isinstance(self.prior, priors.Equations):
             self.prior.use_scaling(scaling)
 
@@ -138,27 +148,30 @@ class FourDVarNet(Network):
         return Output(self.estimates(input)[-1])
 
     def objectives(self, batch: Batch, loss: Loss) -> Iterator[tuple[str, Tensor, dict[str, Tensor]]]:
-        """The loss of each repeat and the cost of the prior."""
+        """Minimize the loss of each repeat and the cost of the prior."""
         yield "network", *priors.objective(self.prior, self.estimates(batch.input), batch, loss, self.prior_weight)
 
     def cost(self, x: Tensor, observations: Tensor, flags: Tensor) -> Tensor:
-        """The variational cost of each sample, (B,); all arguments have the shape of the state."""
+        """Return the variational cost of each sample, (B,); all arguments have the shape of the state."""
         departure = self.observation_weight * flags * (x - observations)
         residual = self.prior_weights * (x - self.prior(x))
         return (departure.square() + residual.square()).sum(dim=(1, 2, 3))
 
     def gradient(self, x: Tensor, observations: Tensor, flags: Tensor, *, differentiable: bool) -> Tensor:
-        """Of the cost with respect to x, in its shape. Wants autograd to be on; differentiable: itself by autograd."""
+        """Return the gradient of the cost with respect to x, in its shape; autograd must be on.
+
+        differentiable: whether autograd can differentiate the gradient itself.
+        """
         x = x if x.requires_grad else x.detach().requires_grad_()
         (gradient,) = torch.autograd.grad(self.cost(x, observations, flags).sum(), x, create_graph=differentiable)
         return gradient
 
     @uncompiled
     def estimates(self, input: Tensor) -> list[Tensor]:
-        """What `forward` is given -> what it gives, after each of the repeats."""
+        """The input of `forward` -> its answer, after each of the repeats."""
         learning = torch.is_grad_enabled()
         step = partial(checkpoint, self.step, use_reentrant=False) if self.recompute and learning else self.step
-        # The cost's gradient is needed even where nobody asks for that of the answer; then no graph is kept.
+        # The gradient of the cost is needed even where that of the answer is not; then no graph is kept.
         with torch.inference_mode(False), torch.enable_grad():
             x, observations, flags = (input[:, channels].clone() for channels in self.groups)
             memory: Memory = None
@@ -182,7 +195,7 @@ class FourDVarNet(Network):
         flags: Tensor,
         learning: bool,
     ) -> tuple[Tensor, Tensor, Memory]:
-        """The state after step `number`, the first gradient's size, and what the solver remembers."""
+        """Return the state after step `number`, the first gradient's size, and the solver's memory."""
         gradient = self.gradient(x, observations, flags, differentiable=learning)
         with torch.set_grad_enabled(learning):
             size = root_mean_square(gradient) if size is None else size
@@ -194,5 +207,5 @@ class FourDVarNet(Network):
 
 
 def root_mean_square(x: Tensor) -> Tensor:
-    """Of each sample, (B, ...) of four dimensions -> (B, 1, 1, 1); never zero."""
+    """Return that of each sample, (B, ...) of four dimensions -> (B, 1, 1, 1); never zero."""
     return (x.square().mean(dim=(1, 2, 3), keepdim=True) + 1e-20).sqrt()

@@ -1,5 +1,5 @@
-"""Generative adversarial network (Goodfellow et al. 2014): one player makes samples, the other tells them from real
-ones."""
+"""Generative adversarial network (Goodfellow et al. 2014): the generator makes samples, and the discriminator learns to
+distinguish them from real ones."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from dlgd.models import basic_layers, coders, discriminators, kinds
 
 
 def non_saturating(real: Tensor, made: Tensor) -> Tensor:
-    """Cross-entropy of "real or made?", of which D gives the logarithm of the odds (Goodfellow et al. 2014)."""
+    """Return the cross-entropy of "real or made?"; D gives the logarithm of the odds (Goodfellow et al. 2014)."""
     return softplus(-real).mean() + softplus(made).mean()
 
 
 def wasserstein(real: Tensor, made: Tensor) -> Tensor:
-    """The negative distance between the distributions, if D has slope 1 at most (Arjovsky et al. 2017)."""
+    """Return minus the distance between the distributions, if D has slope 1 at most (Arjovsky et al. 2017)."""
     return made.mean() - real.mean()
 
 
 def hinge(real: Tensor, made: Tensor) -> Tensor:
-    """D need not be surer than 1 either way (Lim and Ye 2017)."""
+    """Return the hinge loss, which asks of D no answer beyond 1 or -1 (Lim and Ye 2017)."""
     return relu(1 - real).mean() + relu(1 + made).mean()
 
 
@@ -34,11 +34,21 @@ OBJECTIVES = {"non_saturating": non_saturating, "wasserstein": wasserstein, "hin
 
 
 class GAN(Network):
-    """The generator decodes `latent` numbers drawn from the standard normal distribution, as the convolutional form of
-    `dlgd.models.coders` does; the discriminator has the same `width`. With `conditional`, both are told the class.
+    """The generator decodes numbers drawn from the standard normal distribution, as the convolutional form of
+    `dlgd.models.coders` does.
 
-    gradient_penalty: its weight; for slopes of 1 between real and made samples if the objective is wasserstein, for
-    none at real samples otherwise. critic_steps: of the discriminator, with new draws, for each of the generator.
+    latent: numbers that are drawn for a sample, 1 or more.
+    width: channels of both players at half the resolution, 1 or more, and twice as many after each other halving.
+    conditional: whether both players read the class.
+    objective: of the discriminator, one of OBJECTIVES.
+    gradient_penalty: weight, 0 or more, of a penalty on the discriminator's gradient: with objective=wasserstein it
+    asks for a length of 1 between real and made samples (10 is usual), else for 0 at real samples.
+    spectral_norm: whether the largest singular value of each matrix of the discriminator is kept at 1; with
+    objective=wasserstein this bounds the slope where there is no penalty.
+    critic_steps: steps of the discriminator, with new draws, for each step of the generator, 1 or more; 5 is usual with
+    objective=wasserstein.
+    activation: of both players, one of `basic_layers.ACTIVATIONS`.
+    normalization: of the generator, "batch", "group" or "none"; the discriminator has none.
     """
 
     def __init__(
@@ -82,7 +92,7 @@ class GAN(Network):
         )
 
     def players(self) -> dict[str, nn.Module]:
-        """Each with an optimizer of its own."""
+        """Return the two parts; each has an optimizer of its own."""
         return {"discriminator": self.discriminator, "generator": self.generator}
 
     def forward(self, input: Tensor) -> Output:
@@ -91,36 +101,36 @@ class GAN(Network):
         return Output(self.generator(codes, self._classes(input)))
 
     def objectives(self, batch: Batch, loss: Loss) -> Iterator[tuple[str, Tensor, dict[str, Tensor]]]:
-        """The discriminator's turns, then the generator's, who meets it as it is then. The loss is left out: there is
-        nothing that a new sample should be near to.
+        """Minimize the discriminator's objective `critic_steps` times, then that of the generator, which meets the
+        discriminator as it then is. The loss is left out: there is nothing that a new sample should be near to.
 
-        Parts: d_real and d_fake, the mean answers for real and made samples, as probabilities of being real where the
-        objective is non_saturating.
+        Terms: d_real and d_fake, the mean answers for real and made samples, which are probabilities of being real
+        where the objective is non_saturating; penalty, where there is one.
         """
         real, classes = batch.target, self._classes(batch.input)
         for _ in range(self.critic_steps):
             with torch.no_grad():
                 made = self(batch.input).prediction
             yield "discriminator", *self._discriminate(real, made, classes)
-        score = self._judge(self(batch.input).prediction, classes)
+        score = self._critic(self(batch.input).prediction, classes)
         fooled = softplus(-score) if self.objective == "non_saturating" else -score
         yield "generator", fooled.mean(), {}
 
     def _discriminate(self, real: Tensor, made: Tensor, classes: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
-        on_real, on_made = self._judge(real, classes), self._judge(made, classes)
+        on_real, on_made = self._critic(real, classes), self._critic(made, classes)
         total = OBJECTIVES[self.objective](on_real, on_made)
         answer = torch.sigmoid if self.objective == "non_saturating" else nn.Identity()
         terms = {"d_real": answer(on_real.detach()).mean(), "d_fake": answer(on_made.detach()).mean()}
         if self.gradient_penalty > 0:
             if self.objective == "wasserstein":
-                penalty = discriminators.unit_slope_penalty(self._judge, real, made, classes)
+                penalty = discriminators.unit_slope_penalty(self._critic, real, made, classes)
             else:
-                penalty = discriminators.zero_slope_penalty(self._judge, real, classes)
+                penalty = discriminators.zero_slope_penalty(self._critic, real, classes)
             total = total + self.gradient_penalty * penalty
             terms["penalty"] = penalty.detach()
         return total, terms
 
-    def _judge(self, samples: Tensor, classes: Tensor | None) -> Tensor:
+    def _critic(self, samples: Tensor, classes: Tensor | None) -> Tensor:
         return basic_layers.at_least_float32(self.discriminator(samples, classes))
 
     def _classes(self, input: Tensor) -> Tensor | None:

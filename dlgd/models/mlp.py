@@ -14,9 +14,14 @@ from dlgd.models.estimators import Stack
 
 
 class MLP(Stack):
-    """A dense layer of each size, with normalization, activation and dropout, and a last one of the answer's size.
+    """Dense layers with normalization, activation and dropout, and a last one of the answer's size.
 
-    Each cell of a sample has weights of its own: samples must come whole.
+    Each cell of a sample has weights of its own, so samples must come whole.
+
+    sizes: numbers in each hidden layer, whole numbers of 1 or more.
+    dropout: probability that a number is set to zero after each hidden layer, in training; from 0 to below 1.
+    activation: of the hidden layers, one of `basic_layers.ACTIVATIONS`.
+    normalization: of the hidden layers, "batch", "group" or "none".
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """Networks that are the right-hand side of a differential equation, which an integrator steps forward (Chen et al.
 2018; for Lorenz's systems Fablet et al. 2018).
 
-Time is that of the data, states are scaled. An integrator of order 4 finds equations where one of order 1 finds what
-makes up for its own error.
+Time is that of the data, states are scaled. With an integrator of order 4 training finds equations; with one of order 1
+it finds a right-hand side that corrects the integrator's own error.
 """
 
 from __future__ import annotations
@@ -22,8 +22,11 @@ from dlgd.physics.integrators import SCHEMES, Dynamics, trajectory
 
 
 class ODENetwork(Forecaster):
-    """Steps `dynamics`, in scaled units, forward from the last known state: `substeps` steps of a scheme, "euler" or
-    "rk4", for each step of the data."""
+    """Steps `dynamics`, in scaled units, forward from the last known state.
+
+    scheme: one of `dlgd.physics.integrators.SCHEMES`, "euler" (order 1) or "rk4" (order 4).
+    substeps: steps of the scheme for each step of the data, 1 or more.
+    """
 
     dynamics: Dynamics
 
@@ -51,8 +54,8 @@ class ODENetwork(Forecaster):
 class Learned(nn.Module, Dynamics):
     """A right-hand side (..., size) of states (..., size), size = C X.
 
-    `cells` makes of what stands around each place on the ring, (..., X, C kernel), its tendencies (..., X, C), in
-    `CHANGE` per step of the data.
+    `cells` maps the neighbours of each place on the ring, (..., X, C kernel), to its tendencies (..., X, C), in units
+    of `CHANGE` per step of the data.
     """
 
     def __init__(self, cells: nn.Module, *, shape: tuple[int, int], dt: float, kernel: int) -> None:
@@ -67,7 +70,14 @@ class Learned(nn.Module, Dynamics):
 
 
 class NeuralODE(ODENetwork):
-    """The right-hand side is a perceptron with `layers` hidden layers of `hidden` numbers."""
+    """The right-hand side is a perceptron.
+
+    hidden: numbers in each hidden layer, 1 or more.
+    layers: hidden layers, 1 or more.
+    kernel: on a ring, the nearest variables that each one reads, odd; without a ring each reads all.
+    activation: of the hidden layers, one of `basic_layers.ACTIVATIONS`.
+    scheme, substeps: the integrator and its steps, see `ODENetwork`.
+    """
 
     def __init__(
         self, *, spec: Spec, hidden: int, layers: int, kernel: int, activation: str, scheme: str, substeps: int
@@ -79,8 +89,13 @@ class NeuralODE(ODENetwork):
 
 
 class BilinearODE(ODENetwork):
-    """The right-hand side is D (A x + a + B x * C x), with `hidden` products (the bilinear network of Fablet et al.
-    2018): polynomials of degree two, to which those of Lorenz's systems belong."""
+    """The right-hand side is D (A x + a + B x * C x), the bilinear network of Fablet et al. 2018: polynomials of degree
+    two, among them those of Lorenz's systems.
+
+    hidden: number of products, the rows of A, B and C, 1 or more.
+    kernel: on a ring, the nearest variables that each one reads, odd; without a ring each reads all.
+    scheme, substeps: the integrator and its steps, see `ODENetwork`.
+    """
 
     def __init__(self, *, spec: Spec, hidden: int, kernel: int, scheme: str, substeps: int) -> None:
         super().__init__(name="bilinear_ode", spec=spec, scheme=scheme, substeps=substeps)
@@ -90,7 +105,7 @@ class BilinearODE(ODENetwork):
 
 
 class Bilinear(nn.Module):
-    """D (A x + a + B x * C x) of the last axis."""
+    """D (A x + a + B x * C x) on the last axis."""
 
     def __init__(self, inputs: int, hidden: int, outputs: int) -> None:
         super().__init__()
@@ -105,7 +120,11 @@ class Bilinear(nn.Module):
 
 
 class LorenzODE(ODENetwork):
-    """The right-hand side is the true one; its parameters are learned, and start at `factor` times the truth."""
+    """The right-hand side is the true one, with parameters that are learned.
+
+    factor: the parameters start at this multiple of the truth; not 1, so that there is something to find.
+    scheme, substeps: the integrator and its steps, see `ODENetwork`.
+    """
 
     def __init__(self, *, spec: Spec, factor: float, scheme: str, substeps: int) -> None:
         super().__init__(name="lorenz_ode", spec=spec, scheme=scheme, substeps=substeps)
@@ -113,7 +132,7 @@ class LorenzODE(ODENetwork):
         self.dynamics = Scaled(dynamics, spec.scaling, factor)
 
     def use_scaling(self, scaling: Scaling) -> None:
-        """That of the data, which they know once they are prepared."""
+        """Take the scaling of the data, which is known once they are prepared."""
         assert isinstance(self.dynamics, Scaled)
         self.dynamics.use_scaling(scaling)
 
@@ -154,7 +173,7 @@ class Scaled(nn.Module, Dynamics):
         self.std.fill_(scaling.std)
 
     def equations(self) -> Dynamics:
-        """With the parameters as they are now."""
+        """Return the equations with the parameters as they are now."""
         learned = {name: factor * getattr(self.physical, name) for name, factor in self.factors.items()}
         if not learned:
             return self.physical

@@ -1,4 +1,4 @@
-"""A residual network whose places are segments of a window, not single steps: it assimilates."""
+"""A residual network for assimilation, whose places are segments of a window instead of single steps."""
 
 from __future__ import annotations
 
@@ -37,9 +37,16 @@ class Block(nn.Module):
 
 
 class OverlappingSegments(Estimator):
-    """A dense layer from all channels of the `segment` steps of a segment to `width` numbers, `layers` blocks, and a
-    dense layer back. What lies between two observations is drawn at once, from what is known on a coarse axis: of
-    observations at every eighth step, segments of 8 do an eighth of the work of a network of single steps.
+    """A dense layer from all channels and steps of a segment to its numbers, residual blocks, and a dense layer back.
+
+    All steps between two observations are estimated at once, on a coarse axis of time: with observations at every
+    eighth step, segments of 8 do an eighth of the work of a network of single steps.
+
+    segment: steps in a segment, 1 or more; best as many as from one observation to the next.
+    width: numbers for each segment, 1 or more.
+    layers: residual blocks, 1 or more.
+    kernel: nearest segments, and on a ring variables, that a block reads; odd.
+    predict_std: whether it predicts the standard deviations of its errors too, see `Estimator`.
     """
 
     def __init__(self, *, spec: Spec, segment: int, width: int, layers: int, kernel: int, predict_std: bool) -> None:
@@ -66,5 +73,5 @@ class OverlappingSegments(Estimator):
 
 
 def shifts(kernel: int) -> range:
-    """Those of the `kernel` nearest places, an even number of which reaches further back: -1, 0, 1 of three."""
+    """Return the shifts to the `kernel` nearest places, such as -1, 0, 1; an even number reaches further back."""
     return range(-(kernel // 2), kernel - kernel // 2)

@@ -24,12 +24,12 @@ MAP_KERNEL = 3  # cells each way, of the convolutions of maps
 
 
 class TwoScale(nn.Module):
-    """Bilinear auto-encoder at two scales: of the window, and of means over 4 steps, or 4 x 4 cells. No layer has a
+    """A bilinear auto-encoder at two scales: of the window, and of means over 4 steps, or 4 x 4 cells. No layer has a
     bias.
 
-    Each scale: a convolution of `kernel` to 2 width channels, rectified, 1 x 1 to width, and then, side by side, a
-    linear map and the product of two. Coarse maps return by bilinear interpolation, which leaves no steps that a
-    gradient of the sea surface would show.
+    Each scale has a convolution of `kernel` to 2 width channels, rectified, one of 1 x 1 to width, and then, side by
+    side, a linear map and the product of two. Coarse maps return by bilinear interpolation, which leaves no steps that
+    a gradient of the sea surface would show.
     """
 
     def __init__(self, *, channels: int, ring: int, width: int, kernel: int) -> None:
@@ -48,7 +48,7 @@ class TwoScale(nn.Module):
 
 
 def raised(inputs: int, outputs: int, times: tuple[int, int]) -> nn.Module:
-    """From coarse steps, or maps, to fine ones."""
+    """Return the way from coarse steps, or cells, to fine ones."""
     if times[1] == 1:
         return nn.ConvTranspose2d(inputs, outputs, times, stride=times, bias=False)
     return nn.Sequential(nn.Conv2d(inputs, outputs, 1, bias=False), nn.Upsample(scale_factor=times, mode="bilinear"))
@@ -73,7 +73,7 @@ class BilinearScale(nn.Module):
 
 
 class OfMeans(nn.Module):
-    """What `inner` says of means over `cells` x `cells` cells of maps, interpolated between them."""
+    """The answer of `inner` to means over `cells` x `cells` cells of maps, interpolated between them."""
 
     def __init__(self, inner: nn.Module, cells: int) -> None:
         super().__init__()
@@ -87,7 +87,7 @@ class OfMeans(nn.Module):
 
 
 def three_convolutions(*, channels: int, ring: int, width: int, kernel: int) -> nn.Module:
-    """Three convolutions to width, 2 width and 4 width channels, rectified, and one of 1 x 1 back to the channels."""
+    """Return convolutions to width, 2 width and 4 width channels, rectified, and one of 1 x 1 back to the channels."""
     sizes = [channels, width, 2 * width, 4 * width]
     layers: list[nn.Module] = []
     for a, b in zip(sizes[:-1], sizes[1:], strict=True):
@@ -96,7 +96,7 @@ def three_convolutions(*, channels: int, ring: int, width: int, kernel: int) -> 
 
 
 class Equations(nn.Module):
-    """Each state is what the true equations make of the one before it, by one step of RK4; the first is itself."""
+    """Each state follows from the one before it by one step of RK4 with the true equations; the first one stays."""
 
     def __init__(self, spec: Spec) -> None:
         super().__init__()
@@ -105,13 +105,13 @@ class Equations(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, T, X), any T."""
-        with torch.autocast(x.device.type, enabled=False):  # which would lose how little a step changes a state
+        with torch.autocast(x.device.type, enabled=False):  # bfloat16 would lose the small change of a step
             states = basic_layers.at_least_float32(x).transpose(1, 2)
             advanced = advance(self.dynamics, states[:, :-1].flatten(2), self.dt).unflatten(2, states.shape[2:])
             return torch.cat([states[:, :1], advanced], dim=1).transpose(1, 2)
 
     def use_scaling(self, scaling: Scaling) -> None:
-        """That of the data, which they know once they are prepared."""
+        """Take the scaling of the data, which is known once they are prepared."""
         self.dynamics.use_scaling(scaling)
 
 
@@ -119,7 +119,10 @@ PRIORS = {"unet": TwoScale, "cnn": three_convolutions}
 
 
 def prior(name: str, *, spec: Spec, width: int, kernel: int, choices: Sequence[str]) -> nn.Module:
-    """By name: "unet", "cnn" or "ode", if it is among the choices. kernel: of sequences; that of maps is MAP_KERNEL."""
+    """Return a prior by its name, "unet", "cnn" or "ode", if it is among the choices.
+
+    width: channels. kernel: of sequences; that of maps is MAP_KERNEL.
+    """
     checks.choice("model.prior", name, choices)
     checks.whole_number("model.width", width, least=1)
     convolutions.odd_kernel(kernel)
@@ -133,9 +136,8 @@ def prior(name: str, *, spec: Spec, width: int, kernel: int, choices: Sequence[s
 def objective(
     prior: nn.Module, estimates: Sequence[Tensor], batch: Batch, loss: Loss, weight: float
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """What to minimize: of each estimate the loss and weight / 2 (E |x - Phi(x)|^2 + that of the truth), summed.
-
-    The parts are those of the last estimate.
+    """Return what to minimize, and its terms: the sum over all estimates of the loss and weight / 2 (E |x - Phi(x)|^2 +
+    the same of the truth). The terms are those of the last estimate.
     """
     truth = torch.where(batch.mask, batch.target, 0.0)
     cost_of_truth = (prior(truth) - truth).square().mean()

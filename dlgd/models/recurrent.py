@@ -1,5 +1,5 @@
-"""Networks with a memory: a cell that reads the known states and then its own forecasts, and one that reads a window of
-observations both ways."""
+"""Networks with a memory: a cell that reads the known states and then its own forecasts, and a network that reads a
+window of observations forward and backward."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ Memory = Tensor | tuple[Tensor, Tensor] | None
 
 
 class Recurrent(Forecaster):
-    """The cell reads a state and keeps `hidden` numbers, from which a dense layer makes the change to the next state.
+    """A cell reads a state and updates its memory, from which a dense layer makes the change to the next state. On a
+    ring each place has a memory of its own.
 
-    On a ring each place has a memory of its own, and its cell reads the `kernel` nearest variables.
+    hidden: numbers in the memory, 1 or more.
+    kernel: on a ring, the nearest variables that each cell reads, odd; without a ring a cell reads all.
     """
 
     def __init__(
@@ -48,22 +50,27 @@ class Recurrent(Forecaster):
 
 
 class LSTM(Recurrent):
-    """With long short-term memory (Hochreiter and Schmidhuber 1997)."""
+    """The cell has long short-term memory (Hochreiter and Schmidhuber 1997). hidden, kernel: see `Recurrent`."""
 
     def __init__(self, *, spec: Spec, hidden: int, kernel: int) -> None:
         super().__init__(name="lstm", cell=nn.LSTMCell, spec=spec, hidden=hidden, kernel=kernel)
 
 
 class GRU(Recurrent):
-    """With gated recurrent units (Cho et al. 2014)."""
+    """The cell has gated recurrent units (Cho et al. 2014). hidden, kernel: see `Recurrent`."""
 
     def __init__(self, *, spec: Spec, hidden: int, kernel: int) -> None:
         super().__init__(name="gru", cell=nn.GRUCell, spec=spec, hidden=hidden, kernel=kernel)
 
 
 class BiLSTM(Estimator):
-    """Assimilates a window: `layers` layers of LSTMs of `hidden` numbers, one forward and one backward in time (Graves
-    and Schmidhuber 2005), and a dense layer. On a ring each place has its own, which read the `kernel` nearest places.
+    """Assimilates a window by layers of two LSTMs, one forward and one backward in time (Graves and Schmidhuber 2005),
+    and a dense layer. On a ring each place has a memory of its own.
+
+    hidden: numbers in the memory of each LSTM, 1 or more.
+    layers: layers of two LSTMs, 1 or more.
+    kernel: on a ring, the nearest places that each one reads, odd; without a ring each reads all.
+    predict_std: whether it predicts the standard deviations of its errors too, see `Estimator`.
     """
 
     def __init__(self, *, spec: Spec, hidden: int, layers: int, kernel: int, predict_std: bool) -> None:

@@ -1,4 +1,4 @@
-"""Residual perceptron: each state is the one before it plus what dense layers make of the known states before it."""
+"""Residual perceptron: each state is the one before it plus a change that dense layers compute from the last states."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from dlgd.models.forecasts import CHANGE, Forecaster, around, dense_layers
 
 
 class ResidualMLP(Forecaster):
-    """x_(t+1) = x_t + f(x_t, x_(t-1), ...), again and again, of as many states as the data give.
+    """x_(t+1) = x_t + f(x_t, x_(t-1), ...), again and again; f reads as many states as the data give at first.
 
-    f has `layers` hidden layers of `hidden` numbers, and on a ring sees the `kernel` nearest variables.
+    hidden: numbers in each hidden layer of f, 1 or more.
+    layers: hidden layers of f, 1 or more.
+    kernel: on a ring, the nearest variables that f reads, odd; without a ring it reads all.
+    activation: of the hidden layers, one of `basic_layers.ACTIVATIONS`.
     """
 
     def __init__(self, *, spec: Spec, hidden: int, layers: int, kernel: int, activation: str) -> None:

@@ -1,5 +1,5 @@
-"""Convolutional network with skip connections over pairs of layers: of fields without padding (Coulaud 2022, section
-4), of labels in three resolutions (He et al. 2016), of sequences with padding in time."""
+"""Convolutional network with skip connections over pairs of layers: for fields without padding (Coulaud 2022, section
+4), for labels in three resolutions (He et al. 2016), for sequences with padding in time."""
 
 from __future__ import annotations
 
@@ -53,17 +53,24 @@ class PlainBlock(nn.Sequential):
 
 
 class ResNet(Stack):
-    """A layer, blocks of two layers with a skip over them, and a last layer; of `kernel` cells each way.
+    """A layer, blocks of two layers with a skip over them, and a last layer.
 
-    `skip` is "addition", "concatenation" or "none".
+    For fields there are (layers - 2) / 2 blocks, without padding, and the last layer is a convolution too. Each layer
+    consumes kernel // 2 cells on each side: halo = layers * (kernel // 2). Sequences have the same layers, but keep
+    their size.
 
-    Of fields there are (layers - 2) / 2 blocks of `width` channels, without padding, and the last layer is a
-    convolution too. Each layer consumes kernel // 2 cells on each side: halo = layers * (kernel // 2). The same of
-    sequences, but that they keep their size.
-
-    Of labels there are (layers - 4) / 2 blocks, padded with zeros, shared among three resolutions of width / 4,
+    For labels there are (layers - 4) / 2 blocks, padded with zeros, shared among three resolutions of width / 4,
     width / 2 and `width` channels: the largest of 2 x 2 cells and a layer lead from one to the next. The last layer is
     dense, on the mean over the cells.
+
+    layers: number of layers, even, 4 or more.
+    width: channels of the hidden layers; of labels, at a quarter of the resolution.
+    skip: how a block's input reaches its output: "addition", "concatenation" (beside it) or "none", for comparison.
+    kernel: cells of a convolution each way, odd; of sequences, steps, and on a ring variables.
+    activation: of the hidden layers, one of `basic_layers.ACTIVATIONS`.
+    normalization: of the hidden layers, "batch", "group" or "none".
+    predict_std: whether it predicts the standard deviations of its errors too, see `Estimator`; only where there are
+    observations.
     """
 
     def __init__(
@@ -107,7 +114,7 @@ class ResNet(Stack):
 def _append_blocks(
     modules: list[nn.Module], count: int, skip: str, *, width: int, frame: Frame, activation: str, normalization: str
 ) -> int:
-    """Add `count` blocks behind a layer of `width` channels; returns the number of channels then."""
+    """Add `count` blocks behind a layer of `width` channels, and return how many channels the last one gives."""
     style = {"width": width, "frame": frame, "activation": activation, "normalization": normalization}
     channels = width
     for _ in range(count):

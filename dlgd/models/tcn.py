@@ -12,11 +12,14 @@ from dlgd.models.forecasts import CHANGE, Forecaster
 
 
 class TCN(Forecaster):
-    """`layers` convolutions of `width` channels and `kernel` steps, 1, 2, 4, ... steps apart, and a last one of 1 x 1
-    that makes the change to the next state of the 1 + (kernel - 1) (2^layers - 1) last ones.
+    """Convolutions over steps that stand 1, 2, 4, ... apart, and a last one of 1 x 1. Together they make the change to
+    the next state from the last 1 + (kernel - 1) (2^layers - 1) states; where fewer are known, the first one is
+    repeated.
 
-    Where fewer are known, the first of them stands for those before it. On a ring the convolutions go over the `kernel`
-    nearest variables too.
+    layers: convolutions but the last, 1 or more.
+    width: channels of each of them, 1 or more.
+    kernel: steps of a convolution, and on a ring the nearest variables; odd.
+    activation: of the convolutions, one of `basic_layers.ACTIVATIONS`.
     """
 
     def __init__(self, *, spec: Spec, layers: int, width: int, kernel: int, activation: str) -> None:

@@ -1,4 +1,4 @@
-"""U-Net (Ronneberger et al. 2015) of fields of any size, to which the data's halo gives context, and of sequences."""
+"""U-Net (Ronneberger et al. 2015) for fields of any size, with the data's halo as context, and for sequences."""
 
 from __future__ import annotations
 
@@ -13,13 +13,19 @@ from dlgd.models.estimators import Estimator
 
 
 class UNet(Estimator):
-    """`levels` halvings; `width` channels at full resolution, doubled at each level; two convolutions each.
+    """Two convolutions at each resolution on the way down, and two on the way up.
 
-    Of fields, convolutions repeat the outermost cells of what they are given, whose boundary is `halo` cells away
-    from what is predicted; sizes are completed in the same way to a multiple of 2^levels.
+    For fields, convolutions repeat the outermost cells of their input beyond its boundary; sizes are completed in the
+    same way to a multiple of 2^levels. For sequences, only time is halved, so that all variables on the ring are alike;
+    zeros stand beyond the window, and there is no halo.
 
-    Of sequences, time alone is halved, so that all variables on the ring are alike; beyond the window stand zeros,
-    and there is no halo.
+    levels: halvings of the resolution, 1 or more.
+    width: channels at full resolution, 1 or more; they double at each halving.
+    activation: of the convolutions, one of `basic_layers.ACTIVATIONS`.
+    normalization: of the convolutions, "batch", "group" or "none".
+    halo: of fields, cells of context around what is predicted, 0 or more.
+    predict_std: whether it predicts the standard deviations of its errors too, see `Estimator`; only where there are
+    observations.
     """
 
     def __init__(

@@ -18,13 +18,20 @@ from dlgd.models import basic_layers, coders, kinds
 
 
 class VAE(Network, Coder):
-    """`latent` numbers in the middle; form and width as `dlgd.models.coders` says.
+    """An encoder to the distribution of a code, and a decoder from codes.
 
-    Asked for fields it encodes what it is given. Asked for new samples it learns by encoding those of the batch, and
-    decodes codes drawn from the prior; with `conditional`, encoder and decoder are told the class.
+    For fields, it encodes the input. For new samples, it learns by encoding those of the batch, and answers by decoding
+    codes that are drawn from the prior.
 
-    beta: weight of the term kl (Higgins et al. 2017). With 1, loss and kl are the negative evidence lower bound, in
-    nats per cell. samples: draws for the scores, which are those of beta = 1.
+    form: "dense", "convolutional" or "linear", see `dlgd.models.coders`.
+    latent: numbers in the code, 1 or more.
+    width: size of the hidden layers, see `dlgd.models.coders.Style`.
+    beta: weight of the term kl, 0 or more (Higgins et al. 2017). With 1, loss and kl are the negative evidence lower
+    bound, in nats per cell.
+    samples: draws of codes for the scores negative_elbo and negative_iwae, 1 or more; both hold for beta = 1.
+    conditional: whether encoder and decoder read the class; only for new samples.
+    activation: of the hidden layers, one of `basic_layers.ACTIVATIONS`.
+    normalization: of the hidden layers, "batch", "group" or "none".
     """
 
     scores_given = (
@@ -64,13 +71,13 @@ class VAE(Network, Coder):
         self.decoder = coders.Decoder(style=style, inputs=latent, spec=spec, classes=classes)
 
     def check(self, loss: Loss) -> None:
-        """Refusal where the loss is no likelihood, or one that does not fit the linear form."""
+        """Refuse a loss that is no likelihood, or that does not fit the linear form."""
         if not getattr(loss, "likelihood", False):
             raise Refusal("model=vae needs a likelihood, which this loss is not: try loss=bernoulli or loss=gaussian")
         self.style.check(loss)
 
     def posterior(self, samples: Tensor, classes: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Means and logarithms of the variances of the codes, each (B, latent)."""
+        """Return the means and the logarithms of the variances of the codes, (B, latent) each."""
         mean, log_variance = basic_layers.at_least_float32(self.encoder(samples, classes)).chunk(2, dim=1)
         return mean, log_variance
 
@@ -79,23 +86,23 @@ class VAE(Network, Coder):
         return self.posterior(samples)[0]
 
     def decode(self, codes: Tensor, classes: Tensor | None = None) -> Tensor:
-        """(B, latent) -> (B, C_out, Y, X): the means of what the loss takes the cells to be drawn from."""
+        """(B, latent) -> (B, C_out, Y, X): the means of the distributions that the loss assumes for the cells."""
         return self.decoder(codes, classes)
 
     def coder(self) -> Coder | None:
-        """Itself, unless it must be told the class."""
+        """Returns itself, unless it reads the class too."""
         return None if self.conditional else self
 
     def forward(self, input: Tensor) -> Output:
-        """Of fields, (B, C_in, Y, X) -> (B, C_out, Y, X), from drawn codes in training and from mean ones afterwards.
-        One-hot classes (B, classes) -> new samples."""
+        """Fields: (B, C_in, Y, X) -> (B, C_out, Y, X), from drawn codes in training and from mean ones afterwards.
+        New samples: one-hot classes (B, classes) -> (B, C_out, Y, X)."""
         if not self.generates:
             return self._through(input, None)
         codes = torch.randn(len(input), self.size, device=input.device, dtype=input.dtype)
         return Output(self.decode(codes, input if self.conditional else None))
 
     def objectives(self, batch: Batch, loss: Loss) -> Iterator[tuple[str, Tensor, dict[str, Tensor]]]:
-        """The negative evidence lower bound, in nats per cell."""
+        """Minimize the negative evidence lower bound, in nats per cell."""
         self.check(loss)
         output = self._through(*self._seen(batch))
         value, terms = loss(prediction=output.prediction, target=batch.target, mask=batch.mask)
@@ -103,8 +110,8 @@ class VAE(Network, Coder):
         yield "network", value + kl, terms | {"kl": kl.detach()}
 
     def scores(self, batch: Batch, loss: Loss) -> dict[str, Tensor]:
-        """Upper bounds of the negative log likelihood of a sample in nats: of the evidence lower bound, and of the
-        importance-weighted one (Burda et al. 2016, equation 8), which is tighter."""
+        """Return upper bounds of the negative log likelihood of a sample in nats: from the evidence lower bound, and
+        from the importance-weighted one (Burda et al. 2016, equation 8), which is tighter."""
         self.check(loss)
         samples, classes = self._seen(batch)
         mean, log_variance = self.posterior(samples, classes)
@@ -122,7 +129,7 @@ class VAE(Network, Coder):
         return {"negative_elbo": -elbo.mean(), "negative_iwae": -iwae.mean()}
 
     def _seen(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
-        """What is encoded, and the classes where they count."""
+        """Return what is encoded, and the classes where they count."""
         if not self.generates:
             return batch.input, None
         return batch.target, batch.input if self.conditional else None
@@ -136,6 +143,6 @@ class VAE(Network, Coder):
 
 
 def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """Of the standard normal distribution from those of the codes, (B, latent) -> (B,), in nats (Kingma and Welling
-    2014, appendix B)."""
+    """Return the divergence of the codes' distributions from the standard normal one, (B, latent) -> (B,), in nats
+    (Kingma and Welling 2014, appendix B)."""
     return 0.5 * (mean**2 + torch.exp(log_variance) - log_variance - 1).sum(dim=1)

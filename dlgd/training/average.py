@@ -15,8 +15,10 @@ class MovingAverage:
     """average = decay * average + (1 - decay) * weights after every step, buffers included.
 
     Over the first steps the decay is (1 + step) / (10 + step) if that is smaller, so that the random
-    weights of the beginning are soon forgotten (as TensorFlow's ExponentialMovingAverage has it). Unlike
+    weights of the beginning are soon forgotten (as in TensorFlow's ExponentialMovingAverage). Unlike
     PyTorch's AveragedModel it counts no steps of its own: nothing to save, nothing for a GPU to wait for.
+
+    decay: share of the average that stays at each step, such as 0.999 for about the last 1,000 steps.
     """
 
     def __init__(self, network: Network, decay: float) -> None:

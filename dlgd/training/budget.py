@@ -28,13 +28,13 @@ class Budget:
     steps_per_epoch: float  # optimizer steps, so batches per epoch over batches per step
 
     def moment(self, *, step: int, seconds: float) -> TrainingProgress:
-        """Where a training stands after so many steps and seconds."""
+        """Return where a training stands after so many steps and seconds."""
         spent = [(step, self.steps), (step, self._steps_of_epochs()), (seconds, self._seconds())]
         progress = max(done / limit for done, limit in spent if limit is not None)
         return TrainingProgress(step=step, epoch=step / self.steps_per_epoch, progress=min(1.0, progress))
 
     def seconds_left(self, *, step: int, seconds: float, seconds_per_step: float) -> float:
-        """Until the limit that will be reached first, at the present pace."""
+        """Return the seconds until the first limit will be reached, at the present pace."""
         left = [
             (limit - step) * seconds_per_step for limit in (self.steps, self._steps_of_epochs()) if limit is not None
         ]

@@ -1,4 +1,4 @@
-"""A training on disk: tensors and plain containers in one file, complete or absent."""
+"""A training on disk: tensors and plain containers in one file, which is complete or absent."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ class Checkpoint:
 
 
 def last_path(folder: Path) -> Path:
-    """The newest checkpoint of a run folder: the one to resume from."""
+    """Return the path of a run folder's newest checkpoint: the one to resume from."""
     return folder / "checkpoints" / "last.pt"
 
 
 def best_path(folder: Path, criterion: str) -> Path:
-    """The checkpoint of a run folder with the best validation score of this name: the one to evaluate."""
+    """Return the path of a run folder's checkpoint with the best validation score of this name: the one to evaluate."""
     return folder / "checkpoints" / f"best_{criterion}.pt"
 
 
@@ -65,7 +65,7 @@ def capture(
     state: State,
     config: Mapping[str, Any],
 ) -> Checkpoint:
-    """The training as it stands. Nothing is copied: save it before the next step."""
+    """Return the training as it stands. Nothing is copied: save it before the next step."""
     return Checkpoint(
         weights=dict(network.state_dict()),
         averaged=None if average is None else dict(average.state_dict()),
@@ -82,7 +82,7 @@ def capture(
 def save(checkpoint: Checkpoint, path: Path) -> None:
     """Write the file beside its place, then move it there, so that an interruption leaves the former one.
 
-    Raises Refusal where the disk does not take it; the former file is then untouched.
+    Raises Refusal where it cannot be written; the former file is then untouched.
     """
     content = {f.name: getattr(checkpoint, f.name) for f in fields(checkpoint) if f.name != "path"}
     content |= {
@@ -97,8 +97,8 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
             partial.write_bytes(in_memory.getbuffer())
     except OSError as error:
         raise Refusal(
-            f"{path} could not be written ({error.strerror}) and is as it was before: make room or another folder, "
-            "and resume from it."
+            f"{path} could not be written ({error.strerror}) and is as it was before: free some space or choose another "
+            "folder, and resume from it."
         ) from error
 
 
@@ -113,10 +113,10 @@ def load(path: Path) -> Checkpoint:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()  # torch.load does not look at the checksums
     except (zipfile.BadZipFile, EOFError) as error:
-        raise Refusal(f"{path} is truncated or is no checkpoint: use another one, such as a best_*.pt.") from error
+        raise Refusal(f"{path} is truncated or is not a checkpoint: use another one, such as a best_*.pt.") from error
     if damaged is not None:
         raise Refusal(f"{path} is damaged (in {damaged}): use another checkpoint, such as a best_*.pt.")
-    foreign = f"{path} is no dlgd checkpoint: give one that dlgd.train wrote."
+    foreign = f"{path} is not a checkpoint of dlgd: give one that dlgd.train wrote."
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError) as error:
@@ -167,7 +167,7 @@ def _named(kinds: Mapping[str, str]) -> str:
 
 
 def _first_difference(*, expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str | None:
-    """In words, or None where names and shapes are the same."""
+    """Return the first difference in words, or None where names and shapes are the same."""
     for name, tensor in expected.items():
         if name not in found:
             return f"it lacks {name}"

@@ -13,7 +13,7 @@ from dlgd.core.threads import cores
 
 
 def choose(name: str = "auto") -> torch.device:
-    """ "auto" is the GPU where there is one, else the CPU; otherwise a device as PyTorch names it.
+    """Return the device of a name: "auto" is the GPU where there is one, else the CPU; others are PyTorch's names.
 
     Raises Refusal where the device is unknown or absent.
     """
@@ -40,7 +40,7 @@ def check_method_device(device: str) -> None:
 
 
 def describe(device: torch.device) -> str:
-    """The device and its model, in words for the log."""
+    """Return the device and its model, in words for the log."""
     if device.type == "cuda":
         properties = torch.cuda.get_device_properties(device)
         return f"{device}: {properties.name}, {properties.total_memory / 2**30:.0f} GiB"
@@ -48,7 +48,7 @@ def describe(device: torch.device) -> str:
 
 
 def _processor() -> str:
-    """The CPU's model as Linux tells it, else what Python knows of it."""
+    """Return the CPU's model as Linux gives it, else as Python knows it."""
     information = Path("/proc/cpuinfo")
     if information.exists():
         for line in information.read_text().splitlines():

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, noted and obeyed between two steps."""
+"""Ctrl-C and SIGTERM, noted at once and obeyed between two steps."""
 
 from __future__ import annotations
 

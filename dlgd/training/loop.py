@@ -29,7 +29,7 @@ from dlgd.training.seeding import seed_step, step_rng
 
 log = logging.getLogger(__name__)
 
-PlayerLoss = tuple[str, Tensor, dict[str, Tensor]]  # what Network.objectives yields: player, total, parts
+PlayerLoss = tuple[str, Tensor, dict[str, Tensor]]  # what Network.objectives yields: player, total, terms
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,10 +64,15 @@ def fit(
 ) -> Result:
     """Train a network until its budget is spent, its patience is out, or a signal asks to stop.
 
-    optimizers: one for each of `network.players()`, by name. config: plain values, kept in the checkpoints.
-    criteria: those that `options.criteria` names, each with its direction; `patience` is that of the first.
-    should_stop: asked after each validation whether to stop there, with its scores and whether the first criterion is
-    better than ever before; the status is then "KILLED".
+    It is longer than other functions, so that the whole training can be read here from top to bottom.
+
+    optimizers: one for each of `network.players()`, by name.
+    criteria: the scores that `options.criteria` names; `patience` counts for the first one.
+    config: plain values, kept in the checkpoints.
+    resume: a checkpoint to continue from.
+    should_stop: called after each validation with its scores and with whether the first criterion is better than ever
+    before. Where it returns true the training stops with the status "KILLED".
+
     Writes checkpoints/last.pt and, for each criterion, checkpoints/best_<criterion>.pt in the folder. On a CPU, a
     resumed training gives bit for bit the weights of an uninterrupted one, unless the learning rate follows a budget in
     minutes.
@@ -102,7 +107,7 @@ def fit(
             moment = run.moment()
             over = moment.progress >= 1
             if moment.step > run.state.validated and (over or moment.step % options.validate_every == 0):
-                seed_step(seed, moment.step)  # should the validation draw numbers, then the same ones always
+                seed_step(seed, moment.step)  # a validation that draws numbers draws the same ones in every run
                 with display.aside():
                     scores = run.validate(validate, moment=moment)
                     stopped = should_stop is not None and should_stop(scores, run.state.stale == 0)
@@ -149,15 +154,15 @@ def one_step(
     losses: RunningLoss,
     first: int,
 ) -> None:
-    """One step of each player's optimizer, on the mean gradient of the batches, numbered from `first`."""
+    """Make one step of each player's optimizer, with the mean gradient of the batches, numbered from `first`."""
     autocast = partial(torch.autocast, batches[0].input.device.type, torch.bfloat16, enabled=options.amp)
     rounds = [computed(network.objectives(batch, loss), autocast) for batch in batches]
-    for player, turns in player_by_player(rounds):
-        network.zero_grad(set_to_none=True)  # of all players: one's loss leaves gradients in the others too
-        for number, (_, total, terms) in enumerate(turns, first):
+    for player, player_losses in player_by_player(rounds):
+        network.zero_grad(set_to_none=True)  # of all players: the loss of one leaves gradients in the others too
+        for number, (_, total, terms) in enumerate(player_losses, first):
             losses.add(player=player, total=total, terms=terms, batch=number)
             (total / len(batches)).backward()
-        if options.l1 > 0 or options.clip_norm is not None:  # else not even the list is made: it takes time
+        if options.l1 > 0 or options.clip_norm is not None:  # making the list takes time
             weights = [weight for weight in network.players()[player].parameters() if weight.grad is not None]
             add_l1_gradient(weights, options.l1)
             if options.clip_norm is not None:
@@ -166,37 +171,37 @@ def one_step(
 
 
 def computed(objectives: Iterator[PlayerLoss], autocast: Callable[[], torch.autocast]) -> Iterator[PlayerLoss]:
-    """The same turns, with autocast on while the network computes and off while the loop goes backward."""
+    """Yield the same, with autocast on while the network computes and off while the loop goes backward."""
     while True:
         with autocast():
-            turn = next(objectives, None)
-        if turn is None:
+            player_loss = next(objectives, None)
+        if player_loss is None:
             return
-        yield turn
+        yield player_loss
 
 
 def player_by_player(rounds: Sequence[Iterator[PlayerLoss]]) -> Iterator[tuple[str, Iterator[PlayerLoss]]]:
-    """For each player in turn, its name and its objective on every batch.
+    """Yield each player's name and its losses on every batch, one player after the other.
 
-    Each objective is computed when it is asked for, so that one graph at a time is in memory.
+    Each loss is computed when it is asked for, so that one graph at a time is in memory.
     """
     leader, *others = rounds
-    for turn in leader:
-        yield turn[0], chain([turn], (next(other) for other in others))
+    for player_loss in leader:
+        yield player_loss[0], chain([player_loss], (next(other) for other in others))
     for other in others:
-        next(other, None)  # what follows a network's last yield, as for the leader
+        next(other, None)  # runs what follows a network's last yield, as for the leader
 
 
 def add_l1_gradient(weights: Sequence[Tensor], l1: float) -> None:
     """Add the gradient of l1 * sum |w| to the gradients that the weights have."""
     if l1 > 0:
         for weight in weights:
-            assert weight.grad is not None, "weights without a gradient are not given"
+            assert weight.grad is not None, "all weights given here have a gradient"
             weight.grad.add_(weight.detach().sign(), alpha=l1)
 
 
 def set_learning_rates(optimizers: Mapping[str, Optimizer], factor: float) -> None:
-    """Multiply the learning rates that the optimizers were made with."""
+    """Set the learning rates to the factor times those that the optimizers were made with."""
     for optimizer in optimizers.values():
         for group in optimizer.param_groups:
             group["lr"] = factor * group.setdefault("initial_lr", group["lr"])

@@ -13,23 +13,42 @@ from dlgd.training.budget import Budget
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Checked where they are made. Raises Refusal for a value of the wrong type or range."""
+    """Values are checked here: Refusal for one of the wrong type or range.
 
-    steps: int | None  # limits: the first one reached ends the training
+    steps, epochs, minutes: limits, above 0 or null for none, at least one of them a number; the first one that is
+    reached ends the training. Steps and epochs end a repeated training at the same step, minutes do not.
+    batch_size: samples in a batch, 1 or more.
+    accumulate: batches per optimizer step, 1 or more; all count alike, whatever their masks. The gradient is that of
+    larger batches, in the memory of one.
+    clip_norm: largest norm of the gradient over all weights of a player, above 0, or null for no limit; longer
+    gradients are shortened, so that one bad batch cannot ruin the weights.
+    l1: adds l1 * sum |w| over all weights to what is minimized, 0 or more.
+    ema_decay: decay of a moving average of the weights, between 0 and 1, such as 0.999; or null for none. The average
+    is then what is validated, kept as best and used afterwards.
+    patience: ends the training after so many validations without a new best of the first criterion, 1 or more, or null.
+    validate_every: steps between two validations, 1 or more.
+    log_every: steps between two records of the losses, 1 or more; a record makes the program wait for a GPU.
+    criteria: names of validation scores, each with a best checkpoint of its own.
+    checkpoint_minutes: minutes between two writings of last.pt, above 0; each validation writes it too.
+    amp: whether networks compute in bfloat16 where PyTorch's autocast thinks it safe: faster on a GPU.
+    compile: whether networks go through torch.compile: a minute of waiting, then faster steps.
+    """
+
+    steps: int | None
     epochs: float | None
     minutes: float | None
     batch_size: int
-    accumulate: int  # batches per optimizer step; each one counts the same, whatever its mask
-    clip_norm: float | None  # longest gradient, over all weights of a player
-    l1: float  # adds l1 * sum |w| to what is minimized, over all weights as weight_decay does
-    ema_decay: float | None  # moving average of the weights: validated, kept as best and used afterwards
-    patience: int | None  # validations without a new best of the first criterion
-    validate_every: int  # steps
-    log_every: int  # steps
-    criteria: Sequence[str]  # validation scores, each with a best checkpoint of its own
-    checkpoint_minutes: float  # between two writings of last.pt, besides those at validations
-    amp: bool  # bfloat16 where PyTorch's autocast thinks it safe
-    compile: bool  # torch.compile: a minute of waiting, then faster steps
+    accumulate: int
+    clip_norm: float | None
+    l1: float
+    ema_decay: float | None
+    patience: int | None
+    validate_every: int
+    log_every: int
+    criteria: Sequence[str]
+    checkpoint_minutes: float
+    amp: bool
+    compile: bool
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "accumulate", "validate_every", "log_every"):
@@ -48,7 +67,7 @@ class Options:
         self._check_criteria()
 
     def budget(self, *, steps_per_epoch: float) -> Budget:
-        """The limits, on data of so many optimizer steps per epoch."""
+        """Return the limits, for data of so many optimizer steps per epoch."""
         return Budget(steps=self.steps, epochs=self.epochs, minutes=self.minutes, steps_per_epoch=steps_per_epoch)
 
     def _check_criteria(self) -> None:

@@ -1,4 +1,4 @@
-"""What a person sees of a training: a bar on a terminal, elsewhere a line in the log now and then."""
+"""What a person sees of a training: a bar on a terminal; elsewhere a line in the log from time to time."""
 
 from __future__ import annotations
 
@@ -18,12 +18,15 @@ log = logging.getLogger(__name__)
 
 
 def in_words(scores: Mapping[str, float]) -> str:
-    """Such as loss 0.0123, eps_q 0.0456."""
+    """Return scores in words, such as "loss 0.0123, eps_q 0.0456"."""
     return ", ".join(f"{name} {value:.3g}" for name, value in scores.items())
 
 
 class Display:
-    """The bar or the lines, and the pace: samples per second, with what is done `aside` left out."""
+    """The bar or the lines, and the pace: samples per second, without the time spent `aside`.
+
+    terminal: whether to draw a bar; None draws it where standard error is a terminal.
+    """
 
     def __init__(self, *, terminal: bool | None = None) -> None:
         self.bar: Progress | None = None
@@ -53,14 +56,14 @@ class Display:
             self.bar.stop()
 
     def pace(self, samples: int) -> float:
-        """Samples per second since this was last asked."""
+        """Return the samples per second since the last call."""
         now = time.monotonic()
         seconds = now - self.began - self.aside_seconds
         self.began, self.aside_seconds = now, 0.0
         return samples / max(seconds, 1e-9)
 
     def show(self, *, moment: TrainingProgress, losses: Mapping[str, float], pace: float, seconds_left: float) -> None:
-        """The state of a training, on the bar or, every half minute, in the log."""
+        """Show the state of a training, on the bar or, every half minute, in the log."""
         words = (
             f"step {moment.step}, epoch {moment.epoch:.1f}, {in_words(losses)}, {pace:.3g} samples/s, "
             f"{duration(seconds_left)} left"

@@ -69,7 +69,7 @@ class Run:
         return self.first_seconds + time.monotonic() - self.started
 
     def moment(self) -> TrainingProgress:
-        """Where the training stands now."""
+        """Return where the training stands now."""
         return self.budget.moment(step=self.state.step, seconds=self.clock())
 
     def step_done(self, *, samples: int) -> None:
@@ -80,7 +80,7 @@ class Run:
         self.samples += samples
 
     def resume(self, source: Checkpoint) -> None:
-        """Take up the training where a checkpoint left it. The options stay those of this run."""
+        """Continue the training of a checkpoint, with the options of this run."""
         checkpoint.restore(self.network, source, averaged=False)
         checkpoint.restore_optimizers(self.optimizers, source)
         self.state = copy.deepcopy(source.state)
@@ -88,14 +88,14 @@ class Run:
             checkpoint.restore(self.average.network, source)
         lost = [name for name in self.state.best if not best_path(self.folder, name).exists()]
         for name in lost:
-            log.warning("%s is not there: the best %s is looked for anew", best_path(self.folder, name), name)
+            log.warning("%s is missing: the search for the best %s begins anew", best_path(self.folder, name), name)
             del self.state.best[name]
         if self.criteria[0].name not in self.state.best:
             self.state.stale = 0
         self._begin()
 
     def validate(self, scores_of: Validate, *, moment: TrainingProgress) -> dict[str, float]:
-        """Score the weights (their moving average where there is one), and keep them if they are best."""
+        """Score the weights (their moving average where there is one), and save them where a score is the best so far."""
         self.losses.check()  # a loss that went wrong has its own message
         scored = self.network if self.average is None else self.average.network
         scored.eval()
@@ -112,7 +112,7 @@ class Run:
         return scores
 
     def _compare(self, scores: Mapping[str, float]) -> list[str]:
-        """Update the state; the names of the criteria that are better than ever before."""
+        """Update the state, and return the names of the criteria that are better than ever before."""
         names, state = [score.name for score in self.criteria], self.state
         for name in names:
             if name not in scores:
@@ -133,7 +133,7 @@ class Run:
         return improved
 
     def out_of_patience(self) -> bool:
-        """Whether the first criterion has not improved for as many validations as allowed."""
+        """Return whether the first criterion has not improved for as many validations as allowed."""
         return self.options.patience is not None and self.state.stale >= self.options.patience
 
     def report(self, display: Display) -> None:
@@ -161,17 +161,17 @@ class Run:
         self.state.history.append({"step": moment.step, "epoch": moment.epoch, "seconds": self.clock(), **row})
 
     def save_now_and_then(self, display: Display) -> None:
-        """Write `last` if it was written more than `checkpoint_minutes` ago."""
+        """Write last.pt if it was written more than `checkpoint_minutes` ago."""
         if time.monotonic() - self.saved_at >= 60 * self.options.checkpoint_minutes:
             with display.aside():
                 self.save_last()
 
     def save_last(self) -> None:
-        """Write `last`."""
+        """Write last.pt."""
         self._save(last_path(self.folder))
 
     def _save(self, *paths: Path) -> None:
-        """Write the training as it stands, unless something in it is not finite: then NonFinite is raised."""
+        """Write the training as it stands. Raises NonFinite where a loss or a weight is not finite."""
         self.losses.check()
         self.state.seconds = self.clock()
         now = checkpoint.capture(

@@ -21,6 +21,8 @@ class RunningLoss:
 
     On a GPU the numbers stay there until they are read, because fetching one makes the program wait for
     all work queued before it. There a bad loss is noticed at the next `check`; on the CPU, at once.
+
+    device: where the losses are computed. batches_per_step: batches of an optimizer step, to name the bad step.
     """
 
     def __init__(self, *, device: torch.device, batches_per_step: int) -> None:
@@ -59,7 +61,7 @@ class RunningLoss:
         )
 
     def read(self) -> dict[str, float]:
-        """Means by name, such as train/loss or train/generator/loss; starts anew. Waits for the device."""
+        """Return means by name, such as train/loss or train/generator/loss, and start anew. Waits for the device."""
         self.check()
         means = {key: float(value) / self.counts[key] for key, value in self.sums.items()}
         self.sums, self.counts = {}, {}

@@ -1,8 +1,8 @@
-"""Learning-rate schedules: each one a factor on the optimizer's own learning rate.
+"""Learning-rate schedules: each gives a factor for the optimizer's own learning rate.
 
-A factor depends on the moment alone, so a schedule has no state: there is nothing to save, and a resumed
-training finds its place by itself. Schedules with an end (cosine, onecycle) follow the progress towards the
-budget, whether that is counted in steps, epochs or minutes.
+A factor depends on the present moment alone, so a schedule has no state: there is nothing to save, and a resumed
+training finds its place by itself. Schedules with an end (cosine, onecycle) follow the share of the budget that is
+spent, in steps, epochs or minutes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from dlgd.core import checks
 from dlgd.training.budget import TrainingProgress
 
-FIRST = 0.01  # factor from which Cosine warms up: a first step of zero would be a step lost
+FIRST = 0.01  # factor from which Cosine warms up: a first step with factor 0 would be lost
 
 
 class Scheduler(ABC):
@@ -22,7 +22,7 @@ class Scheduler(ABC):
 
     @abstractmethod
     def factor(self, moment: TrainingProgress) -> float:
-        """What the optimizer's learning rate is multiplied by, for the step that begins at this moment."""
+        """Return the factor for the optimizer's learning rate in the step that begins at this moment."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +35,13 @@ class Constant(Scheduler):
 
 @dataclass(frozen=True, kw_only=True)
 class Step(Scheduler):
-    """Multiplied by gamma every so many epochs."""
+    """The learning rate is multiplied by gamma at regular intervals.
 
-    every: float  # epochs
+    every: interval in epochs, above 0.
+    gamma: factor, 0 to 1.
+    """
+
+    every: float
     gamma: float
 
     def __post_init__(self) -> None:
@@ -50,7 +54,10 @@ class Step(Scheduler):
 
 @dataclass(frozen=True, kw_only=True)
 class Exponential(Scheduler):
-    """Multiplied by gamma over each epoch, evenly from step to step."""
+    """The learning rate is multiplied by gamma over each epoch, evenly from step to step.
+
+    gamma: factor per epoch, 0 to 1.
+    """
 
     gamma: float
 
@@ -63,9 +70,12 @@ class Exponential(Scheduler):
 
 @dataclass(frozen=True, kw_only=True)
 class Inverse(Scheduler):
-    """Time-based decay: 1 / (1 + decay * step)."""
+    """The learning rate is divided by 1 + decay * step, known as time-based decay.
 
-    decay: float  # per optimizer step
+    decay: per optimizer step, 0 or more; the rate is halved after 1 / decay steps.
+    """
+
+    decay: float
 
     def __post_init__(self) -> None:
         checks.number("scheduler.decay", self.decay, least=0)
@@ -76,10 +86,14 @@ class Inverse(Scheduler):
 
 @dataclass(frozen=True, kw_only=True)
 class Cosine(Scheduler):
-    """A linear warm-up, then half a cosine down to `final` (Loshchilov and Hutter 2017, eq. 5, one period)."""
+    """A linear warm-up, then half a cosine down (Loshchilov and Hutter 2017, eq. 5, one period).
 
-    warmup: float  # fraction of the budget
-    final: float  # factor at the end
+    warmup: share of the budget for the warm-up, 0 to 1; 0 is none.
+    final: factor at the end, 0 to 1.
+    """
+
+    warmup: float
+    final: float
 
     def __post_init__(self) -> None:
         checks.number("scheduler.warmup", self.warmup, least=0, most=1)
@@ -93,14 +107,18 @@ class Cosine(Scheduler):
 
 @dataclass(frozen=True, kw_only=True)
 class OneCycle(Scheduler):
-    """Half a cosine up from `start` to 1, then half a cosine down to `final` (Smith and Topin 2018).
+    """Half a cosine up to 1, then half a cosine down (Smith and Topin 2018).
 
-    The optimizer's learning rate is the highest of the cycle. Momentum is left alone.
+    The optimizer's learning rate is the highest of the cycle. Momentum does not change.
+
+    warmup: share of the budget for the way up, 0 to 1.
+    start: factor at the beginning, 0 to 1.
+    final: factor at the end, 0 to 1.
     """
 
-    warmup: float  # fraction of the budget
-    start: float  # factor at the beginning
-    final: float  # factor at the end
+    warmup: float
+    start: float
+    final: float
 
     def __post_init__(self) -> None:
         for name in ("warmup", "start", "final"):
@@ -113,10 +131,10 @@ class OneCycle(Scheduler):
 
 
 def _fraction(value: float, begin: float, end: float) -> float:
-    """How far value is from begin (0) to end (1)."""
+    """Return how far the value is from begin (0) to end (1)."""
     return 1.0 if end <= begin else (value - begin) / (end - begin)
 
 
 def _half_cosine(begin: float, end: float, fraction: float) -> float:
-    """From begin to end, level at both."""
+    """Return a value between begin and end, with slope 0 at both."""
     return end + (begin - end) * (1 + math.cos(math.pi * fraction)) / 2

@@ -1,8 +1,8 @@
 """Random numbers that depend on the seed and on the step, and on nothing that happened before.
 
-Before each step the generators are set anew from (seed, step). So there is no random state to save with a
-checkpoint, a resumed training draws the numbers that the uninterrupted one would have drawn, and nothing
-that happens between two steps (a validation, a figure) can change the training.
+Before each step the generators are set from (seed, step). So there is no random state to save with a checkpoint, a
+resumed training draws the numbers that the uninterrupted one would have drawn, and nothing that happens between two
+steps (a validation, a figure) can change the training.
 """
 
 from __future__ import annotations
@@ -38,13 +38,14 @@ def seed_step(seed: int, step: int) -> None:
 
 
 def step_rng(seed: int, step: int) -> np.random.Generator:
-    """A NumPy generator for the same step."""
+    """Return a NumPy generator for a step."""
     return np.random.default_rng((TRAINING, seed, step))
 
 
 def mixed(number: int) -> int:
-    """Another number of 63 bits, all of which depend on all bits of the first: SplitMix64 (Steele, Lea and Flood 2014,
-    Fast splittable pseudorandom number generators, figure 17). NumPy's SeedSequence takes ten times as long."""
+    """Return another number of 63 bits, each of which depends on all bits of the first: SplitMix64 (Steele, Lea and
+    Flood 2014, Fast splittable pseudorandom number generators, figure 17). NumPy's SeedSequence takes ten times as
+    long."""
     number = (number + 0x9E3779B97F4A7C15) % 2**64
     number = (number ^ number >> 30) * 0xBF58476D1CE4E5B9 % 2**64
     number = (number ^ number >> 27) * 0x94D049BB133111EB % 2**64

@@ -47,8 +47,8 @@ def test_classify_fine_tune_predict_and_judge(trained, dlgd, tmp_path):
     assert {"confusion.png", "wrong.png", "reliability.png"} <= figures(first)
     second = trained(*SMALL_MODEL, "seed=1", f"init_from={first}", "freeze=[layers]", "training.steps=3")
     log = (second / "train.log").read_text()
-    assert "Taken over from" in log
-    assert "Left as drawn: nothing" in log
+    assert "Loaded from" in log
+    assert "Left at random: nothing" in log
     before, after = (torch.load(f / "checkpoints" / "last.pt", weights_only=True)["weights"] for f in (first, second))
     best = torch.load(first / "checkpoints" / "best_loss.pt", weights_only=True)["weights"]
     for name, weight in after.items():

@@ -37,12 +37,12 @@ def test_what_fits_is_taken_and_told(file, caplog):
     net, former = Net(), Net(classes=7, seed=1)
     head = net.head.weight.detach().clone()
     with caplog.at_level(logging.INFO):
-        taken = fine_tuning.take_over(net, file)
+        taken = fine_tuning.load_fitting(net, file)
     assert taken == ("trunk.0.weight", "trunk.0.bias", "trunk.1.weight", "trunk.1.bias")
     assert torch.equal(net.trunk[0].weight, former.trunk[0].weight)
     assert torch.equal(net.head.weight, head)
-    assert f"Taken over from {file}: trunk.0, trunk.1" in caplog.text
-    assert "Left as drawn: head" in caplog.text
+    assert f"Loaded from {file}: trunk.0, trunk.1" in caplog.text
+    assert "Left at random: head" in caplog.text
 
 
 def test_the_moving_average_is_preferred(tmp_path):
@@ -50,13 +50,13 @@ def test_the_moving_average_is_preferred(tmp_path):
     kept = checkpoint.capture(network=last, average=average, optimizers={}, state=State(), config={})
     checkpoint.save(kept, tmp_path / "a.pt")
     net = Net()
-    fine_tuning.take_over(net, tmp_path / "a.pt")
+    fine_tuning.load_fitting(net, tmp_path / "a.pt")
     assert torch.equal(net.head.weight, average.head.weight)
 
 
 def test_nothing_that_fits(file):
     with pytest.raises(Refusal, match=r"nothing in .*former.pt fits this network"):
-        fine_tuning.take_over(nn.Linear(9, 9), file)
+        fine_tuning.load_fitting(nn.Linear(9, 9), file)
 
 
 def train(net, groups):
@@ -70,9 +70,9 @@ def train(net, groups):
 
 def test_held_weights_and_running_means_stay():
     net = Net()
-    fine_tuning.hold(net, ["trunk"])
+    fine_tuning.freeze(net, ["trunk"])
     mean = net.trunk[1].running_mean.clone()
-    before, _ = train(net, fine_tuning.groups(net, network=net, given=(), lr=0.1, rate=1.0))
+    before, _ = train(net, fine_tuning.groups(net, network=net, loaded=(), lr=0.1, scale=1.0))
     for name, weight in net.named_parameters():
         assert torch.equal(weight, before[name]) == name.startswith("trunk")
     assert torch.equal(net.trunk[1].running_mean, mean)
@@ -80,20 +80,20 @@ def test_held_weights_and_running_means_stay():
 
 def test_a_part_is_named_by_whole_words():
     net = Net()
-    fine_tuning.hold(net, ["trunk.1"])
+    fine_tuning.freeze(net, ["trunk.1"])
     assert [name for name, weight in net.named_parameters() if not weight.requires_grad] == [
         "trunk.1.weight",
         "trunk.1.bias",
     ]
     with pytest.raises(Refusal, match=r"freeze=trun is no part .* trunk, head"):
-        fine_tuning.hold(net, ["trun"])
+        fine_tuning.freeze(net, ["trun"])
     with pytest.raises(Refusal, match="freeze=trunk,head leaves nothing"):
-        fine_tuning.hold(net, ["trunk", "head"])
+        fine_tuning.freeze(net, ["trunk", "head"])
 
 
 def test_given_weights_learn_slowly():
     net = Net()
-    groups = fine_tuning.groups(net, network=net, given=("trunk.0.weight",), lr=0.1, rate=0.25)
+    groups = fine_tuning.groups(net, network=net, loaded=("trunk.0.weight",), lr=0.1, scale=0.25)
     before, gradients = train(net, groups)
     for name, weight in net.named_parameters():
         lr = 0.025 if name == "trunk.0.weight" else 0.1
@@ -104,4 +104,4 @@ def test_given_weights_learn_slowly():
 def test_an_impossible_rate(rate):
     net = Net()
     with pytest.raises(Refusal, match="init_lr_scale"):
-        fine_tuning.groups(net, network=net, given=(), lr=0.1, rate=rate)
+        fine_tuning.groups(net, network=net, loaded=(), lr=0.1, scale=scale)

@@ -183,7 +183,7 @@ def test_a_best_score_without_its_file_is_looked_for_anew(tmp_path, caplog):
     checkpoint.best_path(tmp_path, "loss").unlink()
     train(tmp_path, steps=13, resume=True)
     assert checkpoint.load(checkpoint.best_path(tmp_path, "loss")).state.step == 13
-    assert "looked for anew" in caplog.text
+    assert "begins anew" in caplog.text
 
 
 def test_another_network_or_optimizer_is_refused(tmp_path):
