@@ -59,7 +59,7 @@ def augmentation(config: DictConfig, spec: Spec) -> Augmentation:
 
 
 def begin(config: DictConfig, net: Network, source: tuple[Path, DictConfig | None] | None) -> list[str]:
-    """Give a network the weights of a run (its folder and configuration) or checkpoint file, and freeze those of `freeze`.
+    """Load the weights of a run (its folder and configuration) or of a checkpoint file, and freeze those of `freeze`.
 
     Returns the names of the loaded weights.
     """

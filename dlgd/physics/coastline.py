@@ -1,4 +1,4 @@
-"""Where the sea is, and how far the coast."""
+"""Masks of the sea, and distances to the coast."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dlgd.physics.random_fields import smooth_field
 
 
 def real_sea(grid: Grid) -> np.ndarray:
-    """(ny, nx) bool: True where at least five of nine points spread over the cell are sea.
+    """Return (ny, nx) bool: True where at least five of nine points spread over the cell are sea.
 
     Coastline of the package global-land-mask (GLOBE 1 km elevation, NOAA NGDC, 1999); lakes below sea
     level count as sea there.
@@ -26,11 +26,11 @@ def real_sea(grid: Grid) -> np.ndarray:
 
 
 def random_polar_continents(grid: Grid, seed: int, sea_fraction: float = 0.6) -> np.ndarray:
-    """(ny, nx) bool: sea between two random continents at the polar caps, with bays, capes and islands.
+    """Return (ny, nx) bool: sea between two random continents at the poles, with bays, capes and islands.
 
-    The coast is where |row - equator| plus a random field of two scales (about 30 and 8 degrees) crosses
-    the level that leaves `sea_fraction` of the cells to the sea, less those round the poles of a tripolar
-    grid's cap. Same seed, same continents.
+    The coast is where |row - equator| plus a random field of two scales (about 30 and 8 degrees) crosses the level
+    that leaves `sea_fraction` of the cells to the sea. Cells around the two poles of a tripolar grid's cap are land
+    too. The same seed gives the same continents.
     """
     ny, _ = grid.shape
     points = unit_vectors(grid.lat, grid.lon)
@@ -46,7 +46,7 @@ def random_polar_continents(grid: Grid, seed: int, sea_fraction: float = 0.6) ->
 
 
 def signed_distance(sea: np.ndarray, topology: Topology, metric: str = "euclidean", reach: int = 64) -> np.ndarray:
-    """(ny, nx) distance to the coast in cells: positive at sea, negative on land, cut at +-reach.
+    """Return the distance to the coast in cells (ny, nx): positive at sea, negative on land, cut at +-reach.
 
     `metric` is "euclidean" or "manhattan". The first sea cell has distance 1, the first land cell -1.
     Beyond a closed side lies land.

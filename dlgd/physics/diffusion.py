@@ -104,7 +104,7 @@ def random_diffusion(
     smoothness: float = 20.0,
     steps: int = STEPS,
 ) -> Diffusion:
-    """A sample: length scales l_i (south-north) and l_j (west-east), smooth random fields.
+    """Return an operator whose length scales l_i (south-north) and l_j (west-east) are smooth random fields.
 
     scale_min, scale_max: range of l in cells (of the local distance between centres); log l is uniform in it.
     anisotropy: share of independent amplitude in l_i and l_j, 0 (isotropic, l_i = l_j) to 1 (independent).

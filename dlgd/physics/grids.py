@@ -61,7 +61,7 @@ def _triangle_sr(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
 
 
 def build(rows: int, columns: int, position: Position, topology: Topology) -> Grid:
-    """The grid of a position function. Closed sides get a centre distance of NaN: nothing crosses them."""
+    """Return the grid of a position function. Closed sides get a centre distance of NaN: nothing crosses them."""
 
     def vectors(row: np.ndarray, column: np.ndarray) -> np.ndarray:
         return unit_vectors(*position(*np.meshgrid(row, column, indexing="ij")))
@@ -134,7 +134,9 @@ def tripolar(rows: int = 292, columns: int = 360, refinement: float = 1 / 3, wid
     The cap follows Murray 1996 (J. Comput. Phys. 126, 251-273): in the stereographic plane, rows are
     circles through both poles of the cap and columns the circles orthogonal to them. Periodic west-east,
     folded along the great circle between the two poles, closed in the south (about 78 degrees south for
-    292 x 360). `refinement` is the meridional step at the equator over the Mercator one, `width` its extent (degrees).
+    292 x 360).
+
+    refinement: the meridional step at the equator over that of Mercator. width: the extent of this refinement, degrees.
     """
     if columns % 2:
         raise Refusal(f"a tripolar grid needs an even number of columns, not {columns}")
@@ -163,7 +165,7 @@ def tripolar(rows: int = 292, columns: int = 360, refinement: float = 1 / 3, wid
 
 
 def uniform(rows: int, columns: int, spacing_m: float = 1e5) -> Grid:
-    """Doubly periodic plane grid of square cells: where closed forms are exact. Positions have no meaning."""
+    """Return a doubly periodic plane grid of square cells, where closed forms are exact. Positions have no meaning."""
     shape = (rows, columns)
     edge, edge_north = np.full(shape, spacing_m), np.full((rows + 1, columns), spacing_m)
     lat, lon = np.meshgrid(np.linspace(-1, 1, rows), np.linspace(-1, 1, columns), indexing="ij")

@@ -38,7 +38,7 @@ class Topology:
 def _sources(
     size: tuple[int, int], halo: int, topology: Topology, *, row_faces: int, column_faces: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Row, column and existence of the value that stands at each place of the padded field.
+    """Return row, column and existence of the value that stands at each place of the padded field.
 
     `row_faces` and `column_faces` are 1 for values on the south and west faces: mirrored, a south face is
     the north face of the mirrored cell, the next row's (and a west face the next column's).

@@ -1,8 +1,8 @@
 """Differential equations dx/dt = f(x) in time: fixed steps with their tangent linear and adjoint, and adaptive ones.
 
 States are (..., size): any leading dimensions (windows, repeated experiments, members), variables last. Trajectories
-have time first. Everything with a fixed step is differentiable by autograd, in the state and in whatever tensors the
-right-hand side holds; where no derivative is asked for, on the CPU, a system may bring a compiled loop of its own.
+have time first. Everything with a fixed step is differentiable by autograd, in the state and in all tensors of the
+right-hand side. On the CPU, where no derivative is needed, a system may have a compiled loop of its own.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch.autograd import forward_ad
 
 
 class Dynamics(ABC):
-    """dx/dt = tendency(x), with its derivatives: by autograd here, by hand where a system knows better.
+    """dx/dt = tendency(x), with its derivatives: by autograd here, by hand where a system is faster so.
 
     A network is one too: class Learned(nn.Module, Dynamics), with `size` and `tendency`.
     """
@@ -51,7 +51,7 @@ class Dynamics(ABC):
 
 @dataclass(frozen=True)
 class Scheme:
-    """Explicit Runge-Kutta scheme, each of whose stages needs the slope before it only.
+    """An explicit Runge-Kutta scheme, in which each stage needs only the slope before it.
 
         slope_i = f(x + nodes_i dt slope_(i-1)),    x(t + dt) = x + dt sum_i weights_i slope_i
 
@@ -71,7 +71,7 @@ class Scheme:
         return result
 
     def tangent(self, dynamics: Dynamics, state: Tensor, perturbation: Tensor, dt: float) -> Tensor:
-        """M p: what a small perturbation of x(t) has become at t + dt; perturbations broadcast with states."""
+        """M p: the perturbation at t + dt that grows from a small one of x(t); perturbations broadcast with states."""
         places = self._places(dynamics, state, dt)
         slope = dynamics.tangent(state, perturbation)
         result = perturbation + self.weights[0] * dt * slope
@@ -81,7 +81,7 @@ class Scheme:
         return result
 
     def adjoint(self, dynamics: Dynamics, state: Tensor, gradient: Tensor, dt: float) -> Tensor:
-        """M^T g: the gradient with respect to x(t) of what has the gradient g with respect to x(t + dt)."""
+        """M^T g: the gradient with respect to x(t) of a function whose gradient with respect to x(t + dt) is g."""
         places = self._places(dynamics, state, dt)
         back = dynamics.adjoint(places[-1], self.weights[-1] * dt * gradient)  # to the place of the last stage
         result = gradient + back
@@ -105,7 +105,7 @@ class Scheme:
 
 
 def unit_perturbations(state: Tensor) -> Tensor:
-    """One perturbation of each variable, (size, 1, ..., 1, size): they lead, so that parameters still broadcast."""
+    """Return a perturbation of each variable, (size, 1, ..., 1, size); they lead, so that parameters broadcast."""
     size = state.shape[-1]
     return torch.eye(size, dtype=state.dtype, device=state.device).reshape(size, *[1] * (state.dim() - 1), size)
 
@@ -116,7 +116,7 @@ SCHEMES = {"euler": EULER, "rk4": RK4}
 
 
 def advance(dynamics: Dynamics, state: Tensor, dt: float, steps: int = 1, scheme: Scheme = RK4) -> Tensor:
-    """The states (..., size) after some steps of dt."""
+    """Return the states (..., size) after some steps of dt."""
     _check(dynamics, state, steps)
     if _may_be_compiled(dynamics, state):
         snapshots = _room(state, 1)
@@ -130,7 +130,7 @@ def advance(dynamics: Dynamics, state: Tensor, dt: float, steps: int = 1, scheme
 def trajectory(
     dynamics: Dynamics, state: Tensor, dt: float, steps: int, every: int = 1, scheme: Scheme = RK4
 ) -> Tensor:
-    """The start and the states after every `every` steps: (steps / every + 1, ..., size)."""
+    """Return the start and the states after every `every` steps: (steps / every + 1, ..., size)."""
     _check(dynamics, state, steps)
     if every < 1 or steps % every:
         raise ValueError(f"{steps} steps cannot be kept every {every}: take a divisor of {steps}")
@@ -150,7 +150,8 @@ def trajectory(
 def tangent_trajectory(
     dynamics: Dynamics, states: Tensor, perturbation: Tensor, dt: float, scheme: Scheme = RK4
 ) -> Tensor:
-    """Perturbations (steps + 1, ..., size) grown from the first, (..., size), along states (steps + 1, ..., size)."""
+    """Return perturbations (steps + 1, ..., size) that grow from the first, (..., size), along states
+    (steps + 1, ..., size)."""
     perturbations = [perturbation]
     for state in states[:-1]:
         perturbations.append(scheme.tangent(dynamics, state, perturbations[-1], dt))
@@ -158,7 +159,7 @@ def tangent_trajectory(
 
 
 def adjoint_trajectory(dynamics: Dynamics, states: Tensor, forcing: Tensor, dt: float, scheme: Scheme = RK4) -> Tensor:
-    """Gradients of a cost with respect to an increment of the state at each time, (steps + 1, ..., size).
+    """Return the gradients of a cost with respect to an increment of the state at each time, (steps + 1, ..., size).
 
     forcing (steps + 1, ..., size): the derivative of the cost with respect to the state at each time, all other
     times held. The first gradient is that of strong-constraint 4D-Var (Talagrand and Courtier 1987), all of them
@@ -181,7 +182,7 @@ def adaptive(
     atol: float = 1e-9,
     first_step: float | None = None,
 ) -> Tensor:
-    """The states (len(times), ..., size) at increasing times, the first that of `state`, by scipy's solve_ivp.
+    """Return the states (len(times), ..., size) at increasing times, the first that of `state`, by scipy's solve_ivp.
 
     Each state chooses its own steps, so a batch is a loop. The right-hand side is evaluated in the precision and on
     the device of `state`; no derivatives. Raises ArithmeticError if the solver gives up.
@@ -217,12 +218,12 @@ def _check(dynamics: Dynamics, state: Tensor, steps: int) -> None:
 
 
 def _room(state: Tensor, snapshots: int) -> Tensor:
-    """An empty (snapshots, ..., size) on the CPU: NumPy asks for huge pages, which halves the time of long ones."""
+    """Return an empty (snapshots, ..., size) on the CPU. NumPy asks for huge pages, which halves the time of long ones."""
     return torch.from_numpy(np.empty((snapshots, *state.shape), state.detach().numpy().dtype))
 
 
 def _may_be_compiled(dynamics: Dynamics, state: Tensor) -> bool:
-    """Whether plain numbers on the CPU are asked for: no derivative, no transform of torch.func, no torch.compile."""
+    """Return whether plain numbers on the CPU are enough: no derivative, no torch.func transform, no torch.compile."""
     if not dynamics.compiled or torch.compiler.is_compiling():
         return False
     if state.device.type != "cpu" or state.dtype not in (torch.float32, torch.float64):

@@ -147,7 +147,7 @@ def _integrate63(
     every: int,
     out: np.ndarray,
 ) -> None:
-    """Member by member: three numbers stay in registers."""
+    """Integrate member by member, so that three numbers stay in registers."""
     sigma, rho, beta = parameters
     for member in range(start.shape[0]):
         x, y, z = start[member, 0], start[member, 1], start[member, 2]
@@ -197,10 +197,10 @@ def _integrate96(
     every: int,
     out: np.ndarray,
 ) -> None:
-    """Block by block, all times of one before the next: a block's four arrays stay in the fastest cache.
+    """Integrate block by block, each over all times, so that a block's four arrays stay in the fastest cache.
 
-    A block holds its members end to end, each with its last two variables repeated before it and its first after it
-    where a stage starts from: one long loop, in which a neighbour is a shift by one.
+    A block holds its members end to end. Where a stage starts, each has its last two variables repeated before it and
+    its first one after it: so one long loop serves all, in which a neighbour is a shift by one.
     """
     members, size = start.shape
     width = size + 3

@@ -1,4 +1,4 @@
-"""How fast neighbouring states separate: Lyapunov exponents and the dimension of the attractor that they imply."""
+"""Lyapunov exponents, which say how fast neighbouring states separate, and the attractor's dimension from them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def lyapunov_exponents(
     count: int | None = None,
     scheme: Scheme = RK4,
 ) -> Tensor:
-    """The leading `count` exponents (all of them if None), per unit of time, of each trajectory: (..., count).
+    """Return the leading `count` exponents (all of them if None), per unit of time, of each trajectory: (..., count).
 
     Perturbations grow by the tangent linear of the scheme and are made orthonormal by QR every few steps (Benettin et
     al. 1980). The first spin_up steps turn them towards the leading directions and are not counted; the states
@@ -47,7 +47,7 @@ def lyapunov_exponents(
 def kaplan_yorke_dimension(exponents: Sequence[float] | Tensor) -> float:
     """k + (sum of the k largest exponents) / |the next one|, k the most whose sum is not negative (1979).
 
-    As many as there are exponents where volumes do not shrink; 0 where everything does.
+    It is the number of exponents where volumes do not shrink, and 0 where all exponents are negative.
     """
     ordered = torch.as_tensor(exponents, dtype=torch.float64).sort(descending=True).values
     sums = ordered.cumsum(0)

@@ -1,12 +1,12 @@
-"""Seas that quasi-geostrophic dynamics cannot tell from the one that they are mirror images of.
+"""Mirror images of a sea, which obey the same quasi-geostrophic dynamics.
 
 With streamfunction psi and potential vorticity q on a beta plane, q_t + J(psi, q) + beta psi_x = 0 stays true when
 
     y -> -y and psi -> -psi    mirrored south-north, highs become lows (the mean flow stays eastward)
     x -> -x and t -> -t        mirrored west-east, the film runs backward (bottom drag alone breaks this)
 
-(Vallis 2017, Atmospheric and Oceanic Fluid Dynamics, section 5.3, for the equations.) A real sea obeys as far as it is
-quasi-geostrophic. Tracks that rise become tracks that sink, and altimeters have as many of either.
+(Vallis 2017, Atmospheric and Oceanic Fluid Dynamics, section 5.3, for the equations.) This holds for a real sea as far
+as it is quasi-geostrophic. Ascending tracks become descending ones, and altimeters have as many of either.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ SIGNED = {FIRST_GUESS: True, OBSERVATIONS: True, OBSERVED: False, SEA: False}
 
 
 def mirror(field: Tensor, *, north: bool, west: bool, signed: bool) -> Tensor:
-    """A field (B, days, Y, X) south-north, west-east, or both: on the other sea. Twice, it is the field again.
+    """Return a field (B, days, Y, X) mirrored south-north, west-east, or both. Mirrored twice, it is the field again.
 
-    signed: heights and what else changes its sign with psi; a flag or a standard deviation does not.
+    signed: whether it changes its sign with psi, as heights do; a flag or a standard deviation does not.
     """
     if north:
         field = -field.flip(-2) if signed else field.flip(-2)
@@ -33,6 +33,6 @@ def mirror(field: Tensor, *, north: bool, west: bool, signed: bool) -> Tensor:
 
 
 def mirror_maps(maps: Tensor, groups: Mapping[str, slice], *, north: bool, west: bool) -> Tensor:
-    """Maps (B, C, Y, X) with groups of SIGNED in any order; `groups` says in which channels, and in their order."""
+    """Return maps (B, C, Y, X) mirrored; `groups` gives the channels of some groups of SIGNED, in their order."""
     parts = [(maps[:, channels], SIGNED[name]) for name, channels in groups.items()]
     return torch.cat([mirror(part, north=north, west=west, signed=signed) for part, signed in parts], dim=1)

@@ -19,10 +19,11 @@ from dlgd.physics.halo import pad_cells, pad_south_faces, pad_west_faces
 
 
 def brute_force(operator: Diffusion, cells: np.ndarray, block: int = 4) -> np.ndarray:
-    """gamma (n,) in m at chosen sea cells, (n, 2) rows and columns: M / 2 sparse LU solves for each.
+    """gamma (n,) in m at some sea cells, (n, 2) rows and columns, by M / 2 sparse LU solves for each: the reference for
+    everything else here.
 
-    F_pp = v' W v with v = L^(M/2) W^-1 e_p. The reference for everything else here. `block`: cells solved
-    together; 4 is fastest on a global grid, larger blocks leave the cache (measured: 5 ms a solve, 32: 26 ms).
+    F_pp = v' W v with v = L^(M/2) W^-1 e_p. block: cells solved together; 4 is fastest on a global grid, larger blocks
+    leave the cache (measured: 5 ms a solve, with 32 it is 26 ms).
     """
     matrix, number = operator.matrix()
     area = operator.area[operator.sea]
@@ -75,7 +76,7 @@ def homogeneous_energy(r_i: np.ndarray, r_j: np.ndarray, steps: int = STEPS) -> 
 
 
 def homogeneous(operator: Diffusion) -> np.ndarray:
-    """gamma as if each cell's diffusivities, the means over its two faces, reigned everywhere."""
+    """gamma as if the grid were uniform, with each cell's diffusivities (the means over its two faces) everywhere."""
     east_alpha = pad_west_faces(operator.alpha_j, 0, operator.topology)[:, 1:]
     r_i = (operator.alpha_i[:-1] + operator.alpha_i[1:]) / 2 / operator.area
     r_j = (operator.alpha_j + east_alpha) / 2 / operator.area
@@ -87,10 +88,10 @@ def homogeneous(operator: Diffusion) -> np.ndarray:
 
 # --- exact, by probing ------------------------------------------------------------------------------------
 #
-# The response of a Dirac decays within a few length scales, so many Diracs share one right-hand side, each
-# taking the energy of its own box. Tiles of the grid are solved apart, with a halo: each has the spacing, the
-# halo and the polynomial that its own length scales ask for, and stays in the cache of a core. Against one
-# spacing for the whole grid and a sparse LU this is what makes the difference; measured in tests/benchmarks.
+# The response of a Dirac decays within a few length scales, so many Diracs share one right-hand side, and each
+# takes the energy of its own box. Tiles of the grid are solved separately, with a halo: each has the spacing, the
+# halo and the polynomial that its own length scales need, and stays in the cache of a core. This makes the
+# difference to one spacing for the whole grid and to a sparse LU; tests/benchmarks measures it.
 
 TILE = 16  # cells; 16 to 24 are equally fast, larger tiles leave the cache and follow the scales less closely
 SINGLE_PRECISION_FROM = 3e-5  # tolerance above which float32 (rounding about 1e-5) is enough
@@ -117,13 +118,13 @@ def _polynomial(r_i: float, r_j: float, bound: float, steps: int, tolerance: flo
 
 
 def _round_up(value: float, per_octave: int) -> float:
-    """To the next power of 2^(1 / per_octave), so that few distinct values are ever worked out."""
+    """Round up to the next power of 2^(1 / per_octave), so that only few distinct values are ever computed."""
     return float(2 ** (np.ceil(per_octave * np.log2(max(value, 1e-3))) / per_octave))
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """The work of `stencil.probe_tiles`, as it wants it."""
+    """The arguments of `stencil.probe_tiles`."""
 
     stencil: tuple[np.ndarray, np.ndarray, np.ndarray]
     padding: int  # cells around the grid: the largest halo of a tile
@@ -174,8 +175,8 @@ def _plan(operator: Diffusion, tolerance: float, tile: int, dtype: type) -> _Pla
 
 
 def _meets_itself(operator: Diffusion, plan: _Plan) -> np.ndarray:
-    """(ny, nx) bool: sea cells whose response comes back upon itself, round a small periodic grid or round a
-    pole of the fold that stands at sea. They are one cell of the grid, but two or more of the padded grid.
+    """Return (ny, nx) bool: sea cells whose response meets itself, around a small periodic grid or around a pole of
+    the fold that stands at sea. Each is one cell of the grid, but two or more cells of the padded grid.
     """
     sea, topology = operator.sea, operator.topology
     ny, nx = sea.shape
@@ -203,9 +204,10 @@ def _gamma(operator: Diffusion, energy: np.ndarray) -> np.ndarray:
 
 
 def exact(operator: Diffusion, tolerance: float = 1e-6, device: str = "cpu") -> np.ndarray:
-    """gamma by probing; `tolerance`, 1e-8 to 1e-2, is the largest relative error of gamma^2.
+    """gamma by probing.
 
-    On the CPU compiled tiles on all cores, on another device the whole grid in batches.
+    tolerance: the largest relative error of gamma^2, 1e-8 to 1e-2. device: on "cpu" all cores work on compiled tiles;
+    another device works on the whole grid, in batches of right-hand sides.
     """
     if not 1e-8 <= tolerance <= 1e-2:
         raise ValueError(f"the tolerance of exact coefficients must lie between 1e-8 and 1e-2, not {tolerance:g}")

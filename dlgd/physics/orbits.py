@@ -1,7 +1,8 @@
 """Ground tracks of satellites on circular repeat orbits, and the swath beside them.
 
-A repeat orbit comes back to the same places after a whole number of revolutions and of nodal days, which are turns of
-the Earth under the orbit's plane (the plane itself turns slowly). With the argument of latitude u, which grows evenly,
+A repeat orbit comes back to the same places after a whole number of revolutions and of nodal days. A nodal day is a
+turn of the Earth under the orbit's plane, which itself turns slowly. With the argument of latitude u, which grows
+evenly,
 
     lat = asin(sin(inclination) sin(u)),   lon = node + atan2(cos(inclination) sin(u), cos(u)) - rotation t,
 
@@ -44,7 +45,7 @@ class RepeatOrbit:
 
     @property
     def speed_km_s(self) -> float:
-        """Of the point below the satellite, over an Earth that does not turn."""
+        """Speed of the point below the satellite, over an Earth that does not turn."""
         return EARTH_RADIUS_KM * self.motion
 
     def positions(self, time_s: np.ndarray, node_deg: float = 0.0) -> np.ndarray:
@@ -69,14 +70,14 @@ class RepeatOrbit:
 
 
 def latitude_longitude(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of unit vectors (..., 3); longitudes from -180 to 180."""
+    """Return latitudes and longitudes, -180 to 180, of unit vectors (..., 3)."""
     x, y, z = np.moveaxis(positions, -1, 0)
     return np.rad2deg(np.arcsin(np.clip(z, -1, 1))), np.rad2deg(np.arctan2(y, x))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Satellite:
-    """An orbit, and how far beside the track it measures: (low, high) km on both sides, or below itself alone."""
+    """An orbit, and the distances from the track at which it measures: (low, high) km on both sides, or only 0."""
 
     orbit: RepeatOrbit
     swath_km: tuple[float, float] | None = None
@@ -133,7 +134,7 @@ class Box:
         return lon, (lat >= self.south) & (lat <= self.north) & (lon <= self.east)
 
     def wider(self, km: float) -> Box:
-        """With at least as many km around it."""
+        """Return a box with at least so many km around this one."""
         degrees = np.rad2deg(km / EARTH_RADIUS_KM)
         poleward = min(max(abs(self.south), abs(self.north)) + degrees, 89.0)
         aside = min(degrees / np.cos(np.deg2rad(poleward)), (360.0 - (self.east - self.west)) / 2)
@@ -142,7 +143,8 @@ class Box:
 
 @dataclass(frozen=True)
 class Points:
-    """What a satellite sees of a box, in order of time: arrays (points,). across_km is the distance from the track."""
+    """The points in a box that a satellite measures, in order of time: arrays (points,). across_km is the distance to
+    the right of the track."""
 
     time_s: np.ndarray
     lat: np.ndarray
@@ -153,7 +155,7 @@ class Points:
 def points_over(
     box: Box, satellite: Satellite, *, duration_s: float, spacing_km: float, node_deg: float, start_s: float
 ) -> Points:
-    """The points of a satellite over a box from time 0 to duration_s, about spacing_km from one another.
+    """Return the points of a satellite over a box from time 0 to duration_s, about spacing_km from one another.
 
     At time 0 it is start_s after its northward crossing of the equator at node_deg. One cycle is computed, near the box
     alone, and repeated.

@@ -109,7 +109,8 @@ class TwoLayerFlow:
     # --- spectra and maps --------------------------------------------------------------------------------------
 
     def spectrum(self, maps: Tensor) -> Tensor:
-        """(..., n, n) -> (..., n, m); waves that are not kept are lost, columns only: see `potential_vorticity`."""
+        """(..., n, n) -> (..., n, m): without the columns of waves that are not kept; `potential_vorticity` drops the
+        rest of these waves."""
         return torch.fft.rfft2(maps)[..., : self.columns]
 
     def maps(self, spectrum: Tensor) -> Tensor:
@@ -176,7 +177,7 @@ class TwoLayerFlow:
         return room.slope.addcmul_(self._exchange, exchanged)
 
     def steps(self, state: Tensor, seconds: float) -> int:
-        """How many steps a time needs at the speed of the fastest of all seas; waits for the device."""
+        """Return how many steps a time needs at the fastest flow in all seas. Waits for the device."""
         u, v = self.velocity(state).unflatten(-3, (2, 2)).unbind(-4)
         mean = self._real(torch.tensor(self.mean_flow))[:, None, None]
         fastest = float(torch.hypot(u + mean, v).max())
@@ -188,7 +189,7 @@ class TwoLayerFlow:
     def advance(self, state: Tensor, seconds: float, steps: int) -> Tensor:
         """The state after a time, by equal steps, without derivatives; see `steps` for how many.
 
-        On the CPU as many seas at a time as the cache can hold with all that they need.
+        On the CPU it advances as many seas at a time as fit into the cache, with the memory that they need.
         """
         seas = state.reshape(-1, *state.shape[-3:])
         together = max(1, BLOCK_BYTES // seas[:1].nbytes) if self.device.type == "cpu" else len(seas)
@@ -227,9 +228,9 @@ class TwoLayerFlow:
 
 
 class _Room:
-    """Memory for one evaluation of dq/dt after another: asking for it anew each time would take as long again.
+    """Memory for all evaluations of dq/dt: to allocate it anew for each would double the time.
 
-    What the transforms return is theirs: they are slower where they are told where to write.
+    The results of transforms have memory of their own: transforms are slower where they write into given memory.
     """
 
     def __init__(self, flow: TwoLayerFlow, state: Tensor) -> None:
@@ -248,7 +249,7 @@ def _relation(k2: Tensor, coupling: tuple[float, float]) -> Tensor:
 
 
 def _inversion(k2: Tensor, coupling: tuple[float, float]) -> Tensor:
-    """(2, 2, n, m): psi_i = sum_j inversion_ij q_j, of no use where k = 0."""
+    """(2, 2, n, m): psi_i = sum_j inversion_ij q_j, without a meaning where k = 0."""
     determinant = torch.where(k2 > 0, k2 * (k2 + sum(coupling)), 1)
     (a, b), (c, d) = _relation(k2, coupling)
     return torch.stack((torch.stack((d, -b)), torch.stack((-c, a)))) / determinant

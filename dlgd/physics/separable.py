@@ -5,8 +5,8 @@ A^-M averages heat kernels over a Gamma distribution of times, A = 1 + A_i + A_j
     A^-M = int_0^inf t^(M-1) e^-t / (M-1)! exp(-t A_i) exp(-t A_j) dt      where A_i and A_j commute
 
 and then the diagonal of exp(-t (A_i + A_j)) is a product of two numbers, each of one line of cells. They do
-commute on a uniform grid, at straight coasts and in channels and rectangular basins along its lines; not at
-headlands, islands and where length scales change: that is the error, and what there is left to learn.
+commute on a uniform grid, at straight coasts, and in channels and rectangular basins along its lines. They do not at
+headlands, at islands and where length scales change: there lies the error, which a network can learn.
 """
 
 from __future__ import annotations

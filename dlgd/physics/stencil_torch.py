@@ -1,4 +1,4 @@
-"""Probing on a device: the whole padded grid at once, many right-hand sides side by side, one spacing.
+"""Probing on a device: the whole padded grid at once, with many right-hand sides together and one spacing.
 
 On a CPU the compiled tiles of `stencil` are far faster; on a GPU large simple array operations win.
 """

@@ -17,7 +17,7 @@ SYSTEMS: dict[str, tuple[type[Dynamics], dict[str, type]]] = {
 
 
 def dynamics_of(attrs: Mapping[str, Any]) -> Dynamics:
-    """The equations that attributes name: `system`, and its parameters; Refusal where they do not."""
+    """Return the equations that the attributes name: `system` and its parameters. Refuse attributes that do not."""
     name = attrs.get("system")
     if name not in SYSTEMS:
         raise Refusal(f"system={name} is unknown: the attribute must be one of {', '.join(SYSTEMS)}")
@@ -29,7 +29,7 @@ def dynamics_of(attrs: Mapping[str, Any]) -> Dynamics:
 
 
 def attributes_of(dynamics: Dynamics) -> dict[str, Any]:
-    """What `dynamics_of` reads, as plain numbers; ValueError for equations that have no name."""
+    """Return the attributes for `dynamics_of`, as plain numbers. Raises ValueError for equations that have no name."""
     for name, (kind, parameters) in SYSTEMS.items():
         if isinstance(dynamics, kind):
             return {"system": name} | {key: number(getattr(dynamics, key)) for key, number in parameters.items()}

@@ -1,7 +1,7 @@
-"""The local record of a run, one line of JSON per call of `log`; also the queue of what is to be sent.
+"""The local record of a run, one line of JSON per call of `log`. It is also the queue of a tracker that sends them.
 
-A line is written to the operating system before `append` returns, so that not even SIGKILL loses one, and
-a tracker that sends lines from the file needs no memory however long its server is away.
+A line is written to the operating system before `append` returns, so that not even SIGKILL loses one. A tracker that
+sends lines from the file needs no memory, however long its server is away.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class Record(NamedTuple):
 class Journal:
     """`metrics.jsonl`: lines such as {"step": 3, "time": 1700000000000, "metrics": {"train/loss": 0.1}}.
 
-    Numbers that JSON does not have are the strings "nan", "inf" and "-inf". Raises OSError where the
-    file cannot be written.
+    The strings "nan", "inf" and "-inf" stand for numbers that JSON lacks. Raises OSError where the file cannot be
+    written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -51,7 +51,7 @@ class Journal:
         self._file.write(json.dumps(line).encode() + b"\n")
 
     def read(self, offset: int, limit: int) -> tuple[list[Record], int]:
-        """Whole records from byte `offset` on, until they hold `limit` metrics, and the byte after them."""
+        """Return whole records from byte `offset` on, until they hold `limit` metrics, and the byte after them."""
         records: list[Record] = []
         with self._path.open("rb") as file:
             file.seek(offset)
@@ -74,7 +74,7 @@ def _to_json(value: float) -> float | str:
 
 
 def _parse(line: bytes) -> Record | None:
-    """A record, or None for a line that a killed process left unfinished."""
+    """Return a record, or None for a line that a killed process left unfinished."""
     try:
         fields = json.loads(line)
         return Record(fields["step"], fields["time"], {k: float(v) for k, v in fields["metrics"].items()})

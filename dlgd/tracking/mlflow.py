@@ -1,7 +1,7 @@
 """tracking=mlflow: a run in MLflow, sent by a thread of its own so that the training never waits.
 
-`log` writes a line to metrics.jsonl in the run folder; the thread sends the lines in batches. Where the
-server is away the lines stay in the file, the run goes on, and the thread asks again now and then.
+`log` writes a line to metrics.jsonl in the run folder; the thread sends the lines in batches. Where the server is away
+the lines stay in the file, the run goes on, and the thread tries again from time to time.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from dlgd.tracking.sender import Sender
 
 logger = logging.getLogger(__name__)
 
-# Python runs one thread at a time, so sending (0.1 ms per metric) steals from the training. A batch holds
-# it for about 25 ms, and the thread then rests for 100 times the CPU time it took: 1 %, come what may.
-# The rest allows some 80 metrics per second; what is beyond waits in the file, for `finish` at the latest.
+# Python runs one thread at a time, so sending (0.1 ms per metric) takes time from the training. A batch holds it for
+# about 25 ms, and the thread then rests for 100 times the CPU time it took, so that it never takes more than 1 %. This
+# allows some 80 metrics per second; more of them wait in the file, at the latest until `finish`.
 METRICS_PER_BATCH = 200
 REST_PER_WORK = 100
 METRICS_PER_LAST_BATCH = 1000  # MLflow's limit
@@ -33,10 +33,17 @@ SYSTEM_EVERY_S = 10.0
 
 
 class MLflow(Tracker):
-    """Records a run in MLflow at `uri`, and in `folder` whatever becomes of MLflow.
+    """Records a run in MLflow, and in the run folder whether or not MLflow answers.
 
-    In the folder: metrics.jsonl (every metric), mlflow_run_id, mlflow_sent. Artifacts are sent from where
-    they lie, by the thread, so they must stay there until `finish`.
+    In the folder: metrics.jsonl (every metric), mlflow_run_id, mlflow_sent. The thread sends artifacts from where they
+    lie, so they must stay there until `finish`.
+
+    experiment: MLflow's experiment in which the run lies.
+    folder: the run folder.
+    uri: address of MLflow: http://HOST:PORT, sqlite:///PATH, or null for $MLFLOW_TRACKING_URI, else for the file
+    mlflow.db in the working folder.
+    system_metrics: whether to record the use of CPU, memory and GPU too, every SYSTEM_EVERY_S seconds.
+    flush_seconds: seconds between two batches to MLflow; longer after a failure.
     """
 
     def __init__(
@@ -113,7 +120,7 @@ class MLflow(Tracker):
         self._thread = None
 
     def _work(self) -> None:
-        """The thread: rounds until `finish`, then everything that is left."""
+        """Run the thread: rounds until `finish`, then everything that is left."""
         rest = self._flush_seconds
         while not self._finishing.wait(rest):
             rest = self._round()
@@ -124,7 +131,7 @@ class MLflow(Tracker):
         self._sender.journal.close()
 
     def _round(self) -> float:
-        """Send a batch and a file; the seconds to rest."""
+        """Send a batch and a file, and return the seconds to rest."""
         begun = time.thread_time()
         try:
             if self._system_metrics and time.monotonic() - self._last_sample > SYSTEM_EVERY_S:
@@ -145,7 +152,7 @@ class MLflow(Tracker):
     def _open(self) -> None:
         try:
             self._sender.open()
-        finally:  # it may have made the run and failed at the next request
+        finally:  # it may have created the run and failed at the next request
             self.run_id = self._sender.run_id
 
     def _send_the_rest(self) -> None:
@@ -164,7 +171,7 @@ class MLflow(Tracker):
         self._samples += 1
 
     def _warn(self, error: Exception) -> None:
-        """The one warning, however often MLflow fails."""
+        """Warn once, however often MLflow fails."""
         if self._warned:
             return
         self._warned = True

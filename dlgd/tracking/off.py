@@ -10,7 +10,7 @@ from dlgd.core.contract import Tracker
 
 
 class Off(Tracker):
-    """Takes what every tracker takes, and forgets it."""
+    """Has the methods of every tracker, and records nothing."""
 
     def __init__(self, *, experiment: str, folder: Path | str) -> None:
         self.run_id = None

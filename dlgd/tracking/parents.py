@@ -1,6 +1,6 @@
-"""The run in MLflow under which all runs of a multirun lie: its folder is the multirun's, which holds theirs.
+"""The parent run in MLflow, under which all runs of a multirun lie. Its folder is that of the multirun.
 
-The first of them to reach MLflow makes it, whichever process or machine that is in.
+The first run that reaches MLflow creates it, in any process and on any machine.
 """
 
 from __future__ import annotations
@@ -23,27 +23,28 @@ LONGEST_NOTE = 8000  # characters of a tag; MLflow's limit
 
 
 def begin(folder: Path, name: str) -> None:
-    """Make `folder` that of a multirun of this process."""
+    """Make `folder` the folder of a multirun, which belongs to this process."""
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / RECORD, json.dumps({"name": name, "owner": store.owner()}))
 
 
 def folder_of(run_folder: Path) -> Path | None:
-    """The folder of the multirun that a run belongs to; None for a run of its own."""
+    """Return the folder of the multirun that a run belongs to; None for a single run."""
     return next((folder for folder in run_folder.absolute().parents if (folder / RECORD).is_file()), None)
 
 
 def parent_tags(client: MlflowClient, experiment_id: str, run_folder: Path) -> dict[str, str]:
-    """The tag by which a new run lies under that of its multirun, which is made where there is none; else nothing.
+    """Return the tag that places a run under the parent of its multirun, which is created where it is missing; nothing
+    for a single run.
 
-    A multirun over several data sets has its run in the experiment of the first one.
+    The parent of a multirun over several data sets lies in the experiment of the first one.
     """
     from filelock import FileLock
 
     folder = folder_of(run_folder)
     if folder is None:
         return {}
-    with FileLock(folder / f"{RECORD}.lock", timeout=120):  # runs that begin together make one parent
+    with FileLock(folder / f"{RECORD}.lock", timeout=120):  # runs that begin together create one parent
         parent = store.read_run_id(folder)
         if parent is None:
             record = json.loads((folder / RECORD).read_text())

@@ -17,10 +17,10 @@ LIBRARIES = ("torch", "numpy", "mlflow")
 
 
 def tags(*, device: str, root: Path = ROOT) -> dict[str, str]:
-    """Tags of a run: git_hash, git_dirty, python, dlgd, torch, numpy, mlflow, host, machine, device.
+    """Return the tags of a run: git_hash, git_dirty, python, dlgd, torch, numpy, mlflow, host, machine, device.
 
     Outside of git, git_hash and git_dirty are "unknown". A file that git neither tracks nor ignores makes
-    the working tree dirty: a new network that was not committed is part of what ran.
+    the working tree dirty, because a network that was not committed may be what ran.
     """
     versions = {name: _version(name) for name in LIBRARIES}
     return {
@@ -35,7 +35,7 @@ def tags(*, device: str, root: Path = ROOT) -> dict[str, str]:
 
 
 def machine(device: str) -> str:
-    """What a speed depends on: "2 cores of AMD EPYC 7B13", with "NVIDIA H200 and " before where that is the device."""
+    """Return what speeds depend on: "2 cores of AMD EPYC 7B13", on a GPU with "NVIDIA H200 and " before it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:  # no Linux
@@ -51,7 +51,7 @@ def machine(device: str) -> str:
 
 
 def experiment_name(data: Mapping[str, Any]) -> str:
-    """MLflow's experiment of runs with these settings of the data: "nemovar", or with its task "mnist_5k-denoise"."""
+    """Return MLflow's experiment for runs with these data: "nemovar", or with the task "mnist_5k-denoise"."""
     return "-".join(data[key] for key in ("name", "task") if data.get(key))
 
 
@@ -78,7 +78,7 @@ def _git(root: Path) -> dict[str, str]:
 
 
 def _ask_git(root: Path, *command: str) -> str | None:
-    """What git answers, or None where there is no git, no repository or no commit yet."""
+    """Return git's answer, or None where there is no git, no repository or no commit yet."""
     # Without optional locks, runs that start together do not wait for one another.
     command = ("git", "--no-optional-locks", "-C", str(root), *command)
     try:

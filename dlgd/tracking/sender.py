@@ -1,4 +1,4 @@
-"""Brings the records of one run from its folder to MLflow, piece by piece; every piece may be tried again."""
+"""Sends the records of one run from its folder to MLflow, piece by piece; every piece may be tried again."""
 
 from __future__ import annotations
 
@@ -28,7 +28,12 @@ LONGEST_NAME = 250
 
 
 class Sender:
-    """Each method raises one of `store.failures()` when MLflow cannot be reached, and loses nothing by it."""
+    """Each method raises one of `store.failures()` when MLflow cannot be reached; no record is lost then.
+
+    uri, experiment, folder: as `mlflow.MLflow` has them, the address located.
+    name, params, tags: of a run that is created.
+    run_id: the run to continue; None for another one.
+    """
 
     def __init__(
         self,
@@ -64,11 +69,11 @@ class Sender:
         return self.run_id
 
     def unsent(self) -> bool:
-        """Whether MLflow lacks anything."""
+        """Return whether MLflow lacks anything."""
         return not self._open or self._sent < self.journal.size or bool(self._artifacts)
 
     def open(self) -> None:
-        """Open the run, or continue the wanted one; nothing when it is open already."""
+        """Create the run, or continue the wanted one; do nothing where it is open already."""
         if self._open:
             return
         self._client = self._client or store.connect(self._uri)
@@ -88,7 +93,7 @@ class Sender:
         self._open = True
 
     def send_metrics(self, limit: int) -> bool:
-        """Send about `limit` metrics; whether there may be more of them."""
+        """Send about `limit` metrics, and return whether there may be more of them."""
         records, end = self.journal.read(self._sent, limit)
         if records:
             self._mlflow.log_batch(self._run, metrics=_metrics(records))
@@ -98,19 +103,19 @@ class Sender:
         return end < self.journal.size
 
     def add_artifact(self, path: Path, folder: str) -> None:
-        """Queue a file or folder; once, if it is written again before it was sent."""
+        """Queue a file or folder, only once if it is written again before it was sent."""
         with self._lock:
             if (path, folder) not in self._artifacts:
                 self._artifacts.append((path, folder))
 
     def send_artifact(self) -> bool:
-        """Send one file or folder; whether there are more of them."""
+        """Send one file or folder, and return whether there are more of them."""
         with self._lock:
             if not self._artifacts:
                 return False
             path, folder = self._artifacts.popleft()
         if not path.exists():
-            logger.warning("%s was to be recorded in MLflow, but is there no more", path)
+            logger.warning("%s cannot be recorded in MLflow: the file no longer exists", path)
             return bool(self._artifacts)
         try:
             self._mlflow.log_artifact(self._run, str(path), folder or None)
@@ -120,11 +125,11 @@ class Sender:
         return bool(self._artifacts)
 
     def close(self, status: str) -> None:
-        """The run has ended with "FINISHED", "FAILED" or "KILLED"."""
+        """Record that the run has ended with "FINISHED", "FAILED" or "KILLED"."""
         self._mlflow.set_terminated(self._run, status)
 
     def _first_byte(self) -> int:
-        """The first byte of metrics.jsonl that the run lacks: an earlier process may have left some unsent."""
+        """Return the first byte of metrics.jsonl that the run lacks; an earlier process may have left some unsent."""
         if self._wanted is None and store.read_run_id(self._folder) is not None:
             return self.journal.size  # a new run in a used folder: those records are the former run's
         try:
@@ -144,7 +149,7 @@ class Sender:
         except MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
-        logger.info("MLflow at %s has no run %s: a new one takes its records", store.shown(self._uri), self._wanted)
+        logger.info("MLflow at %s has no run %s: a new run gets its records", store.shown(self._uri), self._wanted)
         self._sent = 0
         return None
 
@@ -162,7 +167,7 @@ class Sender:
             self._mlflow.log_batch(self._run, tags=rows[first : first + BATCH])
 
     def _send_params(self, known: Mapping[str, str]) -> None:
-        """The params that the run lacks. MLflow never changes a param: a resumed run keeps its first values."""
+        """Send the params that the run lacks. MLflow never changes a param: a resumed run keeps its first values."""
         from mlflow.entities import Param
 
         for key in sorted(self._params.keys() & known.keys()):
@@ -174,13 +179,13 @@ class Sender:
 
 
 def safe_name(name: str) -> str:
-    """A name that MLflow takes: letters, digits and _ - . space : /, the last one between two names only."""
+    """Return a name that MLflow accepts: letters, digits and _ - . space : /, the last one only between two names."""
     parts = re.sub(r"[^A-Za-z0-9_\-. :/]", "_", name).split("/")
     return "/".join(part for part in parts if part not in ("", ".", ".."))[:LONGEST_NAME] or "_"
 
 
 def _metrics(records: list[Record]) -> list[Metric]:
-    """Rows for MLflow. It would store infinity as 1.8e308, which flattens every curve: sent as NaN."""
+    """Return rows for MLflow. Infinity is sent as NaN: MLflow would store 1.8e308, which flattens every curve."""
     from mlflow.entities import Metric
 
     return [

@@ -1,8 +1,8 @@
-"""Where MLflow keeps its records: finding the place, making its database once, and its stale runs.
+"""Where MLflow keeps its records: the address, the database, experiments, run folders and stale runs.
 
-Without an address everything lies in the working folder: mlflow.db (SQLite) and mlartifacts/. That serves
-many processes of one machine. Several machines need a server: SQLite's WAL mode does not work across
-machines on a shared disk.
+Without an address everything lies in the working folder: mlflow.db (SQLite) and mlartifacts/. This serves many
+processes of one machine. Several machines need a server, because SQLite's WAL mode does not work across machines on a
+shared disk.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ OWNER_TAG = "dlgd.owner"
 RUN_ID_FILE = "mlflow_run_id"
 SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")
 
-# Seven retries of 120 s each, as MLflow has it, would stall a run for minutes; a person's own values win.
+# MLflow's own seven retries of 120 s each would stall a run for minutes; values that a person has set are kept.
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
 }
 
-# What these would say is said by the tracker, once and in a sentence.
+# The tracker says what these loggers would say, once and in a sentence.
 QUIET = {"mlflow": "ERROR", "mlflow.store.db": "CRITICAL", "alembic": "WARNING", "urllib3.connectionpool": "ERROR"}
 
 
 def locate(uri: str | None) -> str:
-    """`uri`, else $MLFLOW_TRACKING_URI, else mlflow.db in the working folder; SQLite paths made absolute."""
+    """Return `uri`, else $MLFLOW_TRACKING_URI, else mlflow.db in the working folder; SQLite paths are made absolute."""
     uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
     if uri.partition(":")[0].partition("+")[0] not in SCHEMES:
         raise Refusal(
@@ -54,18 +54,18 @@ def locate(uri: str | None) -> str:
 
 
 def shown(uri: str) -> str:
-    """The address without the password that it may hold."""
+    """Return the address without the password that it may hold."""
     return re.sub(r"//[^/@]*@", "//", uri)
 
 
 def database(uri: str) -> Path | None:
-    """The SQLite file of an address; None for a server."""
+    """Return the SQLite file of an address; None for a server."""
     head, separator, path = uri.partition(":///")
     return Path(path).absolute() if separator and head.startswith("sqlite") else None
 
 
 def connect(uri: str) -> MlflowClient:
-    """A client of the located `uri`, whose database exists. Raises one of `failures()`.
+    """Return a client of the located `uri`, whose database then exists. Raises one of `failures()`.
 
     The first call takes 2 to 3 s (importing MLflow), and some more when the database is new.
     """
@@ -87,7 +87,7 @@ def connect(uri: str) -> MlflowClient:
 
 
 def reason(error: BaseException) -> str:
-    """The first cause of a failure, in one short line: "[Errno 111] Connection refused"."""
+    """Return the first cause of a failure, in one short line: "[Errno 111] Connection refused"."""
     while (cause := error.__cause__ or error.__context__) is not None:
         error = cause
     lines = str(error).splitlines() or [type(error).__name__]
@@ -95,7 +95,7 @@ def reason(error: BaseException) -> str:
 
 
 def failures() -> tuple[type[Exception], ...]:
-    """What MLflow raises when its records cannot be reached; importing it is slow, hence a function."""
+    """Return what MLflow raises when its records cannot be reached; a function, because the imports are slow."""
     from alembic.util import CommandError
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
@@ -104,7 +104,7 @@ def failures() -> tuple[type[Exception], ...]:
 
 
 def experiment_id(client: MlflowClient, uri: str, name: str) -> str:
-    """The experiment of that name, made where it is new. Files of its runs lie beside an SQLite file."""
+    """Return the experiment of that name, created where it is new. Files of its runs lie beside an SQLite file."""
     from mlflow.exceptions import MlflowException
 
     found = client.get_experiment_by_name(name)
@@ -114,7 +114,7 @@ def experiment_id(client: MlflowClient, uri: str, name: str) -> str:
     artifacts = None if path is None else (path.parent / "mlartifacts").as_uri()
     try:
         return client.create_experiment(name, artifact_location=artifacts)
-    except MlflowException:  # another process may have made it just now
+    except MlflowException:  # another process may have created it just now
         found = client.get_experiment_by_name(name)
         if found is None:
             raise
@@ -122,10 +122,10 @@ def experiment_id(client: MlflowClient, uri: str, name: str) -> str:
 
 
 def _create_database(path: Path) -> None:
-    """MLflow's tables in a new file, in WAL mode; nothing where the file exists.
+    """Create MLflow's tables in a new file, in WAL mode; do nothing where the file exists.
 
-    They take seconds of migrations, during which an impatient Ctrl-C must leave no half database and a
-    second process must wait: hence the lock, and the file that takes its name when it is complete.
+    This takes seconds of migrations. Meanwhile Ctrl-C must leave no half database, so the file gets its name when it is
+    complete, and a second process must wait, so there is a lock.
     """
     from filelock import FileLock
     from mlflow import MlflowClient
@@ -134,11 +134,11 @@ def _create_database(path: Path) -> None:
     with FileLock(f"{path}.lock", timeout=120):
         if path.exists():
             return
-        logger.info("Making MLflow's database %s: once, some 5 to 10 s", path)
+        logger.info("Creating MLflow's database %s, once; this takes 5 to 10 s", path)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".mlflow_db_") as folder:
             draft, complete = Path(folder, "draft.db"), Path(folder, "complete.db")
             MlflowClient(tracking_uri=f"sqlite:///{draft}").search_experiments(max_results=1)
-            # A copy, since MLflow keeps its connection to the draft open.
+            # A copy, because MLflow keeps its connection to the draft open.
             with closing(sqlite3.connect(draft)) as source, closing(sqlite3.connect(complete)) as target:
                 source.backup(target)
                 target.execute("PRAGMA journal_mode=WAL")  # stays with the file; writers wait half as long
@@ -146,7 +146,7 @@ def _create_database(path: Path) -> None:
 
 
 def read_run_id(folder: Path) -> str | None:
-    """The MLflow run that a run folder belongs to; None where it was never recorded there."""
+    """Return the MLflow run that a run folder belongs to; None where it was never recorded there."""
     try:
         return (folder / RUN_ID_FILE).read_text().strip() or None
     except FileNotFoundError:
@@ -154,7 +154,7 @@ def read_run_id(folder: Path) -> str | None:
 
 
 def find_run_folder(run_id: str, *, uri: str | None = None) -> Path:
-    """The local folder of an MLflow run, or a Refusal that says why there is none."""
+    """Return the local folder of an MLflow run. Raises Refusal that says why there is none."""
     uri = locate(uri)
     path = database(uri)
     if path is not None and not path.exists():
@@ -175,7 +175,8 @@ def find_run_folder(run_id: str, *, uri: str | None = None) -> Path:
 
 
 def owner() -> str:
-    """This process, told apart from a later one of the same number: host:pid:start in seconds since 1970."""
+    """Return a name of this process, host:pid:start in seconds since 1970: the start distinguishes it from a later
+    process of the same number."""
     import psutil
 
     return f"{platform.node()}:{os.getpid()}:{psutil.Process().create_time():.0f}"
@@ -199,7 +200,7 @@ def is_alive(owner: str) -> bool:
 
 
 def close_stale(client: MlflowClient) -> list[str]:
-    """Mark as KILLED every run that is called RUNNING though its process has ended; their run ids."""
+    """Mark as KILLED every run that is called RUNNING though its process has ended, and return their run ids."""
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     running = client.search_runs(experiments, "attributes.status = 'RUNNING'")
     owned = [run for run in running if OWNER_TAG in run.data.tags]  # the others were made by another program

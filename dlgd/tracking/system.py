@@ -1,4 +1,4 @@
-"""How busy the machine is, under the names that MLflow's page of system metrics knows."""
+"""The load of the machine, under the names that MLflow's page of system metrics knows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch
 
 
 def sample() -> dict[str, float]:
-    """Use of CPU (%, since the last call) and memory (MB), of the machine, this process and its CUDA device."""
+    """Return the use of CPU (%, since the last call) and memory (MB) of the machine, this process and its GPU."""
     memory = psutil.virtual_memory()
     metrics = {
         "system/cpu_utilization_percentage": psutil.cpu_percent(),

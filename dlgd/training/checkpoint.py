@@ -97,8 +97,8 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
             partial.write_bytes(in_memory.getbuffer())
     except OSError as error:
         raise Refusal(
-            f"{path} could not be written ({error.strerror}) and is as it was before: free some space or choose another "
-            "folder, and resume from it."
+            f"{path} could not be written ({error.strerror}) and is as it was before: free some space or choose "
+            "another folder, and resume from it."
         ) from error
 
 

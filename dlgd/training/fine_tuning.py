@@ -63,7 +63,8 @@ def freeze(network: nn.Module, names: Sequence[str]) -> None:
         frozen = [weight for own, weight in network.named_parameters() if begins(own, name)]
         if not frozen:
             raise Refusal(
-                f"freeze={name} is not a part of the network: choose among {', '.join(part_names(network))}, or longer names"
+                f"freeze={name} is not a part of the network: choose among {', '.join(part_names(network))}, "
+                "or longer names"
             )
         for weight in frozen:
             weight.requires_grad_(False)

@@ -95,7 +95,7 @@ class Run:
         self._begin()
 
     def validate(self, scores_of: Validate, *, moment: TrainingProgress) -> dict[str, float]:
-        """Score the weights (their moving average where there is one), and save them where a score is the best so far."""
+        """Score the weights (their moving average where there is one), and save them where a score is best so far."""
         self.losses.check()  # a loss that went wrong has its own message
         scored = self.network if self.average is None else self.average.network
         scored.eval()

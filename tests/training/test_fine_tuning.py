@@ -100,8 +100,8 @@ def test_given_weights_learn_slowly():
         torch.testing.assert_close(weight.detach(), before[name] - lr * gradients[name])
 
 
-@pytest.mark.parametrize("rate", [0.0, -1.0, 1.5, float("nan")])
-def test_an_impossible_rate(rate):
+@pytest.mark.parametrize("scale", [0.0, -1.0, 1.5, float("nan")])
+def test_an_impossible_scale(scale):
     net = Net()
     with pytest.raises(Refusal, match="init_lr_scale"):
         fine_tuning.groups(net, network=net, loaded=(), lr=0.1, scale=scale)
