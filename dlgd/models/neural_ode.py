@@ -138,7 +138,7 @@ class LorenzODE(ODENetwork):
 
 
 def known_dynamics(who: str, spec: Spec, instead: str) -> tuple[Dynamics, float]:
-    """The equations behind the data, and their time step; Refusal where they have none."""
+    """Return the equations behind the data and their time step. Refuse data that have none."""
     if not isinstance(spec, SequenceSpec) or spec.dynamics is None or spec.dt <= 0:
         raise Refusal(f"{who} needs equations and a time step, which data={spec.name} does not tell: try {instead}")
     return spec.dynamics, spec.dt

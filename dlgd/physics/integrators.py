@@ -218,7 +218,7 @@ def _check(dynamics: Dynamics, state: Tensor, steps: int) -> None:
 
 
 def _room(state: Tensor, snapshots: int) -> Tensor:
-    """Return an empty (snapshots, ..., size) on the CPU. NumPy asks for huge pages, which halves the time of long ones."""
+    """Return an empty (snapshots, ..., size) on the CPU. NumPy asks for huge pages: half the time for long ones."""
     return torch.from_numpy(np.empty((snapshots, *state.shape), state.detach().numpy().dtype))
 
 
