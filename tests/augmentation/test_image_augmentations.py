@@ -1,154 +1,16 @@
-"""Changes of pictures, against slices, SciPy's interpolation and closed forms; and which data they refuse."""
+"""Changes of pictures: their draws, noise and erasing, what moves together, and the data that they refuse."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import torch
-from scipy import ndimage
 
-from dlgd.augmentation.images import ImageChanges, Warp, affine, smooth_fields
+from dlgd.augmentation.images import ImageChanges, smooth_fields
 from dlgd.core.contract import Batch, Spec
 from dlgd.core.errors import Refusal
 from dlgd.core.specs import ImageSpec, SequenceSpec, Staggered, StaggeredGridSpec
-
-SIZE = (28, 28)
-NOTHING = {
-    "translation": 0.0,
-    "rotation": 0.0,
-    "scaling": 0.0,
-    "shear": 0.0,
-    "elastic": 0.0,
-    "elastic_scale": 4.0,
-    "noise": 0.0,
-    "erasing": 0.0,
-    "erased_share": 0.4,
-    "flip": False,
-}
-EVERYTHING = {"translation": 2.0, "rotation": 10.0, "scaling": 0.1, "shear": 5.0, "elastic": 1.0, "flip": True}
-CHANNELS = {"reconstruct": ("intensity",), "denoise": ("given",), "inpaint": ("given", "observed")}
-
-
-def spec(task: str = "classify", size: tuple[int, ...] = SIZE, **changes) -> ImageSpec:
-    if task == "classify":
-        channels = {"kind": "label", "input_channels": ("intensity",), "output_channels": ("a", "b")}
-        return ImageSpec(name="clothes", grid=size, shown="intensity", **channels | changes)
-    return ImageSpec(
-        name="clothes",
-        kind="generated" if task == "generate" else "field",
-        input_channels=CHANNELS.get(task, ("a", "b")),
-        output_channels=("intensity",),
-        grid=size,
-        bounds=(0.0, 1.0),
-        shown=CHANNELS[task][0] if task in CHANNELS else None,
-        **changes,
-    )
-
-
-def make(task: str = "classify", **changes) -> ImageChanges:
-    return ImageChanges(spec=spec(task), **(NOTHING | changes))
-
-
-def pictures(count: int = 4, size: tuple[int, ...] = SIZE, seed: int = 0) -> torch.Tensor:
-    return torch.rand(count, 1, *size, generator=torch.Generator().manual_seed(seed))
-
-
-def labelled(images: torch.Tensor) -> Batch:
-    labels = torch.zeros(len(images), dtype=torch.int64)
-    return Batch(input=images, target=labels, mask=labels == 0)
-
-
-def field(task: str, count: int = 4, halo: int = 0) -> Batch:
-    """Pictures, and what is given of them, with zeros around."""
-    target, noise = pictures(count), 0.3 * torch.randn(count, 1, *SIZE, generator=torch.Generator().manual_seed(1))
-    around = (halo,) * 4
-    observed = None
-    if task == "inpaint":
-        observed = pictures(count, seed=2) > 0.3
-        given = torch.cat([target * observed, observed.float()], dim=1)
-        observed = torch.nn.functional.pad(observed, around)
-    else:
-        given = target + noise if task == "denoise" else target
-    given = torch.nn.functional.pad(given, around)
-    return Batch(input=given, target=target, mask=torch.ones_like(target, dtype=bool), observed=observed)
-
-
-def pull(**changes: float) -> torch.Tensor:
-    """The matrix (1, 2, 3) of one picture."""
-    shift = np.array([changes.pop("shift", (0.0, 0.0))])
-    values = {"turn": 0.0, "slant": 0.0, "factor": 1.0, "mirrored": 1.0} | changes
-    return torch.as_tensor(affine(**{key: np.array([value]) for key, value in values.items()}, shift=shift))
-
-
-def rng(seed: int = 0) -> np.random.Generator:
-    return np.random.default_rng(seed)
-
-
-# --- warps -------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("size", [(28, 28), (5, 8), (7, 4)])
-def test_no_change(size):
-    images = pictures(3, size)
-    warp = Warp(matrix=pull().float().expand(3, 2, 3), displacement=torch.zeros(3, 2, *size))
-    torch.testing.assert_close(warp(images), images, rtol=0, atol=1e-5)
-    torch.testing.assert_close(
-        Warp(matrix=pull().expand(3, 2, 3))(images.double()), images.double(), rtol=0, atol=1e-13
-    )
-
-
-@pytest.mark.parametrize(("right", "down"), [(1, 0), (0, 1), (3, -2), (-4, -5)])
-def test_a_known_translation(right, down):
-    """The pixel that is seen at (y, x) comes from (y + down, x + right); beyond the edge, from the edge."""
-    images = pictures(2, (12, 9)).double()
-    moved = Warp(matrix=pull(shift=(right, down)).expand(2, 2, 3))(images)
-    rows, columns = np.clip(np.arange(12) + down, 0, 11), np.clip(np.arange(9) + right, 0, 8)
-    torch.testing.assert_close(moved, images[:, :, rows][..., columns], rtol=0, atol=1e-6)
-
-
-def test_a_translation_by_half_a_pixel_is_a_mean():
-    images = pictures(2).double()
-    moved = Warp(matrix=pull(shift=(0.5, 0.0)).expand(2, 2, 3))(images)
-    torch.testing.assert_close(moved[..., :-1], (images[..., 1:] + images[..., :-1]) / 2, rtol=0, atol=1e-12)
-
-
-@pytest.mark.parametrize("quarters", [1, 2, 3])
-def test_a_quarter_turn(quarters):
-    images = pictures(2).double()
-    moved = Warp(matrix=pull(turn=quarters * np.pi / 2).expand(2, 2, 3))(images)
-    torch.testing.assert_close(moved, images.rot90(quarters, dims=(-2, -1)), rtol=0, atol=1e-6)
-
-
-def test_a_mirror():
-    images = pictures(2).double()
-    moved = Warp(matrix=pull(mirrored=-1.0).expand(2, 2, 3))(images)
-    torch.testing.assert_close(moved, images.flip(-1), rtol=0, atol=1e-12)
-
-
-def test_any_change_is_scipys():
-    """Turned, sheared, stretched, shifted and displaced, on a picture that is not square."""
-    size, generator = (14, 21), rng(3)
-    image = pictures(1, size).double()
-    matrix = pull(turn=0.4, slant=0.2, factor=1.2, shift=(1.3, -0.7))
-    displacement = generator.normal(size=(2, *size))
-    moved = Warp(matrix=matrix, displacement=torch.as_tensor(displacement)[None])(image)[0, 0].numpy()
-    y, x = np.mgrid[: size[0], : size[1]]
-    centre = [(size[1] - 1) / 2, (size[0] - 1) / 2]
-    here = np.stack([x - centre[0], y - centre[1], np.ones(size)])
-    from_x, from_y = np.einsum("ij,jyx->iyx", matrix[0].numpy(), here) + displacement
-    expected = ndimage.map_coordinates(
-        image[0, 0].numpy(), [from_y + centre[1], from_x + centre[0]], order=1, mode="nearest"
-    )
-    np.testing.assert_allclose(moved, expected, atol=1e-12)
-
-
-def test_a_linear_map_is_a_product():
-    """Shear along x, then a rotation, scaled; mirrored last."""
-    cos, sin = np.cos(0.3), np.sin(0.3)
-    expected = 1.1 * np.diag([-1, 1]) @ np.array([[cos, -sin], [sin, cos]]) @ np.array([[1, np.tan(0.2)], [0, 1]])
-    matrix = pull(turn=0.3, slant=0.2, factor=1.1, mirrored=-1.0, shift=(4, 5))[0].numpy()
-    np.testing.assert_allclose(matrix, np.column_stack([expected, [4, 5]]), atol=1e-14)
-
+from tests.augmentation.pictures import CHANNELS, EVERYTHING, NOTHING, SIZE, field, labelled, make, pictures, rng, spec
 
 # --- what is drawn -----------------------------------------------------------------------------------------
 

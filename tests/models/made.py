@@ -132,6 +132,13 @@ def batch_of(spec: Spec, count: int = 6, halo: int = 0) -> Batch:
     return Batch(input=input, target=target, mask=torch.ones_like(target, dtype=torch.bool))
 
 
+def forecast(network, windows: torch.Tensor, given: int = 1) -> torch.Tensor:
+    """Return the prediction from the first `given` steps of windows; the others are hidden."""
+    input = windows.clone()
+    input[:, :, given:] = 0.0
+    return network(input).prediction
+
+
 def _maps(spec: MapSpec, count: int, halo: int, generator: torch.Generator) -> Batch:
     """White noise, of which a third is observed, and noise for first guesses; a tenth of the cells is land."""
     shape = (count, spec.days, *(size + 2 * halo for size in spec.grid))

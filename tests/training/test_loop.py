@@ -1,6 +1,5 @@
-"""What each option of the loop does to the weights, and when it stops."""
+"""What each option of the loop does to the weights, and when it stops. See test_criteria.py and test_non_finite.py."""
 
-import math
 import time
 
 import numpy as np
@@ -8,10 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from dlgd.core.contract import Batch, Network, Output
+from dlgd.core.contract import Batch
 from dlgd.core.errors import Refusal
 from dlgd.training import checkpoint
-from dlgd.training.running_loss import NonFinite, RunningLoss
 from tests.training.tiny_training import (
     ADAM,
     Adversaries,
@@ -176,173 +174,6 @@ def test_a_budget_in_minutes(tmp_path):
     more, _ = train(tmp_path, steps=None, minutes=0.7 / 60, stream=slow, resume=True)
     assert more.step - result.step <= 25  # the clock went on, rather than start again
     assert more.seconds > 0.7
-
-
-def falling_then_rising(lowest: int, **others: int):
-    """Scores that are lowest at their n-th validation."""
-    count = 0
-
-    def validate(network):
-        nonlocal count
-        count += 1
-        return {name: float(abs(count - at)) for name, at in {"loss": lowest, **others}.items()}
-
-    return validate
-
-
-def test_early_stopping_waits_for_the_first_criterion(tmp_path):
-    scores = falling_then_rising(3, other=100)
-    result, _ = train(tmp_path, steps=100, validate_every=2, patience=4, validate=scores, criteria=["loss", "other"])
-    assert result.step == 2 * (3 + 4)
-    assert result.status == "FINISHED"
-
-
-def test_patience_goes_on_counting_after_a_resumption(tmp_path):
-    scores = falling_then_rising(1)
-    train(tmp_path, steps=6, validate_every=2, patience=4, validate=scores)
-    result, _ = train(tmp_path, steps=100, validate_every=2, patience=4, validate=scores, resume=True)
-    assert result.step == 2 * (1 + 4)
-
-
-def test_each_criterion_keeps_its_own_best(tmp_path):
-    scores = falling_then_rising(2, eps_q=4, unwatched=1)
-    result, _ = train(tmp_path, steps=6, validate_every=1, validate=scores, criteria=["loss", "eps_q"])
-    steps = {p.name: checkpoint.load(p).state.step for p in (tmp_path / "checkpoints").iterdir()}
-    assert steps == {"best_loss.pt": 2, "best_eps_q.pt": 4, "last.pt": 6}
-    assert result.best == {"loss": 0.0, "eps_q": 0.0}
-    assert checkpoint.load(checkpoint.best_path(tmp_path, "eps_q")).state.best["eps_q"] == 0.0
-
-
-def rising_then_falling(highest: int):
-    """Scores that are highest at their n-th validation."""
-    distance = falling_then_rising(highest)
-    return lambda network: {"accuracy": 100 - distance(network)["loss"]}
-
-
-def test_a_criterion_that_should_be_high(tmp_path, caplog):
-    caplog.set_level("INFO")
-    scores = rising_then_falling(3)
-    result, _ = train(
-        tmp_path, steps=100, validate_every=2, patience=4, validate=scores, criteria=["accuracy"], higher=["accuracy"]
-    )
-    assert result.best == {"accuracy": 100.0}
-    assert result.step == 2 * (3 + 4), "patience counts from the highest"
-    best = checkpoint.load(checkpoint.best_path(tmp_path, "accuracy")).state
-    assert (best.step, best.best) == (6, {"accuracy": 100.0})
-    said = [record.getMessage() for record in caplog.records if "validation:" in record.getMessage()]
-    assert ["best accuracy" in line for line in said] == [True, True, True, False, False, False, False]
-
-
-def test_a_resumed_training_knows_the_highest(tmp_path):
-    def part(steps, highest, **more):
-        scores = rising_then_falling(highest)
-        high = {"criteria": ["accuracy"], "higher": ["accuracy"], "validate": scores}
-        return train(tmp_path, steps=steps, validate_every=2, patience=4, **high, **more)[0]
-
-    part(6, 2)
-    assert checkpoint.load(checkpoint.best_path(tmp_path, "accuracy")).state.step == 4
-    result = part(100, -5, resume=True)  # from here on it falls
-    assert (result.step, result.best) == (2 * (2 + 4), {"accuracy": 100.0})
-    assert checkpoint.load(checkpoint.best_path(tmp_path, "accuracy")).state.step == 4, "lower ones replace nothing"
-
-
-def test_the_first_of_equals_is_kept(tmp_path):
-    level = lambda network: {"loss": 1.0, "accuracy": 1.0}  # noqa: E731
-    train(tmp_path, steps=6, validate_every=2, validate=level, criteria=["loss", "accuracy"], higher=["accuracy"])
-    for name in ("loss", "accuracy"):
-        assert checkpoint.load(checkpoint.best_path(tmp_path, name)).state.step == 2
-
-
-def test_a_misspelt_criterion_is_refused_and_the_training_kept(tmp_path):
-    with pytest.raises(Refusal, match="asks for lose, but the validation gives loss"):
-        train(tmp_path, criteria=["lose"])
-    assert train(tmp_path, resume=True)[0].step == 12
-
-
-class Explosive(Network):
-    """A weight, times the input."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(1))
-
-    def forward(self, input):
-        return Output(prediction=self.weight * input)
-
-
-class OneBad(Fields):
-    def batch(self, step):
-        return Fields(scale=math.inf if step == 7 else 1.0).batch(step)
-
-
-def test_a_loss_that_is_not_finite_stops_before_the_step(tmp_path):
-    network, good = Explosive(), Explosive()
-    with pytest.raises(NonFinite, match=r"not finite at step 7 \(batch 7 of"):
-        train(tmp_path / "bad", network=network, stream=OneBad())
-    train(tmp_path / "good", network=good, steps=7)
-    assert_same_weights(network, good)
-    assert checkpoint.load(checkpoint.last_path(tmp_path / "bad")).state.step == 4
-    with pytest.raises(NonFinite, match=r"at step 3 \(batch 7 of"):
-        train(tmp_path / "two", network=Explosive(), stream=OneBad(), accumulate=2)
-
-
-def test_on_a_gpu_a_bad_loss_is_noticed_later_but_never_saved(tmp_path, monkeypatch):
-    def as_on_a_gpu(self, **arguments):
-        before(self, **arguments)
-        self.at_once = False
-
-    before = RunningLoss.__init__
-    monkeypatch.setattr(RunningLoss, "__init__", as_on_a_gpu)
-    for name, options in {"log": {"log_every": 9}, "save": {"log_every": 100}}.items():
-        with pytest.raises(NonFinite, match=r"not finite at step 7 \(batch 7 of"):
-            train(tmp_path / name, network=Explosive(), stream=OneBad(), **options)
-        assert checkpoint.load(checkpoint.last_path(tmp_path / name)).state.step == 4
-
-
-@pytest.mark.gpu
-def test_on_a_gpu_the_loop_does_not_wait(tmp_path):
-    device = torch.device("cuda")
-    batches = [Fields().batch(step).to(device) for step in range(12)]
-
-    class Resident(Fields):  # on the device before the training, as a data set's own batches may be
-        def batch(self, step):
-            torch.cuda.set_sync_debug_mode("error" if 1 <= step <= 5 else "default")
-            return batches[step]
-
-    torch.manual_seed(3)
-    network = Unmasked(norm=True)
-    options = {"validate_every": 12, "log_every": 12, "ema_decay": 0.9, "clip_norm": 1.0, "l1": 1e-4, "amp": True}
-    validate = lambda network: {"loss": 1.0}  # noqa: E731
-    result, _ = train(tmp_path, network=network, stream=Resident(), device=device, validate=validate, **options)
-    assert result.step == 12
-
-
-class Unmasked(Convolutions):
-    """Its loss is that of all cells: choosing those of a mask makes a program wait for the GPU."""
-
-    def objectives(self, batch, loss):
-        total = (self(batch.input).prediction - batch.target).square().mean()
-        yield "network", total, {"mse": total.detach()}
-
-
-def test_weights_that_are_not_finite_are_never_saved(tmp_path):
-    class Poisoned(Explosive):
-        steps = 0
-
-        def objectives(self, batch, loss):
-            yield from super().objectives(batch, loss)
-            self.steps += 1
-            if self.steps == 8:
-                self.weight.data.fill_(math.nan)
-
-    with pytest.raises(NonFinite, match="weights weight are not finite after step 8"):
-        train(tmp_path, network=Poisoned(), validate=lambda network: {"loss": 1.0})
-    assert checkpoint.load(checkpoint.last_path(tmp_path)).state.step == 4
-
-
-def test_a_criterion_that_is_not_finite_stops(tmp_path):
-    with pytest.raises(NonFinite, match="loss is nan at step 4"):
-        train(tmp_path, validate=lambda network: {"loss": math.nan})
 
 
 def test_bfloat16_is_close_but_not_the_same(tmp_path):
