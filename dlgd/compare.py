@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from dlgd.cli import entry
 from dlgd.core import checks
 from dlgd.core.errors import Refusal
-from dlgd.results.typed import any_given, folder_name
+from dlgd.results.command_line import any_given, folder_name
 
 OmegaConf.register_new_resolver("compared", folder_name, replace=True)
 

@@ -21,7 +21,7 @@ from dlgd.core.score import Score
 from dlgd.plotting.curves import learning_curves
 from dlgd.scoring import descriptions
 from dlgd.scoring.report import report
-from dlgd.scoring.trained import Trained, kept_snapshots, validation
+from dlgd.scoring.trained import Trained, saved_snapshots, validation
 from dlgd.training import checkpoint
 from dlgd.training.loop import Result, fit
 from dlgd.training.options import Options
@@ -160,7 +160,7 @@ def evaluate_best(
     )
     if result.status != "FINISHED":
         return
-    evaluation.progress(folder / "figures", kept_snapshots(folder / "snapshots"))
+    evaluation.progress(folder / "figures", saved_snapshots(folder / "snapshots"))
     checkpoint.restore(network, checkpoint.load(checkpoint.best_path(folder, setup.criteria[0].name)))
     name = config.choices.model
     ours = Trained(name=name, network=network, data=data, device=setup.device, loss=loss)

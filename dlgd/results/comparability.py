@@ -1,4 +1,4 @@
-"""What finished runs have in common, and in what they differ although a table would not show it."""
+"""What finished runs have in common, and differences between them that a table would not show."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from dlgd.results.finished import FinishedRun
 
-SPLITS = ("train", "valid", "test")  # in the order of a checksum that has one for each
 BUDGET = ("training.steps", "training.epochs", "training.minutes", "training.batch_size", "data.patch")
 TAGS = (("device", "kinds of device"), ("machine", "machines"), ("git_hash", "versions of the program"))
+SPLITS = ("train", "valid", "test")  # the order of the digests in a checksum that has one for each split
 NO_SCORE = "seconds_per_sample"  # differs from run to run, whatever the data
-COMMON = (0.0, 1.0, 100.0)  # scores that say nothing about the samples
-SHOWN = 3  # differing settings, or values of one
+COMMON = (0.0, 1.0, 100.0)  # values that scores have on any samples, and that therefore identify none
+SHOWN = 3  # settings, or values of a setting, that a sentence names
 
 
 def budget(runs: Sequence[FinishedRun]) -> str:
-    """What all networks were given and where: settings, machines, and minutes of a run."""
-    trained = [run for run in runs if "model" in run.params]
-    given = [{key: run.params[key] for key in BUDGET if run.params.get(key, "None") != "None"} for run in trained]
-    first = given[0] if given else {}  # of networks; classical methods have no budget
-    common = [f"{key}={value}" for key, value in first.items() if all(one.get(key) == value for one in given)]
+    """A sentence on the training budget that all networks share, the machines, and the minutes of a run."""
+    networks = [run for run in runs if "model" in run.params]  # classical methods have no budget
+    budgets = [{key: run.params[key] for key in BUDGET if run.params.get(key, "None") != "None"} for run in networks]
+    first = budgets[0] if budgets else {}
+    common = [f"{key}={value}" for key, value in first.items() if all(one.get(key) == value for one in budgets)]
     machines = Counter(f"{run.tags.get('device')} ({run.tags.get('machine', run.tags.get('host'))})" for run in runs)
     where = ", ".join(f"{count} on {name}" for name, count in sorted(machines.items(), key=lambda one: (-one[1], one)))
     minutes = statistics.median(run.minutes for run in runs)
-    words = f"Budget: {', '.join(common) if common else 'not the same for all'}. " if trained else ""
+    words = f"Budget: {', '.join(common) if common else 'not the same for all'}. " if networks else ""
     return f"{words}Runs: {where}; {minutes:.1f} min each in the median, data and scores included."
 
 
 def warnings(runs: Iterable[FinishedRun]) -> list[str]:
-    """Sentences on machines and versions that are not the same."""
+    """Return a sentence for each of machines, devices and versions that is not the same for all runs."""
     runs, found = list(runs), []
     for tag, what in TAGS:
         values = sorted({run.tags.get(tag, "unknown") for run in runs})
@@ -43,7 +43,7 @@ def warnings(runs: Iterable[FinishedRun]) -> list[str]:
 
 
 def data_changed(runs: Iterable[FinishedRun]) -> bool:
-    """Whether runs with the same settings of their data had other data."""
+    """Return whether runs with the same settings of the data had different data."""
     checksums = defaultdict(set)
     for run in runs:
         checksums[tuple(sorted(_data(run).items()))].add(run.tags.get("data_checksum", "unknown"))
@@ -54,32 +54,33 @@ def data_changed(runs: Iterable[FinishedRun]) -> bool:
 
 
 def by_data(runs: Sequence[FinishedRun], split: str) -> list[list[FinishedRun]]:
-    """The runs, apart where nothing shows that their scores are of the same samples; the largest group first.
+    """Return the runs in groups; those of one group were scored on the same samples. The largest group comes first.
 
-    The same are: samples of one data set and task with one checksum; and samples for which a method, of a run of
-    `baseline` or beside a network, has two very same scores. Settings may differ that change no sample.
+    Two runs share their samples if they have the data set, the task and the checksum of the data in common; or if a
+    classical method, in a run of `baseline` or beside a network, has two identical scores in both. Settings of the
+    data may differ as long as they change no sample.
     """
     groups: list[tuple[set, list[FinishedRun]]] = []
     for run in runs:
-        traces, together = _traces(run, split), [run]
-        apart = []
-        for known, members in groups:
-            if known.isdisjoint(traces):
-                apart.append((known, members))
+        traces, members = _traces(run, split), [run]
+        others = []
+        for other_traces, other_members in groups:
+            if other_traces.isdisjoint(traces):
+                others.append((other_traces, other_members))
             else:
-                traces |= known
-                together = members + together
-        groups = [*apart, (traces, together)]
+                traces |= other_traces
+                members = other_members + members
+        groups = [*others, (traces, members)]
     return sorted((members for _, members in groups), key=lambda one: (-len(one), one[0].run_id))
 
 
 def _traces(run: FinishedRun, split: str) -> set:
-    """What two runs share only if they were scored on the same samples."""
+    """Return facts of a run that two runs share only if they were scored on the same samples."""
     data = run.params.get("data.name", ""), run.params.get("data.task", "")
     checksum = run.tags.get("data_checksum", "unknown")
     digests = checksum.split("-")
     traces = {(*data, "samples", digests[SPLITS.index(split)] if len(digests) == len(SPLITS) else checksum)}
-    if split == "test":  # networks are compared with methods there only
+    if split == "test":  # the only split on which classical methods are scored beside networks
         answers = defaultdict(list)
         for key, value in sorted(run.metrics.items()):
             method, _, score = key.rpartition("/")
@@ -91,7 +92,7 @@ def _traces(run: FinishedRun, split: str) -> set:
 
 
 def in_words(groups: Sequence[Sequence[FinishedRun]]) -> list[str]:
-    """Each group of runs by the settings of its data that tell it from others: "data.rows=40 (6 runs)"."""
+    """Return each group as text, with the settings of its data that tell it from others: "data.rows=40 (6 runs)"."""
     firsts = [_data(members[0]) for members in groups]
     keys = sorted({key for one in firsts for key in one}, key=lambda key: (key != "data.name", key))
     keys = [key for key in keys if len({one.get(key) for one in firsts}) > 1]

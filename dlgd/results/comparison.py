@@ -1,6 +1,6 @@
-"""Rows of a table, over several seeds, beside figures printed elsewhere: which is best, and is the order the same?
+"""Rows of a table beside figures that others have printed: which row is best, and is the printed order confirmed?
 
-What was printed has no spread; what was run here has one over seeds.
+Our runs have a spread over seeds; printed figures have none.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ VERDICTS = (CONFIRMED, WITHIN, ONE_SEED, REVERSED)
 
 @dataclass(frozen=True)
 class Row:
-    """A row: its scores, a number per seed, and those printed elsewhere, one number each."""
+    """A row of a table: each score has a number for each seed, and may have one printed figure."""
 
     name: str
-    scores: Mapping[str, Mapping[str, float]]  # {score: {seed: number}}, no number where it was not run
+    scores: Mapping[str, Mapping[str, float]]  # {score: {seed: number}}; a seed that was not run is absent
     published: Mapping[str, float] = field(default_factory=dict)
-    seeded: bool = True  # False: a method that gives the same answer each time
+    seeded: bool = True  # False for a method that gives the same answer each time
 
     def values(self, score: str) -> list[float]:
-        """A number per seed."""
+        """Return a number for each seed."""
         return list(self.scores.get(score, {}).values())
 
     def mean(self, score: str) -> float | None:
-        """Over seeds; None where it was not run."""
+        """Return the mean over seeds; None where no seed was run."""
         values = self.values(score)
         return statistics.fmean(values) if values else None
 
     def spread(self, score: str) -> float | None:
-        """Standard deviation over seeds; None where fewer than two were run."""
+        """Return the standard deviation over seeds; None where fewer than two seeds were run."""
         values = self.values(score)
         if len(values) > 1:
             return statistics.stdev(values)
@@ -46,35 +46,39 @@ class Row:
 
     @property
     def seeds(self) -> int:
-        """How many were run."""
+        """Return the number of seeds that were run."""
         return max(map(len, self.scores.values()), default=0)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A table: rows that differ in name, their scores from left to right, and with which row others are compared."""
+    """A table: its rows, each with a name of its own; its scores from left to right; and the row of reference.
+
+    higher: whether more of a score is better; None where neither more nor less is. An absent score: less is better.
+    against: the name of the row with which all others are compared; None: the best row of each score.
+    """
 
     rows: Sequence[Row]
     scores: Sequence[str]
-    higher: Mapping[str, bool | None] = field(default_factory=dict)  # is more better? None: neither. Not there: no
-    against: str | None = None  # the name of a row; None: the best of each score
+    higher: Mapping[str, bool | None] = field(default_factory=dict)
+    against: str | None = None
 
     def best(self, score: str) -> Row | None:
-        """The row of the best mean; None where there are not two to choose from."""
-        run = [row for row in self.rows if row.mean(score) is not None]
+        """Return the row with the best mean; None where fewer than two rows have one."""
+        means = [(row, mean) for row in self.rows if (mean := row.mean(score)) is not None]
         higher = self.higher.get(score, False)
-        if len(run) < 2 or higher is None:
+        if len(means) < 2 or higher is None:
             return None
-        return (max if higher else min)(run, key=lambda row: row.mean(score))
+        return (max if higher else min)(means, key=lambda pair: pair[1])[0]
 
     def reference(self, score: str) -> Row | None:
-        """With which row the others are compared."""
+        """Return the row with which the others are compared."""
         if self.against is None:
             return self.best(score)
         return next(row for row in self.rows if row.name == self.against)
 
     def differences(self, score: str) -> dict[str, Difference]:
-        """Of each row from the reference, by name."""
+        """Return the difference of each row from the reference, by the name of the row."""
         reference = self.reference(score)
         if reference is None:
             return {}
@@ -82,7 +86,7 @@ class Comparison:
         return differences(values, reference.name, unseeded=frozenset(row.name for row in self.rows if not row.seeded))
 
     def legend(self) -> str:
-        """What the marks of the table mean, and why there are none."""
+        """Return a sentence that says what the marks of the table mean, or why there are none."""
         found = [one for score in self.scores for one in self.differences(score).values()]
         if not any(one.p is not None for one in found):
             return f"No significance is marked: no row has {FEWEST} seeds in common with the one it is compared with."
@@ -96,7 +100,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two rows in the order in which they were printed, and what became of it here."""
+    """Two rows in their printed order, and whether our runs confirm it."""
 
     better: str
     worse: str
@@ -104,7 +108,7 @@ class Pair:
 
 
 def pairs(rows: Sequence[Row], score: str, *, higher: bool = False) -> list[Pair]:
-    """All pairs of rows that were run here and have different figures in print.
+    """Return a verdict for each pair of rows that we have run and whose printed figures differ.
 
     A difference of our means counts when it exceeds the root of the sum of squares of the two spreads.
     """
@@ -118,36 +122,38 @@ def pairs(rows: Sequence[Row], score: str, *, higher: bool = False) -> list[Pair
 
 
 def _verdict(better: Row, worse: Row, score: str, sign: int) -> str:
-    spreads = better.spread(score), worse.spread(score)
-    if None in spreads:
+    """Return the verdict on two rows; `sign` is 1 where a lower score is better, else -1."""
+    spread, other_spread = better.spread(score), worse.spread(score)
+    if spread is None or other_spread is None:
         return ONE_SEED
-    difference = sign * (worse.mean(score) - better.mean(score))
-    if abs(difference) <= math.hypot(*spreads):
+    difference = sign * (statistics.fmean(worse.values(score)) - statistics.fmean(better.values(score)))
+    if abs(difference) <= math.hypot(spread, other_spread):
         return WITHIN
     return CONFIRMED if difference > 0 else REVERSED
 
 
 def verdict(rows: Sequence[Row], score: str, *, higher: bool = False) -> str:
-    """On the printed order of all rows; one reversed pair is enough for "not confirmed"."""
+    """Return the verdict on the printed order of all rows; one reversed pair is enough for "not confirmed"."""
     verdicts = {pair.verdict for pair in pairs(rows, score, higher=higher)}
     return next((word for word in (REVERSED, ONE_SEED, WITHIN, CONFIRMED) if word in verdicts), MISSING)
 
 
 def in_words(table: Comparison) -> list[str]:
-    """A sentence for each score that has a printed order: how many pairs have which verdict, and which are reversed."""
+    """Return a sentence for each score with a printed order: the number of pairs of each verdict, the reversed ones."""
     sentences = []
     for score in table.scores:
         found = pairs(table.rows, score, higher=bool(table.higher.get(score)))
         if found:
             numbers = Counter(pair.verdict for pair in found)
             counted = ", ".join(f"{numbers[word]} {word}" for word in VERDICTS if word in numbers)
-            wrong = [f"{pair.worse} before {pair.better}" for pair in found if pair.verdict == REVERSED]
-            sentences.append(f"{score}: of the pairs in print {counted}{': ' if wrong else ''}{'; '.join(wrong)}.")
+            reversed_pairs = [f"{pair.worse} before {pair.better}" for pair in found if pair.verdict == REVERSED]
+            named = f": {'; '.join(reversed_pairs)}" if reversed_pairs else ""
+            sentences.append(f"{score}: of the pairs in print {counted}{named}.")
     return sentences
 
 
 def short_names(names: Sequence[str]) -> tuple[str, list[str]]:
-    """("model.skip", ["none", "addition"]) of rows that differ in one setting; else ("", the names)."""
+    """Return ("model.skip", ["none", "addition"]) for rows that differ in one setting; else ("", the names)."""
     keys = {name.partition("=")[0] for name in names}
     if len(keys) > 1 or any(name.count("=") != 1 for name in names):
         return "", list(names)

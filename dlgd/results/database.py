@@ -1,7 +1,7 @@
 """Runs read from MLflow's SQLite file itself, in four queries whatever their number.
 
-Asking MLflow for them costs seconds before the first answer, because its import does. What is read here are five tables
-that MLflow has had for years; a test holds that its own client gives the same runs. Nothing is written.
+MLflow itself takes seconds to import. The five tables that are read here have been part of MLflow for years, and a test
+checks that MLflow's own client gives the same runs. Nothing is written.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 NOT_DELETED = "runs.lifecycle_stage = 'active' AND experiments.lifecycle_stage = 'active'"
 RUNS = """SELECT run_uuid, status, start_time, end_time
     FROM runs JOIN experiments USING (experiment_id) WHERE """
-# A CASE, because MLflow writes 0 and a flag for what is not a number, and sqlite3 would read NaN as None.
+# MLflow stores NaN as 0 with a flag, hence the CASE; a NULL is turned into NaN below, as sqlite3 has no NaN.
 TABLES = {
     "params": "key, value",
     "tags": "key, value",
@@ -25,20 +25,20 @@ TABLES = {
 
 
 @dataclass
-class Record:
-    """A run as MLflow has it, whatever became of it."""
+class StoredRun:
+    """A run as MLflow stores it, whether it has finished or not."""
 
     run_id: str
     status: str
     start: int  # milliseconds since 1970
-    end: int | None  # likewise; None while it is running
+    end: int | None  # milliseconds since 1970; None while it is running
     params: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
 
 
-def records(path: Path, *, experiment: str | None, tags: Mapping[str, str], ids: Sequence[str]) -> list[Record]:
-    """The runs that were not deleted and have all that is given, in no order. Raises sqlite3.Error."""
+def stored_runs(path: Path, *, experiment: str | None, tags: Mapping[str, str], ids: Sequence[str]) -> list[StoredRun]:
+    """Return the runs that were not deleted and meet all conditions, in no order. Raises sqlite3.Error."""
     conditions, values = [NOT_DELETED], []
     if experiment is not None:
         conditions.append("experiments.name = ?")
@@ -49,25 +49,25 @@ def records(path: Path, *, experiment: str | None, tags: Mapping[str, str], ids:
     if ids:
         conditions.append(f"run_uuid IN ({', '.join('?' * len(ids))})")
         values += ids
-    chosen = RUNS + " AND ".join(conditions)
+    selected = RUNS + " AND ".join(conditions)
     with _reading(path) as database:
-        found = {row[0]: Record(*row) for row in database.execute(chosen, values)}
+        found = {row[0]: StoredRun(*row) for row in database.execute(selected, values)}
         for table, columns in TABLES.items():
-            filled = "metrics" if table == "latest_metrics" else table
-            query = f"SELECT run_uuid, {columns} FROM {table} WHERE run_uuid IN (SELECT run_uuid FROM ({chosen}))"
+            attribute = "metrics" if table == "latest_metrics" else table
+            query = f"SELECT run_uuid, {columns} FROM {table} WHERE run_uuid IN (SELECT run_uuid FROM ({selected}))"
             for run_id, key, value in database.execute(query, values):
-                getattr(found[run_id], filled)[key] = math.nan if value is None and filled == "metrics" else value
+                getattr(found[run_id], attribute)[key] = math.nan if value is None and attribute == "metrics" else value
     return list(found.values())
 
 
 def experiments(path: Path) -> list[str]:
-    """The names of MLflow's experiments. Raises sqlite3.Error."""
+    """Return the names of MLflow's experiments. Raises sqlite3.Error."""
     with _reading(path) as database:
         return [name for (name,) in database.execute("SELECT name FROM experiments WHERE lifecycle_stage = 'active'")]
 
 
 def history(path: Path, run_id: str, metric: str) -> list[tuple[int, float]]:
-    """(step, value) of a metric, in no order. Raises sqlite3.Error."""
+    """Return (step, value) of a metric, in no order. Raises sqlite3.Error."""
     query = "SELECT step, CASE WHEN is_nan THEN NULL ELSE value END FROM metrics WHERE run_uuid = ? AND key = ?"
     with _reading(path) as database:
         return [(step, math.nan if v is None else v) for step, v in database.execute(query, (run_id, metric))]
@@ -75,7 +75,7 @@ def history(path: Path, run_id: str, metric: str) -> list[tuple[int, float]]:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[sqlite3.Connection]:
-    # One transaction: runs that end in the meantime do not tear what is read apart.
+    # One transaction: all queries see the same state, even if runs end in the meantime.
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=20)) as database:
         database.execute("BEGIN")
         yield database

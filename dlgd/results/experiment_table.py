@@ -1,7 +1,7 @@
 """The table of an experiment: the rows and seeds of its file, whether they were run or not.
 
-A run belongs to a row when it has the row's settings, all that can change a score: a table never mixes budgets, and
-tables share the runs they have in common.
+A run belongs to a row when it has all those settings of the row that can change a score. So a table never mixes
+training budgets, and one run can serve several tables.
 """
 
 from __future__ import annotations
@@ -15,82 +15,81 @@ from typing import Any
 from hydra import compose
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from dlgd.cli import entry
+from dlgd.core.config import plain
 from dlgd.core.errors import Refusal
 from dlgd.plotting.style import save
 from dlgd.results import comparability, tables
-from dlgd.results import figures as draw
+from dlgd.results.command_line import PRINTED, command, listed, question, training_overrides
 from dlgd.results.comparison import in_words
+from dlgd.results.figures import draw_convergence, draw_scores
 from dlgd.results.finished import Finished, FinishedRun
 from dlgd.results.known_scores import directions
-from dlgd.results.typed import PRINTED, command, listed, question, typed
 from dlgd.tracking.provenance import experiment_name
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """A row of the table: what is typed for it, the configuration for each seed, and the newest run that has it."""
+class PlannedRow:
+    """A row of the table: its overrides, and for each seed its configuration and the newest run with that."""
 
     name: str
     overrides: Sequence[str]
     configs: Mapping[str, dict[str, Any]]  # by "seed=0", "seed=1", ...
-    runs: dict[str, FinishedRun] = field(default_factory=dict)  # likewise, where there is one
+    runs: dict[str, FinishedRun] = field(default_factory=dict)  # by the same keys; a seed without a run is absent
 
 
 def compare_experiment(config: DictConfig) -> None:
-    """Rows and seeds are those of the experiment's file, whether they were run or not."""
-
-    experiment, words = entry.choices()["experiment"], typed(options=False)
+    """Make the table of an experiment: print it, and write it with its figures."""
+    experiment, overrides = entry.choices()["experiment"], training_overrides()
     if config.get("table") is None:
         raise Refusal(
-            f"experiment={experiment} has no `table` to fill: type an experiment=... whose file has one, or say which "
-            "runs of MLflow to compare, for instance runs.experiment=nemovar"
+            f"The file of experiment={experiment} describes no table: type an experiment=... whose file has a `table`, "
+            "or say which runs of MLflow to compare, such as runs.experiment=nemovar"
         )
     scores = listed(config.scores) or list(config.table.scores)
-    rows, finished = wanted_rows(config, words), Finished(config.tracking.uri)
+    rows, finished = planned_rows(config, overrides), Finished(config.tracking.uri)
     others = assign(rows, finished, experiment, split=config.split, scores=scores)
     if not any(row.runs for row in rows):
         raise Refusal(
             f"MLflow has no finished run with the settings of experiment={experiment}"
-            f"{f' ({others})' if others else ''}: make them with {command('-m', *words)}"
+            f"{f' ({others})' if others else ''}: make them with {command('-m', *overrides)}"
         )
-    report_experiment(config, rows, finished, scores, words, others)
+    report_experiment(config, rows, finished, scores, overrides, others)
 
 
-def wanted_rows(config: DictConfig, typed: Sequence[str]) -> list[Wanted]:
-    """The rows of the experiment in the order of its parameters; what is typed replaces a parameter's values."""
-    values = swept(HydraConfig.get().sweeper.params or {}, typed)
+def planned_rows(config: DictConfig, overrides: Sequence[str]) -> list[PlannedRow]:
+    """Return the rows of the experiment in the order of its parameters; overrides replace a parameter's values."""
+    values = swept(HydraConfig.get().sweeper.params or {}, overrides)
     seeds = values.pop("seed", [f"seed={config.seed}"])
     rows = []
     for combination in itertools.product(*values.values()):
-        composed = {seed: compose("config", [*typed, *combination, seed]) for seed in seeds}
-        plain = {
-            seed: OmegaConf.to_container(entry.with_evaluation(one), resolve=True) for seed, one in composed.items()
-        }
-        rows.append(Wanted(" ".join(combination) or f"model={entry.choices()['model']}", combination, plain))
+        composed = {seed: compose("config", [*overrides, *combination, seed]) for seed in seeds}
+        configs = {seed: plain(entry.with_evaluation(one)) for seed, one in composed.items()}
+        rows.append(PlannedRow(" ".join(combination) or f"model={entry.choices()['model']}", combination, configs))
     return rows
 
 
-def swept(params: Mapping[str, str], typed: Sequence[str]) -> dict[str, list[str]]:
-    """{key: ["key=value", ...]} of hydra.sweeper.params, as -m goes through them: what is typed replaces them."""
-
+def swept(params: Mapping[str, str], overrides: Sequence[str]) -> dict[str, list[str]]:
+    """Return {key: ["key=value", ...]} of hydra.sweeper.params in the order of -m; overrides replace the values."""
     values = {}
-    for override in OverridesParser.create().parse_overrides([*(f"{k}={v}" for k, v in params.items()), *typed]):
-        key, swept = override.get_key_element(), override.is_sweep_override()
-        chosen = override.sweep_string_iterator() if swept else [override.get_value_element_as_str()]
-        values[key] = [f"{key}={value}" for value in chosen]
+    for override in OverridesParser.create().parse_overrides([*(f"{k}={v}" for k, v in params.items()), *overrides]):
+        key, several = override.get_key_element(), override.is_sweep_override()
+        texts = override.sweep_string_iterator() if several else [override.get_value_element_as_str()]
+        values[key] = [f"{key}={text}" for text in texts]
     return {key: values[key] for key in params}
 
 
-def assign(rows: Sequence[Wanted], finished: Finished, experiment: str, *, split: str, scores: Sequence[str]) -> str:
-    """Give every row its newest runs, those that have the first score. Returns a few words on runs of the experiment
-    that fit no row, or nothing."""
+def assign(
+    rows: Sequence[PlannedRow], finished: Finished, experiment: str, *, split: str, scores: Sequence[str]
+) -> str:
+    """Give each row its newest runs that have the first score. Returns a few words on those runs of the experiment that
+    fit no row, or an empty text."""
     configs = [one for row in rows for one in row.configs.values()]
     names = sorted({experiment_name(one["data"]) for one in configs})
     found = [run for name in names for run in finished.runs(name)]
-    # without the methods of dlgd.baseline, which have few settings and would fit every row
+    # Classical methods, from dlgd.baseline, are left out: they have few settings and would fit every row.
     runs = [run for run in found if "model" in run.params and run.metric(f"{split}/{scores[0]}") is not None]
     for row in rows:
         for seed, config in row.configs.items():
@@ -98,38 +97,38 @@ def assign(rows: Sequence[Wanted], finished: Finished, experiment: str, *, split
             if fitting is not None:
                 row.runs[seed] = fitting
     varied = tuple(f"{key}." for key in HydraConfig.get().sweeper.params or {})
-    odd: Counter[str] = Counter()
+    unfitting: Counter[str] = Counter()
     for run in runs:
         if run.params.get("experiment") == experiment:
             nearest = min((run.differences(config) for config in configs), key=len)
             other = {key: pair for key, pair in nearest.items() if not f"{key}.".startswith(varied)}
             if other:
-                odd[", ".join(f"{key}={its} instead of {wanted}" for key, (its, wanted) in other.items())] += 1
-    return "; ".join(f"{count} with {words}" for words, count in odd.most_common(3))
+                unfitting[", ".join(f"{key}={its} instead of {wanted}" for key, (its, wanted) in other.items())] += 1
+    return "; ".join(f"{count} with {words}" for words, count in unfitting.most_common(3))
 
 
-def missing(rows: Sequence[Wanted], typed: Sequence[str]) -> list[str]:
-    """The commands that make the runs which are not there."""
+def missing(rows: Sequence[PlannedRow], overrides: Sequence[str]) -> list[str]:
+    """Return the commands that make the missing runs."""
     commands = []
     for row in rows:
         lacking = [seed for seed in row.configs if seed not in row.runs]
         if row.runs or len(row.configs) == 1:
-            commands += [command(*typed, *row.overrides, seed) for seed in lacking]
+            commands += [command(*overrides, *row.overrides, seed) for seed in lacking]
         elif lacking:
-            commands.append(command("-m", *typed, *row.overrides))
+            commands.append(command("-m", *overrides, *row.overrides))
     return commands
 
 
 def steps_differ(runs: Mapping[str, FinishedRun], finished: Finished, metric: str) -> list[str]:
-    """A sentence where runs of one budget did not take as many steps."""
+    """Return a sentence if the runs did not all take the same number of steps."""
     steps = {name: finished.history(run, metric)[-1][0] for name, run in runs.items()}
     if len(set(steps.values())) == 1:
         return []
-    return [f"Beware: not all took as many steps: {', '.join(f'{name}: {n}' for name, n in steps.items())}."]
+    return [f"Beware: the runs took different numbers of steps: {', '.join(f'{k}: {n}' for k, n in steps.items())}."]
 
 
-def curves(rows: Sequence[Wanted], finished: Finished, scores: Sequence[str]) -> dict[str, dict[str, list[Any]]]:
-    """{score: {row: (step, value) of each seed}} of the validation split."""
+def curves(rows: Sequence[PlannedRow], finished: Finished, scores: Sequence[str]) -> dict[str, dict[str, list[Any]]]:
+    """Return {score: {row: (step, value) of each seed}} of the validation split."""
     found: dict[str, dict[str, list[Any]]] = {}
     for score, row in itertools.product(scores, rows):
         series = [finished.history(run, f"valid/{score}") for run in row.runs.values()]
@@ -139,29 +138,33 @@ def curves(rows: Sequence[Wanted], finished: Finished, scores: Sequence[str]) ->
 
 
 def report_experiment(
-    config: DictConfig, wanted: Sequence[Wanted], finished: Finished, scores: list[str], words: list[str], others: str
+    config: DictConfig,
+    planned: Sequence[PlannedRow],
+    finished: Finished,
+    scores: list[str],
+    overrides: list[str],
+    others: str,
 ) -> None:
-    """Print the table; write it with its figures, the rows' scores and how they converged."""
-
-    asked = config.table
-    runs_of, methods = {row.name: row.runs for row in wanted}, listed(config.methods)
-    beside = asked.get("methods", ()) if methods is None else methods
-    rows = tables.rows_asked(runs_of, scores, split=config.split, methods=beside, experiment=asked)
+    """Print the table; write it with figures of the scores and of their convergence."""
+    header = config.table
+    runs_of, methods = {row.name: row.runs for row in planned}, listed(config.methods)
+    methods = header.get("methods", ()) if methods is None else methods
+    rows = tables.rows_of_experiment(runs_of, scores, split=config.split, methods=methods, experiment=header)
     higher, unsaid = directions(scores, higher=config.higher, neither=config.neither)
     comparison = tables.compared(rows, scores, higher=higher, against=config.against)
-    runs = {f"{row.name} {seed}": run for row in wanted for seed, run in row.runs.items()}
+    runs = {f"{row.name} {seed}": run for row in planned for seed, run in row.runs.items()}
     notes = [comparability.budget(list(runs.values())), *steps_differ(runs, finished, f"{config.split}/{scores[0]}")]
     notes += [*comparability.warnings(runs.values()), *unsaid, *in_words(comparison)]
     if comparability.data_changed(runs.values()):
         notes.append("Beware: the data have changed between the runs, though their settings have not.")
-    if asked.get("source"):
-        notes.append(f"Printed: {asked.source}{PRINTED}")
+    if header.get("source"):
+        notes.append(f"Printed: {header.source}{PRINTED}")
     if others:
         notes.append(f"Left out, for other settings: {others}.")
     folder = entry.output_folder()
-    save(folder / "comparison.png", draw.scores(rows, scores, source=asked.get("source")))
-    converged = curves(wanted, finished, scores)
+    save(folder / "comparison.png", draw_scores(rows, scores, source=header.get("source")))
+    converged = curves(planned, finished, scores)
     if converged:
-        save(folder / "convergence.png", draw.convergence(converged))
-    title, todo = question(entry.choices()["experiment"]), missing(wanted, words)
-    tables.write(folder, comparison, title, command("-m", *words), notes, runs_of, split=config.split, todo=todo)
+        save(folder / "convergence.png", draw_convergence(converged))
+    title, todo = question(entry.choices()["experiment"]), missing(planned, overrides)
+    tables.write(folder, comparison, title, command("-m", *overrides), notes, runs_of, split=config.split, todo=todo)

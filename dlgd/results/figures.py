@@ -1,4 +1,4 @@
-"""Figures of an experiment's rows: scores beside printed ones, and how they converged."""
+"""Figures of an experiment's rows: scores beside printed ones, and their convergence."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ Curve = Sequence[tuple[int, float]]  # (step, value)
 
 
 @matplotlib.rc_context(STYLE)
-def scores(rows: Sequence[Row], names: Sequence[str], *, source: str | None) -> Figure:
-    """A panel per score: each seed, mean and spread here, and what was printed, on a log axis.
+def draw_scores(rows: Sequence[Row], names: Sequence[str], *, source: str | None) -> Figure:
+    """Draw a panel for each score: each seed, mean and spread, and the printed figure, on a log axis.
 
     Rows that differ in one number, such as model.layers=10, stand at that number.
     """
@@ -48,12 +48,13 @@ def scores(rows: Sequence[Row], names: Sequence[str], *, source: str | None) -> 
 
 def _panel(axes: Axes, rows: Sequence[Row], name: str, places: np.ndarray, *, joined: bool) -> None:
     line = "-" if joined else "none"
-    run = [(place, row) for place, row in zip(places, rows, strict=True) if row.mean(name) is not None]
-    if run:
+    placed = [(place, row, row.mean(name)) for place, row in zip(places, rows, strict=True)]
+    measured = [(place, row, mean) for place, row, mean in placed if mean is not None]
+    if measured:
         axes.errorbar(
-            [place for place, _ in run],
-            [row.mean(name) for _, row in run],
-            yerr=[row.spread(name) or 0.0 for _, row in run],
+            [place for place, _, _ in measured],
+            [mean for _, _, mean in measured],
+            yerr=[row.spread(name) or 0.0 for _, row, _ in measured],
             fmt="o",
             linestyle=line,
             color="C0",
@@ -61,7 +62,7 @@ def _panel(axes: Axes, rows: Sequence[Row], name: str, places: np.ndarray, *, jo
             capsize=5,
             label="here: mean and spread over seeds",
         )
-    for place, row in run:
+    for place, row, _ in measured:
         axes.plot([place] * len(row.values(name)), row.values(name), ".", color="black", markersize=4)
     printed = [(place, row.published[name]) for place, row in zip(places, rows, strict=True) if name in row.published]
     if printed:
@@ -69,7 +70,7 @@ def _panel(axes: Axes, rows: Sequence[Row], name: str, places: np.ndarray, *, jo
 
 
 def _readable(axes: Axes) -> None:
-    """Numbers and lines on a log axis, also where it spans less than two powers of ten."""
+    """Give a log axis numbers and grid lines, also where it spans less than two powers of ten."""
     low, high = axes.get_ylim()
     if high < 3 * low:
         axes.yaxis.set_major_locator(MaxNLocator(5))
@@ -83,7 +84,7 @@ def _readable(axes: Axes) -> None:
 
 
 def _positions(rows: Sequence[Row]) -> tuple[str, list[str], np.ndarray | None]:
-    """What the rows differ in, a label for each, and their numbers where they differ in one number."""
+    """Return the setting in which the rows differ, a label for each, and their places if that setting is a number."""
     key, labels = short_names([row.name for row in rows])
     if not key:
         return "", [label.replace(" ", "\n") for label in labels], None
@@ -95,10 +96,11 @@ def _positions(rows: Sequence[Row]) -> tuple[str, list[str], np.ndarray | None]:
 
 
 @matplotlib.rc_context(STYLE)
-def convergence(curves: Mapping[str, Mapping[str, Sequence[Curve]]]) -> Figure:
-    """A panel per score, {score: {row: a curve per seed}}: thin lines for seeds, a thick one for their mean."""
+def draw_convergence(curves: Mapping[str, Mapping[str, Sequence[Curve]]]) -> Figure:
+    """Draw a panel for each score, {score: {row: a curve per seed}}: thin lines for seeds, a thick one for the mean."""
     figure = Figure(figsize=(6 * len(curves), 5), layout="constrained")
-    for axes, (name, rows) in zip(figure.subplots(1, len(curves), squeeze=False)[0], curves.items(), strict=True):
+    panels = figure.subplots(1, len(curves), squeeze=False)[0]
+    for axes, (name, rows) in zip(panels, curves.items(), strict=True):
         for number, (row, seeds) in enumerate(rows.items()):
             colour = f"C{number}"
             for curve in seeds:
@@ -108,6 +110,6 @@ def convergence(curves: Mapping[str, Mapping[str, Sequence[Curve]]]) -> Figure:
             axes.plot(common, mean, color=colour, linewidth=2.2, marker="o", markersize=4, label=row)
         axes.set(yscale="log", xlabel="step", title=f"validation {name}")
         _readable(axes)
-    handles = axes.get_legend_handles_labels()
+    handles = panels[-1].get_legend_handles_labels()
     figure.legend(*handles, loc="outside lower center", ncols=min(len(handles[1]), 3), frameon=False)
     return figure

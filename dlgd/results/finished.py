@@ -1,4 +1,4 @@
-"""Runs asked back from MLflow, with what they were made of."""
+"""Runs that MLflow has recorded, with their settings and scores."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ PAGE = 1000  # runs in one answer of a server; MLflow allows 50,000
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """A run that has ended; params as MLflow has them, which is text."""
+    """A run that MLflow has recorded; its params are text, as MLflow stores them."""
 
     run_id: str
     params: Mapping[str, str]
     metrics: Mapping[str, float]
     tags: Mapping[str, str]
-    minutes: float  # from its start to its end; NaN as long as it has none
+    minutes: float  # from its start to its end; NaN while it has no end
     status: str = "FINISHED"  # or RUNNING, FAILED, KILLED, SCHEDULED
     start: int = 0  # milliseconds since 1970
 
     def metric(self, name: str) -> float | None:
-        """The last value of a metric, by the name it was logged under; None where it never was."""
+        """Return the last value of a metric, by the name under which it was logged; None where it never was."""
         return self.metrics.get(safe_name(name))
 
     def differences(self, config: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
-        """Settings other than those of a nested configuration that can change scores: {key: (the run's, wanted)}.
+        """Return the settings that differ from a nested configuration and can change scores: {key: (own, wanted)}.
 
-        A setting that only one of the two has is left out: options are added to a program as time goes by.
+        A setting that only one of the two has is left out, because new versions of the program add options.
         """
         wanted = {key: str(value) for key, value in flatten(config).items() if key in self.params}
         return {
@@ -56,15 +56,15 @@ class FinishedRun:
 
 @dataclass(frozen=True)
 class Selection:
-    """What runs must have in order to be chosen: all that is given."""
+    """The conditions that select runs; a run must meet all of them."""
 
-    experiment: str | None = None  # of MLflow, which has one for each data set and task
+    experiment: str | None = None  # of MLflow; there is one for each data set and task
     tags: Mapping[str, str] = field(default_factory=dict)
     ids: Sequence[str] = ()
     filter: str | None = None  # in MLflow's language: "params.model = 'unet' and metrics.`test/rmse` < 0.1"
 
     def in_mlflows_language(self) -> str:
-        """All but the experiment, as one filter."""
+        """Return all conditions but the experiment as one filter."""
         clauses = [f"tags.`{key}` = {_quoted(value)}" for key, value in self.tags.items()]
         if self.ids:
             clauses.append(f"attributes.run_id IN ({', '.join(map(_quoted, self.ids))})")
@@ -74,12 +74,14 @@ class Selection:
 def _quoted(text: str) -> str:
     quote = "'" if "'" not in text else '"'
     if quote in text:
-        raise Refusal(f"MLflow cannot be asked for {text}, which has both kinds of quotation marks: name runs by ids")
+        raise Refusal(
+            f"MLflow cannot search for {text}, which has both kinds of quotation marks: type runs.ids instead"
+        )
     return f"{quote}{text}{quote}"
 
 
 class Finished:
-    """The runs of the MLflow at `uri`. Raises Refusal where it cannot be asked, and makes no database."""
+    """The runs of the MLflow at `uri`. Raises Refusal where it cannot be read; never creates a database."""
 
     def __init__(self, uri: str | None) -> None:
         self.uri = store.locate(uri)
@@ -89,30 +91,30 @@ class Finished:
         self._connected: MlflowClient | None = None
 
     def runs(self, experiment: str) -> list[FinishedRun]:
-        """Those of MLflow's experiment of that name that ended well, the newest first; none where there is none."""
+        """Return the finished runs of an MLflow experiment, the newest first; none if there is no such experiment."""
         return [run for run in self.select(Selection(experiment)) if run.status == "FINISHED"]
 
     def select(self, selection: Selection) -> list[FinishedRun]:
-        """Runs of any status, the newest first. They come in a few queries, however many they are."""
+        """Return runs of any status, the newest first. A few queries fetch them all."""
         with self._asking(selection.filter):
             if self._path is not None and selection.filter is None:
-                found = database.records(
+                found = database.stored_runs(
                     self._path, experiment=selection.experiment, tags=selection.tags, ids=selection.ids
                 )
             else:
-                found = [_record(run) for run in self._search(selection)]
+                found = [_stored_run(run) for run in self._search(selection)]
         found.sort(key=lambda one: (one.start, one.run_id), reverse=True)
         return [_run(one) for one in found]
 
     def experiments(self) -> list[str]:
-        """The names of MLflow's experiments, in alphabetical order."""
+        """Return the names of MLflow's experiments, in alphabetical order."""
         with self._asking():
             if self._path is not None:
                 return sorted(database.experiments(self._path))
             return sorted(one.name for one in self._client().search_experiments())
 
     def history(self, run: FinishedRun, metric: str) -> list[tuple[int, float]]:
-        """(step, value) of a metric, in order of steps."""
+        """Return (step, value) of a metric, in order of steps."""
         name = safe_name(metric)
         with self._asking():
             if self._path is not None:
@@ -140,7 +142,7 @@ class Finished:
     def _asking(self, filter: str | None = None) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:  # before `failures`, which takes seconds to import
+        except sqlite3.Error as error:  # stands before `failures`, which takes seconds to import
             raise Refusal(f"{self._path} cannot be read as a database of MLflow: {error}") from error
         except store.failures() as error:
             if filter is not None and getattr(error, "error_code", None) == "INVALID_PARAMETER_VALUE":
@@ -151,14 +153,14 @@ class Finished:
             raise Refusal(f"MLflow at {store.shown(self.uri)} cannot be asked: {store.reason(error)}") from error
 
 
-def _record(run: Run) -> database.Record:
+def _stored_run(run: Run) -> database.StoredRun:
     info, data = run.info, run.data
-    return database.Record(
+    return database.StoredRun(
         info.run_id, info.status, info.start_time, info.end_time, data.params, data.tags, data.metrics
     )
 
 
-def _run(record: database.Record) -> FinishedRun:
-    minutes = math.nan if record.end is None else (record.end - record.start) / 60_000
-    params = updated_params(record.params)
-    return FinishedRun(record.run_id, params, record.metrics, record.tags, minutes, record.status, record.start)
+def _run(stored: database.StoredRun) -> FinishedRun:
+    minutes = math.nan if stored.end is None else (stored.end - stored.start) / 60_000
+    params = updated_params(stored.params)
+    return FinishedRun(stored.run_id, params, stored.metrics, stored.tags, minutes, stored.status, stored.start)

@@ -1,7 +1,7 @@
-"""Finished runs put into the rows of a table: runs of one row differ in their seed alone.
+"""Runs grouped into the rows of a table: the runs of one row differ in their seed alone.
 
 A row is named by the settings in which it differs from others, as they are typed: "model=resnet optimizer.lr=0.001".
-Where that would be many, a name leaves out what most rows have.
+Where these would be many, the name leaves out the values that most rows have.
 """
 
 from __future__ import annotations
@@ -14,36 +14,39 @@ from typing import Any
 from dlgd.core.settings_without_effect import changes_no_score
 from dlgd.results.finished import FinishedRun
 
-KINDS = ("model", "baseline")  # the setting that says what answered: a network or a classical method
-NO_ROW = ("seed", "split")  # what tells no row from another, besides what changes no score
-NO_SEED = "-"
-MANY = 3  # settings in a name, from which on it leaves out the usual ones
+KINDS = ("model", "baseline")  # the setting that names the network or the classical method of a run
+NO_ROW = ("seed", "split")  # settings that change scores and still make no row of their own
+NO_SEED = "-"  # for the seed of a run that has none
+MANY = 3  # settings in a name; a longer name leaves out the usual values
 
-Place = tuple[str, str, str]  # where a value may differ from another: see `_place`
+Place = tuple[str, str, str]  # values in one place are compared with one another: see `_place`
 
 
 @dataclass
 class Group:
-    """A row's runs: the newest of each seed, and how many older ones they replace."""
+    """The runs of a row: the newest of each seed, and how many older ones they replace."""
 
-    settings: Mapping[str, str]  # in which it differs from other rows
-    kind: str  # one of KINDS, or nothing
-    choice: str  # of its kind: resnet
+    settings: Mapping[str, str]  # those in which the row differs from others
+    kind: str  # one of KINDS, or empty
+    choice: str  # the network or the method, such as resnet
     name: str = ""
-    runs: dict[str, FinishedRun] = field(default_factory=dict)  # by seed, in order of seeds
+    runs: dict[str, FinishedRun] = field(default_factory=dict)  # by seed, in the order of seeds
     replaced: int = 0
 
 
 def groups(runs: Sequence[FinishedRun]) -> tuple[list[Group], str]:
-    """The rows of the runs, which come newest first, in alphabetical order; and what their names leave out."""
+    """Return the rows of the runs, in alphabetical order, and the settings that their names leave out.
+
+    runs: the newest first.
+    """
     settings = [_settings(run) for run in runs]
     values = _values(settings)
     found: dict[tuple[Any, ...], Group] = {}
     for run, own in zip(runs, settings, strict=True):
-        telling = {key: own[key] for key in sorted(own, key=_rank) if len(values[_place(key, own)]) > 1}
+        distinct = {key: own[key] for key in sorted(own, key=_rank) if len(values[_place(key, own)]) > 1}
         kind = _kind(own)
         choice = own.get(kind, "")
-        group = found.setdefault((kind, choice, *telling.items()), Group(telling, kind, choice))
+        group = found.setdefault((kind, choice, *distinct.items()), Group(distinct, kind, choice))
         seed = run.params.get("seed", NO_SEED)
         group.replaced += seed in group.runs
         group.runs.setdefault(seed, run)
@@ -54,7 +57,7 @@ def groups(runs: Sequence[FinishedRun]) -> tuple[list[Group], str]:
 
 
 def _name(groups: Sequence[Group]) -> str:
-    """Give each its name. Returns the settings of a row whose name does not say otherwise, or nothing."""
+    """Give each row its name. Returns the settings that rows have unless their names say otherwise, or ""."""
     several = len({group.choice for group in groups}) > 1
     for group in groups:
         group.name = _words(group, group.settings, several)
@@ -73,29 +76,28 @@ def _name(groups: Sequence[Group]) -> str:
         id(group): _words(group, {k: v for k, v in group.settings.items() if usual.get(_at(k, group)) != v}, several)
         for group in groups
     }
-    twice = Counter(short.values())  # a row may lack a setting that is usual in others
+    twice = Counter(short.values())  # two short names may be equal: a row may lack a setting that is usual in others
     for group in groups:
         if twice[short[id(group)]] == 1:
             group.name = short[id(group)]
     return ", ".join(
-        f"{key}={typed(value)}" for (key, *_), value in sorted(usual.items(), key=lambda pair: _rank(pair[0][0]))
+        f"{key}={as_typed(value)}" for (key, *_), value in sorted(usual.items(), key=lambda pair: _rank(pair[0][0]))
     )
 
 
 def _words(group: Group, settings: Mapping[str, str], several: bool) -> str:
-    """A name says what answered, unless all did."""
-    if group.kind and (several or not settings):
-        settings = {group.kind: group.choice} | settings
-    return " ".join(f"{key}={typed(value)}" for key, value in settings.items()) or "all runs"
+    """Return the settings as a name, with the network or method where there are several."""
+    own = {group.kind: group.choice} if group.kind and (several or not settings) else {}
+    return " ".join(f"{key}={as_typed(value)}" for key, value in {**own, **settings}.items()) or "all runs"
 
 
-def typed(value: str) -> str:
-    """A recorded value as one types it: None is null."""
+def as_typed(value: str) -> str:
+    """Return a recorded value as one types it: None is null."""
     return "null" if value == "None" else value
 
 
 def _settings(run: FinishedRun) -> dict[str, str]:
-    """Those that can tell a row from another."""
+    """Return the settings in which two rows may differ."""
     return {key: v for key, v in run.params.items() if key not in NO_ROW and not changes_no_score(key)}
 
 
@@ -104,17 +106,17 @@ def _kind(settings: Mapping[str, str]) -> str:
 
 
 def _place(key: str, settings: Mapping[str, str]) -> Place:
-    """Values of model.layers are compared among networks of the same choice of model only."""
+    """Return the place of a setting: values of model.layers are compared only among networks of one choice of model."""
     return key, _kind(settings), settings.get(key.partition(".")[0], "") if "." in key else ""
 
 
 def _at(key: str, group: Group) -> Place:
-    """The place of a setting of a row."""
+    """Return the place of a setting of a row."""
     return _place(key, next(iter(group.runs.values())).params)
 
 
 def _values(settings: Sequence[Mapping[str, str]]) -> Mapping[Place, set[str | None]]:
-    """The values in each place. None is among them where runs lack the setting: it was added to the program later."""
+    """Return the values in each place. None is among them where runs lack the setting, being older than it."""
     keys = {key for one in settings for key in one}
     found: dict[Place, set[str | None]] = defaultdict(set)
     for one in settings:
@@ -124,5 +126,5 @@ def _values(settings: Sequence[Mapping[str, str]]) -> Mapping[Place, set[str | N
 
 
 def _rank(key: str) -> tuple[bool, bool, str]:
-    """Networks and methods first, then the other choices, then their options."""
+    """Return a key to sort settings: networks and methods first, then the other choices, then their options."""
     return key not in KINDS, "." in key, key

@@ -1,11 +1,12 @@
-"""A figure of a table of any number of rows: they stand one below the other, the scores side by side.
+"""A figure of a table: the rows stand one below the other, the scores side by side.
 
-Places are computed in inches, and points of a kind are drawn together: matplotlib's own layout, and an artist for each
-point, would take seconds for 40 rows.
+Places are computed in inches, and all points of one kind are one artist: Matplotlib's own layout, and an artist for
+each point, would take seconds for 40 rows.
 """
 
 from __future__ import annotations
 
+import statistics
 import textwrap
 from collections.abc import Mapping, Sequence
 
@@ -19,9 +20,9 @@ from dlgd.core.number_format import scientific
 from dlgd.plotting.style import STYLE
 from dlgd.results.comparison import Comparison, Row, short_names
 
-MOST = 40  # rows; the table and its CSV have all
+MOST = 40  # rows in the figure; the table and its CSV have all
 LONGEST = 56  # characters in a line of a row's name
-NETWORK, METHOD, PRINTED = "C0", "C2", "C1"
+NETWORK, METHOD, PRINTED = "C0", "C2", "C1"  # colours
 
 # Inches.
 LETTER, LINE, BETWEEN = 0.105, 0.2, 0.12  # of the names of rows: width, height, and room between two
@@ -30,8 +31,8 @@ LEGEND_SIGN, LEGEND_LINE = 0.65, 0.26
 
 
 @matplotlib.rc_context(STYLE)
-def ranking(table: Comparison, *, source: str | None) -> Figure:
-    """A panel per score: each seed, mean and spread here, the mark of significance, and what was printed."""
+def draw_ranking(table: Comparison, *, source: str | None) -> Figure:
+    """Draw a panel for each score: each seed, mean and spread, the mark of significance, and the printed figure."""
     rows = table.rows[:MOST]
     key, names = short_names([row.name for row in rows])
     lines = [textwrap.wrap(name, LONGEST, break_on_hyphens=False) or [""] for name in names]
@@ -63,7 +64,7 @@ def ranking(table: Comparison, *, source: str | None) -> Figure:
 
 
 def _legend(figure: Figure, legend: Mapping[str, Artist], source: str | None) -> float:
-    """Below the panels, in as many columns as fit; makes the figure higher, and returns the inches added."""
+    """Draw the legend below the panels, in as many columns as fit. Returns the inches by which the figure grows."""
     texts = [f"printed ({source})" if text == "printed" and source else text for text in legend]
     column = LEGEND_SIGN + LETTER * max(map(len, texts), default=1)
     columns = max(1, min(len(texts), int(figure.get_figwidth() / column)))
@@ -81,25 +82,30 @@ def _panel(axes: Axes, table: Comparison, rows: Mapping[float, Row], score: str)
     for place in rows:
         axes.axhline(place, color="0.9", linewidth=0.8, zorder=0)
     if networks:
-        means, spreads = (
-            [row.mean(score) for row in networks.values()],
-            [row.spread(score) for row in networks.values()],
-        )
+        means = [statistics.fmean(row.values(score)) for row in networks.values()]
+        spreads = [row.spread(score) or 0.0 for row in networks.values()]
         label = "network: mean and spread over seeds"
-        spreads = [spread or 0.0 for spread in spreads]
         axes.errorbar(means, list(networks), xerr=spreads, fmt="o", color=NETWORK, ms=6, capsize=4, label=label)
         seeds = [(value, place) for place, row in networks.items() for value in row.values(score)]
         axes.plot(*zip(*seeds, strict=True), ".", color="black", markersize=4, label="each seed")
     if methods:
-        means = [row.mean(score) for row in methods.values()]
+        means = [statistics.fmean(row.values(score)) for row in methods.values()]
         axes.plot(means, list(methods), "D", color=METHOD, markersize=6, label="classical method")
     if printed:
         figures = [row.published[score] for row in printed.values()]
         axes.plot(figures, list(printed), "s", color=PRINTED, fillstyle="none", markersize=9, label="printed")
     for place, row in rows.items():
         if row is best:
-            axes.plot([row.mean(score)], [place], "o", color="black", fillstyle="none", ms=14, label="best here")
-    # Beside the panel; not as text, which is slow to draw.
+            axes.plot(
+                [statistics.fmean(row.values(score))],
+                [place],
+                "o",
+                color="black",
+                fillstyle="none",
+                ms=14,
+                label="best here",
+            )
+    # The stars beside the panel are points: text is slow to draw.
     marks = {place: differences[row.name].mark for place, row in rows.items() if row.name in differences}
     stars = [(1 + 0.04 * (n + 1), place) for place, mark in marks.items() for n in range(len(mark))]
     if stars:
@@ -119,11 +125,11 @@ def _panel(axes: Axes, table: Comparison, rows: Mapping[float, Row], score: str)
 
 
 def _scale(axes: Axes, numbers: Sequence[float | None]) -> None:
-    """A log axis with a few plain numbers where they spread over more than a factor of three."""
-    there = [number for number in numbers if number is not None]
-    if not there or min(there) <= 0 or max(there) < 3 * min(there):
+    """Make the axis logarithmic, with a few plain numbers, where the values span more than a factor of three."""
+    present = [number for number in numbers if number is not None]
+    if not present or min(present) <= 0 or max(present) < 3 * min(present):
         return
-    narrow = max(there) < 30 * min(there)
+    narrow = max(present) < 30 * min(present)
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if narrow else (1,), numticks=6))
     axes.xaxis.set_minor_locator(NullLocator() if narrow else LogLocator(subs=(2, 5), numticks=20))
@@ -132,5 +138,5 @@ def _scale(axes: Axes, numbers: Sequence[float | None]) -> None:
 
 
 def _plain(value: float) -> str:
-    """0.02, 300, 2.00e-5."""
+    """Return a number as the axis shows it: 0.02, 300, 2.00e-5."""
     return f"{value:g}" if 1e-3 <= value < 1e4 else scientific(value)

@@ -1,4 +1,4 @@
-"""Runs chosen for one table: those that have a score, on the same samples; and what is to be said of the others."""
+"""The runs of one table: those that have a score, on the same samples; and notes on those that are left out."""
 
 from __future__ import annotations
 
@@ -14,25 +14,29 @@ from typing import Any
 from dlgd.core.errors import Refusal
 from dlgd.results import comparability
 from dlgd.results.finished import PARENT_TAG, Finished, FinishedRun, Selection
-from dlgd.results.grouping import typed
+from dlgd.results.grouping import as_typed
 
 SHOWN = 12  # names in a sentence
-UNNAMED = 6  # scores of a table for which nobody named any
+DEFAULT_SCORES = 6  # scores at most in a table for which none were named
 
 
 @dataclass(frozen=True)
-class Chosen:
+class SelectedRuns:
     """The runs of a table, the newest first, and its scores."""
 
     runs: Sequence[FinishedRun]
     scores: Sequence[str]
-    notes: Sequence[str] = field(default=())  # sentences on what was left out
+    notes: Sequence[str] = field(default=())  # sentences on the runs that were left out
 
 
-def choose(
+def select_runs(
     finished: Finished, selection: Selection, *, split: str, scores: Sequence[str] | None, any_data: bool
-) -> Chosen:
-    """The finished runs that have one of the scores; `scores` None: those that the runs name. Refusal where none is."""
+) -> SelectedRuns:
+    """Return the finished runs that have one of the scores. Refusal where there is none.
+
+    scores: None for those that the runs' experiment names.
+    any_data: whether to accept runs although nothing shows that they were scored on the same samples.
+    """
     found = finished.select(selection)
     refuse_absent(finished, selection, found)
     parents = {run.tags.get(PARENT_TAG) for run in found}
@@ -41,7 +45,7 @@ def choose(
     notes = [f"Left out: {count} {status.lower()}." for status, count in _unfinished(found)]
     if not ended:
         raise Refusal(
-            f"none of the {len(found)} runs that were found has finished: {' '.join(notes) or 'choose others'}"
+            f"none of the {len(found)} runs that were found has finished: {' '.join(notes) or 'select others'}"
         )
     names = score_names(ended, split)
     scores = named_scores(ended, split, names) if scores is None else list(scores)
@@ -56,29 +60,29 @@ def choose(
         same = len({(run.params.get("data.name"), run.params.get("data.task")) for run in scored}) == 1
         if not any_data or not same:
             raise Refusal(
-                f"these runs were scored on different data and cannot be compared: {listed}; choose some of them"
+                f"these runs were scored on different data and cannot be compared: {listed}; select some of them"
                 f"{', or type any_data=true if you know that the samples of the split are the same' if same else ''}"
             )
         notes.append(f"Beware: nothing shows that all were scored on the same samples: {listed}.")
-    return Chosen(scored, scores, notes)
+    return SelectedRuns(scored, scores, notes)
 
 
 def refuse_absent(finished: Finished, selection: Selection, found: Sequence[FinishedRun]) -> None:
-    """Say which of the things named is not there."""
+    """Refuse ids or an experiment that MLflow does not have, or conditions that no run meets."""
     missing = sorted(set(selection.ids) - {run.run_id for run in found})
     if missing and selection == Selection(ids=selection.ids):
         raise Refusal(
-            f"MLflow has no run {', '.join(missing)}: ids have 32 letters and digits, and stand in MLflow's pages"
+            f"MLflow has no run {', '.join(missing)}: an id has 32 letters and digits and stands on the run's page"
         )
     if found:
         return
     names = finished.experiments()
     if selection.experiment is not None and selection.experiment not in names:
         raise Refusal(
-            f"MLflow has no experiment {selection.experiment}: choose among {', '.join(names[:SHOWN])}; what lies in "
-            "experiments/ is typed as experiment=..."
+            f"MLflow has no experiment {selection.experiment}: choose among {', '.join(names[:SHOWN])}; files in "
+            "experiments/ are typed as experiment=..."
         )
-    raise Refusal("MLflow has no run with all that was typed after runs: type less, or look for it with `make ui`")
+    raise Refusal("MLflow has no run that meets all conditions of runs: type fewer, or look at the runs with `make ui`")
 
 
 def _unfinished(runs: Iterable[FinishedRun]) -> list[tuple[str, int]]:
@@ -90,13 +94,16 @@ def _unfinished(runs: Iterable[FinishedRun]) -> list[tuple[str, int]]:
 
 
 def score_names(runs: Iterable[FinishedRun], split: str) -> list[str]:
-    """Of all numbers that the runs recorded for the split, in alphabetical order."""
+    """Return the names of all numbers that the runs recorded for the split, in alphabetical order."""
     return sorted({key.removeprefix(f"{split}/") for run in runs for key in run.metrics if key.startswith(f"{split}/")})
 
 
 def named_scores(runs: Sequence[FinishedRun], split: str, names: Sequence[str]) -> list[str]:
-    """Those of the table of the experiment that most of the runs were made for; without one, those that all have which
-    were scored on the split at all: trials of a search are not, on the test split."""
+    """Return the scores of the table of the experiment for which most of the runs were made.
+
+    Without such a table, return scores that all runs have, except runs without any score of the split: the trials of a
+    search have none of the test split.
+    """
     tables = Counter(run.params.get("table.scores", "") for run in runs)
     named = [str(name) for name in literal(max(sorted(tables), key=tables.__getitem__)) or ()]
     if named and set(named) <= set(names):
@@ -104,7 +111,7 @@ def named_scores(runs: Sequence[FinishedRun], split: str, names: Sequence[str]) 
     scored = [run for run in runs if any(key.startswith(f"{split}/") for key in run.metrics)]
     common = [name for name in names if all(run.metric(f"{split}/{name}") is not None for run in scored)]
     common.sort(key=lambda name: name == comparability.NO_SCORE)
-    return common[:UNNAMED]
+    return common[:DEFAULT_SCORES]
 
 
 def refuse_unknown(scores: Sequence[str], names: Sequence[str], split: str) -> None:
@@ -118,7 +125,7 @@ def refuse_unknown(scores: Sequence[str], names: Sequence[str], split: str) -> N
 
 
 def literal(text: str | None) -> Any:
-    """A list or mapping that was recorded as text; None where it was cut or is none."""
+    """Return a list or mapping that was recorded as text; None where the text was cut or is neither."""
     try:
         return ast.literal_eval(text) if text else None
     except (SyntaxError, ValueError):
@@ -134,32 +141,33 @@ def _finite(run: FinishedRun, split: str, score: str) -> bool:
 
 
 def values(runs: Mapping[str, FinishedRun], prefix: str, scores: Sequence[str]) -> dict[str, dict[str, float]]:
-    """{score: {seed: number}} of runs by seed, where they have a finite one."""
+    """Return {score: {seed: number}} of runs by seed, where they have a finite number."""
+    found = {score: {seed: run.metric(f"{prefix}/{score}") for seed, run in runs.items()} for score in scores}
     return {
-        score: {seed: run.metric(f"{prefix}/{score}") for seed, run in runs.items() if _finite(run, prefix, score)}
-        for score in scores
+        score: {seed: value for seed, value in by_seed.items() if value is not None and math.isfinite(value)}
+        for score, by_seed in found.items()
     }
 
 
 def methods(runs: Sequence[FinishedRun]) -> list[str]:
-    """The classical methods that were scored beside networks, in alphabetical order."""
+    """Return the names of the classical methods that were scored beside networks, in alphabetical order."""
     return sorted({key.split("/")[1] for run in runs for key in run.metrics if key.startswith("comparison/")})
 
 
 def header(run: FinishedRun) -> Mapping[str, Any]:
-    """What the experiment that the run was made for says of printed figures: {"published": [...], "source": ...}."""
+    """Return the printed figures of the run's experiment, {"published": [...], "source": ...}."""
     lines = literal(run.params.get("table.published")) or ()
     return {"published": [line for line in lines if "row" in line], "source": run.params.get("table.source")}
 
 
 def has(run: FinishedRun, row: str) -> bool:
-    """Whether a run has all settings of a row, such as "model.skip=none loss=mse"."""
+    """Return whether a run has all settings of a row, such as "model.skip=none loss=mse"."""
     words = [word.partition("=") for word in row.split()]
-    return all(sign and typed(run.params.get(key, "")) == value for key, sign, value in words)
+    return all(sign and as_typed(run.params.get(key, "")) == value for key, sign, value in words)
 
 
 def as_csv(rows: Mapping[str, Mapping[str, FinishedRun]], split: str, scores: Sequence[str]) -> str:
-    """A line for each run: its row, seed and id, and its scores with all digits."""
+    """Return CSV with a line for each run: its row, seed and id, and its scores with all digits."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["row", "seed", "run_id", *scores])

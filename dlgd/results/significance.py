@@ -1,8 +1,8 @@
-"""Is a difference between two rows more than the luck of their seeds?
+"""Tests whether two rows differ by more than the chance of their seeds.
 
-Two rows are compared over the seeds that both have, seed by seed: runs of one seed share the order of the batches and
-perhaps more, and what they share falls out of the difference. The test is Student's paired t-test, two-sided; it takes
-the differences as normal. Wilcoxon's signed-rank test would not, but needs six seeds to find anything below 0.05.
+Two rows are compared seed by seed, over the seeds that both have: runs of one seed share the order of the batches and
+perhaps more, and the difference removes what they share. The test is Student's two-sided paired t-test, which assumes
+normal differences. Wilcoxon's signed-rank test does not, but it needs six seeds to find any p below 0.05.
 """
 
 from __future__ import annotations
@@ -12,31 +12,32 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-FEWEST = 3  # pairs: below, a spread says nothing
+FEWEST = 3  # pairs; a spread over fewer pairs says nothing
 LEVELS = ((0.01, "**"), (0.05, "*"))
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Of a row from the reference."""
+    """The difference of a row from the reference."""
 
     pairs: int
     mean: float  # over the pairs, in the units of the score
-    p: float | None  # probability of such a mean without a difference; None where nothing can be said
+    p: float | None  # probability of such a mean if the rows do not differ; None where it cannot be computed
 
     @property
     def mark(self) -> str:
-        """A star for p < 0.05, two for p < 0.01."""
+        """Return one star for p < 0.05, two for p < 0.01, else an empty text."""
         return next((mark for level, mark in LEVELS if self.p is not None and self.p < level), "")
 
 
 def differences(
     values: Mapping[str, Mapping[str, float]], reference: str, *, unseeded: frozenset[str] = frozenset()
 ) -> dict[str, Difference]:
-    """Of every row {seed: value} from the reference row, which is left out; rows without a common seed too.
+    """Return the difference of each row {seed: value} from the reference row, by name.
 
-    A row among `unseeded` gives the same answer for every seed. Where several rows are tested some differ by luck:
-    each p is raised for their number after Holm (1979, Scandinavian Journal of Statistics 6, 65-70).
+    The reference row and rows without a common seed are left out. A row among `unseeded` gives the same answer for
+    every seed. As some of many rows differ by chance, each p is raised for their number after Holm (1979, Scandinavian
+    Journal of Statistics 6, 65-70).
     """
     found = {}
     for name, row in values.items():
@@ -60,13 +61,13 @@ def _apart(row: Mapping[str, float], other: Mapping[str, float], row_once: bool,
 
 
 def paired_p(apart: Sequence[float]) -> float | None:
-    """Of the differences of pairs; None for fewer than FEWEST, and where all are equal, which shows no spread."""
+    """Return p of the differences of pairs; None for fewer than FEWEST, and where all are equal and show no spread."""
     if len(apart) < FEWEST or not all(map(math.isfinite, apart)):
         return None
     spread = statistics.stdev(apart)
     if spread == 0:
         return None
-    # scipy.stats.ttest_rel does the same, but takes a second to import.
+    # scipy.stats.ttest_rel gives the same p, but takes a second to import.
     from scipy.special import stdtr
 
     t = statistics.fmean(apart) / (spread / math.sqrt(len(apart)))
@@ -74,7 +75,10 @@ def paired_p(apart: Sequence[float]) -> float | None:
 
 
 def holm(probabilities: Mapping[str, float]) -> dict[str, float]:
-    """The least times their number, the next times one less, and so on; never below the one before, at most 1."""
+    """Return the probabilities after Holm: the lowest of n times n, the next times n - 1, and so on.
+
+    None is above 1 or below the one before it.
+    """
     corrected, largest = {}, 0.0
     for rank, (name, probability) in enumerate(sorted(probabilities.items(), key=lambda pair: (pair[1], pair[0]))):
         largest = max(largest, min(1.0, (len(probabilities) - rank) * probability))

@@ -22,16 +22,19 @@ CSV_COLUMNS = ("row", "score", "seeds", "mean", "std", "printed", "compared_with
 
 @dataclass(frozen=True)
 class Cell:
-    """What stands in a place of the table."""
+    """A cell of the table."""
 
     text: str
     best: bool = False  # of its column
-    mark: str = ""  # of significance
+    mark: str = ""  # stars of significance
 
 
 def cells(table: Comparison) -> tuple[list[str], list[list[Cell]]]:
-    """Heading and lines; the column "printed" stands beside the scores that have printed figures, and the last
-    line then says what became of their order."""
+    """Return the heading and the lines.
+
+    A column "printed" stands beside each score with printed figures; the last line then says whether their order is
+    confirmed.
+    """
     rows = table.rows
     printed = {score for score in table.scores if any(score in row.published for row in rows)}
     key, names = short_names([row.name for row in rows])
@@ -64,7 +67,7 @@ def _number(row: Row, score: str) -> str:
 
 
 def markdown(table: Comparison) -> str:
-    """The table in Markdown, the best of each column in bold."""
+    """Return the table in Markdown, the best of each column in bold."""
     heading, lines = cells(table)
     rows = [[_in_markdown(cell) for cell in line] for line in [[Cell(one) for one in heading], *lines]]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -83,7 +86,7 @@ def _in_markdown(cell: Cell) -> str:
 
 
 def latex(table: Comparison, *, title: str, notes: Sequence[str]) -> str:
-    """A table for \\input, with \\usepackage{booktabs}; the first note stands in the caption, others are comments."""
+    """Return a table for \\input, with \\usepackage{booktabs}; the first note is in the caption, others in comments."""
     heading, lines = cells(table)
     ruled = len(lines) > len(table.rows)  # the printed order is a line of its own
     body = [" & ".join(map(_in_latex, line)) + r" \\" for line in lines]
@@ -126,7 +129,7 @@ def _escaped(text: str) -> str:
 
 
 def _in_latex(cell: Cell) -> str:
-    """1.40e-2 ± 3e-4 becomes $1.40\\cdot10^{-2} \\pm 3\\cdot10^{-4}$."""
+    """Return a cell in LaTeX: 1.40e-2 ± 3e-4 becomes $1.40\\cdot10^{-2} \\pm 3\\cdot10^{-4}$."""
     number = r"-?[\d.]+(?:e(-?\d+))?"
     if not re.fullmatch(rf"{number}(?: ± {number})?", cell.text):
         return _escaped(cell.text)
@@ -136,7 +139,7 @@ def _in_latex(cell: Cell) -> str:
 
 
 def as_csv(table: Comparison) -> str:
-    """A line for each row and score, with all digits."""
+    """Return CSV with a line for each row and score, with all digits."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
@@ -144,7 +147,7 @@ def as_csv(table: Comparison) -> str:
     for row in table.rows:
         for score, (reference, differences) in compared.items():
             difference, against = differences.get(row.name), ("", "", "", "")
-            if difference is not None:
+            if reference is not None and difference is not None:
                 against = reference.name, difference.pairs, difference.mean, difference.p
             count = len(row.values(score))
             writer.writerow(
@@ -154,7 +157,7 @@ def as_csv(table: Comparison) -> str:
 
 
 def print_table(table: Comparison, title: str, console: Console | None = None) -> None:
-    """The table on the terminal."""
+    """Print the table on the terminal."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -163,7 +166,7 @@ def print_table(table: Comparison, title: str, console: Console | None = None) -
     heading, lines = cells(table)
     if console is None:
         console = Console()
-        if not console.is_terminal:  # nobody's window limits the width
+        if not console.is_terminal:  # no window limits the width
             texts = [heading, *([f"{cell.text} {cell.mark}" for cell in line] for line in lines)]
             console = Console(width=max(PIPED_WIDTH, sum(max(map(len, one)) + 3 for one in zip(*texts, strict=True))))
     shown = Table(

@@ -1,4 +1,4 @@
-"""From finished runs to the rows of a table, and the table's files."""
+"""The rows of a table from its runs, and the files of the table."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ Header = Mapping[str, Any]  # `table` of an experiment's file: scores, methods, 
 # --- rows ------------------------------------------------------------------------------------------------------
 
 
-def rows_asked(
+def rows_of_experiment(
     runs: Mapping[str, Runs], scores: Sequence[str], *, split: str, methods: Sequence[str], experiment: Header
 ) -> list[Row]:
-    """Those of an experiment, in its order, run or not; then the methods that stand in the table beside networks."""
+    """Return the rows of an experiment in its order, whether they were run or not, and then those of the methods."""
     from dlgd.results.comparison import Row
     from dlgd.results.selection import values
 
@@ -35,7 +35,7 @@ def rows_asked(
     return rows + (method_rows(flat, methods, scores, printed) if split == SCORED_BESIDE else [])
 
 
-def rows_of(
+def rows_of_groups(
     groups: Sequence[Group],
     scores: Sequence[str],
     *,
@@ -43,18 +43,22 @@ def rows_of(
     methods: Sequence[str] | None,
     experiment: Header | None,
 ) -> tuple[list[Row], list[str]]:
-    """Rows of any runs, and then the methods that were scored beside networks (None: all); with the sources of what is
-    printed. It comes from `experiment`, else from the experiment that each run was made for."""
+    """Return the rows of any runs, then those of the methods that were scored beside networks; and the sources of the
+    printed figures.
+
+    methods: their names; None for all.
+    experiment: where the printed figures come from; None for the experiment for which each run was made.
+    """
     from dlgd.results import selection
     from dlgd.results.comparison import Row
 
     rows, sources = [], set()
     for group in groups:
         newest = max(group.runs.values(), key=lambda run: (run.start, run.run_id))
-        seeded = group.kind != "baseline"  # a method gives the same answer whatever the seed of the command
+        seeded = group.kind != "baseline"  # a method gives the same answer for each seed of the command
         header = selection.header(newest) if experiment is None else experiment
         fitting = [line for line in header.get("published", ()) if selection.has(newest, line["row"])]
-        line = max(fitting, key=lambda one: len(one["row"].split()), default={})  # the one that says most
+        line = max(fitting, key=lambda one: len(one["row"].split()), default={})  # the one with most settings
         runs = group.runs if seeded else {"": newest}
         rows.append(Row(group.name, selection.values(runs, split, scores), figures_of(line, scores), seeded))
         if line and header.get("source"):
@@ -71,7 +75,7 @@ def rows_of(
 def method_rows(
     runs: Sequence[FinishedRun], names: Sequence[str], scores: Sequence[str], printed: Mapping[str, Mapping[str, float]]
 ) -> list[Row]:
-    """Methods, each with the scores of the first run that has them: the answer is the same in all."""
+    """Return a row for each method, with the scores of the first run that has them: they are the same in all runs."""
     from dlgd.results.comparison import Row
     from dlgd.results.selection import values
 
@@ -84,12 +88,12 @@ def method_rows(
 
 
 def printed_rows(experiment: Header, scores: Sequence[str]) -> dict[str, dict[str, float]]:
-    """The printed figures of an experiment's header by row."""
+    """Return the printed figures of an experiment's header by row."""
     return {line["row"]: figures_of(line, scores) for line in experiment.get("published", ())}
 
 
 def figures_of(line: Mapping[str, Any], scores: Sequence[str]) -> dict[str, float]:
-    """The printed figures of a row."""
+    """Return the printed figures of a row."""
     return {score: float(line[score]) for score in scores if score in line}
 
 
@@ -104,8 +108,12 @@ def compared(
     against: str | None,
     best_first: bool = False,
 ) -> Comparison:
-    """The rows, in order of the first score if wished, with the direction of each score (see `directions`) and the row
-    with which the others are compared."""
+    """Return the table of these rows.
+
+    higher: the direction of each score, see `directions`.
+    against: the row with which the others are compared, by its name or the short name that the table shows.
+    best_first: whether the rows are put in the order of the first score.
+    """
     from dlgd.results.comparison import Comparison, short_names
 
     if against is not None:
@@ -113,7 +121,7 @@ def compared(
         short = dict(zip(short_names(names)[1], names, strict=True))
         against = short.get(str(against), str(against))
         if against not in names:
-            raise Refusal(f"against={against} is no row of the table: choose among {', '.join(short)}")
+            raise Refusal(f"against={against} is not a row of the table: choose among {', '.join(short)}")
     if best_first:
         first, sign = scores[0], -1 if higher[scores[0]] else 1
         rows = sorted(rows, key=lambda row: (row.mean(first) is None, sign * (row.mean(first) or 0.0), row.name))
@@ -131,9 +139,9 @@ def write(
     split: str,
     todo: Sequence[str] = (),
 ) -> None:
-    """comparison.md, .tex and .csv, and runs.csv with the runs behind every row; and the table on the terminal.
+    """Write comparison.md, .tex and .csv, and runs.csv with the runs of each row; print the table on the terminal.
 
-    `todo` are the commands that make what is not run yet.
+    command: the one that made the table. todo: the commands that make the missing runs.
     """
     from dlgd.results import table_formats
     from dlgd.results.selection import as_csv

@@ -1,4 +1,4 @@
-"""A classical method whose answers are computed once and kept."""
+"""A classical method whose answers are computed once and cached."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ from dlgd.core.paths import cache_folder
 
 
 class CachedMethod(Method):
-    """A method whose answers for the same samples are computed once and kept, with the seconds they took."""
+    """A method whose answers for the same samples are computed once and cached, with the seconds that they took.
+
+    inner: the method itself, whose answers are not cached.
+    config: its options, a part of the name of the cached files.
+    """
 
     def __init__(self, inner: Method, config: Mapping[str, Any]) -> None:
         self.inner, self.name, self.learns = inner, inner.name, inner.learns
@@ -27,37 +31,37 @@ class CachedMethod(Method):
         self._learnt = ""
 
     def fit(self, train: xr.Dataset) -> None:
-        """Pass on."""
+        """Fit the method."""
         self.inner.fit(train)
         self._learnt = cache.digest(train) if self.inner.learns else ""
 
     def scores(self, samples: xr.Dataset) -> dict[str, float]:
-        """Of the method."""
+        """Return the method's own scores."""
         return self.inner.scores(samples)
 
     def coder(self) -> Coder | None:
-        """Of the method."""
+        """Return the method's coder."""
         return self.inner.coder()
 
     def ranks(self, samples: xr.Dataset) -> np.ndarray | None:
-        """Of the method; not kept."""
+        """Return the method's ranks, which are not cached."""
         return self.inner.ranks(samples)
 
     def error_std(self, samples: xr.Dataset) -> np.ndarray | None:
-        """Of the method, or what it answered before; that it has none is found anew each time."""
+        """Return the cached standard deviations, or compute them. That a method has none is not cached."""
         if type(self.inner).error_std is Method.error_std:  # no need to look at the samples
             return None
         folder, key = self._place(samples)
-        kept = cache.read(folder / f"{key}-error.nc")
-        if kept is None:
+        cached = cache.read(folder / f"{key}-error.nc")
+        if cached is None:
             std = self.inner.error_std(samples)
             if std is None:
                 return None
-            kept = cache.get(folder / f"{key}-error.nc", lambda: _as_dataset(std, method=self._config))
-        return kept.answer.values
+            cached = cache.get(folder / f"{key}-error.nc", lambda: _as_dataset(std, method=self._config))
+        return cached.answer.values
 
     def predict(self, samples: xr.Dataset) -> np.ndarray:
-        """Of the method, or what it answered before."""
+        """Return the cached answer, or compute it."""
 
         def make() -> xr.Dataset:
             start = time.perf_counter()
@@ -68,21 +72,20 @@ class CachedMethod(Method):
             return _as_dataset(answer, seconds_per_sample=seconds, method=self._config)
 
         folder, key = self._place(samples)
-        kept = cache.get(folder / f"{key}.nc", make)
-        self.seconds_per_sample = float(kept.attrs["seconds_per_sample"])
-        return kept.answer.values
+        cached = cache.get(folder / f"{key}.nc", make)
+        self.seconds_per_sample = float(cached.attrs["seconds_per_sample"])
+        return cached.answer.values
 
     def _place(self, samples: xr.Dataset) -> tuple[Path, str]:
-        """The folder of answers, and the name of those for these samples."""
-        attributes = sorted(map(str, samples.attrs.items()))  # a grid's topology is among them
-        given = samples.drop_vars([name for name, field in samples.items() if field.attrs.get("derived")])
-        text = f"{self._config}{self._learnt}{attributes}{cache.digest(given)}"
-        return cache.folder_for(cache_folder(), "answers", {"format": 1}), hashlib.sha256(text.encode()).hexdigest()[
-            :16
-        ]
+        """Return the folder of the cached answers, and the name of those for these samples."""
+        attributes = sorted(map(str, samples.attrs.items()))  # the topology of a grid is among them
+        own = samples.drop_vars([name for name, field in samples.items() if field.attrs.get("derived")])
+        text = f"{self._config}{self._learnt}{attributes}{cache.digest(own)}"
+        key = hashlib.sha256(text.encode()).hexdigest()[:16]
+        return cache.folder_for(cache_folder(), "answers", {"format": 1}), key
 
 
 def _as_dataset(answer: np.ndarray, **attributes: Any) -> xr.Dataset:
-    """An answer to be kept, of any shape."""
+    """Return an answer of any shape as a Dataset."""
     dims = [f"axis_{number}" for number in range(answer.ndim)]
     return xr.Dataset({"answer": (dims, answer)}, attrs=attributes)

@@ -1,4 +1,4 @@
-"""The descriptions of scores: which one a name has, which stand in a table, which a training can follow."""
+"""The descriptions of scores: of a name, of the columns of a table, of a training's validations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dlgd.core.score import Score
 if TYPE_CHECKING:
     from dlgd.core.contract import Evaluation, Method, Network
 
-# Of every validation, but for generated samples, and of every row of a table.
+# LOSS is in each validation, except of generated samples; SECONDS is in each row of a table.
 LOSS = Score("loss", "loss", higher_is_better=False, in_table=False)
 SECONDS = Score(
     "seconds_per_sample", "time", "s/sample", higher_is_better=False, written=seconds, in_validation=False
@@ -20,14 +20,14 @@ SECONDS = Score(
 
 
 def find(scores: Iterable[Score], name: str) -> Score | None:
-    """The description of the score of that name, a pattern only where no other fits; None where nothing does."""
+    """Return the description of the score of that name, or else a pattern that fits; None where none does."""
     fitting = [score for score in scores if score.describes(name)]
     fitting.sort(key=lambda score: score.name != name)
     return replace(fitting[0], name=name) if fitting else None
 
 
 def columns(scores: Iterable[Score]) -> list[Score]:
-    """Those with a column in a table, in order, and the time as the last; of one name the first."""
+    """Return the scores with a column in a table, in order, then the time; of two with one name, the first."""
     by_name: dict[str, Score] = {}
     for score in scores:
         if score.in_table and score.name != SECONDS.name:
@@ -36,18 +36,18 @@ def columns(scores: Iterable[Score]) -> list[Score]:
 
 
 def of_report(evaluation: Evaluation, methods: Sequence[Method]) -> list[Score]:
-    """All scores that a report on these methods may have."""
+    """Return all scores that a report on these methods may have."""
     return [*evaluation.all_scores, *(score for method in methods for score in method.scores_given), SECONDS]
 
 
 def of_validation(evaluation: Evaluation, network: Network) -> list[Score]:
-    """All scores that a validation of a network may have."""
+    """Return all scores that a validation of a network may have."""
     own = [score for score in evaluation.all_scores if score.in_validation]
     return [LOSS, *own, *network.scores_given]
 
 
 def of_class(target: str) -> list[Score]:
-    """All scores that the evaluations or networks may give which are made of this `_target_`."""
+    """Return all scores that an evaluation or a network of this `_target_` may give."""
     from hydra.utils import get_object
 
     made = get_object(target)
@@ -55,5 +55,5 @@ def of_class(target: str) -> list[Score]:
 
 
 def names(scores: Iterable[Score]) -> str:
-    """In words, to choose among."""
+    """Return the names of the scores as text, to choose among."""
     return ", ".join(dict.fromkeys(score.name for score in scores))

@@ -1,4 +1,4 @@
-"""A trained classifier that looks at images which other networks made."""
+"""A trained classifier that classifies the images of generative networks."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from dlgd.core.contract import DataSource, Network
 
 
 class ImageClassifier:
-    """Of a network for labels and the data that it was trained with; on the CPU."""
+    """A network for labels with the data set that it was trained with, on the CPU."""
 
     def __init__(self, network: Network, data: DataSource) -> None:
         self.network, self.data = network.cpu().eval(), data
 
     def __call__(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Images (n, y, x) in [0, 1] -> the probabilities of the classes (n, class), and what the network's last layer
-        sees, (n, features)."""
+        """Classify images (n, y, x) in [0, 1].
+
+        Returns the probabilities of the classes, (n, class), and the input of the network's last layer, (n, features).
+        """
         samples = xr.Dataset({"intensity": (("sample", "y", "x"), np.asarray(images, np.float32))})
         probabilities, features = [], []
         with torch.inference_mode():

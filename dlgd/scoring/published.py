@@ -1,4 +1,4 @@
-"""Rows of a table with figures that are printed elsewhere."""
+"""Rows of a table with scores that others have published."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dlgd.scoring.descriptions import find, names
 
 
 def published_rows(rows: Sequence[Mapping[str, Any]], scores: Sequence[Score]) -> list[dict[str, Any]]:
-    """Rows of a table from rows {name, source, some of scores} of a YAML file; Refusal where one cannot be read."""
+    """Return rows of a table from rows {name, source, some of the scores} of a YAML file. Refuses a wrong row."""
     if isinstance(rows, str) or not all(isinstance(row, Mapping) for row in rows):
         raise Refusal(f"evaluation.scores.published={rows} must be a list of rows with name and source")
     read = []
@@ -20,7 +20,8 @@ def published_rows(rows: Sequence[Mapping[str, Any]], scores: Sequence[Score]) -
         keys = [key for key in row if key not in ("name", "source")]
         if any(find(scores, key) is None for key in keys) or not row.get("name") or not row.get("source"):
             raise Refusal(
-                f"A published row needs name and source and may have {names(scores)}; this one has {dict(row)}."
+                f"A row of evaluation.scores.published needs name and source and may have {names(scores)}; "
+                f"this one has {dict(row)}."
             )
         for key in keys:
             checks.number(f"evaluation.scores.published: {row['name']}: {key}", row[key], null=True)

@@ -1,8 +1,8 @@
-"""What is left of a comparison: a table, scores.json, predictions.nc, figures, and the tracker's record."""
+"""The report on methods: a table, scores.json, predictions.nc, figures, and the same in the tracker."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import xarray as xr
@@ -12,7 +12,7 @@ from dlgd.core.files import write_text, written_whole
 from dlgd.plotting import cost, ranks
 from dlgd.scoring import descriptions, score, table
 
-KEPT = ("method", "seconds_per_sample")  # of a row, whatever a further evaluation says
+FROM_FIRST = ("method", "seconds_per_sample")  # columns that a further evaluation does not replace
 
 
 def report(
@@ -25,17 +25,24 @@ def report(
     title: str,
     split: str,
     step: int = 0,
-) -> list[Mapping[str, object]]:
-    """Score the methods on the samples; the first is the one whose predictions are kept and recorded as <split>/...
+) -> None:
+    """Score the methods on the samples, and write scores.json, scores.md, predictions.nc and figures/ in the folder.
 
-    Writes scores.json, scores.md, predictions.nc and figures/ in the folder.
+    The first method is the one of the run: predictions.nc has its predictions, and the tracker has its scores as
+    <split>/<score>, those of the others as comparison/<method>/<score>.
+
+    split: the name of the samples in the tracker.
+    step: the training step to which the scores belong in the tracker.
     """
     rows, predictions = score.score(methods, samples, evaluation)
+    scored = [(evaluation, samples, predictions)]
     further = evaluation.further(samples)
     if further is not None:
-        second, others = further
-        more, answers = score.score(methods, others, second)
-        rows = [row | {k: v for k, v in extra.items() if k not in KEPT} for row, extra in zip(rows, more, strict=True)]
+        further_evaluation, further_samples = further
+        more, further_predictions = score.score(methods, further_samples, further_evaluation)
+        scored.append((further_evaluation, further_samples, further_predictions))
+        added = [{name: value for name, value in row.items() if name not in FROM_FIRST} for row in more]
+        rows = [row | new for row, new in zip(rows, added, strict=True)]
     score.write_scores(folder / "scores.json", rows)
     everything = [*rows, *evaluation.published]
     columns = descriptions.columns(descriptions.of_report(evaluation, methods))
@@ -48,9 +55,8 @@ def report(
     with written_whole(folder / "predictions.nc") as partial:
         evaluation.dataset(samples, predictions[first]).to_netcdf(partial)
     (folder / "figures").mkdir(exist_ok=True)
-    evaluation.figures(folder / "figures", samples, predictions)
-    if further is not None:
-        second.figures(folder / "figures", others, answers)
+    for one, its_samples, its_predictions in scored:
+        one.figures(folder / "figures", its_samples, its_predictions)
     stds = {method.name: std for method in methods if (std := method.error_std(samples)) is not None}
     if stds:
         evaluation.error_std_figures(folder / "figures", samples, predictions, stds)
@@ -65,4 +71,3 @@ def report(
     for name in ("scores.json", "scores.md", "predictions.nc"):
         tracker.artifact(folder / name)
     tracker.artifact(folder / "figures")
-    return rows

@@ -1,4 +1,4 @@
-"""Let every method answer for the same samples, and score the answers."""
+"""Scores of methods on the same samples."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ log = logging.getLogger(__name__)
 def score(
     methods: Sequence[Method], samples: xr.Dataset, evaluation: Evaluation
 ) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
-    """One row per method, {"method", the scores, "seconds_per_sample"}, and the predictions by method.
+    """Return a row for each method, {"method", the scores, "seconds_per_sample"}, and the predictions by method.
 
-    The methods are fitted already. Raises Refusal, with the method's name, where a prediction cannot be scored.
+    The methods must be fitted. Raises Refusal, with the method's name, where a prediction cannot be scored.
     """
     names = [method.name for method in methods]
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -37,7 +37,7 @@ def score(
         raise Refusal("There is no sample to score: the dimension `sample` is empty.")
     rows, predictions = [], {}
     for number, method in enumerate(methods, start=1):
-        # A line per method, not a bar: a slow method draws its own.
+        # A line for each method, not a progress bar: a slow method draws its own bar.
         log.info("scoring %d/%d: %s on %d samples", number, len(methods), method.name, count)
         start = time.perf_counter()
         prediction = method.predict(samples)
@@ -49,8 +49,8 @@ def score(
                 raise Refusal(f"Its {bad[0]} is {scores[bad[0]]}.")
         except Refusal as refusal:
             raise Refusal(f"{method.name} cannot be scored. {refusal}") from refusal
-        earlier = method.seconds_per_sample
-        seconds = elapsed / count if earlier is None else earlier
+        own = method.seconds_per_sample
+        seconds = elapsed / count if own is None else own
         rows.append({"method": method.name, **scores, "seconds_per_sample": seconds})
         predictions[method.name] = prediction
     return rows, predictions

@@ -1,7 +1,7 @@
 """A table of scores for the terminal and for Markdown.
 
-A row is a mapping with "method" and numbers by the names of scores. A row with "source" was published, not
-measured here: it is set apart and never the best. A score without a number in any row has no column.
+A row is a mapping with "method" and numbers by the names of scores. A row with "source" has published scores, not
+measured ones: it stands apart and is never the best. A score without a number in any row has no column.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from dlgd.core.score import Score
 
 MISSING = "-"
-PIPED_WIDTH = 100  # columns, where the output is no terminal; rich would take 80
-NAME_WIDTH = 16  # columns that a method's name has at least, if it is not shorter
+PIPED_WIDTH = 100  # characters in a line where the output is not a terminal; rich would take 80
+NAME_WIDTH = 16  # characters of a method's name at least, if it is that long
 
 Row = Mapping[str, Any]
 
 
 def print_table(rows: Sequence[Row], columns: Sequence[Score], title: str, console: Console | None = None) -> None:
-    """Print the rows: measured ones in order, best of each column in bold; then the published ones, dim."""
+    """Print the measured rows in order, the best of each column in bold; then the published rows, dim."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -40,12 +40,12 @@ def print_table(rows: Sequence[Row], columns: Sequence[Score], title: str, conso
     best = _best(measured, columns)
     names = [row["method"] for row in measured] + [_published_name(row) for row in published]
     table.add_column("method", overflow="fold", min_width=min(NAME_WIDTH, max(map(len, names), default=0)))
-    for column in columns:  # a heading may be broken between words, a number never
+    for column in columns:  # a line break may stand between the words of a heading, never in a number
         width = max(map(len, [*column.heading.split(), *(_cell(row, column) for row in rows)]))
         unit = column.heading.removeprefix(column.title).strip()  # below the title, to leave room for names
         table.add_column(f"{column.title}\n{unit}".strip(), justify="right", min_width=width)
-    least = sum(column.min_width + 1 for column in table.columns) + 1
-    if least > console.width:  # rather lines that the terminal breaks than numbers that are missing
+    least = sum((column.min_width or 0) + 1 for column in table.columns) + 1
+    if least > console.width:  # the terminal then breaks lines; otherwise rich would leave out numbers
         table.width = least
     for row in measured:
         cells = [Text(_cell(row, c), style="bold" if _is_best(row, c, best) else "") for c in columns]
@@ -58,7 +58,7 @@ def print_table(rows: Sequence[Row], columns: Sequence[Score], title: str, conso
 
 
 def markdown(rows: Sequence[Row], columns: Sequence[Score]) -> str:
-    """The same table in Markdown: best measured values in bold, published rows in italics, last."""
+    """Return the same table in Markdown: the best measured values in bold; published rows last, names in italics."""
     measured, published = _apart(rows)
     columns = _filled(rows, columns)
     best = _best(measured, columns)
@@ -79,19 +79,19 @@ def markdown(rows: Sequence[Row], columns: Sequence[Score]) -> str:
 
 
 def _apart(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
-    """Measured rows and published rows."""
+    """Return the measured rows and the published rows."""
     return [row for row in rows if not row.get("source")], [row for row in rows if row.get("source")]
 
 
 def _best(measured: Sequence[Row], columns: Sequence[Score]) -> dict[str, float]:
-    """The best measured value of each column in which two rows or more can be compared."""
+    """Return the best measured value of each column in which two rows or more have a number."""
     ranked = [c for c in columns if c.higher_is_better is not None]
     values = {c: [row[c.name] for row in measured if row.get(c.name) is not None] for c in ranked}
     return {c.name: (max if c.higher_is_better else min)(numbers) for c, numbers in values.items() if len(numbers) > 1}
 
 
 def _filled(rows: Sequence[Row], columns: Sequence[Score]) -> list[Score]:
-    """The columns in which there is something; all of them where there are no rows."""
+    """Return the columns in which a row has a number; all columns where there are no rows."""
     return [c for c in columns if not rows or any(row.get(c.name) is not None for row in rows)]
 
 

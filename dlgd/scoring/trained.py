@@ -1,4 +1,4 @@
-"""A trained network as a Method, and its scores on the validation split while it is trained."""
+"""A trained network as a method, and its scores on the validation split during training."""
 
 from __future__ import annotations
 
@@ -16,13 +16,16 @@ from dlgd.core.files import written_whole
 
 
 def predict(network: Network, batches: Sequence[Batch]) -> torch.Tensor:
-    """Scaled predictions of whole samples, (sample, C, ...), on the CPU; the network stands in eval mode."""
+    """Return scaled predictions of whole samples, (sample, C, ...), on the CPU. The network must be in eval mode."""
     with torch.inference_mode():
         return torch.cat([network(batch.input).prediction.cpu() for batch in batches])
 
 
 class Trained(Method):
-    """Answers for whole samples with a network."""
+    """A trained network as a method that predicts whole samples in physical units.
+
+    loss: the one that the network was trained with; None if its own scores are not wanted.
+    """
 
     def __init__(
         self, *, name: str, network: Network, data: DataSource, device: torch.device, loss: Loss | None = None
@@ -31,13 +34,13 @@ class Trained(Method):
         self.scores_given = network.scores_given
 
     def fit(self, train: xr.Dataset) -> None:
-        """It is trained already."""
+        """Do nothing: the network is trained."""
 
     def predict(self, samples: xr.Dataset) -> np.ndarray:
-        """In physical units; the seconds count encoding, scaling back, and what was derived from the samples before."""
+        """Predict in physical units. The seconds include encoding, scaling back, and earlier work on the samples."""
         start = time.perf_counter()
         self.network.to(self.device).eval()
-        predictions = [predict(self.network, [batch]) for batch in self._batches(samples)]
+        predictions = [predict(self.network, [batch]) for batch in self.batches(samples)]
         physical = self.data.to_physical(torch.cat(predictions), samples)
         self.seconds_per_sample = (time.perf_counter() - start) / samples.sizes["sample"] + sum(
             field.attrs.get("seconds", 0.0) for field in samples.values()
@@ -45,19 +48,22 @@ class Trained(Method):
         return physical
 
     def scores(self, samples: xr.Dataset) -> dict[str, float]:
-        """Of the network itself, with the loss that it was trained with."""
+        """Return the network's own scores, with the loss that it was trained with."""
         if self.loss is None or not self.scores_given:
             return {}
         self.network.to(self.device).eval()
         with torch.no_grad():
-            return own_scores(self.network, self.loss, list(self._batches(samples)))
+            return own_scores(self.network, self.loss, list(self.batches(samples)))
 
     def error_std(self, samples: xr.Dataset) -> np.ndarray | None:
-        """What the network expects, in physical units: those of a target that is scaled by a factor and a mean."""
+        """Return the standard deviations that the network expects its errors to have, in physical units.
+
+        The target must be scaled by a factor and a mean.
+        """
         self.network.to(self.device).eval()
         found = []
         with torch.inference_mode():
-            for batch in self._batches(samples):
+            for batch in self.batches(samples):
                 if (std := self.network.error_std(batch.input)) is None:
                     return None
                 found.append(std.cpu())
@@ -65,11 +71,12 @@ class Trained(Method):
         return self.data.to_physical(scaled, samples) - self.data.to_physical(torch.zeros_like(scaled), samples)
 
     def coder(self) -> Coder | None:
-        """The network's, between samples and codes in physical units."""
+        """Return the network's coder, for samples in physical units."""
         inner = self.network.coder()
         return None if inner is None else PhysicalCoder(self, inner)
 
-    def _batches(self, samples: xr.Dataset) -> Iterable[Batch]:
+    def batches(self, samples: xr.Dataset) -> Iterable[Batch]:
+        """Return whole samples as the network sees them."""
         return self.data.encode(samples, halo=self.network.halo, device=self.device)
 
 
@@ -80,18 +87,18 @@ class PhysicalCoder(Coder):
         self.method, self.inner, self.size = method, inner, inner.size
 
     def encode(self, samples: xr.Dataset) -> np.ndarray:
-        """(sample, size)."""
+        """Return the codes, (sample, size)."""
         self.method.network.to(self.method.device).eval()
         with torch.inference_mode():
-            generated = self.method.data.spec.kind == "generated"  # whose input is no sample but a class
+            generated = self.method.data.spec.kind == "generated"  # their input is a class; the image is the target
             codes = [
                 self.inner.encode(batch.target if generated else batch.input).cpu()
-                for batch in self.method._batches(samples)
+                for batch in self.method.batches(samples)
             ]
         return torch.cat(codes).numpy()
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
-        """(n, size) -> (n, ...) in the units of the target."""
+        """Return the decoded codes (n, size) as (n, ...), in the units of the target."""
         self.method.network.to(self.method.device).eval()
         with torch.inference_mode():
             scaled = self.inner.decode(torch.as_tensor(codes, dtype=torch.float32, device=self.method.device)).cpu()
@@ -99,7 +106,7 @@ class PhysicalCoder(Coder):
 
 
 def own_scores(network: Network, loss: Loss, batches: Sequence[Batch]) -> dict[str, float]:
-    """The network's own scores, means over all samples."""
+    """Return the network's own scores, means over all samples."""
     totals: dict[str, float] = {}
     for batch in batches:
         for name, value in network.scores(batch, loss).items():
@@ -117,10 +124,13 @@ def validation(
     snapshots: Path | None = None,
     split: str = "valid",
 ) -> Validate:
-    """The function that scores a network on a split: "loss", the mean of what was minimized (unless nothing can be
-    compared with what is generated), the network's own scores and those of the evaluation.
+    """Return the function that scores a network on a split.
 
-    snapshots: a folder to keep the evaluation's snapshots in.
+    Its scores are "loss", the mean of what the training minimizes; the network's own scores; and those of the
+    evaluation. Generated samples have no "loss", because they have no target to be compared with.
+
+    halo: cells of context that the network consumes on each side.
+    snapshots: the folder for the evaluation's snapshots; None if they are not wanted.
     """
     samples = data.samples(split)
     batches = list(data.encode(samples, halo=halo, device=device))
@@ -142,15 +152,15 @@ def validation(
             )
         physical = data.to_physical(joined, samples)
         if snapshots is not None:
-            keep_snapshot(snapshots, evaluation.snapshot(samples, physical))
+            save_snapshot(snapshots, evaluation.snapshot(samples, physical))
         minimized = {} if generated else {"loss": total / sum(map(len, batches))}
         return minimized | own_scores(network, loss, batches) | evaluation.scores(samples, physical)
 
     return scores
 
 
-def keep_snapshot(folder: Path, snapshot: np.ndarray | None) -> None:
-    """Number it after those that are there."""
+def save_snapshot(folder: Path, snapshot: np.ndarray | None) -> None:
+    """Save a snapshot under the next free number; None is not saved."""
     if snapshot is not None:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{len(list(folder.glob('*.npy'))):05d}.npy"
@@ -158,6 +168,6 @@ def keep_snapshot(folder: Path, snapshot: np.ndarray | None) -> None:
             np.save(file, snapshot)
 
 
-def kept_snapshots(folder: Path) -> list[np.ndarray]:
-    """In order; empty where the evaluation makes none."""
+def saved_snapshots(folder: Path) -> list[np.ndarray]:
+    """Return the snapshots in order; none where the evaluation makes none."""
     return [np.load(path, allow_pickle=False) for path in sorted(folder.glob("*.npy"))]

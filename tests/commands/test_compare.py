@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from dlgd.results.command_line import folder_name
 from dlgd.results.finished import PARENT_TAG
-from dlgd.results.typed import folder_name
 from tests.commands.tiny_run import TINY
 from tests.recorded_runs import Recorder
 
@@ -72,7 +72,7 @@ def test_refusals(dlgd):
         ([TABLE], "no MLflow database"),
         ([TABLE, "split=tests"], "split=tests is unknown: choose one of train, valid, test"),
         (["runs.experiment=nemovar"], "no MLflow database"),
-        (["runs.experiment=nemovar", "model=cnn"], "model=cnn says how to train and chooses no run"),
+        (["runs.experiment=nemovar", "model=cnn"], "model=cnn is an option of a training and selects no runs"),
         (["runs.tag=winter"], "such as runs.tag=campaign:winter"),
     ):
         done = dlgd("compare", *arguments)
@@ -200,9 +200,9 @@ def test_refusals_of_runs(compare, recorded):
         (["runs.experiment=nemovar"], "different data and cannot be compared: data.rows=40 (10 runs); data.rows=60 (1"),
         (
             ["runs.tag=campaign:winter", "against=nobody"],
-            "against=nobody is no row of the table: choose among baseline=",
+            "against=nobody is not a row of the table: choose among baseline=",
         ),
-        ([f"runs.parent={recorded[1]['baseline']}"], "MLflow has no run with all that was typed"),
+        ([f"runs.parent={recorded[1]['baseline']}"], "MLflow has no run that meets all conditions of runs"),
     ):
         done, _ = compare(*words)
         assert done.returncode == 2, done.stdout

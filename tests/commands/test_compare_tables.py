@@ -10,8 +10,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from dlgd.cli import runs
 from dlgd.core.paths import CONF
+from dlgd.results.command_line import question
 from dlgd.results.experiment_table import swept
-from dlgd.results.typed import question
 
 FILES = CONF / "experiment"
 EXPERIMENTS = sorted(str(path.relative_to(FILES).with_suffix("")) for path in FILES.glob("**/*.yaml"))

@@ -9,7 +9,6 @@ import pytest
 from matplotlib.mathtext import MathTextParser
 
 from dlgd.plotting.style import save
-from dlgd.results import figures as draw
 from dlgd.results.comparison import (
     CONFIRMED,
     ONE_SEED,
@@ -21,6 +20,7 @@ from dlgd.results.comparison import (
     pairs,
     verdict,
 )
+from dlgd.results.figures import draw_convergence, draw_scores
 from dlgd.results.table_formats import as_csv, latex, markdown, print_table
 
 
@@ -105,7 +105,7 @@ def test_rows_that_differ_in_more_keep_their_names(capsys):
 
 
 def test_the_figure_shows_means_spreads_seeds_and_print():
-    figure = draw.scores([GOOD, BAD, row("absent", [], 0.3)], ["eps"], source="Somebody 2022")
+    figure = draw_scores([GOOD, BAD, row("absent", [], 0.3)], ["eps"], source="Somebody 2022")
     (axes,) = figure.axes
     means, first, second, printed = (line.get_xydata().tolist() for line in axes.lines if line.get_marker() != "_")
     np.testing.assert_allclose(means, [[0, 1.1], [1, 2.1]])
@@ -120,7 +120,7 @@ def test_the_figure_shows_means_spreads_seeds_and_print():
 
 def test_numbers_stand_at_their_place():
     rows = [Row(f"data.samples.train={n}", {"eps": seeds([1 / n, 1.1 / n])}) for n in (1, 3, 90)]
-    figure = draw.scores(rows, ["eps"], source=None)
+    figure = draw_scores(rows, ["eps"], source=None)
     (axes,) = figure.axes
     assert axes.lines[0].get_xdata().tolist() == [1, 3, 90]
     assert axes.get_xscale() == "log"
@@ -129,7 +129,7 @@ def test_numbers_stand_at_their_place():
 
 def test_convergence_draws_each_seed_and_their_mean(tmp_path):
     seeds = [[(10, 1.0), (20, 0.5)], [(10, 3.0), (20, 1.5), (30, 1.0)]]
-    figure = draw.convergence({"eps": {"model.skip=none": seeds}})
+    figure = draw_convergence({"eps": {"model.skip=none": seeds}})
     first, second, mean = figure.axes[0].lines
     assert (len(first.get_xdata()), len(second.get_xdata())) == (2, 3)
     assert mean.get_xydata().tolist() == [[10, 2.0], [20, 1.0]]

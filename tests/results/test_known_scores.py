@@ -41,7 +41,8 @@ def test_others_can_be_given_one():
     found, notes = directions(["gain", "gain_2", "width", "cost"], higher=["gain*"], neither=["width"])
     assert found == {"gain": True, "gain_2": True, "width": None, "cost": False}
     assert notes == [
-        "Less is taken to be better of cost, of which nobody says it: type higher=[cost] or neither=[cost]."
+        "Nothing says whether more or less of cost is better; less is taken to be: otherwise type higher=[cost] or "
+        "neither=[cost]."
     ]
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from dlgd.plotting.style import save
 from dlgd.results.comparison import Comparison, Row
-from dlgd.results.ranking_figure import MOST, ranking
+from dlgd.results.ranking_figure import MOST, draw_ranking
 
 FIRST = Row("model=a", {"eps": {"0": 0.1, "1": 0.12, "2": 0.11}}, {"eps": 0.02})
 SECOND = Row("model=b", {"eps": {"0": 0.3, "1": 0.31, "2": 0.35}})
@@ -17,7 +17,9 @@ def lines_of(axes):
 
 
 def test_rows_are_drawn_at_their_names(tmp_path):
-    figure = ranking(Comparison([FIRST, SECOND, ONCE, ABSENT], ["eps", "mu"], {"mu": True}), source="Somebody 2022")
+    figure = draw_ranking(
+        Comparison([FIRST, SECOND, ONCE, ABSENT], ["eps", "mu"], {"mu": True}), source="Somebody 2022"
+    )
     left, right = figure.axes
     places = left.get_yticks()
     assert [label.get_text() for label in left.get_yticklabels()] == ["model=a", "model=b", "kriging", "model=c"]
@@ -41,7 +43,7 @@ def test_rows_are_drawn_at_their_names(tmp_path):
 def test_too_many_rows_are_said_to_be_left_out_and_long_names_are_folded():
     long = "model=resnet " + " ".join(f"data.option_{n}=value" for n in range(8))
     rows = [Row(f"{long} seed_of_data={n}", {"eps": {"0": 1.0 + n}}) for n in range(MOST + 2)]
-    figure = ranking(Comparison(rows, ["eps"]), source=None)
+    figure = draw_ranking(Comparison(rows, ["eps"]), source=None)
     assert len(figure.axes[0].get_yticks()) == MOST
     assert f"{MOST} of {MOST + 2} rows" in [text.get_text() for text in figure.texts]
     name = figure.axes[0].get_yticklabels()[0].get_text()

@@ -10,7 +10,7 @@ from dlgd.core.errors import Refusal
 from dlgd.results import comparability
 from dlgd.results.finished import PARENT_TAG, Finished, FinishedRun, Selection
 from dlgd.results.grouping import groups
-from dlgd.results.selection import choose, has, header
+from dlgd.results.selection import has, header, select_runs
 from tests.recorded_runs import BASELINE, DATA, Recorder
 
 
@@ -19,9 +19,9 @@ def recorder(place):
     return Recorder(place / "mlflow.db")
 
 
-def chosen(selection=None, **options):
+def selected(selection=None, **options):
     options = {"split": "test", "scores": None, "any_data": False} | options
-    return choose(Finished(None), selection or Selection("nemovar"), **options)
+    return select_runs(Finished(None), selection or Selection("nemovar"), **options)
 
 
 def rows(found):
@@ -102,11 +102,11 @@ def test_what_is_not_there_is_named(mixed):
     for selection, words in (
         (Selection("lorenz96"), "no experiment lorenz96: choose among Default, lorenz63, nemovar"),
         (Selection(ids=(mixed["first"], "0" * 32)), f"no run {'0' * 32}"),
-        (Selection(tags={"campaign": "spring"}), "no run with all that was typed"),
+        (Selection(tags={"campaign": "spring"}), "no run that meets all conditions of runs"),
         (Selection(ids=(mixed["killed"],)), "none of the 1 runs that were found has finished: Left out: 1 killed"),
     ):
         with pytest.raises(Refusal, match=words):
-            chosen(selection)
+            selected(selection)
 
 
 def test_a_file_that_is_no_database_of_mlflow(tmp_path):
@@ -125,7 +125,7 @@ def test_a_file_that_is_no_database_of_mlflow(tmp_path):
 
 
 def test_only_runs_that_have_a_score_stand_in_the_table(mixed):
-    found = chosen(scores=["eps"])
+    found = selected(scores=["eps"])
     assert [run.run_id for run in found.runs] == [mixed["second"], mixed["first"]]
     assert found.notes == [
         "Left out: 1 killed.",
@@ -136,15 +136,15 @@ def test_only_runs_that_have_a_score_stand_in_the_table(mixed):
 
 def test_scores_are_those_of_the_recorded_table_or_all(recorder):
     recorder.network(0, 1.0, params={"table.scores": "['eps_max', 'eps']"})
-    assert chosen().scores == ["eps_max", "eps"]
+    assert selected().scores == ["eps_max", "eps"]
     recorder.network(1, 1.0)
     recorder.network(2, 1.0)
-    assert chosen().scores == ["eps", "eps_max", "seconds_per_sample"], "most runs name none"
-    assert chosen(split="valid").scores == ["eps"]
+    assert selected().scores == ["eps", "eps_max", "seconds_per_sample"], "most runs name none"
+    assert selected(split="valid").scores == ["eps"]
     with pytest.raises(Refusal, match="scores has epz, which no run has recorded for split=test: choose among eps,"):
-        chosen(scores=["eps", "epz"])
+        selected(scores=["eps", "epz"])
     with pytest.raises(Refusal, match="no run has a score of split=train"):
-        chosen(split="train")
+        selected(split="train")
 
 
 def test_trials_of_a_search_do_not_forbid_a_table(recorder):
@@ -154,7 +154,7 @@ def test_trials_of_a_search_do_not_forbid_a_table(recorder):
         params = {"model": "resnet", "model.layers": 4 + number}
         recorder.run(DATA | params, {"valid/eps": 0.5}, tags={PARENT_TAG: parent})
     scored = recorder.network(0, 1.0)
-    found = chosen()
+    found = selected()
     assert ([run.run_id for run in found.runs], found.scores) == ([scored], ["eps", "eps_max", "seconds_per_sample"])
     assert found.notes == ["Left out: 3 finished without a number for eps, eps_max, seconds_per_sample."]
 
@@ -164,7 +164,7 @@ def test_rows_differ_in_more_than_the_seed(recorder):
     deep = recorder.network(0, 2.0, params={"model.layers": 16})
     cnn = recorder.network(0, 3.0, params={"model": "cnn", "model._target_": "dlgd.models.Cnn", "model.layers": 5})
     method = recorder.baseline(0.5)
-    assert rows(chosen()) == {
+    assert rows(selected()) == {
         "model=resnet model.layers=10": {"0": first, "1": second},
         "model=resnet model.layers=16": {"0": deep},
         "model=cnn": {"0": cnn},
@@ -176,20 +176,20 @@ def test_what_changes_no_score_makes_no_row(recorder):
     free = {"device": "cuda", "training.log_every": 100, "tracking": "mlflow", "evaluation": "cost"}
     free |= {"experiment": "normalization/loss", "choices.experiment": "normalization/loss", "table.source": "a book"}
     ids = {"0": recorder.network(0, 1.0), "1": recorder.network(1, 1.0, params=free)}
-    assert rows(chosen()) == {"model=resnet": ids}
+    assert rows(selected()) == {"model=resnet": ids}
 
 
 def test_the_newest_of_a_seed_counts(recorder):
     recorder.network(0, 1.0)
     newest = recorder.network(0, 2.0, start=100)
     recorder.network(0, 3.0)
-    (group,), _ = groups(chosen().runs)
+    (group,), _ = groups(selected().runs)
     assert (group.runs["0"].run_id, group.replaced) == (newest, 2)
 
 
 def test_a_run_from_before_an_option_is_a_row_of_its_own(recorder):
     before, after = recorder.network(0, 1.0), recorder.network(1, 1.0, params={"model.dropout": 0.5})
-    assert rows(chosen()) == {"model=resnet": {"0": before}, "model.dropout=0.5": {"1": after}}
+    assert rows(selected()) == {"model=resnet": {"0": before}, "model.dropout=0.5": {"1": after}}
 
 
 def test_long_names_leave_out_what_most_rows_have(recorder):
@@ -197,7 +197,7 @@ def test_long_names_leave_out_what_most_rows_have(recorder):
     recorder.network(0, 1.0, params=usual)
     for key in usual:
         recorder.network(0, 2.0, params=usual | {key: 2})
-    found, left_out = groups(chosen().runs)
+    found, left_out = groups(selected().runs)
     assert [group.name for group in found] == ["a=2", "b=2", "c=2", "d=2", "model=resnet"]
     assert left_out == "a=1, b=1, c=1, d=null"
 
@@ -210,40 +210,40 @@ def test_runs_of_other_data_are_told_apart(recorder):
         recorder.network(seed, 1.0)
     other = {"comparison/separable/eps": 0.4, "comparison/separable/eps_max": 4.25}
     recorder.network(0, 1.0, params={"data.rows": 60}, checksum="111-222-444", metrics=other)
-    with pytest.raises(Refusal, match=r"different data .*: data.rows=40 \(3 runs\); data.rows=60 \(1 run\); ch"):
-        chosen()
-    found = chosen(any_data=True)
+    with pytest.raises(Refusal, match=r"different data .*: data.rows=40 \(3 runs\); data.rows=60 \(1 run\); se"):
+        selected()
+    found = selected(any_data=True)
     assert len(found.runs) == 4
     assert found.notes[-1].startswith("Beware: nothing shows that all were scored on the same samples: data.rows=40")
-    assert len(chosen(Selection("nemovar", filter="params.`data.rows` = '40'")).runs) == 3
+    assert len(selected(Selection("nemovar", filter="params.`data.rows` = '40'")).runs) == 3
 
 
 def test_other_training_data_can_be_compared(recorder):
     recorder.network(0, 1.0)
     recorder.network(0, 1.0, params={"data.samples.train": 3}, checksum="999-222-333")
-    assert len(chosen().runs) == 2
+    assert len(selected().runs) == 2
 
 
 def test_a_method_with_the_same_scores_shows_that_the_samples_are_the_same(recorder):
     recorder.network(0, 1.0)
     recorder.network(0, 1.0, params={"data.distance": "none"}, checksum="1-2-3")  # the same separable form
     recorder.baseline(0.5, metrics={"test/eps_max": 5.25}, checksum="another")
-    assert len(chosen().runs) == 3
+    assert len(selected().runs) == 3
     recorder.baseline(0.5, metrics={"test/eps_max": 5.0}, checksum="a third")
     with pytest.raises(Refusal, match=r"data_checksum=a third \(1 run\)"):
-        chosen()
+        selected()
 
 
 def test_other_tasks_are_never_compared(recorder):
     recorder.network(0, 1.0)
     recorder.network(0, 1.0, params={"data.name": "mercator"}, experiment="other")
-    with pytest.raises(Refusal, match=r"(; )?data.name=mercator \(1 run\)(; data.name=.*)?; choose some of them$"):
-        chosen(Selection(), any_data=True)
+    with pytest.raises(Refusal, match=r"(; )?data.name=mercator \(1 run\)(; data.name=.*)?; select some of them$"):
+        selected(Selection(), any_data=True)
 
 
 def test_a_printed_row_is_that_of_runs_with_its_settings(recorder):
     recorder.network(0, 1.0, params={"model.skip": None, "loss": "mse"})
-    (run,) = chosen().runs
+    (run,) = selected().runs
     assert has(run, "model.skip=null loss=mse")
     assert not has(run, "model.skip=null loss=huber")
     assert not has(run, "randomization 10")
@@ -254,7 +254,7 @@ def test_what_all_had(recorder):
     recorder.network(0, 1.0)
     recorder.network(1, 1.0, params={"training.steps": 7}, tags={"machine": "2 cores"})
     recorder.run(DATA | BASELINE, {"test/eps": 1.0})
-    runs = chosen().runs
+    runs = selected().runs
     assert comparability.budget(runs) == (
         "Budget: not the same for all. Runs: 2 on cpu (1 core), 1 on cpu (2 cores); 1.0 min each in the median, data "
         "and scores included."

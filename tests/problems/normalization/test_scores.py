@@ -156,7 +156,7 @@ def test_published_rows_become_rows_of_the_table():
 
 @pytest.mark.parametrize("row", [{"name": "skip"}, {"source": "table 6"}, {"name": "a", "source": "b", "eps": 1}])
 def test_a_published_row_that_cannot_be_read_is_refused(row):
-    with pytest.raises(Refusal, match="published row needs name and source"):
+    with pytest.raises(Refusal, match="published needs name and source"):
         NormalizationEvaluation(published=[row])
 
 
