@@ -14,5 +14,5 @@ class Nothing(Augmentation):
         """Accept any data."""
 
     def __call__(self, batch: Batch, rng: np.random.Generator) -> Batch:
-        """The same batch."""
+        """Return the same batch."""
         return batch

@@ -1,12 +1,12 @@
-"""Flips and quarter turns of fields, with those channels that stand on the faces between cells.
+"""Flips and quarter turns of fields, also of channels that stand on the faces between cells.
 
-Mirrored south-north, the south face of a cell was its north face before: a value that was kept with the next
-row. So channels of south faces are mirrored and moved by one row, those of west faces likewise by one column
-when mirrored west-east. This takes one cell of context on each side, the `halo` of the augmentation.
-Transposed, south faces become west faces and change places and scalings with them, and nothing has to move;
-channels of a direction that stand in the cells change places too.
+After mirroring south-north, the south face of a cell is what its north face was, whose value stands with the next row.
+So channels of south faces are mirrored and moved by one row; after mirroring west-east, those of west faces by one
+column. This takes one cell of context on each side, the `halo` of the augmentation. After a transposition, south faces
+are west faces and exchange places and scalings with them, and nothing has to move; channels of a direction that stand
+in the cells exchange places too.
 
-Shifts west-east are no choice here: the patches of a periodic grid are cut at any longitude anyway.
+Shifts west-east need no augmentation: the patches of a periodic grid are cut at any longitude.
 """
 
 from __future__ import annotations
@@ -30,10 +30,11 @@ CELLS: tuple[Change, ...] = (lambda x: x.mT, lambda x: x.flip(SOUTH_NORTH), lamb
 
 
 class Symmetries(Augmentation):
-    """Each sample of a batch is changed by a symmetry of the square of its own, all being equally likely.
+    """Each sample of a batch is changed by its own draw of a symmetry of the square, all equally likely.
 
-    west_east, south_north: mirrored along that axis or not. quarter_turns: by 0, 90, 180 or 270 degrees; together
-    with mirroring, all eight symmetries of the square.
+    west_east, south_north: whether half of the samples are mirrored along this axis.
+    quarter_turns: whether samples are turned by 0, 90, 180 or 270 degrees; with mirroring, these are all eight
+    symmetries of the square. Turns need square patches.
     """
 
     def __init__(self, *, spec: Spec, west_east: bool, south_north: bool, quarter_turns: bool) -> None:
@@ -47,7 +48,7 @@ class Symmetries(Augmentation):
         self._read_channels(spec)
 
     def _read_channels(self, spec: Spec) -> None:
-        """Where the channels of faces stand, and how they are scaled."""
+        """Remember which channels stand on faces, and how they are scaled."""
         number = {name: place for place, name in enumerate(spec.input_channels)}
         count = len(number)
         staggered, directional, zeroed_on_land = (), (), ()  # all stands in the cells, and nothing has a direction
@@ -74,7 +75,7 @@ class Symmetries(Augmentation):
         self._slope, self._offset = (torch.as_tensor(a).float()[:, None, None] for a in (slope, offset))
 
     def __call__(self, batch: Batch, rng: np.random.Generator) -> Batch:
-        """Refuses patches that are not square, if they are to be turned."""
+        """Change each sample. Refuse quarter turns of patches that are not square."""
         height, width = batch.target.shape[-2:]
         if self.group[:, 0].any() and height != width:
             raise Refusal(
@@ -84,7 +85,7 @@ class Symmetries(Augmentation):
         return self.changed(batch, self.group[rng.integers(len(self.group), size=len(batch))])
 
     def changed(self, batch: Batch, drawn: np.ndarray) -> Batch:
-        """The batch with each sample changed as a row of `drawn` (B, 3) says; see `group`."""
+        """Return the batch with each sample changed as its row of `drawn` (B, 3) says; see `group`."""
         observed = batch.observed
         if observed is not None:  # stands with the input
             observed = self._without_margin(where_drawn(observed, drawn, CELLS))
@@ -97,15 +98,16 @@ class Symmetries(Augmentation):
         )
 
     def _without_margin(self, field: Tensor) -> Tensor:
-        """Into which values were moved from nowhere; with the same strides whatever was drawn, as compilers like."""
+        """Return the field without the margin, into which moved channels bring no values from beyond; its strides do
+        not depend on the draws, which compiled networks need."""
         inner = slice(self.halo, -self.halo or None)
         return field[..., inner, inner].contiguous()
 
     def _changed_input(self, input: Tensor, drawn: np.ndarray) -> Tensor:
-        """With the margin still.
+        """Return the changed input, with its margin.
 
-        A face has two cells. Where one is land and the other sea, the value that was set to 0 with the land is
-        that of a closed face, as soon as it stands with the sea; and the other way round.
+        A face has two cells. Where one is land and the other sea, its value is 0 if it stands with the land, and that
+        of a closed face if it stands with the sea. A mirroring exchanges the two.
         """
         zeroed, closed = self._zeroed.to(input.device), self._closed.to(input)
         sea = ((input != 0) & zeroed).any(dim=1, keepdim=True)
@@ -125,15 +127,16 @@ class Symmetries(Augmentation):
         return self._flip(field, WEST_EAST, self._west)
 
     def _flip(self, field: Tensor, axis: int, on_faces: list[int]) -> Tensor:
-        """Mirrored; channels of faces across the axis are moved by one cell, and differences change their sign."""
+        """Return the mirrored field; channels of faces across the axis move by one cell, and antisymmetric ones change
+        their sign."""
         field = field.flip(axis)
         field[:, on_faces] = self._sign.to(field) * field[:, on_faces].roll(1, axis)
         return field
 
 
 def group(*, west_east: bool, south_north: bool, quarter_turns: bool) -> np.ndarray:
-    """(n, 3) bool: the symmetries to draw from, each as what is done in order: transpose, mirror south-north,
-    mirror west-east. A quarter turn is a transposition and one mirroring."""
+    """Return the symmetries to draw from, (n, 3) bool: whether each transposes, then mirrors south-north, then mirrors
+    west-east. A quarter turn is a transposition and one mirroring."""
     mirrored = west_east or south_north
 
     def belongs(transpose: bool, mirror_i: bool, mirror_j: bool) -> bool:
@@ -146,8 +149,8 @@ def group(*, west_east: bool, south_north: bool, quarter_turns: bool) -> np.ndar
 
 
 def where_drawn(field: Tensor, drawn: np.ndarray, changes: Sequence[Change]) -> Tensor:
-    """(B, C, Y, X) after each of the changes in turn, made to the samples that drew it."""
-    for chosen, change in zip(drawn.T, changes, strict=True):
-        if chosen.any():  # known on the host: nothing waits for the device
-            field = torch.where(torch.as_tensor(chosen)[:, None, None, None].to(field.device), change(field), field)
+    """Return the field (B, C, Y, X) after the changes, one after the other, each made to the samples that drew it."""
+    for drew_it, change in zip(drawn.T, changes, strict=True):
+        if drew_it.any():  # known on the host: nothing waits for the device
+            field = torch.where(torch.as_tensor(drew_it)[:, None, None, None].to(field.device), change(field), field)
     return field

@@ -1,4 +1,4 @@
-"""The loss that goes with the kind of data, where one data set can be asked several questions."""
+"""The natural loss of each kind of data, for data sets that offer several tasks."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class Corrector(Estimator):
     It reads the first guesses, the observations minus the first guesses there, and the data's channels of the place
     (sea, coordinates). Convolutions find zeros beyond the boundary of the input.
 
-    levels: how often the coarse cells are halved, 1 or more; each is worth twice the reach.
+    levels: how often the coarse cells are halved, 1 or more; each halving doubles the reach.
     width: channels at the first resolution, 1 or more; each of the next has `width` channels more.
     coarsening: cells on each side of a coarse one, 1 or more; 2, because eddies are many cells wide.
     activation: of the blocks, one of `basic_layers.ACTIVATIONS`.
@@ -75,7 +75,7 @@ class Corrector(Estimator):
     ) -> None:
         super().__init__()
         kinds.check_kind("corrector", spec, ["interpolation"])
-        assert isinstance(spec, MapSpec), "so are all that ask for interpolation"
+        assert isinstance(spec, MapSpec), "all data that ask for interpolation have one"
         checks.whole_number("model.levels", levels, least=1)
         checks.whole_number("model.width", width, least=1)
         checks.whole_number("model.coarsening", coarsening, least=1)

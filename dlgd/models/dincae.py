@@ -74,7 +74,7 @@ class DINCAE(Estimator):
     ) -> None:
         super().__init__()
         kinds.check_kind("dincae", spec, ["interpolation"])
-        assert isinstance(spec, MapSpec), "so are all that ask for interpolation"
+        assert isinstance(spec, MapSpec), "all data that ask for interpolation have one"
         checks.whole_numbers("model.filters", filters, least=1, example="[16,24,36,54]")
         checks.number("model.observation_std", observation_std, above=0)
         checks.whole_number("model.halo", halo, least=0)

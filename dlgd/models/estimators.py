@@ -1,5 +1,5 @@
-"""What networks have in common that estimate: the first guess to which they add, the standard deviations of their
-errors, and the scores of these."""
+"""What estimating networks have in common: the first guess to which they add, the standard deviations of their errors,
+and the scores of these."""
 
 from __future__ import annotations
 

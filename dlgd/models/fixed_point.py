@@ -14,8 +14,8 @@ from dlgd.models import kinds, priors
 
 
 class FixedPoint(Network):
-    """From the first guess x, it repeats x <- m y + (1 - m) Phi(x), with observations y where m = 1; the answer is
-    Phi(x).
+    """It starts at the first guess x and repeats x <- m y + (1 - m) Phi(x), with observations y where m = 1; the answer
+    is Phi(x).
 
     prior: Phi, "unet" (`priors.TwoScale`) or "cnn" (`priors.three_convolutions`).
     width: channels of the prior, 1 or more.

@@ -27,7 +27,7 @@ class Forecaster(Network):
     def __init__(self, *, name: str, spec: Spec) -> None:
         super().__init__()
         kinds.check_kind(name, spec, ["forecast"])
-        assert isinstance(spec, SequenceSpec), "so are all that ask for forecasts"
+        assert isinstance(spec, SequenceSpec), "all data that ask for forecasts have one"
         self.context_steps, self.dt = spec.context_steps, spec.dt
         self.variables, self.ring = len(spec.output_channels), spec.grid[-1]
 

@@ -67,7 +67,7 @@ class Solver(nn.Module):
 
 
 class FourDVarNet(Network):
-    """From the first guess, `steps` times x <- x - Solver(gradient of the cost / its first size) / steps.
+    """It starts at the first guess x and repeats x <- x - Solver(gradient of the cost / its first size) / steps.
 
     The cost is sum_c a_c^2 |m (x - y)|^2 + b_c^2 |x - Phi(x)|^2 over the channels c, where a and b are learned. The
     size is the root mean square of each sample.

@@ -102,7 +102,7 @@ class GAN(Network):
 
     def objectives(self, batch: Batch, loss: Loss) -> Iterator[tuple[str, Tensor, dict[str, Tensor]]]:
         """Minimize the discriminator's objective `critic_steps` times, then that of the generator, which meets the
-        discriminator as it then is. The loss is left out: there is nothing that a new sample should be near to.
+        discriminator as it then is. The loss is left out: there is no target that a new sample should be near to.
 
         Terms: d_real and d_fake, the mean answers for real and made samples, which are probabilities of being real
         where the objective is non_saturating; penalty, where there is one.

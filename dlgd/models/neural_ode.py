@@ -65,8 +65,8 @@ class Learned(nn.Module, Dynamics):
 
     def tendency(self, state: Tensor) -> Tensor:
         """Per unit of time."""
-        given = around(state.unflatten(-1, self.shape), self.kernel)
-        return self.rate * self.cells(given).transpose(-2, -1).flatten(-2)
+        neighbours = around(state.unflatten(-1, self.shape), self.kernel)
+        return self.rate * self.cells(neighbours).transpose(-2, -1).flatten(-2)
 
 
 class NeuralODE(ODENetwork):

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 
 class Record(NamedTuple):
-    """What one call of `log` recorded."""
+    """The record of one call of `log`."""
 
     step: int
     time: int  # milliseconds since 1970

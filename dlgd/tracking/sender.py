@@ -155,9 +155,9 @@ class Sender:
 
     def _create(self, tags: Mapping[str, str]) -> str:
         experiment_id = store.experiment_id(self._mlflow, self._uri, self._experiment)
-        given = {safe_name(key): str(value) for key, value in tags.items()}
-        given |= parents.parent_tags(self._mlflow, experiment_id, self._folder)
-        return self._mlflow.create_run(experiment_id, run_name=self._name, tags=given).info.run_id
+        sent = {safe_name(key): str(value) for key, value in tags.items()}
+        sent |= parents.parent_tags(self._mlflow, experiment_id, self._folder)
+        return self._mlflow.create_run(experiment_id, run_name=self._name, tags=sent).info.run_id
 
     def _send_tags(self, tags: Mapping[str, str]) -> None:
         from mlflow.entities import RunTag

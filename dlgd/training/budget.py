@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class TrainingProgress:
-    """Where a training stands; all that a learning-rate schedule may depend on."""
+    """Where a training stands. A learning-rate schedule depends on nothing else."""
 
     step: int  # optimizer steps finished
     epoch: float  # passes over the training data

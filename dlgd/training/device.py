@@ -1,4 +1,4 @@
-"""Where networks are trained, and classical methods computed."""
+"""The device on which networks are trained and classical methods computed."""
 
 from __future__ import annotations
 
