@@ -41,7 +41,7 @@ def trained(dlgd, tmp_path):
     return run
 
 
-def test_classify_fine_tune_predict_and_judge(trained, dlgd, tmp_path):
+def test_classify_fine_tune_predict_and_evaluate(trained, dlgd, tmp_path):
     first = trained(*SMALL_MODEL)
     assert scores(first).keys() == {"cnn", "nearest centroid", "nearest neighbours 3"}
     assert {"confusion.png", "wrong.png", "reliability.png"} <= figures(first)

@@ -226,7 +226,7 @@ def test_classes_count_if_asked_to(conditional):
     def answers(classes):
         torch.manual_seed(4)
         made = network(classes).prediction
-        return made, network._judge(batch.target, network._classes(classes))
+        return made, network._critic(batch.target, network._classes(classes))
 
     for one, other in zip(answers(batch.input), answers(batch.input.flip(1)), strict=True):
         assert torch.equal(one, other) != conditional
