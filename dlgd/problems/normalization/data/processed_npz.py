@@ -11,7 +11,6 @@ image (Full_std). The files tell which: only the former have exact zeros, on lan
 from __future__ import annotations
 
 import ast
-import math
 import re
 import zipfile
 import zlib
@@ -21,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dlgd.core import checks
 from dlgd.core.errors import Refusal
 from dlgd.problems.normalization.data.stored import Edges, Stored, find_above, inner
 
@@ -152,7 +152,6 @@ def _numbers(table: object, kind: str, path: Path) -> dict[str, float]:
         raise Refusal(f"the {kind} in {path} lack {', '.join(missing)}")
     for name in wanted:
         value = numbers[name]
-        is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        if not is_number or (kind == "standard deviations" and value <= 0):
+        if not checks.fits(value, float) or (kind == "standard deviations" and value <= 0):
             raise Refusal(f"{name}: {value!r} among the {kind} in {path} is impossible")
     return {name: float(numbers[name]) for name in wanted}

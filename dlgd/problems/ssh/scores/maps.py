@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dlgd.core import checks
 from dlgd.core.errors import Refusal
 
 if TYPE_CHECKING:
@@ -121,9 +122,7 @@ def box_of(option: str, limits: Sequence[float] | None) -> Box | None:
     """The four numbers that were typed; Refusal unless they make a box."""
     if limits is None:
         return None
-    numbers = not isinstance(limits, str | bool | int | float) and all(
-        isinstance(limit, int | float) and not isinstance(limit, bool) for limit in limits
-    )
+    numbers = isinstance(limits, Sequence) and all(checks.fits(limit, float) for limit in limits)
     if not numbers or len(limits) != 4 or not (limits[0] < limits[1] and limits[2] < limits[3] <= limits[2] + 360):
         raise Refusal(
             f"evaluation.scores.{option}={limits} must be null or [south, north, west, east] in degrees, such as "

@@ -76,7 +76,7 @@ def refused(path: Path | None, words: str, **changes: object) -> None:
         ({"samples": {"train": 1}}, "data.samples must give a number or null for each of train, valid, test"),
         ({"seed": -1}, "data.seed=-1"),
         ({"tolerance": 0.1}, "data.tolerance=0.1 must be a number from 1e-08 to 0.01"),
-        ({"patch": 0}, "data.patch=0 does not fit: choose at least 1"),
+        ({"patch": 0}, "data.patch=0 must be a whole number of at least 1"),
         ({"coast_weight": -1.0}, "data.coast_weight=-1.0"),
     ],
 )
