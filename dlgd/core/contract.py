@@ -189,6 +189,7 @@ class Coder(ABC):
     method in arrays in physical units."""
 
     size: int  # numbers in a code
+    explained: np.ndarray | None = None  # (size,), share of the training samples' variance, where each number has one
 
     @abstractmethod
     def encode(self, samples: Any) -> Any:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 # Sizes of the training and the validation split, out of the 60,000 training pictures of MNIST and Fashion-MNIST; the
-# official 10,000 test pictures are always the test split. The courses drew theirs at random: the sizes can be had
-# again, the same pictures cannot.
+# official 10,000 test pictures are always the test split. The courses drew their pictures at random: only the sizes can
+# be repeated.
 PRESETS = {
     "honest": (55_000, 5_000),
     "courses_6000": (6_000, 12_000),
@@ -18,8 +18,10 @@ PRESETS = {
 
 
 def stratified(labels: np.ndarray, sizes: Sequence[int], seed: int) -> list[np.ndarray]:
-    """Random disjoint splits of the sizes, as places in `labels` (sample,); each split has the classes in the
-    proportions of the whole, to a sample or two."""
+    """Return random disjoint splits of the sizes, as places in `labels` (sample,).
+
+    Each split has the classes in the proportions of the whole, to a sample or two.
+    """
     assert sum(sizes) <= len(labels)
     rng = np.random.default_rng(seed)
     shuffled = rng.permutation(len(labels))

@@ -34,7 +34,7 @@ TRUTH = ("intensity", "label")
 
 
 class Digits(DataSource):
-    """What all these sets share; which pictures they hold is said by `_load`."""
+    """What all these sets share; `_load` of each gives its pictures. See `DigitOptions` for the options."""
 
     collection = idx.MNIST
 
@@ -46,23 +46,23 @@ class Digits(DataSource):
 
     @abstractmethod
     def _load(self) -> dict[str, Pictures]:
-        """The pictures of each split."""
+        """Return the pictures of each split."""
 
     # --- what is known before any work -----------------------------------------------------------------------
 
     @property
     def spec(self) -> ImageSpec:
-        """Labels, fields or generated pictures, as the task has it."""
+        """Labels, fields or generated pictures, depending on the task."""
         return self.task.spec(name=self.options.name, collection=self.collection)
 
     @property
     def truth(self) -> Sequence[str]:
-        """The class, or the picture."""
+        """The names of the class or of the picture."""
         return self.task.truth
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Their names."""
+        """The names of the classes."""
         return self.collection.classes
 
     def check(self) -> None:
@@ -71,7 +71,7 @@ class Digits(DataSource):
         self.options.check()
 
     def tiny(self) -> DataSource:
-        """A hundred drawn digits, asked the same."""
+        """A hundred drawn digits with the same task."""
         small = Drawn(self.options)
         small.collection = self.collection
         return small
@@ -87,12 +87,12 @@ class Digits(DataSource):
                 self._statistics = _moments(self._splits["train"].images)
 
     def checksum(self) -> str:
-        """Over all splits and what is done to them."""
+        """A digest of all splits and of what is done to them."""
         self.prepare()
         total = hashlib.sha256(f"{self.task}{self.options.seed}".encode())
         for split in SPLITS:
             for values in (self._splits[split].images, self._splits[split].labels):
-                total.update(np.ascontiguousarray(values))
+                total.update(np.ascontiguousarray(values).data)
         return total.hexdigest()[:12]
 
     @property
@@ -101,7 +101,7 @@ class Digits(DataSource):
         return dict(self._statistics)
 
     def use_statistics(self, statistics: Mapping[str, float]) -> None:
-        """Those of the training pictures."""
+        """Standardize with the statistics of the training pictures."""
         if self.task.name == "classify" and not {"mean", "std"} <= set(statistics):
             raise Refusal(
                 "the network was not trained to classify pictures: type the data.task that it was trained with"
@@ -109,13 +109,13 @@ class Digits(DataSource):
         self._statistics = dict(statistics) if self.task.name == "classify" else {}
 
     def samples(self, split: str) -> xr.Dataset:
-        """The same noise, hidden pixels and black and white each time."""
+        """The split; noise, hidden pixels and stochastic binarization are the same each time."""
         self.prepare()
         pictures = self._splits[split]
         number = np.random.SeedSequence((self.options.seed, SPLITS.index(split))).generate_state(1, np.uint64)[0]
         fields = self.task.changed(_intensity(pictures.images), torch.Generator().manual_seed(int(number)))
         samples = self._dataset(fields | {"label": torch.tensor(pictures.labels)})
-        if self.task.name == "generate" and split == "test":  # to see whether they were learnt by heart
+        if self.task.name == "generate" and split == "test":  # to see whether a network copies them
             samples["train_intensity"] = (("train_sample", "y", "x"), self.samples("train").intensity.values)
         return samples
 
@@ -130,7 +130,7 @@ class Digits(DataSource):
     # --- tensors ---------------------------------------------------------------------------------------------
 
     def encode(self, samples: xr.Dataset, *, halo: int, device: torch.device | str) -> Iterator[Batch]:
-        """Some hundred samples at a time."""
+        """At most MAX_BATCH_ELEMENTS samples at a time."""
         names = dict.fromkeys((*self.task.input, *TRUTH))
         for first in range(0, samples.sizes["sample"], MAX_BATCH_ELEMENTS):
             some = samples.isel(sample=slice(first, first + MAX_BATCH_ELEMENTS))
@@ -163,14 +163,14 @@ class Digits(DataSource):
         return self.task.batch(fields, halo=halo, classes=len(self.classes), background=self._background)
 
     def _scaled(self, intensity: Tensor) -> Tensor:
-        """Standardized, where pictures are to be classified."""
+        """Standardize pictures that are to be classified."""
         if self.task.name != "classify":
             return intensity
         return (intensity - self._statistics["mean"]).div_(self._statistics["std"])
 
     @property
     def _background(self) -> float:
-        """What black is to a network."""
+        """The value of black pixels as a network sees them."""
         return -self._statistics["mean"] / self._statistics["std"] if self._statistics else 0.0
 
     def to_physical(self, prediction: Tensor, samples: xr.Dataset | None) -> np.ndarray:
@@ -200,7 +200,7 @@ class Mnist5k(Digits):
 
 
 class FullSet(Digits):
-    """A whole collection of IDX files; those who derive from it say which."""
+    """A whole collection of IDX files; derived classes name it."""
 
     options: FullSetOptions
 

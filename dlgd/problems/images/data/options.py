@@ -13,10 +13,17 @@ from dlgd.problems.images.data import digit_splits
 
 @dataclass(frozen=True, kw_only=True)
 class DigitOptions:
-    """name: as typed in data=... task: what is asked. noise, hidden, hidden_share, binarize: see `tasks.Task`.
+    """Options of every set of pictures.
 
-    seed: of the draw of the splits, and of the noise, hiding and stochastic binarization of `samples`; that of training
-    batches is drawn anew at each step.
+    name: of the data set, as typed in data=...
+    task: classify, reconstruct, denoise, inpaint or generate; see `tasks.py`.
+    noise: of denoise, the standard deviation of the Gaussian noise; intensities lie between 0 and 1.
+    hidden: of inpaint, `square` (anywhere in each picture) or `pixels` (each one drawn on its own).
+    hidden_share: of inpaint, the share of the pixels that are hidden, between 0 and 1.
+    binarize: of reconstruct and generate, `none`, `threshold` (white from 0.5 on), or `stochastic` (white with the
+        probability of the intensity).
+    seed: of the draw of the splits, and of the noise, hiding and stochastic binarization of `samples`. Training
+        batches draw theirs anew at each step.
     """
 
     name: str
@@ -34,12 +41,12 @@ class DigitOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class Mnist5kOptions(DigitOptions):
-    """samples: how many each split has, of 5,000."""
+    """samples: number of pictures of each split; 5,000 in all at most."""
 
     samples: Mapping[str, int]
 
     def check(self) -> None:
-        """The numbers of samples too."""
+        """Refuse numbers of samples that cannot be drawn, too."""
         super().check()
         if set(self.samples) != set(SPLITS) or min(self.samples.values()) < 1:
             raise Refusal(f"data.samples must give a positive number for each of {', '.join(SPLITS)}")
@@ -49,8 +56,11 @@ class Mnist5kOptions(DigitOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class FullSetOptions(DigitOptions):
-    """path: the folder of the files, or None: see `idx.load`. url: where to download them from. split: one of
-    `digit_splits.PRESETS`.
+    """Options of sets that are read from IDX files.
+
+    path: folder of the four files. None looks in the places where they may lie, and else downloads them.
+    url: address of the folder from which they are downloaded.
+    split: a name of `digit_splits.PRESETS`, which gives the sizes of the training and the validation split.
     """
 
     path: str | None
@@ -58,7 +68,7 @@ class FullSetOptions(DigitOptions):
     split: str
 
     def check(self) -> None:
-        """The split and the address too; files are looked for when the data are prepared."""
+        """Refuse an unknown split and a wrong address, too; the files are looked for when the data are prepared."""
         super().check()
         checks.choice("data.split", self.split, digit_splits.PRESETS)
         if not self.url.startswith(("http://", "https://")):

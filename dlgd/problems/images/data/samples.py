@@ -30,7 +30,7 @@ LONG_NAMES = {
 
 
 def dataset(fields: Mapping[str, Tensor], *, classes: tuple[str, ...], task: str, name: str) -> xr.Dataset:
-    """Of tensors (N, 1, Y, X) and label (N,)."""
+    """Return the samples of tensors (N, 1, Y, X) and label (N,)."""
     variables = {}
     for key, field in fields.items():
         attributes = {"long_name": LONG_NAMES[key]} | ({} if key in ("label", "observed") else {"units": "1"})
@@ -64,7 +64,7 @@ def read(path: Path, *, needed: tuple[str, ...], size: tuple[int, int], classes:
 
 
 def _checked(samples: xr.Dataset, path: Path, classes: int) -> xr.Dataset:
-    """With the types that networks want."""
+    """Return the samples with the types that networks need; Refusal where values are out of their ranges."""
     kinds = {"intensity": np.float32, "given": np.float32, "observed": bool, "label": np.int64}
     ranges = {
         "intensity": lambda values: (values >= 0) & (values <= 1),
@@ -78,10 +78,10 @@ def _checked(samples: xr.Dataset, path: Path, classes: int) -> xr.Dataset:
         "observed": "must be 1 where a pixel is given and 0 where it is hidden",
         "label": f"must be whole numbers from 0 to {classes - 1}",
     }
-    for name in samples:
+    for name in map(str, samples):
         if not ranges[name](samples[name].values).all():
             raise Refusal(f"{name} in {path} {words[name]}")
-    samples = samples.assign({name: samples[name].astype(kinds[name]) for name in samples})
+    samples = samples.assign({name: samples[name].astype(kinds[name]) for name in map(str, samples)})
     if {"given", "observed"} <= set(samples):
         samples["given"] = samples.given.where(samples.observed, np.float32(0))
     return samples

@@ -36,7 +36,7 @@ class ImageStream(Stream):
         self._epoch, self._order = -1, torch.empty(0)
 
     def batch(self, step: int) -> Batch:
-        """See above."""
+        """Return the batch of a step."""
         epoch, place = divmod(step, self.steps_per_epoch)
         if epoch != self._epoch:
             self._epoch, self._order = epoch, self._order_of(epoch)
@@ -46,10 +46,10 @@ class ImageStream(Stream):
         return self.make(self.images.index_select(0, chosen), self.labels.index_select(0, chosen), self._generator)
 
     def _order_of(self, epoch: int) -> Tensor:
-        """Drawn on the CPU: the same on every device."""
+        """Return the order of an epoch; it is drawn on the CPU, so that it is the same on every device."""
         generator = torch.Generator().manual_seed(self._number(ORDER, epoch))
         return torch.randperm(len(self.images), generator=generator).to(self.images.device)
 
     def _number(self, kind: int, number: int) -> int:
-        """A seed that has nothing to do with those of other steps, epochs and seeds."""
+        """Return a seed that is independent of those of other steps, epochs and seeds."""
         return int(np.random.SeedSequence((kind, self.seed, number)).generate_state(1, np.uint64)[0])

@@ -20,7 +20,7 @@ from dlgd.core.specs import ImageSpec
 from dlgd.problems.images.data.idx import SIZE, Collection
 
 # by task: the kind of its spec, and what its input is made of
-TASKS = {
+TASKS: dict[str, tuple[str, tuple[str, ...]]] = {
     "classify": ("label", ("intensity",)),
     "reconstruct": ("field", ("intensity",)),
     "denoise": ("field", ("given",)),
@@ -34,7 +34,7 @@ BINARIZED = ("reconstruct", "generate")  # tasks that may ask for black and whit
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """A task with its options; see conf/data/mnist_5k.yaml."""
+    """A task with its options, which `DigitOptions` explains."""
 
     name: str
     noise: float
@@ -74,7 +74,7 @@ class Task:
         return ("label",) if self.name == "classify" else ("intensity",)
 
     def spec(self, *, name: str, collection: Collection) -> ImageSpec:
-        """Of the data called `name`."""
+        """Return what networks need to know of the data called `name`."""
         kind, fields = TASKS[self.name]
         return ImageSpec(
             name=name,
@@ -91,7 +91,7 @@ class Task:
     # --- from the truth to what is given of it ---------------------------------------------------------------
 
     def changed(self, intensity: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-        """The fields, of true pictures (B, 1, Y, X) in [0, 1]; black and white is drawn anew as well."""
+        """Return the fields of true pictures (B, 1, Y, X) in [0, 1]; stochastic binarization is drawn anew as well."""
         if self.binarize == "threshold":
             intensity = (intensity >= 0.5).to(intensity.dtype)
         elif self.binarize == "stochastic":
@@ -124,20 +124,17 @@ class Task:
     def batch(self, fields: Mapping[str, Tensor], *, halo: int, classes: int, background: float = 0.0) -> Batch:
         """What a network sees, and what it should answer: `intensity` as it is given here, scaled or not.
 
-        Pictures have `halo` cells of `background` around them, hidden ones where that is told.
+        Pictures have `halo` cells of `background` around them, which `observed` marks as hidden.
         """
         if self.name == "generate":
-            given = functional.one_hot(fields["label"], classes).to(fields["intensity"].dtype)
+            input = functional.one_hot(fields["label"], classes).to(fields["intensity"].dtype)
         else:
-            given = (
-                torch.cat([fields[name] for name in self.input], dim=1)
-                if len(self.input) > 1
-                else (fields[self.input[0]])
-            )
-            given = padded(given, halo, background)
+            several = len(self.input) > 1
+            seen = torch.cat([fields[name] for name in self.input], dim=1) if several else fields[self.input[0]]
+            input = padded(seen, halo, background)
         target = fields["label" if self.name == "classify" else "intensity"]
         return Batch(
-            input=given,
+            input=input,
             target=target,
             mask=torch.ones(target.shape, dtype=torch.bool, device=target.device),
             observed=padded(fields["observed"], halo, 0.0) if "observed" in self.input else None,

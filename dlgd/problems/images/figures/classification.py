@@ -1,4 +1,4 @@
-"""Figures of classes: who is taken for whom, how sure a method is, and what it gets wrong."""
+"""Figures of classes: confusion matrix, reliability of the probabilities, accuracy by class, and wrong samples."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import matplotlib
 import numpy as np
+from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
 from dlgd.plotting.style import COLOURS, MARKERS, STYLE
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from dlgd.problems.images.scores.classification import Reliability
 
 WRONG = (3, 8)  # rows and columns of wrong examples
-FEWEST = 10  # samples of which a share that is right is drawn
+FEWEST = 10  # samples from which the share of right answers is drawn
 
 
 @matplotlib.rc_context(STYLE)
@@ -27,7 +28,7 @@ def confusion(counts: np.ndarray, names: Sequence[str], *, method: str) -> Figur
     axes = figure.subplots()
     share = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     # the square root shows one sample in a hundred beside the diagonal
-    image = axes.imshow(share, cmap="Blues", norm=matplotlib.colors.PowerNorm(0.5, 0, 100))
+    image = axes.imshow(share, cmap="Blues", norm=PowerNorm(0.5, 0, 100))
     for (row, column), count in np.ndenumerate(counts):
         if count:
             colour = "white" if share[row, column] > 45 else "black"
@@ -45,7 +46,7 @@ def confusion(counts: np.ndarray, names: Sequence[str], *, method: str) -> Figur
 def wrong(
     images: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, names: Sequence[str], *, method: str
 ) -> Figure:
-    """The samples of which a wrong class is thought likeliest: the surest ones first."""
+    """Samples for which a wrong class has the highest probability, the surest mistakes first."""
     predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     mistaken = np.flatnonzero(predicted != labels)
     shown = mistaken[np.argsort(-confidence[mistaken], kind="stable")][: WRONG[0] * WRONG[1]]
@@ -56,7 +57,9 @@ def wrong(
         axes.set_axis_off()
     for axes, number in zip(grid.flat, shown, strict=False):
         axes.imshow(images[number], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-        true, guess = (textwrap.shorten(names[n], 14, placeholder="...") for n in (labels[number], predicted[number]))
+        true, guess = (
+            textwrap.shorten(names[int(n)], 14, placeholder="...") for n in (labels[number], predicted[number])
+        )
         axes.set_title(f"is {true}\nnot {guess}\n({100 * confidence[number]:.0f} % sure)", fontsize=9)
     which = "none" if not len(mistaken) else f"the surest {len(shown)} of {len(mistaken)}"
     figure.suptitle(f"{method}, wrong among {len(labels)} samples: {which}")
@@ -65,7 +68,7 @@ def wrong(
 
 @matplotlib.rc_context(STYLE)
 def reliability(curves: Mapping[str, Reliability]) -> Figure:
-    """How often each method is right against how sure it is, over how many samples it is that sure of."""
+    """Accuracy of each method against its confidence; below, the share of samples at each confidence."""
     figure = Figure(figsize=(7, 7), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     above.plot([0, 1], [0, 1], color="0.6", linestyle="--", label="as sure as right")
@@ -88,7 +91,7 @@ def reliability(curves: Mapping[str, Reliability]) -> Figure:
 def accuracy_by_class(methods: Mapping[str, Mapping[str, float]]) -> Figure:
     """Accuracy (%) of every method by class, the class that is hardest for the first method on top."""
     first = next(iter(methods.values()))
-    names = sorted(first, key=first.get, reverse=True)
+    names = sorted(first, key=lambda name: first[name], reverse=True)
     figure = Figure(figsize=(8, 0.42 * len(names) + 1.6), layout="constrained")
     axes = figure.subplots()
     for number, (method, accuracies) in enumerate(methods.items()):

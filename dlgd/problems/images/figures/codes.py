@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from dlgd.core.contract import Coder
 from dlgd.plotting.mosaics import grid
@@ -40,8 +42,8 @@ def scatter(codes: Mapping[str, np.ndarray], labels: np.ndarray | None, names: S
     return figure
 
 
-def _by_class(axes: matplotlib.axes.Axes, plane: np.ndarray, labels: np.ndarray, names: Sequence[str]) -> None:
-    """Points, and the number or name of each class where its middle is."""
+def _by_class(axes: Axes, plane: np.ndarray, labels: np.ndarray, names: Sequence[str]) -> None:
+    """Draw the points in the colour of their class, and the name of each class at the median of its points."""
     for number, name in enumerate(names):
         members = plane[labels == number]
         colour = CLASS_COLOURS[number % len(CLASS_COLOURS)]
@@ -52,7 +54,7 @@ def _by_class(axes: matplotlib.axes.Axes, plane: np.ndarray, labels: np.ndarray,
 
 
 def _plane(codes: np.ndarray) -> tuple[np.ndarray, tuple[str, str]]:
-    """Codes (sample, size) as points (sample, 2), and what the axes are."""
+    """Return codes (sample, size) as points (sample, 2), and the captions of the two axes."""
     if codes.shape[1] == 1:
         return np.column_stack([codes, np.zeros(len(codes))]), ("number 1", "")
     if codes.shape[1] == 2:
@@ -65,7 +67,10 @@ def _plane(codes: np.ndarray) -> tuple[np.ndarray, tuple[str, str]]:
 
 
 def traversal(coder: Coder, codes: np.ndarray, *, method: str) -> Figure:
-    """What each number of a code (those that vary most) does, while the others stay at their means."""
+    """Images decoded while one number of the code changes and the others stay at their means.
+
+    The numbers that vary most are shown.
+    """
     mean, std = codes.mean(axis=0), codes.std(axis=0)
     rows = np.sort(np.argsort(-std, kind="stable")[:ROWS])
     moved = np.tile(mean, (len(rows), len(STEPS), 1))
@@ -81,8 +86,11 @@ def traversal(coder: Coder, codes: np.ndarray, *, method: str) -> Figure:
 
 
 def manifold(coder: Coder, codes: np.ndarray, *, method: str) -> Figure:
-    """All codes of two numbers, at the quantiles of Gaussians with their means and standard deviations: as Kingma and
-    Welling 2014, Auto-encoding variational Bayes, figure 4, where these are 0 and 1."""
+    """Images decoded from a plane of codes of two numbers, at the quantiles of Gaussians.
+
+    The Gaussians have the means and standard deviations of the codes; Kingma and Welling 2014, Auto-encoding
+    variational Bayes, figure 4, take 0 and 1.
+    """
     from scipy.stats import norm
 
     units = norm.ppf((np.arange(SIDE) + 0.5) / SIDE)
@@ -96,7 +104,7 @@ def manifold(coder: Coder, codes: np.ndarray, *, method: str) -> Figure:
 
 
 def drawn(coder: Coder, codes: np.ndarray, *, method: str) -> Figure:
-    """Images decoded from random codes: a Gaussian with the mean and the covariance of the codes."""
+    """Images decoded from random codes, drawn from a Gaussian with the mean and the covariance of the codes."""
     rng = np.random.default_rng(0)
     covariance = np.atleast_2d(np.cov(codes, rowvar=False))
     random = rng.multivariate_normal(codes.mean(axis=0), covariance, DRAWN, method="eigh")
@@ -113,7 +121,7 @@ def _decoded(coder: Coder, codes: np.ndarray) -> np.ndarray:
 
 @matplotlib.rc_context(STYLE)
 def explained(shares: Mapping[str, np.ndarray]) -> Figure:
-    """The share of the training samples' variance that each mode explains, and that of all modes up to it."""
+    """Share of the training samples' variance that each mode explains, and the cumulative share."""
     figure = Figure(figsize=(9, 4.2), layout="constrained")
     each, sums = figure.subplots(1, 2)
     for number, (name, values) in enumerate(shares.items()):
@@ -130,6 +138,6 @@ def explained(shares: Mapping[str, np.ndarray]) -> Figure:
     sums.set(xlabel="number of EOFs", ylabel="explained variance of their sum (%)", ylim=(0, 100))
     for axes in (each, sums):
         axes.grid(alpha=0.3)
-        axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     sums.legend(frameon=False, loc="lower right")
     return figure

@@ -49,10 +49,10 @@ def nearest(images: np.ndarray, neighbours: np.ndarray, distances: np.ndarray, *
 
 @matplotlib.rc_context(STYLE)
 def classes(asked: np.ndarray, seen: Mapping[str, np.ndarray], names: Sequence[str]) -> Figure:
-    """The classes (sample,) that a classifier sees in the images of every method, beside those that were asked for."""
+    """Shares of the classes (sample,) that the classifier sees in the images of each method, and of those asked for."""
     figure = Figure(figsize=(1.05 * len(names) + 1, 4.5), layout="constrained")
     axes = figure.subplots()
-    everything = {"asked for": asked} | seen
+    everything = {"asked for": asked, **seen}
     width = 0.85 / len(everything)
     for number, (method, labels) in enumerate(everything.items()):
         shares = 100 * np.bincount(labels, minlength=len(names)) / len(labels)

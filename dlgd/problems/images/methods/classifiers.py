@@ -1,8 +1,9 @@
-"""Classical classifiers of images: the probabilities of the classes from the pixels as they are."""
+"""Classical classifiers of images: the probabilities of the classes from the pixels themselves."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -11,7 +12,9 @@ from dlgd.core import checks
 from dlgd.core.contract import Method
 from dlgd.core.errors import Refusal
 
-SHARED = 0.1  # of a vote, among all classes: least cross-entropy for 3 and 5 neighbours on mnist_5k
+# The part of one vote that all classes share, so that no probability is zero. This value has the least cross-entropy
+# for 3 and 5 neighbours on mnist_5k.
+SHARED = 0.1
 
 
 class _Classifier(Method):
@@ -22,7 +25,7 @@ class _Classifier(Method):
     classes: int = 0  # known after fit
 
     def fit(self, train: xr.Dataset) -> None:
-        """Raises Refusal where labels are not what the data ask for."""
+        """Learn from the training split. Raises Refusal for data whose task is not classification."""
         if train.attrs.get("task", "classify") != "classify" or not {"intensity", "label"} <= set(train):
             raise Refusal(
                 f"baseline={self.choice} gives labels, which these data do not ask for: type data.task=classify"
@@ -34,20 +37,22 @@ class _Classifier(Method):
         """Probabilities (sample, class), float64."""
         if not self.classes:
             raise ValueError(f"{self.name} answers only after fit")
-        return self._chances(_pixels(samples))
+        return self._probabilities(_pixels(samples))
 
     @abstractmethod
     def _learn(self, pixels: np.ndarray, labels: np.ndarray) -> None:
-        """From (sample, pixel) and (sample,)."""
+        """Learn from pixels (sample, pixel) and labels (sample,)."""
 
     @abstractmethod
-    def _chances(self, pixels: np.ndarray) -> np.ndarray:
-        """(sample, pixel) -> (sample, class)."""
+    def _probabilities(self, pixels: np.ndarray) -> np.ndarray:
+        """Return the probabilities (sample, class) from (sample, pixel)."""
 
 
 class NearestNeighbours(_Classifier):
-    """The share of each class among the nearest training images, by the distance of their pixels; a tenth of a vote is
-    shared out among all classes, in order that no probability be zero."""
+    """The share of each class among the nearest training images, by the distance of their pixels.
+
+    neighbours: number of training images that vote, at least 1. All classes share SHARED of a vote besides.
+    """
 
     choice = "nearest_neighbours"
 
@@ -63,15 +68,17 @@ class NearestNeighbours(_Classifier):
         self._search = NearestNeighbors(n_neighbors=self.neighbours, algorithm="brute").fit(pixels)
         self._labels = labels
 
-    def _chances(self, pixels: np.ndarray) -> np.ndarray:
+    def _probabilities(self, pixels: np.ndarray) -> np.ndarray:
         nearest = self._labels[self._search.kneighbors(pixels, return_distance=False)]
         votes = (nearest[:, :, None] == np.arange(self.classes)).sum(axis=1)
         return (votes + SHARED / self.classes) / (self.neighbours + SHARED)
 
 
 class NearestCentroid(_Classifier):
-    """The softmax of minus the squared distances to the mean images of the classes, times one number: the one of the
-    highest likelihood on the training split."""
+    """The softmax of minus the squared distances to the mean images of the classes, times one number.
+
+    This number, the sharpness, has the highest likelihood on the training split.
+    """
 
     choice, name = "nearest_centroid", "nearest centroid"
 
@@ -87,15 +94,16 @@ class NearestCentroid(_Classifier):
             return -log_softmax(-np.exp(log_sharpness) * distances, axis=1)[np.arange(len(place)), place].mean()
 
         unit = -np.log(distances.mean())
-        self._sharpness = np.exp(minimize_scalar(loss, bounds=(unit - 3, unit + 7), method="bounded").x)
+        found: Any = minimize_scalar(loss, bounds=(unit - 3, unit + 7), method="bounded")  # untyped in SciPy
+        self._sharpness = np.exp(found.x)
 
     def _distances(self, pixels: np.ndarray) -> np.ndarray:
-        """Squared, (sample, class present)."""
+        """Squared distances (sample, class that has training samples)."""
         from scipy.spatial.distance import cdist
 
         return cdist(pixels, self._centroids, "sqeuclidean")
 
-    def _chances(self, pixels: np.ndarray) -> np.ndarray:
+    def _probabilities(self, pixels: np.ndarray) -> np.ndarray:
         from scipy.special import softmax
 
         probabilities = np.zeros((len(pixels), self.classes))
@@ -106,7 +114,8 @@ class NearestCentroid(_Classifier):
 class Logistic(_Classifier):
     """Multinomial logistic regression: what a network without hidden layers would learn.
 
-    penalty: of the squared weights, half of it, beside the sum of the cross-entropies of the training samples.
+    penalty: factor, above 0, of half the sum of the squared weights, which is added to the sum of the cross-entropies
+        of the training samples.
     """
 
     choice, name = "logistic", "logistic regression"
@@ -120,7 +129,7 @@ class Logistic(_Classifier):
 
         self._regression = LogisticRegression(C=1 / self.penalty, max_iter=5000).fit(pixels, labels)
 
-    def _chances(self, pixels: np.ndarray) -> np.ndarray:
+    def _probabilities(self, pixels: np.ndarray) -> np.ndarray:
         probabilities = np.zeros((len(pixels), self.classes))
         probabilities[:, self._regression.classes_] = self._regression.predict_proba(pixels)
         return probabilities / probabilities.sum(axis=1, keepdims=True)  # in double precision they sum to 1

@@ -1,4 +1,4 @@
-"""Generators of images that need no network: the floor and the ceiling of those that are trained."""
+"""Generators of images without a network: the floor and the ceiling for trained generators."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ import xarray as xr
 from dlgd.core import checks
 from dlgd.core.contract import Method
 from dlgd.core.errors import Refusal
+from dlgd.problems.images.covariance import covariance_root
 
 
 class _Generator(Method):
-    """Learns from `intensity` (sample, y, x) and `label` (sample,) of the training split; the same draws for the same
-    samples and seed."""
+    """Learns from `intensity` (sample, y, x) and `label` (sample,) of the training split.
+
+    seed: of the random draws; the same samples and seed give the same images.
+    """
 
     learns = True
     choice: str  # as typed in baseline=...
@@ -25,18 +28,20 @@ class _Generator(Method):
         self._labels: set[int] = set()
 
     def fit(self, train: xr.Dataset) -> None:
-        """Raises Refusal where new images are not what the data ask for."""
+        """Learn from the training split. Raises Refusal for data whose task is not to generate images."""
         if train.attrs.get("task", "generate") != "generate" or not {"intensity", "label"} <= set(train):
             raise Refusal(f"baseline={self.choice} makes new images: type data.task=generate")
         self._labels = set(train.label.values.tolist())
         self._learn(train.intensity.values, train.label.values)
 
     def predict(self, samples: xr.Dataset) -> np.ndarray:
-        """An image (y, x) of each label that the samples have, (sample, y, x) in [0, 1]."""
+        """Return an image for each label of the samples, (sample, y, x) in [0, 1]."""
         asked = samples.label.values
         unknown = sorted(set(asked.tolist()) - self._labels)
         if unknown:
-            raise Refusal(f"The training samples have no image of class {unknown[0]}.")
+            raise Refusal(
+                f"The training samples have no image of class {unknown[0]}: choose samples whose classes they all have."
+            )
         rng = np.random.default_rng(self.seed)
         images = np.empty(samples.intensity.shape, np.float32)
         for label in np.unique(asked):
@@ -45,15 +50,18 @@ class _Generator(Method):
 
     @abstractmethod
     def _learn(self, images: np.ndarray, labels: np.ndarray) -> None:
-        """From (sample, y, x) and (sample,)."""
+        """Learn from images (sample, y, x) and labels (sample,)."""
 
     @abstractmethod
     def _draw(self, label: int, count: int, rng: np.random.Generator) -> np.ndarray:
-        """(count, y, x) of one class."""
+        """Return new images (count, y, x) of one class."""
 
 
 class Gaussian(_Generator):
-    """Draws from a Gaussian per class in the space of the leading principal components, cut to [0, 1]."""
+    """Draws from a Gaussian per class in the space of the leading principal components, cut to [0, 1].
+
+    modes: number of principal components, at least 1; no more than there are training samples and pixels.
+    """
 
     choice = "gaussian"
 
@@ -69,14 +77,15 @@ class Gaussian(_Generator):
         most = min(pixels.shape)
         if self.modes > most:
             raise Refusal(f"baseline.modes={self.modes} is more than these training samples have: at most {most}")
-        solver = (
-            "covariance_eigh" if pixels.shape[1] <= min(1000, len(pixels)) else "full"
-        )  # both exact: the shorter way
+        # both are exact; this is the faster one
+        solver = "covariance_eigh" if pixels.shape[1] <= min(1000, len(pixels)) else "full"
         self._components = PCA(self.modes, svd_solver=solver).fit(pixels)
         codes = self._components.transform(pixels)
         self._shape = images.shape[1:]
         self._means = {label: codes[labels == label].mean(axis=0) for label in np.unique(labels)}
-        self._spreads = {label: _root_of_covariance(codes[labels == label]) for label in np.unique(labels)}
+        self._spreads = {
+            label: covariance_root(codes[labels == label] - self._means[label]) for label in np.unique(labels)
+        }
 
     def _draw(self, label: int, count: int, rng: np.random.Generator) -> np.ndarray:
         spread = self._spreads[label]
@@ -94,12 +103,3 @@ class TrainCopy(_Generator):
 
     def _draw(self, label: int, count: int, rng: np.random.Generator) -> np.ndarray:
         return rng.choice(self._images[label], count)
-
-
-def _root_of_covariance(codes: np.ndarray) -> np.ndarray:
-    """A matrix R (rows, modes) with R^T R = the covariance of codes (member, modes); 0 for a single member.
-
-    A vector of as many standard normal numbers as R has rows, times R, has this covariance.
-    """
-    deviations = codes - codes.mean(axis=0)
-    return np.linalg.qr(deviations / np.sqrt(max(len(codes) - 1, 1)), mode="r")

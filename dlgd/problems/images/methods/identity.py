@@ -1,4 +1,4 @@
-"""The input itself as the answer: what a method must beat that denoises or fills in."""
+"""The input itself as the answer: every method that denoises or fills in must beat it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Identity(Method):
         """Nothing to learn."""
 
     def predict(self, samples: xr.Dataset) -> np.ndarray:
-        """(sample, ...)."""
+        """Return the given images (sample, ...)."""
         if "given" not in samples:
             raise Refusal(
                 "baseline=given needs samples whose input is not the truth: type data.task=denoise or inpaint"

@@ -1,6 +1,8 @@
-"""Principal components of the training part (empirical orthogonal functions, EOFs): the linear auto-encoder."""
+"""Principal components of the training split (empirical orthogonal functions, EOFs): the linear auto-encoder."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -9,16 +11,19 @@ from dlgd.core import checks
 from dlgd.core.contract import Coder, Method
 from dlgd.core.errors import Refusal
 
-FEWEST_NOISE = 1e-6  # of the variance of a cell: what keeps least squares solvable where the modes explain everything
+LEAST_NOISE = 1e-6  # of the variance of a cell: it keeps least squares solvable where the modes explain everything
 MAX_BATCH_ELEMENTS = 256  # samples whose normal equations are solved at once
 
 
 class PCA(Method):
-    """Answers with the sum of mean and leading modes that is nearest to what is given.
+    """Answers with the sum of the mean and the leading modes that is nearest to the input.
 
-    What is given is the variable itself; or `given` of the samples, where they have one: noisy images are projected, of
-    images with hidden pixels the hidden ones are filled in from those `observed`. Answers are not confined to the
-    variable's bounds, in order that the error be that of the textbook.
+    The input is the variable itself, or `given` where the samples have it. Noisy images are projected on the modes.
+    Hidden pixels are filled in from those that are `observed`. Answers are not cut to the variable's bounds, so that
+    the error is that of the textbook.
+
+    variable: name of a field of the samples. modes: number of principal components, at least 1; fewer than there are
+        training samples.
     """
 
     learns = True
@@ -42,7 +47,7 @@ class PCA(Method):
         return answer
 
     def coder(self) -> Modes:
-        """Between samples and the amplitudes of the modes."""
+        """Return the coder between samples and the amplitudes of the modes."""
         if self._modes is None:
             raise ValueError("PCA answers only after fit")
         return self._modes
@@ -73,37 +78,37 @@ class Modes(Coder):
         self.size, self.variable, self._shape = size, str(fields.name), fields.shape[1:]
         self._cells = np.isfinite(values).all(axis=0)
         values = values[:, self._cells]
-        few = values.shape[1] <= min(
-            1000, values.shape[0]
-        )  # cells: then the covariance is the short way, and exact too
-        fitted = decomposition.PCA(size, svd_solver="covariance_eigh" if few else "full").fit(values)
+        few = values.shape[1] <= min(1000, values.shape[0])  # cells: then the covariance is faster, and exact too
+        fitted: Any = decomposition.PCA(size, svd_solver="covariance_eigh" if few else "full").fit(values)
         self._mean, self._modes, self._variances = fitted.mean_, fitted.components_, fitted.explained_variance_
         self.explained = fitted.explained_variance_ratio_  # (mode,), share of the training samples' variance
         total = values.var(axis=0, ddof=1, dtype=np.float64).sum()
         rest = max(total - self._variances.sum(), 0.0) / values.shape[1]
-        self._noise = max(rest, FEWEST_NOISE * total / values.shape[1])  # variance of a cell beyond the modes
+        self._noise = max(rest, LEAST_NOISE * total / values.shape[1])  # variance of a cell beyond the modes
 
     def encode(self, samples: xr.Dataset) -> np.ndarray:
-        """(sample, mode) of what is given in samples."""
+        """Return the amplitudes (sample, mode) of the samples' input."""
         given = samples["given" if "given" in samples else self.variable].values
         if given.shape[1:] != self._shape:
-            raise Refusal(f"Samples of shape {given.shape[1:]} are no fields of {self._shape} cells.")
+            raise Refusal(
+                f"Samples of shape {given.shape[1:]} do not fit the training samples, which have {self._shape} cells."
+            )
         anomalies = given.reshape(len(given), -1)[:, self._cells] - self._mean
         if not np.isfinite(anomalies).all():
-            raise Refusal(f"{self.variable} is not finite where it was in the training samples.")
+            raise Refusal(f"{self.variable} is not finite in cells where the training samples are finite.")
         if "observed" not in samples:
             return anomalies @ self._modes.T
         observed = samples.observed.values.reshape(len(given), -1)[:, self._cells]
-        parts = range(0, len(given), MAX_BATCH_ELEMENTS)
+        starts = range(0, len(given), MAX_BATCH_ELEMENTS)
         return np.concatenate(
-            [self._fill(anomalies[n : n + MAX_BATCH_ELEMENTS], observed[n : n + MAX_BATCH_ELEMENTS]) for n in parts]
+            [self._fill(anomalies[n : n + MAX_BATCH_ELEMENTS], observed[n : n + MAX_BATCH_ELEMENTS]) for n in starts]
         )
 
     def _fill(self, anomalies: np.ndarray, observed: np.ndarray) -> np.ndarray:
         """Amplitudes (sample, mode) from the observed cells (sample, cell) alone.
 
         Least squares as in gappy EOFs (Everson and Sirovich 1995, J. Opt. Soc. Am. A 12, 1657), with the variances of
-        the modes as prior: the mean of a Gaussian given what was observed, the neglected modes being white noise.
+        the modes as prior: the mean of a Gaussian given what was observed, with the neglected modes as white noise.
         """
         scaled = np.sqrt(self._variances)[:, None] * self._modes  # (mode, cell): amplitudes of unit variance
         products = (scaled[:, None] * scaled).reshape(self.size**2, -1)

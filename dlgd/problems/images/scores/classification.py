@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 BINS = 15  # of the calibration error, as in Guo et al. 2017
 SUM_TOLERANCE = 1e-3  # of the probabilities of a sample
-LEAST_CHANCE = float(np.finfo(np.float32).tiny)  # what a softmax in single precision cannot tell from zero: 87 nats
+LEAST_PROBABILITY = float(np.finfo(np.float32).tiny)  # a softmax in single precision gives no smaller one: 87 nats
 
 
 @dataclass(frozen=True)
@@ -62,10 +62,10 @@ class ClassificationEvaluation(Evaluation):
         """See the class. Raises Refusal where the prediction holds no probabilities."""
         probabilities, labels = checked_probabilities(samples, prediction), samples.label.values
         right = probabilities.argmax(axis=1) == labels
-        given_to_truth = np.maximum(probabilities[np.arange(len(labels)), labels], LEAST_CHANCE)
+        of_true_class = np.maximum(probabilities[np.arange(len(labels)), labels], LEAST_PROBABILITY)
         overall = {
             "error": 100 * (1 - right.mean()),
-            "cross_entropy": -np.log(given_to_truth).mean(),
+            "cross_entropy": -np.log(of_true_class).mean(),
             "calibration_error": 100 * reliability(probabilities, labels).error,
             "accuracy": 100 * right.mean(),
         }
@@ -108,7 +108,9 @@ class ClassificationEvaluation(Evaluation):
         }
         if "label" in samples:
             variables["label"] = ("sample", samples.label.values, {"long_name": "number of the class"})
-        coordinates = {name: one for name, one in samples.coords.items() if set(one.dims) <= {"sample"}}
+        coordinates = {
+            name: coordinate for name, coordinate in samples.coords.items() if set(coordinate.dims) <= {"sample"}
+        }
         title = {"title": "Classes of images, as predicted"}
         return xr.Dataset(variables, coordinates | {"class": classes_of(samples)}, CF_CONVENTIONS | title)
 
@@ -142,7 +144,7 @@ def confusion(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
 
 
 def accuracy_by_class(samples: xr.Dataset, probabilities: np.ndarray) -> dict[str, float]:
-    """Of the samples of each class, by its name, how many are recognized (%)."""
+    """Return the share of recognized samples (%) of each class, by its name."""
     counts = confusion(samples.label.values, probabilities)
     return {
         name: float(100 * row[number] / row.sum())
@@ -152,7 +154,7 @@ def accuracy_by_class(samples: xr.Dataset, probabilities: np.ndarray) -> dict[st
 
 
 def reliability(probabilities: np.ndarray, labels: np.ndarray) -> Reliability:
-    """How often a class is right that was given a probability, intervals (n / BINS, (n + 1) / BINS] of it."""
+    """Return the reliability in intervals (n / BINS, (n + 1) / BINS] of the confidence."""
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
     place = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
     count = np.bincount(place, minlength=BINS)

@@ -32,28 +32,27 @@ ROWS = 12  # snapshots at most in the figure of the progress
 
 @dataclass(frozen=True)
 class Classified:
-    """What a classifier thinks of images."""
+    """The answers of a classifier for images."""
 
     classes: np.ndarray  # (sample,) number of the likeliest class
     features: np.ndarray  # (sample, feature)
 
 
 class GenerationEvaluation(Evaluation):
-    """How much generated images resemble real ones, are what was asked for, and are new.
+    """Scores of generated images: do they resemble real ones, are they of the class asked for, and are they new?
 
     frechet_pca: Frechet distance between generated and real images in the space of the COMPONENTS leading principal
         components of the real ones.
     frechet_classifier: the same of the features of the classifier.
-    asked_recognised: of the generated images, how many the classifier takes for the class that was asked for (%); of a
-        generator that does not listen, about 100 over the number of classes.
-    histogram_deviation: of the classes that the classifier sees, the largest deviation of a share from the one asked
-    for (in
-        percentage points).
+    asked_recognised: share of the generated images (%) that the classifier takes for the class that was asked for.
+        A generator that ignores the class has about 100 over the number of classes.
+    histogram_deviation: the largest deviation (percentage points) of a class's share, as the classifier sees it, from
+        the share that was asked for.
     nearest_ratio: median distance of a generated image to the nearest training image over that of a real image that is
         new: 0 for copies, 1 is best. Only where the samples carry train_intensity (train_sample, y, x).
 
-    classifier: images (n, y, x) in [0, 1] -> probabilities (n, class) and features (n, m); the scores that need one are
-    left out where there is none.
+    classifier: a function of images (n, y, x) in [0, 1] that returns probabilities (n, class) and features (n, m). None
+        leaves out the scores that need it.
     """
 
     all_scores = (
@@ -101,7 +100,7 @@ class GenerationEvaluation(Evaluation):
                 f"evaluation.classifier has the shape {probabilities.shape} where (image, class) = {expected}."
             )
         if not np.isfinite(probabilities).all() or not np.isfinite(features).all():
-            raise Refusal("evaluation.classifier gives numbers that are not finite.")
+            raise Refusal("evaluation.classifier gives numbers that are not finite: choose another classifier.")
         return Classified(probabilities.argmax(axis=1), features)
 
     def figures(self, folder: Path, samples: xr.Dataset, predictions: Mapping[str, np.ndarray]) -> None:
@@ -159,13 +158,13 @@ class GenerationEvaluation(Evaluation):
 
 
 class _Real:
-    """What is known of real images before anything was generated."""
+    """Features and distances of the real images, which do not depend on what is generated."""
 
     def __init__(self, samples: xr.Dataset, classified: Classified | None) -> None:
         self.samples, self.classified = samples, classified
         pixels = samples.intensity.values.reshape(samples.sizes["sample"], -1).astype(np.float64)
         if len(pixels) < 2:
-            raise Refusal("Generated images are compared with two real ones at least.")
+            raise Refusal("Generated images need at least two real ones to be compared with: choose more samples.")
         self._mean = pixels.mean(axis=0)
         _, vectors = np.linalg.eigh(np.cov(pixels, rowvar=False))  # in ascending order
         self._vectors = vectors[:, ::-1][:, :COMPONENTS]
@@ -180,7 +179,7 @@ class _Real:
 
 
 def nearest(images: np.ndarray, training: np.ndarray, neighbours: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers of the nearest training images (n, neighbours), and their distances: roots of sums of squares."""
+    """Return the numbers of the nearest training images (n, neighbours), and their Euclidean distances."""
     near = images.reshape(len(images), -1).astype(np.float32)
     far = training.reshape(len(training), -1).astype(np.float32)
     squares = (far**2).sum(axis=1) - 2 * near @ far.T  # less what is the same for all of them
@@ -200,5 +199,5 @@ def by_class(images: np.ndarray, samples: xr.Dataset, rows: int) -> np.ndarray:
 
 
 def _spread(images: np.ndarray, count: int = COMPARED) -> np.ndarray:
-    """So many of the images at most, evenly from first to last."""
+    """Return `count` of the images at most, evenly spread from first to last."""
     return images[np.unique(np.linspace(0, len(images) - 1, count).round().astype(int))]

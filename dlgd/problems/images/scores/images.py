@@ -1,4 +1,4 @@
-"""What evaluations of images share: predictions that can be read, rows printed elsewhere, files, figures of codes."""
+"""What evaluations of images share: checks of predictions, variables of files, figures of codes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def checked(samples: xr.Dataset, prediction: np.ndarray, variable: str = "intens
 
 
 def image_variable(values: np.ndarray, long_name: str) -> xr.Variable:
-    """Images (sample, y, x) as they are written in a file."""
+    """Return images (sample, y, x) as the variable of a file."""
     import xarray as xr
 
     attributes = {"units": "1", "long_name": long_name}
@@ -44,7 +44,7 @@ def image_variable(values: np.ndarray, long_name: str) -> xr.Variable:
 
 
 def of_all_classes(samples: xr.Dataset, count: int) -> np.ndarray:
-    """Numbers of so many samples, in turn one of each class where there are classes."""
+    """Return the numbers of `count` samples, one of each class in turn where there are classes."""
     if "label" not in samples:
         return np.arange(min(count, samples.sizes["sample"]))
     labels = samples.label.values
@@ -56,8 +56,11 @@ def of_all_classes(samples: xr.Dataset, count: int) -> np.ndarray:
 
 
 def draw_codes(folder: Path, samples: xr.Dataset, coders: Mapping[str, Coder]) -> None:
-    """codes.png of all methods; traversal_<method>.png and drawn_<method>.png of each, manifold_<method>.png where a
-    code has two numbers, eofs.png where the numbers explain known shares of the variance."""
+    """Draw codes.png of all methods, and traversal_<method>.png and drawn_<method>.png of each.
+
+    A code of two numbers has a manifold_<method>.png; eofs.png shows methods whose numbers explain known shares of the
+    variance.
+    """
     from dlgd.plotting.style import file_name, save
     from dlgd.problems.images.figures import codes as draw
 
@@ -73,6 +76,6 @@ def draw_codes(folder: Path, samples: xr.Dataset, coders: Mapping[str, Coder]) -
         save(folder / f"drawn_{file}", draw.drawn(coder, values, method=name))
         if coder.size == 2:
             save(folder / f"manifold_{file}", draw.manifold(coder, values, method=name))
-    shares = {name: coder.explained for name, coder in coders.items() if hasattr(coder, "explained")}
+    shares = {name: coder.explained for name, coder in coders.items() if coder.explained is not None}
     if shares:
         save(folder / "eofs.png", draw.explained(shares))

@@ -46,12 +46,14 @@ class ReconstructionEvaluation(Evaluation):
         truth = samples.intensity.values.astype(np.float64)
         squares, variance = (checked(samples, prediction) - truth) ** 2, truth.var()
         if variance == 0:
-            raise Refusal("The true images are all of one grey: there is no variance to explain.")
+            raise Refusal(
+                "The true images have one grey level only: there is no variance to explain. Choose other samples."
+            )
         scores = {"mse": squares.mean()}
         if "observed" in samples:
             seen = samples.observed.values.astype(bool)
-            parts = {"mse_hidden": squares[~seen], "mse_observed": squares[seen]}
-            scores |= {name: part.mean() for name, part in parts.items() if part.size}
+            regions = {"mse_hidden": squares[~seen], "mse_observed": squares[seen]}
+            scores |= {name: region.mean() for name, region in regions.items() if region.size}
         scores["explained_variance"] = 100 * (1 - scores["mse"] / variance)
         return {name: float(value) for name, value in scores.items()}
 
@@ -75,7 +77,7 @@ class ReconstructionEvaluation(Evaluation):
         )
 
     def coder_figures(self, folder: Path, samples: xr.Dataset, coders: Mapping[str, Coder]) -> None:
-        """Of each method's codes; see `draw_codes`."""
+        """Draw the codes of each method; see `draw_codes`."""
         draw_codes(folder, samples, coders)
 
     def dataset(self, samples: xr.Dataset, prediction: np.ndarray) -> xr.Dataset:

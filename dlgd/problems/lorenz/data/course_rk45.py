@@ -1,10 +1,9 @@
 """The trajectories of scipy's solve_ivp, method RK45, to the last bit and on every machine.
 
-scipy leaves its sums over stages to the linear algebra library, whose rounding depends on the processor. On a chaotic
-system that makes another trajectory after some forty units of time: the courses' script, run as it is, has a training
-mean of Lorenz-63 of 8.691 on a processor with AVX2 and of 8.324 on an older one. The course printed 8.435: that is what
-comes out when they are fused in one order (that of processors with AVX-512, as far as one can tell from the figures),
-and that order is taken here, whatever the processor.
+SciPy leaves its sums over stages to the linear algebra library, whose rounding depends on the processor. In a chaotic
+system this gives another trajectory after some forty units of time: the courses' script has a training mean of
+Lorenz-63 of 8.691 on a processor with AVX2 and of 8.324 on an older one. The course printed 8.435, which follows from
+fused sums in one order, probably that of processors with AVX-512. This module takes that order on every processor.
 
 The scheme is that of Dormand and Prince 1980, its error control and dense output (Shampine 1986) those of scipy, whose
 tables of coefficients are used.
@@ -19,13 +18,13 @@ import numpy as np
 
 Slope = Callable[[np.ndarray], np.ndarray]  # (size,) -> (size,)
 
-SPLIT = 2.0**27 + 1  # parts a float64 in two halves of 26 bits, whose products are exact (Dekker 1971)
+SPLIT = 2.0**27 + 1  # splits a float64 in two halves of 26 bits, whose products are exact (Dekker 1971)
 
 
 def solve(
     slope: Slope, state: np.ndarray, times: np.ndarray, *, end: float, first_step: float, rtol: float, atol: float
 ) -> np.ndarray:
-    """The states (times, size) at increasing times, the first that of `state`; the solver itself runs until `end`."""
+    """Return the states (times, size) at increasing times, the first that of `state`; the solver runs until `end`."""
     t, step, here, slope_here = float(times[0]), first_step, np.array(state, dtype=np.float64), slope(state)
     found, written = [], 0
     while written < len(times):
@@ -55,7 +54,7 @@ def solve(
 def _step(
     slope: Slope, here: np.ndarray, slope_here: np.ndarray, h: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The state at the end of a step, its seven slopes (7, size), and the estimate of its error."""
+    """Return the state at the end of a step, its seven slopes (7, size), and the estimate of its error."""
     from scipy.integrate import RK45
 
     stages = np.empty((7, len(here)))
@@ -68,7 +67,7 @@ def _step(
 
 
 def _between(stages: np.ndarray, here: np.ndarray, h: float, places: np.ndarray) -> np.ndarray:
-    """The states (places, size) at places from 0 to 1 within a step."""
+    """Return the states (places, size) at places from 0 to 1 within a step."""
     from scipy.integrate import RK45
 
     powers = np.cumprod(np.tile(places, (4, 1)), axis=0)[..., None]
@@ -81,7 +80,7 @@ def _between(stages: np.ndarray, here: np.ndarray, h: float, places: np.ndarray)
 
 @numba.njit(cache=True)
 def _sum(weights: np.ndarray, stages: np.ndarray) -> np.ndarray:
-    """Weights (n,) times the first n of the stages (7, size): four at a time in two pairs, the rest one by one."""
+    """Sum weights (n,) times the first n of the stages (7, size): four at a time in two pairs, the rest one by one."""
     count, size = len(weights), stages.shape[1]
     result = np.zeros(size)
     for k in range(size):
@@ -96,7 +95,7 @@ def _sum(weights: np.ndarray, stages: np.ndarray) -> np.ndarray:
 
 @numba.njit(cache=True)
 def _plain_sum(weights: np.ndarray, stages: np.ndarray) -> np.ndarray:
-    """The same, one by one throughout."""
+    """Sum weights times stages one by one."""
     result = np.zeros(stages.shape[1])
     for k in range(len(result)):
         for i in range(len(weights)):
@@ -106,7 +105,7 @@ def _plain_sum(weights: np.ndarray, stages: np.ndarray) -> np.ndarray:
 
 @numba.njit(cache=True)
 def _fused(a: float, b: float, c: float) -> float:
-    """a b + c, rounded once: to the rounded sum are added the errors of the product and of the sum."""
+    """Return a b + c, rounded once: the rounded sum plus the errors of the product and of the sum."""
     product = a * b
     a_high, b_high = SPLIT * a - (SPLIT * a - a), SPLIT * b - (SPLIT * b - b)
     a_low, b_low = a - a_high, b - b_high

@@ -4,8 +4,9 @@
     given (sample, history, variable)       of forecasts: the known steps
     state (sample, time, variable)          the truth; of forecasts (sample, lead, variable), the steps that follow
 
-and the attributes that are named in `source.py`. A user's own file needs no state, unless it is to be
-scored.
+and the attributes system, its parameters (see `dlgd.physics.systems`), task, dt, name, preset, noise_variance, burn_in
+(time units that scores leave out), every option, and, where first states were drawn, background_mean (a number for each
+variable) and background_variance. A user's own file needs no state, unless it is to be scored.
 """
 
 from __future__ import annotations
@@ -18,12 +19,16 @@ import numpy as np
 import xarray as xr
 
 from dlgd.core.errors import Refusal
+from dlgd.physics.integrators import Dynamics
+from dlgd.physics.systems import attributes_of
+from dlgd.problems.lorenz.data.options import LorenzOptions
+from dlgd.problems.lorenz.data.presets import Preset
 
 LONG_NAMES = {"observations": "observed values", "given": "known values", "state": "true values"}
 
 
 def dimensions(name: str, *, forecast: bool) -> tuple[str, str, str]:
-    """Of one of the variables above."""
+    """Return the dimensions of one of the variables above."""
     axis = "time" if not forecast else "history" if name == "given" else "lead"
     return "sample", axis, "variable"
 
@@ -31,7 +36,7 @@ def dimensions(name: str, *, forecast: bool) -> tuple[str, str, str]:
 def dataset(
     fields: Mapping[str, np.ndarray], *, names: Sequence[str], dt: float, forecast: bool, attrs: Mapping[str, Any]
 ) -> xr.Dataset:
-    """Of arrays (sample, steps, variable)."""
+    """Return the samples of arrays (sample, steps, variable)."""
     variables = {
         key: (dimensions(key, forecast=forecast), values, {"long_name": LONG_NAMES[key], "units": "1"})
         for key, values in fields.items()
@@ -46,8 +51,32 @@ def dataset(
     return samples.assign_coords(coordinates)
 
 
+def attributes(typed: LorenzOptions, options: Mapping[str, Any], preset: Preset, dynamics: Dynamics) -> dict[str, Any]:
+    """Return the attributes of samples. options: those that a preset gives, too, with its values in place of None."""
+    plain = {key: value for key, value in options.items() if key not in ("observations", "samples")}
+    plain |= {f"observations_{key}": value for key, value in options["observations"].items()}
+    plain |= {f"samples_{split}": count for split, count in options["samples"].items()}
+    own = {"name": typed.name, "task": typed.task, "preset": typed.preset, "burn_in": preset.burn_in}
+    own |= {"history": typed.history, "rollout": typed.rollout, "leads": typed.leads}
+    own |= {"noise_variance": options["observations"]["noise_variance"]}
+    found = attributes_of(dynamics) | own | plain | preset.recipe.attributes(dynamics)
+    return {key: _netcdf_attribute(value) for key, value in found.items()}
+
+
+def _netcdf_attribute(value: Any) -> Any:
+    """Return the value as NetCDF can hold it: text, a number or a list of numbers."""
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, list) and value and isinstance(value[0], str):
+        return ",".join(value)
+    return value
+
+
 def read(path: Path, *, names: Sequence[str], dt: float, forecast: int, attrs: Mapping[str, Any]) -> xr.Dataset:
-    """A user's own samples; Refusal where they do not fit. forecast: known steps of a forecast, 0 for assimilation."""
+    """Return a user's own samples; Refusal where they do not fit.
+
+    forecast: number of known steps of a forecast, 0 for assimilation.
+    """
     try:
         with xr.open_dataset(path) as opened:
             found = opened.load()
@@ -57,9 +86,9 @@ def read(path: Path, *, names: Sequence[str], dt: float, forecast: int, attrs: M
     if needed not in found:
         has = ", ".join(map(str, found.data_vars)) or "no variable"
         raise Refusal(f"{path} lacks {needed}: it has {has}")
-    theirs = float(found.attrs.get("dt", dt))
-    if not np.isclose(theirs, dt):
-        raise Refusal(f"{path} has steps of dt={theirs:g}, but the network was trained with data.dt={dt:g}")
+    file_dt = float(found.attrs.get("dt", dt))
+    if not np.isclose(file_dt, dt):
+        raise Refusal(f"{path} has steps of dt={file_dt:g}, but the network was trained with data.dt={dt:g}")
     fields = {}
     for name in (needed, "state"):
         if name in found:
@@ -71,7 +100,7 @@ def read(path: Path, *, names: Sequence[str], dt: float, forecast: int, attrs: M
 
 
 def _values(variable: xr.DataArray, dims: Mapping[str, int | None], path: Path) -> np.ndarray:
-    """float64, of the dimensions and sizes that are wanted, None being any."""
+    """Return the values, float64; Refusal where the dimensions or sizes differ from `dims` (None: any size)."""
     sizes = [wanted is None or wanted == size for wanted, size in zip(dims.values(), variable.shape, strict=False)]
     if variable.dims != tuple(dims) or not all(sizes):
         has = ", ".join(f"{dim}={size}" for dim, size in variable.sizes.items()) or "no dimension"

@@ -13,7 +13,7 @@ from dlgd.problems.lorenz.data.source import Lorenz
 
 @dataclass(frozen=True, kw_only=True)
 class Lorenz63Options(LorenzOptions):
-    """sigma, rho, beta: the parameters of the equations, as Lorenz (1963) calls them."""
+    """sigma, rho, beta: the parameters of the equations, without unit, as Lorenz (1963) calls them."""
 
     sigma: float
     rho: float
@@ -22,7 +22,7 @@ class Lorenz63Options(LorenzOptions):
 
 @from_keywords(Lorenz63Options)
 class Lorenz63Data(Lorenz):
-    """Three variables, which are the channels."""
+    """Three variables, which are the channels. See `Lorenz63Options`."""
 
     ring = False
 
@@ -36,7 +36,7 @@ class Lorenz63Data(Lorenz):
 
 @dataclass(frozen=True, kw_only=True)
 class Lorenz96Options(LorenzOptions):
-    """size: number of variables. forcing: F of the equations of Lorenz (1996)."""
+    """size: number of variables on the circle. forcing: F of the equations of Lorenz (1996); 8 is chaotic."""
 
     size: int
     forcing: float
@@ -44,7 +44,7 @@ class Lorenz96Options(LorenzOptions):
 
 @from_keywords(Lorenz96Options)
 class Lorenz96Data(Lorenz):
-    """A circle of variables, which is the axis X."""
+    """Variables on a circle, which is the axis X. See `Lorenz96Options`."""
 
     ring = True
 

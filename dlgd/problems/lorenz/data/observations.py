@@ -1,4 +1,4 @@
-"""What is observed of trajectories, with which noise; and the first guess that observations give by themselves.
+"""Which values of trajectories are observed, with which noise, and the first guess that observations give alone.
 
 Trajectories are tensors (B, T, N): windows, steps, variables.
 """
@@ -25,17 +25,17 @@ CHOICES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Observing:
-    """Which values are seen.
+    """The options of data.observations: which values are observed.
 
     components: names of the variables that may be observed; "all"; or a share of them, drawn once for all windows.
     every, pattern: `regular`, those components at every k-th step; `random_components`, a random `share` of them at
         every k-th step; `random`, each value at any step with the probability `share`.
-    pattern_per: whether each window has random choices of its own, or all windows of a split have the same.
-    phase: every k-th step counted from the first one of the window (`fixed`), or (`free`) from a step that is drawn for
-        each window; with noise_per=series, from the first step of the series.
-    hidden_edges: steps at both ends of a window that are never observed; or [at its start, at its end].
-    noise_variance: of the Gaussian noise of each observation.
-    noise_per: whether windows that overlap have noise of their own, or that of the series.
+    pattern_per: `window`, each window has random choices of its own; or `split`, all windows of a split share them.
+    phase: `fixed`, every k-th step is counted from the first step of the window; or `free`, from a step that is drawn
+        for each window, or, with noise_per=series, from the first step of the series.
+    hidden_edges: number of steps at both ends of a window that are never observed; or [at its start, at its end].
+    noise_variance: variance of the Gaussian noise of each observation, in squared units of the state.
+    noise_per: `window`, each window has noise of its own; or `series`, overlapping windows share the noise.
     """
 
     components: Any
@@ -50,12 +50,12 @@ class Observing:
 
     @property
     def edges(self) -> tuple[int, int]:
-        """Hidden steps at the start and at the end."""
+        """The numbers of hidden steps at the start and at the end."""
         pair = self.hidden_edges if isinstance(self.hidden_edges, Sequence) else (self.hidden_edges,) * 2
         return tuple(pair)
 
     def check(self, names: Sequence[str], steps: int) -> None:
-        """Refuse what cannot be seen in windows of so many steps."""
+        """Refuse observations that windows of `steps` steps cannot have."""
         for option, known in CHOICES.items():
             checks.choice(f"data.observations.{option}", getattr(self, option), known)
         self._check_components(names)
@@ -65,16 +65,16 @@ class Observing:
         self._check_edges(steps)
 
     def _check_components(self, names: Sequence[str]) -> None:
-        chosen, option = self.components, f"data.observations.components={self.components}"
-        if isinstance(chosen, float) and not isinstance(chosen, bool):
-            if not 0 < chosen <= 1:
+        components, option = self.components, f"data.observations.components={self.components}"
+        if isinstance(components, float):
+            if not 0 < components <= 1:
                 raise Refusal(f"{option} must be above 0 and at most 1 where it is a share of the variables")
             return
-        if chosen == "all":
+        if components == "all":
             return
-        if isinstance(chosen, str) or not isinstance(chosen, Sequence) or len(chosen) == 0:
+        if isinstance(components, str) or not isinstance(components, Sequence) or len(components) == 0:
             raise Refusal(f"{option} must be all, a list such as [{names[0]}], or a share of the variables such as 0.5")
-        unknown = [str(name) for name in chosen if name not in names]
+        unknown = [str(name) for name in components if name not in names]
         if unknown:
             raise Refusal(f"{option} has unknown variables: choose among {names[0]}, {names[1]}, ..., {names[-1]}")
 
@@ -94,7 +94,7 @@ class Observing:
             )
 
     def allowed(self, names: Sequence[str], generator: torch.Generator) -> Tensor:
-        """Bool (N,): the components."""
+        """Return, bool (N,), which variables may be observed."""
         if self.components == "all":
             return torch.ones(len(names), dtype=torch.bool)
         if isinstance(self.components, float):
@@ -103,8 +103,10 @@ class Observing:
         return torch.tensor([name in self.components for name in names])
 
     def seen(self, starts: Tensor, steps: int, allowed: Tensor, generator: torch.Generator) -> Tensor:
-        """Bool (B, T, N): which values are observed, of windows that begin at the steps (B,) of the series. Everything
-        is on the device of the generator."""
+        """Return, bool (B, T, N), which values are observed of windows that begin at the steps (B,) of the series.
+
+        Everything is on the device of the generator.
+        """
         device, count, size = starts.device, len(starts), len(allowed)
         patterns = count if self.pattern_per == "window" else 1
         clock = torch.arange(steps, device=device) + self._shifts(starts, generator)
@@ -114,10 +116,10 @@ class Observing:
             chosen = (clock % self.every == 0)[..., None]
         if self.pattern == "random_components":
             times = (steps + self.every - 2) // self.every + 1  # at most, in a window
-            dice = torch.rand(patterns, times, size, generator=generator, device=device)
+            priorities = torch.rand(patterns, times, size, generator=generator, device=device)
             several = max(1, round(self.share * int(allowed.sum())))
-            lowest = dice.masked_fill(~allowed, 2.0).topk(several, largest=False, sorted=False).indices
-            drawn = torch.zeros_like(dice, dtype=torch.bool).scatter_(-1, lowest, True)
+            lowest = priorities.masked_fill(~allowed, 2.0).topk(several, largest=False, sorted=False).indices
+            drawn = torch.zeros_like(priorities, dtype=torch.bool).scatter_(-1, lowest, True)
             chosen = chosen & drawn[torch.arange(patterns, device=device)[:, None], clock // self.every]
         chosen = (chosen & allowed).expand(count, steps, size).clone()
         first, last = self.edges
@@ -126,7 +128,7 @@ class Observing:
         return chosen
 
     def _shifts(self, starts: Tensor, generator: torch.Generator) -> Tensor:
-        """(B or 1, 1): how many steps before the window, at most every - 1, its clock starts."""
+        """Return, (B or 1, 1), how many steps before the window its clock starts, at most every - 1."""
         if self.phase == "fixed":
             return torch.zeros(1, 1, dtype=torch.int64, device=starts.device)
         if self.noise_per == "series":
@@ -135,8 +137,10 @@ class Observing:
 
 
 def first_guess(values: Tensor, seen: Tensor, fill: Tensor) -> Tensor:
-    """(B, T, N): linear in time between the values that are seen, constant before the first and after the last; `fill`
-    (N,) where nothing of a variable is seen in the window. For all windows at once, on their device."""
+    """Return (B, T, N), linear in time between the seen values, constant before the first and after the last.
+
+    A variable without any seen value in the window is `fill` (N,). All windows are computed at once, on their device.
+    """
     steps = values.shape[1]
     time = torch.arange(steps, device=values.device)[:, None]
     before = torch.where(seen, time, -1).cummax(dim=1).values

@@ -6,15 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from dlgd.core import checks
+from dlgd.core.errors import Refusal
+
 
 @dataclass(frozen=True, kw_only=True)
 class PresetOptions:
-    """What a preset gives, too: None where the preset's value shall be taken.
+    """Options that a preset gives, too: None takes the preset's value.
 
-    dt: time between two steps. window: steps of a sample to be assimilated. stride: steps between training windows.
-    gap: steps between the splits. samples: windows of each split. observations: see `observations.Observing`.
-    resample_observations: whether training windows are observed anew each time. seed: of the first state, windows,
-    patterns and noise.
+    dt: time between two steps, in time units of the equations.
+    window: number of steps of a sample of data.task=assimilate.
+    stride: number of steps between the beginnings of two training windows; they overlap where it is less than a window.
+    gap: number of steps between two splits.
+    samples: number of windows of each split.
+    observations: which values are observed, with which noise; see `observations.Observing`.
+    resample_observations: whether training windows are observed anew each time.
+    seed: of the first state, windows, patterns and noise.
     """
 
     dt: float | None
@@ -34,10 +41,15 @@ class PresetOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class LorenzOptions(PresetOptions):
-    """name: as typed in data=... task: what is asked. preset: a name of `presets.PRESETS`.
+    """Options of both systems.
 
-    history, rollout, leads: of forecasts, steps that are known, steps that follow in training, and steps that follow in
-    samples. in_memory: without a file in the cache.
+    name: of the data set, as typed in data=...
+    task: assimilate, forecast or identify; see `source.py`.
+    preset: a name of `presets.PRESETS`.
+    history: of forecasts, number of known steps.
+    rollout: of forecasts, number of steps that follow in training; `leads` at most.
+    leads: of forecasts, number of steps that follow in samples, which are scored.
+    in_memory: whether the series stays out of the cache.
     """
 
     name: str
@@ -47,3 +59,10 @@ class LorenzOptions(PresetOptions):
     rollout: int
     leads: int
     in_memory: bool = False
+
+    def check(self) -> None:
+        """Refuse numbers of steps that cannot work, in one sentence each."""
+        for key in ("history", "rollout", "leads"):
+            checks.whole_number(f"data.{key}", getattr(self, key), least=1)
+        if self.rollout > self.leads:
+            raise Refusal(f"data.rollout={self.rollout} must be at most data.leads={self.leads}")

@@ -1,13 +1,13 @@
 """Presets of data=lorenz63 and data=lorenz96: where a series comes from, and the values of the options left null.
 
-`none` is ours, for honest comparisons; the others repeat what a course, a code or a paper did:
+`none` is our own, for honest comparisons; the others repeat a course, a code or a paper:
 
     dlgd2021    course "Deep Learning for Geophysical Dynamics" 2021, lecture 5: its 4DVarNet script
     forecast    the same course, forecasting Lorenz-63
     starter     4dvarnet-starter, configuration base_lorenz: windows share their observations. As their slices are
                 closed, a step at the edge of two splits belongs to one of them only here
     dinae2020   Fablet et al. 2021, Lorenz-96, notebooks of DinAE_4DVarNN_torch; its windows had a step more, which was
-                dropped, so that other ones are drawn here; the last of its training windows are for validation
+                dropped here, so that other windows are drawn; the last of its training windows are for validation
     sakov2012   twin experiment of Sakov et al. 2012 with Lorenz-63, as DAPPER has it
     sakov2008   twin experiment of Sakov and Oke 2008 with Lorenz-96, as DAPPER has it
 """
@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dlgd.core import checks
+from dlgd.core.contract import SPLITS
 from dlgd.core.errors import Refusal
 from dlgd.problems.lorenz.data.series import Drawn, OneRun, Recipe, Solver, Stretches, Twin
 
@@ -28,7 +29,10 @@ TASKS = ("assimilate", *FORECASTS)
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:
-    """A recipe and options, besides those of `none`; `without` names those that have no meaning here."""
+    """A recipe, and the options that differ from those of `none`.
+
+    tasks: those that it serves, its own first. without: options that have no meaning here.
+    """
 
     recipe: Recipe
     options: Mapping[str, Any]
@@ -136,8 +140,10 @@ PRESETS: dict[str, dict[str, Preset]] = {
 
 
 def choose(system: str, name: str, task: str, typed: Mapping[str, Any]) -> tuple[Preset, dict[str, Any]]:
-    """The preset, and every option: the one that was typed, else the preset's, else that of `none`. Observations of
-    forecasts (what is given of the past) are without noise unless it is typed. Refusal of what does not fit."""
+    """Return the preset, and every option: the typed value, else the preset's, else that of `none`.
+
+    The known steps of forecasts have no noise unless it is typed. Refusal of options that do not fit.
+    """
     presets = PRESETS[system]
     checks.choice("data.task", task, TASKS)
     checks.choice("data.preset", name, presets)
@@ -157,19 +163,30 @@ def choose(system: str, name: str, task: str, typed: Mapping[str, Any]) -> tuple
     return preset, options
 
 
+def check(options: Mapping[str, Any]) -> None:
+    """Refuse numbers of `choose` that cannot work, in one sentence each."""
+    checks.number("data.dt", options["dt"], above=0)
+    for key in ("window", "stride"):
+        checks.whole_number(f"data.{key}", options[key], least=1)
+    checks.whole_number("data.gap", options["gap"], least=0)
+    checks.whole_number("data.seed", options["seed"], least=0, most=2**32 - 1)
+    for split in SPLITS:
+        checks.whole_number(f"data.samples.{split}", options["samples"][split], least=1)
+
+
 def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Both, one level deep."""
+    """Return both mappings as one, one level deep; `above` wins."""
     deeper = {key: below[key] | value for key, value in above.items() if isinstance(value, dict)}
     return {**below, **above, **deeper}
 
 
 def _typed(key: str, value: Any, usual: Any) -> Any:
-    """A value of the type of the usual one; of mappings, those that are not null."""
+    """Return the value with the type of the usual one; of mappings, the values that are not null."""
     if isinstance(usual, dict):
         if not isinstance(value, Mapping) or not set(value) <= set(usual):
             raise Refusal(f"data.{key}={value} must give some of {', '.join(usual)}")
-        return {name: _typed(f"{key}.{name}", one, usual[name]) for name, one in value.items() if one is not None}
-    if key in ("observations.components", "observations.hidden_edges"):  # of several types; checked by their owner
+        return {name: _typed(f"{key}.{name}", inner, usual[name]) for name, inner in value.items() if inner is not None}
+    if key in ("observations.components", "observations.hidden_edges"):  # of several types; `Observing` checks them
         return value
     kind = type(usual)
     checks.of_kind(f"data.{key}", value, kind)

@@ -1,11 +1,12 @@
-"""Trajectories of a system, and where the windows of each split begin in them: honestly, or by a published recipe.
+"""Trajectories of a system, and where the windows of each split begin in them: our own recipe, or published ones.
 
-A recipe's series is (steps, size), float64; several runs stand in it one behind the other, and no window goes over
-from one to the next. Series do not depend on what is observed, nor on random numbers but those of the plan's seed.
+A recipe's series is (steps, size), float64. It may hold several runs, one after the other, and no window belongs to two
+of them. A series does not depend on what is observed; its random numbers depend on the plan's seed alone.
 """
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import torch
 from dlgd.core.contract import SPLITS
 from dlgd.core.errors import Refusal
 from dlgd.physics.integrators import Dynamics, advance, trajectory
-from dlgd.physics.lorenz import Lorenz63
+from dlgd.physics.lorenz import Lorenz63, Lorenz96
 from dlgd.problems.lorenz.data import course_rk45
 
 SPIN_UP = 50.0  # time units from a random state to the attractor
@@ -24,7 +25,7 @@ SPIN_UP = 50.0  # time units from a random state to the attractor
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What recipes are asked for."""
+    """The options of a series and of its windows."""
 
     dt: float
     length: int  # steps of a window
@@ -35,38 +36,37 @@ class Plan:
 
 
 class Recipe(ABC):
-    """How a series is made and cut."""
+    """A way to make a series and to cut it."""
 
     @abstractmethod
     def run(self, dynamics: Dynamics, plan: Plan) -> np.ndarray:
-        """The series (steps, size)."""
+        """Return the series (steps, size)."""
 
     @abstractmethod
     def starts(self, plan: Plan, rng: np.random.RandomState) -> dict[str, np.ndarray]:
-        """By split: the step of the series at which each window begins, (windows,). Refusal where they do not fit."""
+        """Return, by split, the step at which each window begins, (windows,); Refusal where they do not fit."""
 
     def attributes(self, dynamics: Dynamics) -> dict[str, object]:
-        """What methods may know of the first state; nothing, unless it was drawn."""
+        """Return what methods may know of the first state: nothing, unless it was drawn."""
         return {}
 
 
 class OneRun(Recipe):
-    """One long trajectory, cut into train, gap, validation, gap, test: no step belongs to two splits, nor to two
-    windows of validation or of test.
+    """One long trajectory, cut into train, gap, validation, gap, test.
 
-    Integrated by RK4 at dt itself: the step that methods take with the equations is then the truth's own, so that
-    what they miss is due to the observations alone; and the compiled loop makes a million steps in a blink.
+    No step belongs to two splits, nor to two windows of validation or of test. The series is integrated by RK4 at dt:
+    methods that know the equations take the same steps, so that their errors are due to the observations alone.
     """
 
     def run(self, dynamics: Dynamics, plan: Plan) -> np.ndarray:
-        """From a random state, after a spin-up."""
+        """Integrate from a random state, after a spin-up."""
         beginnings = self.starts(plan, np.random.RandomState(plan.seed))
         steps = int(beginnings["test"][-1]) + plan.length
         start = _on_attractor(dynamics, plan, count=1)[0]
         return _finite(trajectory(dynamics, start, plan.dt, steps - 1).numpy(), plan)
 
     def starts(self, plan: Plan, rng: np.random.RandomState) -> dict[str, np.ndarray]:
-        """In order."""
+        """Return the beginnings, the splits one after the other."""
         first, found = 0, {}
         for split in SPLITS:
             stride = plan.stride if split == "train" else plan.length
@@ -77,11 +77,13 @@ class OneRun(Recipe):
 
 @dataclass(frozen=True)
 class Solver:
-    """A series as scipy's solvers make it: samples at dt, 2 dt, ..., from a fixed state.
+    """A series by SciPy's solvers: states at dt, 2 dt, ..., from a fixed state.
 
-    method: "RK45", solve_ivp at its default tolerances (rtol 1e-3: an error far above that of RK4) with a first step
-    of dt, after a spin-up from `begin` to time 5, the solver running on until `beyond` the last sample; or "odeint" at
-    its default tolerances without spin-up, the fixed state being the first sample.
+    method: "RK45", solve_ivp at its default tolerances (rtol 1e-3: an error far above that of RK4), with a first step
+        of dt, after a spin-up until time 5; or "odeint" at its default tolerances without spin-up, where the fixed
+        state is the first of the series.
+    steps: of the series. begin: the time at which the spin-up of RK45 begins. beyond: the time for which RK45 runs on
+        after the last state.
     """
 
     method: str
@@ -90,20 +92,19 @@ class Solver:
     beyond: float = 1e-6
 
     def __call__(self, dynamics: Dynamics, plan: Plan) -> np.ndarray:
-        """(steps, size)."""
+        """Return the series (steps, size)."""
         state, dt = _course_start(dynamics).numpy(), plan.dt
         times = np.arange(dt, (self.steps + 0.5) * dt, dt)  # as the recipes write it: its rounding counts
         if self.method == "odeint":
             return _finite(_odeint(dynamics, state, times), plan)
-        options = {"first_step": dt, "rtol": 1e-3, "atol": 1e-6}
-        slope, warm = _slope(dynamics), np.arange(self.begin, 5 + 1e-6, dt)
-        state = course_rk45.solve(slope, state, warm, end=5 + 1e-6, **options)[-1]
-        return _finite(course_rk45.solve(slope, state, times, end=times[-1] + self.beyond, **options), plan)
+        solve = functools.partial(course_rk45.solve, _slope(dynamics), first_step=dt, rtol=1e-3, atol=1e-6)
+        state = solve(state, np.arange(self.begin, 5 + 1e-6, dt), end=5 + 1e-6)[-1]
+        return _finite(solve(state, times, end=times[-1] + self.beyond), plan)
 
 
 @dataclass(frozen=True)
 class Drawn(Recipe):
-    """Windows drawn at random, overlapping, from the two ends of a series by scikit-learn's extract_patches_2d.
+    """Windows that overlap, drawn at random from the two ends of a series by scikit-learn's extract_patches_2d.
 
     The last windows that were drawn for training are the validation split; with `shuffled`, a random share of them.
     """
@@ -114,11 +115,11 @@ class Drawn(Recipe):
     shuffled: bool = False
 
     def run(self, dynamics: Dynamics, plan: Plan) -> np.ndarray:
-        """As the solver makes it."""
+        """Return the series of the solver."""
         return self.solver(dynamics, plan)
 
     def starts(self, plan: Plan, rng: np.random.RandomState) -> dict[str, np.ndarray]:
-        """Training and validation are drawn together, and first."""
+        """Draw training and validation together, then test."""
         train, valid = plan.counts["train"], plan.counts["valid"]
         known = _draw(self.train, "train and data.samples.valid", train + valid, plan, rng)
         test = _draw(self.test, "test", plan.counts["test"], plan, rng)
@@ -135,11 +136,11 @@ class Stretches(Recipe):
     stretches: Mapping[str, tuple[int, int]]  # by split: steps of the series, the last excluded
 
     def run(self, dynamics: Dynamics, plan: Plan) -> np.ndarray:
-        """As the solver makes it."""
+        """Return the series of the solver."""
         return self.solver(dynamics, plan)
 
     def starts(self, plan: Plan, rng: np.random.RandomState) -> dict[str, np.ndarray]:
-        """From the beginning of each stretch."""
+        """Return the beginnings, from the first step of each stretch on."""
         found = {}
         for split, (first, last) in self.stretches.items():
             most = (last - first - plan.length) // plan.stride + 1
@@ -150,17 +151,17 @@ class Stretches(Recipe):
 
 @dataclass(frozen=True)
 class Twin(Recipe):
-    """Repeated experiments, each a test window with a first state drawn from N(mean, variance I) and followed by RK4
-    at dt; windows of training and validation are free runs on the attractor, for a climatology.
+    """Repeated twin experiments, one in each test window.
 
-    mean: the first variables; the others are 0.
+    The first state is drawn from N(mean, variance I) and followed by RK4 at dt. Windows of training and validation are
+    free runs on the attractor, for a climatology. mean: of the first variables; that of the others is 0.
     """
 
     mean: Sequence[float]
     variance: float
 
     def run(self, dynamics: Dynamics, plan: Plan) -> np.ndarray:
-        """One run for each window."""
+        """Integrate one run for each window."""
         free = _on_attractor(dynamics, plan, count=plan.counts["train"] + plan.counts["valid"])
         rng = np.random.default_rng((plan.seed, 1))
         noise = rng.standard_normal((plan.counts["test"], dynamics.size))
@@ -169,7 +170,7 @@ class Twin(Recipe):
         return _finite(runs.movedim(0, 1).reshape(-1, dynamics.size).numpy(), plan)
 
     def starts(self, plan: Plan, rng: np.random.RandomState) -> dict[str, np.ndarray]:
-        """One behind the other."""
+        """Return the beginnings of the runs, one after the other."""
         ends = np.cumsum([plan.counts[split] for split in SPLITS])
         return {
             split: plan.length * np.arange(end - plan.counts[split], end)
@@ -177,7 +178,7 @@ class Twin(Recipe):
         }
 
     def attributes(self, dynamics: Dynamics) -> dict[str, object]:
-        """The distribution of the first state."""
+        """Return the distribution of the first state."""
         return {"background_mean": self._mean(dynamics).tolist(), "background_variance": self.variance}
 
     def _mean(self, dynamics: Dynamics) -> np.ndarray:
@@ -185,16 +186,17 @@ class Twin(Recipe):
 
 
 def _on_attractor(dynamics: Dynamics, plan: Plan, *, count: int) -> torch.Tensor:
-    """Random states (count, size) after a spin-up."""
+    """Return random states (count, size) after a spin-up."""
     noise = np.random.default_rng((plan.seed, 0)).standard_normal((count, dynamics.size))
     state = _course_start(dynamics) + torch.from_numpy(noise)
     return advance(dynamics, state, plan.dt, round(SPIN_UP / plan.dt))
 
 
 def _course_start(dynamics: Dynamics) -> torch.Tensor:
-    """(size,): (8, 0, 30), or the unstable fixed point of Lorenz-96, its middle variable moved by 0.01."""
+    """Return (8, 0, 30), or the unstable fixed point of Lorenz-96 (size,), its middle variable moved by 0.01."""
     if isinstance(dynamics, Lorenz63):
         return torch.tensor([8.0, 0.0, 30.0], dtype=torch.float64)
+    assert isinstance(dynamics, Lorenz96)
     state = torch.full((dynamics.size,), float(dynamics.forcing), dtype=torch.float64)
     state[round(dynamics.size / 2)] += 0.01
     return state
@@ -212,7 +214,7 @@ def _odeint(dynamics: Dynamics, state: np.ndarray, times: np.ndarray) -> np.ndar
 
 
 def _draw(stretch: tuple[int, int], split: str, count: int, plan: Plan, rng: np.random.RandomState) -> np.ndarray:
-    """Beginnings of windows (count,), drawn as those who cut patches out of the series itself draw them."""
+    """Return the beginnings of windows (count,), the same as patches drawn from the series itself would have."""
     from sklearn.feature_extraction.image import extract_patches_2d
 
     first, last = stretch

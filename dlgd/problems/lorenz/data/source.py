@@ -1,10 +1,7 @@
 """What data=lorenz63 and data=lorenz96 share; see `lorenz.py`.
 
 data.task says what is asked: `assimilate`, a trajectory from some of its values, with noise; `forecast`, the steps that
-follow known ones; `identify`, the same from which a method shall find the equations. Samples are described at the head
-of `files.py`; their attributes are system, its parameters (see `dlgd.physics.systems`), task, dt, name,
-preset, noise_variance, burn_in (time units that scores leave out), every option, and, where first states were drawn,
-background_mean (a number for each variable) and background_variance.
+follow known ones; `identify`, the same, where a method is to find the equations. `files.py` describes the samples.
 """
 
 from __future__ import annotations
@@ -29,7 +26,7 @@ from dlgd.core.paths import cache_folder
 from dlgd.core.specs import SequenceSpec
 from dlgd.physics.integrators import Dynamics
 from dlgd.physics.systems import attributes_of
-from dlgd.problems.lorenz.data import files, presets
+from dlgd.problems.lorenz.data import files, presets, training_batches, windows
 from dlgd.problems.lorenz.data.observations import Observing
 from dlgd.problems.lorenz.data.options import LorenzOptions
 from dlgd.problems.lorenz.data.series import Plan
@@ -43,9 +40,9 @@ PATTERNS, COMPONENTS = range(2)  # keep the draws of one seed apart
 
 
 class Lorenz(DataSource):
-    """See conf/data/lorenz63.yaml for the options: `typed` are those of the data set, `options` those that a preset has
-    too, with the preset's values where nothing was typed.
+    """Windows of one series of a system; see `LorenzOptions` for the options.
 
+    `typed` are the options as typed. `options` are those that a preset gives, too, with its values in place of None.
     ring: whether the variables stand on a circle.
     """
 
@@ -65,12 +62,12 @@ class Lorenz(DataSource):
 
     @property
     def forecasts(self) -> bool:
-        """Whether later steps are asked for, not the observed ones."""
+        """Whether the task is to predict later steps."""
         return self.typed.task in presets.FORECASTS
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the variables."""
+        """The names of the variables."""
         return tuple(f"x{i}" for i in range(self.dynamics.size)) if self.ring else ("x", "y", "z")
 
     @property
@@ -80,7 +77,7 @@ class Lorenz(DataSource):
 
     @property
     def plan(self) -> Plan:
-        """What the recipe is asked for."""
+        """The options of the series and of its windows."""
         keys = ("dt", "stride", "gap", "seed")
         return Plan(length=self.length, counts=self.options["samples"], **{key: self.options[key] for key in keys})
 
@@ -109,35 +106,14 @@ class Lorenz(DataSource):
 
     @property
     def attributes(self) -> dict[str, Any]:
-        """Of samples and of the cached series; see the head of this file."""
-        options = {key: value for key, value in self.options.items() if key != "observations"}
-        options |= {f"observations_{key}": value for key, value in self.options["observations"].items()}
-        options |= {f"samples_{split}": count for split, count in options.pop("samples").items()}
-        own = {
-            "name": self.typed.name,
-            "task": self.typed.task,
-            "preset": self.typed.preset,
-            "burn_in": self.preset.burn_in,
-        }
-        own |= {"history": self.typed.history, "rollout": self.typed.rollout, "leads": self.typed.leads}
-        own |= {"noise_variance": self.observing.noise_variance}
-        found = attributes_of(self.dynamics) | own | options | self.preset.recipe.attributes(self.dynamics)
-        return {key: _writable(value) for key, value in found.items()}
+        """The attributes of samples and of the cached series; see `files.py`."""
+        return files.attributes(self.typed, self.options, self.preset, self.dynamics)
 
     def check(self) -> None:
         """Refuse options that cannot work, in one sentence each."""
         options = self.options
-        checks.number("data.dt", options["dt"], above=0)
-        for key in ("window", "stride"):
-            checks.whole_number(f"data.{key}", options[key], least=1)
-        checks.whole_number("data.gap", options["gap"], least=0)
-        checks.whole_number("data.seed", options["seed"], least=0, most=2**32 - 1)
-        for split in SPLITS:
-            checks.whole_number(f"data.samples.{split}", options["samples"][split], least=1)
-        for key in ("history", "rollout", "leads"):
-            checks.whole_number(f"data.{key}", getattr(self.typed, key), least=1)
-        if self.typed.rollout > self.typed.leads:
-            raise Refusal(f"data.rollout={self.typed.rollout} must be at most data.leads={self.typed.leads}")
+        presets.check(options)
+        self.typed.check()
         if not self.forecasts:
             self.observing.check(self.names, self.length)
             if options["resample_observations"] and self.observing.noise_per == "series":
@@ -152,21 +128,28 @@ class Lorenz(DataSource):
     # --- samples -----------------------------------------------------------------------------------------------
 
     def prepare(self) -> None:
-        """Integrate, or read what was; then observe."""
+        """Integrate the series, or read it from the cache; then observe its windows."""
         self.check()
         if self._samples:
             return
-        self._series = self._kept_series()
+        self._series = self._make_series()
         rng = np.random.RandomState(self.options["seed"])  # the courses' own: windows first, then noise
         self._starts = self.preset.recipe.starts(self.plan, rng)
-        truth = {split: self._windows(starts) for split, starts in self._starts.items()}
+        truth = {split: windows.cut(self._series, starts, self.length) for split, starts in self._starts.items()}
         if not self._statistics:
-            self._statistics = _moments(truth["train"], self.names)
-        noise = self._noise(rng)
+            self._statistics = windows.statistics_of(truth["train"], self.names)
+        noise = windows.noise_by_split(
+            rng,
+            variance=self.observing.noise_variance,
+            of_series=self.observing.noise_per == "series",
+            series=self._series,
+            starts=self._starts,
+            length=self.length,
+        )
         self._samples = {split: self._observed(split, truth[split], noise[split]) for split in SPLITS}
 
-    def _kept_series(self) -> np.ndarray:
-        """(steps, N); from the cache, where each file says by its attributes how it was made."""
+    def _make_series(self) -> np.ndarray:
+        """Return the series (steps, N), from the cache if its file has the same attributes."""
 
         def make() -> xr.Dataset:
             log.info("data=%s: integrating", self.typed.name)
@@ -180,32 +163,12 @@ class Lorenz(DataSource):
         with cache.lock(folder):
             return cache.get(folder / "series.nc", make).state.values
 
-    def _windows(self, starts: np.ndarray) -> np.ndarray:
-        """(windows, T, N)."""
-        return self._series[starts[:, None] + np.arange(self.length)]
-
-    def _noise(self, rng: np.random.RandomState) -> dict[str, np.ndarray | float]:
-        """By split (windows, T, N), drawn in the order of the courses: training and validation together, by
-        variable.
-        """
-        std, size = np.sqrt(self.observing.noise_variance), self.dynamics.size
-        if std == 0:
-            return dict.fromkeys(SPLITS, 0.0)
-        if self.observing.noise_per == "series":
-            series = std * rng.standard_normal(self._series.shape)
-            return {split: series[starts[:, None] + np.arange(self.length)] for split, starts in self._starts.items()}
-        train, valid, test = (len(self._starts[split]) for split in SPLITS)
-        known, unknown = (
-            std * rng.standard_normal((count, size, self.length)).swapaxes(1, 2) for count in (train + valid, test)
-        )
-        return {"train": known[:train], "valid": known[train:], "test": unknown}
-
     def _observed(self, split: str, truth: np.ndarray, noise: np.ndarray | float) -> xr.Dataset:
-        """Samples of a truth (windows, T, N)."""
+        """Return the samples of a truth (windows, T, N)."""
         if self.forecasts:
             fields = {"given": (truth + noise)[:, : self.typed.history], "state": truth[:, self.typed.history :]}
         else:
-            generator = torch.Generator().manual_seed(self._number(PATTERNS, SPLITS.index(split)))
+            generator = torch.Generator().manual_seed(self._seed(PATTERNS, SPLITS.index(split)))
             starts = torch.from_numpy(self._starts[split])
             seen = self.observing.seen(starts, self.length, self._allowed, generator).numpy()
             fields = {"state": truth, "observations": np.where(seen, truth + noise, np.nan)}
@@ -216,14 +179,14 @@ class Lorenz(DataSource):
     @property
     def _allowed(self) -> Tensor:
         """Bool (N,): the variables that may be observed."""
-        return self.observing.allowed(self.names, torch.Generator().manual_seed(self._number(COMPONENTS, 0)))
+        return self.observing.allowed(self.names, torch.Generator().manual_seed(self._seed(COMPONENTS, 0)))
 
-    def _number(self, kind: int, number: int) -> int:
+    def _seed(self, kind: int, number: int) -> int:
         sequence = np.random.SeedSequence((self.options["seed"], kind, number))
         return int(sequence.generate_state(1, np.uint64)[0])
 
     def checksum(self) -> str:
-        """Over the series and all that is done to it."""
+        """A digest of the series and of all options."""
         self.prepare()
         total = hashlib.sha256(json.dumps(self.attributes, sort_keys=True).encode())
         total.update(self._series.tobytes())
@@ -235,7 +198,7 @@ class Lorenz(DataSource):
         return dict(self._statistics)
 
     def use_statistics(self, statistics: Mapping[str, float]) -> None:
-        """Those of the training samples."""
+        """Scale with the statistics of the training samples."""
         needed = {"mean", "std", *(f"mean_{name}" for name in self.names)}
         if not needed <= set(statistics):
             raise Refusal(
@@ -244,12 +207,12 @@ class Lorenz(DataSource):
         self._statistics = dict(statistics)
 
     def samples(self, split: str) -> xr.Dataset:
-        """The same observations each time."""
+        """The split; its observations are the same each time."""
         self.prepare()
         return self._samples[split]
 
     def read(self, path: Path) -> xr.Dataset:
-        """A user's own windows, of any length; see the head of `files.py`."""
+        """A user's own windows, of any length; see `files.py`."""
         return files.read(
             path,
             names=self.names,
@@ -267,74 +230,55 @@ class Lorenz(DataSource):
         return SequenceTensors(self.ring, known["mean"], known["std"], torch.tensor(fill, dtype=torch.float64))
 
     def encode(self, samples: xr.Dataset, *, halo: int, device: torch.device | str) -> Iterator[Batch]:
-        """Many windows at a time, fewer of long ones."""
+        """At most MAX_BATCH_ELEMENTS values at a time."""
         assert halo == 0, "sequences have no cells around them"
         tensors, known = self._tensors, "given" if self.forecasts else "observations"
         together = max(1, MAX_BATCH_ELEMENTS // (self.dynamics.size * samples[known].shape[1]))
         for first in range(0, samples.sizes["sample"], together):
             some = samples.isel(sample=slice(first, first + together))
-            given = _tensor(some[known].values, device)
+            inputs = _tensor(some[known].values, device)
             if "state" in some:
                 state = _tensor(some.state.values, device)
             else:  # scaled, it is zero
-                steps = samples.sizes.get("lead", self.typed.leads) if self.forecasts else given.shape[1]
-                state = torch.full((len(given), steps, self.dynamics.size), tensors.mean, device=device)
-            yield (tensors.forecast if self.forecasts else tensors.assimilation)(given, state)
+                steps = samples.sizes.get("lead", self.typed.leads) if self.forecasts else inputs.shape[1]
+                state = torch.full((len(inputs), steps, self.dynamics.size), tensors.mean, device=device)
+            yield (tensors.forecast if self.forecasts else tensors.assimilation)(inputs, state)
 
     def stream(self, *, halo: int, batch_size: int, seed: int, device: torch.device | str) -> Stream:
         """Every training window once in an epoch; with data.resample_observations, observed anew each time."""
         assert halo == 0, "sequences have no cells around them"
         train = self.samples("train")
-        if self.options["resample_observations"]:
-            again = self._forecast_again if self.forecasts else self._observe_again
-            make = partial(again, tensors=self._tensors, allowed=self._allowed.to(device))
-        else:
+        tensors, make = self._tensors, training_batches
+        if not self.options["resample_observations"]:
             known = _tensor(train["given" if self.forecasts else "observations"].values, device)
-            make = partial(self._as_given, tensors=self._tensors, known=known)
+            kind = make.with_known_steps if self.forecasts else make.with_known_observations
+            batch = partial(kind, tensors=tensors, known=known)
+        elif self.forecasts:
+            history, variance = self.typed.history, self.observing.noise_variance
+            batch = partial(make.with_new_noise, tensors=tensors, history=history, variance=variance)
+        else:
+            allowed = self._allowed.to(device)
+            batch = partial(make.with_new_observations, tensors=tensors, observing=self.observing, allowed=allowed)
         return SequenceStream(
             series=_tensor(self._series, device),
             starts=torch.from_numpy(self._starts["train"]).to(device),
             length=self.typed.history + self.typed.rollout if self.forecasts else self.length,
-            make=make,
+            make=batch,
             batch_size=batch_size,
             seed=seed,
         )
 
-    def _as_given(
-        self, chosen: Tensor, windows: Tensor, _: torch.Generator, *, tensors: SequenceTensors, known: Tensor
-    ) -> Batch:
-        given = known.index_select(0, chosen)
-        if self.forecasts:
-            return tensors.forecast(given, windows[:, self.typed.history :])
-        return tensors.assimilation(given, windows)
-
-    def _forecast_again(
-        self, chosen: Tensor, windows: Tensor, generator: torch.Generator, *, tensors: SequenceTensors, allowed: Tensor
-    ) -> Batch:
-        given = self._noisy(windows[:, : self.typed.history], generator)
-        return tensors.forecast(given, windows[:, self.typed.history :])
-
-    def _observe_again(
-        self, chosen: Tensor, windows: Tensor, generator: torch.Generator, *, tensors: SequenceTensors, allowed: Tensor
-    ) -> Batch:
-        # of the windows, only their number counts: none shares the noise of the series
-        seen = self.observing.seen(chosen, self.length, allowed, generator)
-        noisy = self._noisy(windows, generator)
-        return tensors.assimilation(torch.where(seen, noisy, torch.nan), windows)
-
-    def _noisy(self, values: Tensor, generator: torch.Generator) -> Tensor:
-        noise = torch.randn(values.shape, generator=generator, device=values.device)
-        return values + self.observing.noise_variance**0.5 * noise
-
     def to_physical(self, prediction: Tensor, samples: xr.Dataset | None) -> np.ndarray:
-        """(sample, C, T, X) -> (sample, time or lead, variable), float64."""
+        """Return a prediction (sample, C, T, X) as states (sample, time or lead, variable), float64."""
         return self._tensors.physical(prediction.detach().cpu()).numpy()
 
     # --- the small version -------------------------------------------------------------------------------------
 
     def _small(self) -> dict[str, Any]:
-        """Options of `tiny`: the same observations of sixteen windows that hold some of them, honest or of a twin
-        experiment, whatever the recipe of the whole."""
+        """Options of `tiny`: the same observations in sixteen windows that are long enough to hold some of them.
+
+        The series is that of a twin experiment where the data set has one, else one run.
+        """
         twin = bool(self.preset.recipe.attributes(self.dynamics))
         observations = self.options["observations"]
         window = min(self.options["window"], max(64, 2 * sum(self.observing.edges) + 4 * observations["every"]))
@@ -345,21 +289,5 @@ class Lorenz(DataSource):
 
 
 def _tensor(values: np.ndarray, device: torch.device | str) -> Tensor:
-    """float32, on the device."""
+    """Return the values as float32 on the device."""
     return torch.from_numpy(values.astype(np.float32)).to(device)
-
-
-def _moments(truth: np.ndarray, names: tuple[str, ...]) -> dict[str, float]:
-    """Of windows (windows, T, N)."""
-    means = truth.mean(axis=(0, 1))
-    found = {"mean": float(truth.mean()), "std": float(truth.std())}
-    return found | {f"mean_{name}": float(mean) for name, mean in zip(names, means, strict=True)}
-
-
-def _writable(value: Any) -> Any:
-    """As NetCDF attributes can be: text, numbers and lists of numbers."""
-    if isinstance(value, bool):
-        return int(value)
-    if isinstance(value, list) and value and isinstance(value[0], str):
-        return ",".join(value)
-    return value

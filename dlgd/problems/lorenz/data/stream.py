@@ -17,12 +17,13 @@ Make = Callable[[Tensor, Tensor, torch.Generator], Batch]
 
 
 class SequenceStream(Stream):
-    """Every window once in an epoch, in an order that depends on the seed and the epoch; those that are left over at
-    its end, too few for a batch, are dropped.
+    """Every window once in an epoch, in an order that depends on the seed and the epoch.
 
-    series: (steps, N) and starts: (windows,), int64, the step at which each window begins, on the device. make: the
-    batch of the chosen windows: their numbers (B,), their values (B, length, N), and the generator of the step, from
-    which it may draw.
+    The windows that are left over at its end, too few for a batch, are dropped.
+
+    series: (steps, N), on the device. starts: (windows,), int64, the step at which each window begins, on the device.
+    length: number of steps of a window. make: a function that makes the batch of the chosen windows from their numbers
+    (B,), their values (B, length, N), and the generator of the step, from which it may draw.
     """
 
     def __init__(self, *, series: Tensor, starts: Tensor, length: int, make: Make, batch_size: int, seed: int) -> None:
@@ -38,7 +39,7 @@ class SequenceStream(Stream):
         self._epoch, self._order = -1, torch.empty(0)
 
     def batch(self, step: int) -> Batch:
-        """See above."""
+        """Return the batch of a step."""
         epoch, place = divmod(step, self.steps_per_epoch)
         if epoch != self._epoch:
             self._epoch, self._order = epoch, self._order_of(epoch)
@@ -48,10 +49,10 @@ class SequenceStream(Stream):
         return self.make(chosen, windows, self._generator.manual_seed(self._number(NOISE, step)))
 
     def _order_of(self, epoch: int) -> Tensor:
-        """Drawn on the CPU: the same on every device."""
+        """Return the order of an epoch; it is drawn on the CPU, so that it is the same on every device."""
         generator = torch.Generator().manual_seed(self._number(ORDER, epoch))
         return torch.randperm(len(self.starts), generator=generator).to(self.starts.device)
 
     def _number(self, kind: int, number: int) -> int:
-        """A seed that has nothing to do with those of other steps, epochs and seeds."""
+        """Return a seed that is independent of those of other steps, epochs and seeds."""
         return int(np.random.SeedSequence((kind, self.seed, number)).generate_state(1, np.uint64)[0])

@@ -20,9 +20,10 @@ STATE = {"state": ""}  # of forecasts
 
 @dataclass(frozen=True)
 class SequenceTensors:
-    """ring: whether variables stand on a circle, which is then the axis X; otherwise they are the channels.
+    """The change between physical states and the tensors of a network.
 
-    mean, std: of all variables together. fill: (N,), physical, where nothing of a variable is observed.
+    ring: whether variables stand on a circle, which is then the axis X; otherwise they are the channels.
+    mean, std: of all variables together. fill: (N,), the physical first guess of a variable that is never observed.
     """
 
     ring: bool
@@ -31,30 +32,30 @@ class SequenceTensors:
     fill: Tensor
 
     def assimilation(self, observations: Tensor, state: Tensor) -> Batch:
-        """Of observations, NaN where there are none, and the truth: the groups of GROUPS -> truth."""
+        """Return the batch of observations, NaN where there are none: the groups of GROUPS, and the truth as target."""
         seen = ~observations.isnan()
         guess = first_guess(observations, seen, self.fill.to(observations))
         observed = torch.where(seen, self._scaled(observations), 0.0)
-        given = {FIRST_GUESS: self._scaled(guess), OBSERVATIONS: observed, OBSERVED: seen.to(guess.dtype)}
-        input = torch.cat([self._channels(given[group]) for group in GROUPS], dim=1)
+        groups = {FIRST_GUESS: self._scaled(guess), OBSERVATIONS: observed, OBSERVED: seen.to(guess.dtype)}
+        input = torch.cat([self._channels(groups[group]) for group in GROUPS], dim=1)
         return self._batch(input, self._channels(self._scaled(state)), self._channels(seen))
 
-    def forecast(self, given: Tensor, state: Tensor) -> Batch:
-        """Of known steps (B, history, N) and those that follow (B, n, N): the known ones and n zeros -> the others."""
-        known = self._channels(self._scaled(given))
+    def forecast(self, known_steps: Tensor, state: Tensor) -> Batch:
+        """Return the batch of known steps (B, history, N) and n zeros; the n steps that follow are the target."""
+        known = self._channels(self._scaled(known_steps))
         target = self._channels(self._scaled(state))
         return self._batch(functional.pad(known, (0, 0, 0, target.shape[2])), target, None)
 
-    def _batch(self, given: Tensor, target: Tensor, observed: Tensor | None) -> Batch:
-        return Batch(input=given, target=target, mask=torch.ones_like(target, dtype=torch.bool), observed=observed)
+    def _batch(self, input: Tensor, target: Tensor, observed: Tensor | None) -> Batch:
+        return Batch(input=input, target=target, mask=torch.ones_like(target, dtype=torch.bool), observed=observed)
 
     def physical(self, prediction: Tensor) -> Tensor:
-        """(B, C, T, X), scaled -> (B, T, N), float64."""
+        """Return a scaled prediction (B, C, T, X) as physical states (B, T, N), float64."""
         return prediction.double().permute(0, 2, 1, 3).flatten(2) * self.std + self.mean
 
     def _scaled(self, values: Tensor) -> Tensor:
         return (values - self.mean) / self.std
 
     def _channels(self, values: Tensor) -> Tensor:
-        """(B, T, N) -> (B, 1, T, N) of a ring, else (B, N, T, 1)."""
+        """Return values (B, T, N) as (B, 1, T, N) of a ring, else as (B, N, T, 1)."""
         return values[:, None] if self.ring else values.transpose(1, 2)[..., None]

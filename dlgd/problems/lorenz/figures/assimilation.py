@@ -31,13 +31,13 @@ def window(
     All (sample, time, variable); the window is that of median error of the first method.
     """
     error = ((next(iter(estimates.values())) - truth) ** 2).mean(axis=(1, 2))
-    chosen = int(np.argsort(error)[len(error) // 2])
-    part = slice(first, first + STEPS)
-    seen, true = observations[chosen, part], truth[chosen, part]
-    shown = {name: each[chosen, part] for name, each in estimates.items()}
+    sample = int(np.argsort(error)[len(error) // 2])
+    steps = slice(first, first + STEPS)
+    seen, true = observations[sample, steps], truth[sample, steps]
+    shown = {name: each[sample, steps] for name, each in estimates.items()}
     if len(names) > FEW:
-        return hovmoller(time[part], true, ("observations", seen), shown)
-    return _lines(time[part], true, seen, shown, names)
+        return hovmoller(time[steps], true, ("observations", seen), shown)
+    return _lines(time[steps], true, seen, shown, names)
 
 
 @matplotlib.rc_context(STYLE)
@@ -83,5 +83,5 @@ def across_window(
 
 
 def _blocks(values: np.ndarray, width: int) -> np.ndarray:
-    """Means of so many values each; the last ones that fill no block are left out."""
+    """Return means of `width` values each; the last values, too few for a block, are left out."""
     return values[: len(values) // width * width].reshape(-1, width).mean(axis=1)

@@ -1,4 +1,4 @@
-"""Figures of long runs: where they go, how often they are where, and how fast they turn."""
+"""Figures of long runs: trajectories, distributions and power spectra."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def runs(states: Mapping[str, np.ndarray], names: Sequence[str], dt: float) -> F
 
 
 def moving(states: Mapping[str, np.ndarray]) -> dict[str, np.ndarray | None]:
-    """The runs (sample, step, variable), None where they have come to rest; the first one is the truth."""
+    """Return the runs (sample, step, variable), None where they have come to rest; the first one is the truth."""
     spread = {name: float(np.sqrt(each.var(axis=1).mean())) for name, each in states.items()}
     true = next(iter(spread.values()))
     return {name: each if spread[name] > STILL * true else None for name, each in states.items()}
@@ -39,6 +39,7 @@ def distributions(states: Mapping[str, np.ndarray | None], names: Sequence[str])
     """Histograms of (sample, step, variable), the truth filled; all variables together where there are many."""
     panels = _panels(names, "all variables")
     (_, truth), *others = states.items()
+    assert truth is not None, "the truth does not come to rest"
     figure = Figure(figsize=(4 * len(panels) + 1, 4.4), layout="constrained")
     for axes, (title, which) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
         true = truth[..., which].ravel()
@@ -63,7 +64,7 @@ def _panels(names: Sequence[str], together: str) -> dict[str, slice]:
 
 
 def _density(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """As that of a histogram, of all values, those beyond the edges too."""
+    """Return the density of a histogram, relative to all values, also those beyond the edges."""
     return np.histogram(values, edges)[0] / (values.size * (edges[1] - edges[0]))
 
 
@@ -72,6 +73,7 @@ def spectra(power: Mapping[str, np.ndarray | None], names: Sequence[str], dt: fl
     """Power spectra (frequency, variable), the frequency zero left out; the mean of all variables where there are
     many."""
     (_, truth), *others = power.items()
+    assert truth is not None, "the truth does not come to rest"
     panels = _panels(names, "mean of variables")
     frequency = np.arange(1, len(truth) + 1) / (2 * len(truth) * dt)
     figure = Figure(figsize=(4 * len(panels) + 1, 4.4), layout="constrained")

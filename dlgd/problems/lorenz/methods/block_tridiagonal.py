@@ -14,21 +14,24 @@ from torch import Tensor
 
 
 def solve(jacobians: Tensor, variance: float, diagonal: Tensor, first: Tensor, right: Tensor) -> Tensor:
-    """The solution (B, T, n) of B systems.
+    """Return the solution (B, T, n) of B systems.
 
     jacobians (B, T - 1, n, n): M_t; variance: q; diagonal (B, T, n): precisions and damping; first (n, n): what is
     added to the first block; right (B, T, n). float64; by a compiled loop over the systems on the CPU.
     """
     if right.device.type != "cpu":
         return _solve_batched(jacobians, variance, diagonal, first, right)
-    arrays = (x.contiguous().numpy() for x in (jacobians, diagonal, first, right))
     solution = np.empty(right.shape)
-    _solve_each(*arrays, 1 / variance, solution)
+    _solve_each(_array(jacobians), _array(diagonal), _array(first), _array(right), 1 / variance, solution)
     return torch.from_numpy(solution)
 
 
+def _array(tensor: Tensor) -> np.ndarray:
+    return tensor.contiguous().numpy()
+
+
 def _solve_batched(jacobians: Tensor, variance: float, diagonal: Tensor, first: Tensor, right: Tensor) -> Tensor:
-    """All systems together, time by time."""
+    """Solve all systems together, time by time."""
     steps, size = right.shape[1:]
     identity = torch.eye(size, dtype=right.dtype, device=right.device) / variance
     block, known = first + torch.diag_embed(diagonal[:, 0]), right[:, 0]
@@ -57,7 +60,7 @@ def _solve_each(
     inverse: float,
     solution: np.ndarray,
 ) -> None:
-    """System by system, of any size; inverse is 1 / q."""
+    """Solve system by system, of any size; inverse is 1 / q."""
     count, steps, size = right.shape
     factors, uppers = np.empty((steps, size, size)), np.empty((steps, size, size))
     for system in range(count):

@@ -17,7 +17,7 @@ from torch import Tensor
 from dlgd.core import checks
 from dlgd.core.contract import Method
 from dlgd.core.errors import Refusal
-from dlgd.problems.lorenz.methods.ensemble_run import Record, Run
+from dlgd.problems.lorenz.methods.ensemble_run import Diagnostics, Run
 from dlgd.problems.lorenz.methods.ensemble_updates import (
     TAPERS,
     perturbed,
@@ -30,17 +30,24 @@ from dlgd.problems.lorenz.methods.ensemble_updates import (
 from dlgd.problems.lorenz.methods.windows import Background, Windows, states_of, windows_of
 from dlgd.training.device import check_method_device
 
-MAX_BATCH_ELEMENTS = (
-    2**23
-)  # numbers that the members of the experiments run together may hold, with what is yet corrected
+# numbers of the members of the experiments that run together, with the earlier states that may be corrected
+MAX_BATCH_ELEMENTS = 2**23
 
 
 class Filter(Method):
-    """What all of them share. members: N; inflation: the factor of the departures after each analysis."""
+    """What all of them share.
+
+    members: N, at least 2.
+    inflation: factor of the members' departures from their mean after each analysis; 1 changes nothing.
+    rotated: whether members are rotated at random after each analysis, which keeps their mean and covariance.
+    lag: number of observation times by which an analysis corrects earlier states.
+    seed: of the initial ensemble, of perturbed observations and of rotations.
+    device: cpu or cuda.
+    """
 
     learns = True  # the initial ensemble, where the samples do not say its distribution
-    rotated = False  # whether members are, at random, after each analysis
-    lag = 0  # observation times by which earlier states may be corrected
+    rotated = False
+    lag = 0
 
     def __init__(self, *, kind: str, members: int, inflation: float, seed: int, device: str) -> None:
         checks.whole_number("baseline.members", members, least=2)
@@ -49,48 +56,48 @@ class Filter(Method):
         self.name = f"{kind} {members}, inflation {inflation:g}"
         self.members, self.inflation, self.seed, self.device = members, inflation, seed, device
         self._states: Tensor | None = None  # (number, n), of the training part
-        self._latest: tuple[xr.Dataset, Record] | None = None
+        self._latest: tuple[xr.Dataset, Diagnostics] | None = None
 
     @abstractmethod
     def update(self, departures: Tensor, innovation: Tensor, observed: Tensor, generator: torch.Generator) -> Tensor:
-        """Weights from Y (E, N, n) and d (E, n), 0 where `observed` (E, n) is false: see ensemble_updates."""
+        """Return weights from Y (E, N, n) and d (E, n), 0 where `observed` (E, n) is false: see ensemble_updates."""
 
     def fit(self, train: xr.Dataset) -> None:
-        """Keep the training states, of which the initial ensemble is drawn."""
+        """Keep the training states, from which the initial ensemble is drawn."""
         self._states = states_of(train)
 
     def predict(self, samples: xr.Dataset) -> np.ndarray:
-        """(sample, time, variable): the mean of the forecast, at observed times of the analysis; or of the smoother."""
-        return self.record(samples).estimate.cpu().numpy()
+        """Return (sample, time, variable): means of forecasts and, at observed times, analyses; or of a smoother."""
+        return self.diagnostics(samples).estimate.cpu().numpy()
 
     def scores(self, samples: xr.Dataset) -> dict[str, float]:
-        """rmse_f, rmse_a, spread_f, spread_a and, of a smoother, rmse_s: see `Record.scores`."""
-        return self.record(samples).scores(float(samples.attrs.get("burn_in", 0.0)), smoothed=self.lag > 0)
+        """Return rmse_f, rmse_a, spread_f, spread_a and, of a smoother, rmse_s: see `Diagnostics.scores`."""
+        return self.diagnostics(samples).scores(float(samples.attrs.get("burn_in", 0.0)), smoothed=self.lag > 0)
 
     def ranks(self, samples: xr.Dataset) -> np.ndarray | None:
-        """(N + 1,): how often so many members lay below the truth after an analysis; None where there is no truth."""
+        """Return the rank histogram (N + 1,) of the truth among the members after analyses; None without a truth."""
         if "state" not in samples:
             return None
-        return self.record(samples).ranks(float(samples.attrs.get("burn_in", 0.0))).cpu().numpy()
+        return self.diagnostics(samples).ranks(float(samples.attrs.get("burn_in", 0.0))).cpu().numpy()
 
-    def record(self, samples: xr.Dataset) -> Record:
-        """All experiments; once for the same samples."""
+    def diagnostics(self, samples: xr.Dataset) -> Diagnostics:
+        """Run all experiments, once for the same samples."""
         if self._latest is None or self._latest[0] is not samples:
             windows, generator = windows_of(samples, self.device), torch.Generator().manual_seed(self.seed)
             cycles = windows.observed.any(2).any(0).sum()
-            kept = max(1, self.lag) * windows.values.shape[1] / max(1, int(cycles))  # steps
-            count = max(1, int(MAX_BATCH_ELEMENTS / (self.members * windows.dynamics.size * kept)))
-            records = []
-            for part in (slice(n, n + count) for n in range(0, len(windows.values), count)):
-                some = windows.take(part)
-                truth = torch.from_numpy(samples.state.values[part]).to(some.values) if "state" in samples else None
-                records.append(self.cycles(some, self.first_ensemble(samples, some, generator), generator, truth))
-            self._latest = (samples, Record.joined(records))
+            steps = max(1, self.lag) * windows.values.shape[1] / max(1, int(cycles))  # that may be corrected
+            count = max(1, int(MAX_BATCH_ELEMENTS / (self.members * windows.dynamics.size * steps)))
+            experiments = []
+            for rows in (slice(n, n + count) for n in range(0, len(windows.values), count)):
+                some = windows.take(rows)
+                truth = torch.from_numpy(samples.state.values[rows]).to(some.values) if "state" in samples else None
+                experiments.append(self.cycles(some, self.first_ensemble(samples, some, generator), generator, truth))
+            self._latest = (samples, Diagnostics.joined(experiments))
         return self._latest[1]
 
     def first_ensemble(self, samples: xr.Dataset, windows: Windows, generator: torch.Generator) -> Tensor:
-        """(E, N, n): drawn from the distribution of the initial state, or among the training states."""
-        background, count = Background.given(samples), len(windows.values)
+        """Draw members (E, N, n) from the distribution of the initial state, or among the training states."""
+        background, count = Background.of_samples(samples), len(windows.values)
         if background is not None:
             ensemble = background.draw(count, self.members, generator)
         elif self._states is None:
@@ -102,8 +109,8 @@ class Filter(Method):
     @torch.no_grad()
     def cycles(
         self, windows: Windows, ensemble: Tensor, generator: torch.Generator, truth: Tensor | None = None
-    ) -> Record:
-        """Forecast and analysis in turn, from the first step, where the ensemble (E, N, n) stands, to the last."""
+    ) -> Diagnostics:
+        """Forecast and analyse in turn, from the ensemble (E, N, n) at the first step to the last step."""
         run = Run(windows, ensemble, lag=self.lag, truth=truth)
         for step in windows.observed.any(2).any(0).nonzero()[:, 0].tolist():
             ensemble, observed = run.forecast(step), windows.observed[:, step]
@@ -120,8 +127,10 @@ class Filter(Method):
         return run.finish()
 
     def spread_out(self, analysis: Tensor, observed: Tensor, generator: torch.Generator) -> Tensor:
-        """The members (E, N, n) inflated where there was something to analyse, and rotated: by one rotation for all
-        experiments, which leaves the law of each what it is."""
+        """Return the members (E, N, n) inflated where something was observed, and rotated.
+
+        One rotation serves all experiments; it does not change the distribution of each.
+        """
         mean = analysis.mean(1, keepdim=True)
         inflation = 1 + (self.inflation - 1) * observed.any(1).to(analysis)
         departures = inflation[:, None, None] * (analysis - mean)
@@ -137,7 +146,7 @@ class EnKF(Filter):
         super().__init__(kind="EnKF", members=members, inflation=inflation, seed=seed, device=device)
 
     def update(self, departures: Tensor, innovation: Tensor, observed: Tensor, generator: torch.Generator) -> Tensor:
-        """The same weights for all variables."""
+        """Return the same weights for all variables."""
         return perturbed(departures, innovation, observed, generator)
 
 
@@ -149,14 +158,15 @@ class ETKF(Filter):
         self.rotated = rotated
 
     def update(self, departures: Tensor, innovation: Tensor, observed: Tensor, generator: torch.Generator) -> Tensor:
-        """The same weights for all variables. Where members are rotated anyway, any square root will do."""
+        """Return the same weights for all variables; members that are rotated anyway may have any square root."""
         return triangular(departures, innovation) if self.rotated else symmetric(departures, innovation)
 
 
 class LETKF(Filter):
     """The square root filter of each variable of a ring with the observations around it (Hunt et al. 2007).
 
-    taper: how observations count less with their distance, "gaspari_cohn" or "step"; radius: see `weights_on_ring`.
+    radius: in variables, the standard deviation of the Gaussian that the taper resembles, or the width of a step.
+    taper: how observations count less with their distance, "gaspari_cohn" or "step"; see `weights_on_ring`.
     """
 
     def __init__(
@@ -167,26 +177,26 @@ class LETKF(Filter):
         checks.number("baseline.radius", radius, above=0, hint="it counts variables on either side")
         self.rotated, self.radius, self.taper = rotated, radius, taper
 
-    def record(self, samples: xr.Dataset) -> Record:
-        """All experiments; refuses variables that do not stand on a ring."""
+    def diagnostics(self, samples: xr.Dataset) -> Diagnostics:
+        """Run all experiments; refuses variables that do not stand on a ring."""
         if samples.attrs.get("system") == "lorenz63":
             raise Refusal("baseline=letkf localizes on a ring of variables: type data=lorenz96, or baseline=etkf")
-        return super().record(samples)
+        return super().diagnostics(samples)
 
     def update(self, departures: Tensor, innovation: Tensor, observed: Tensor, generator: torch.Generator) -> Tensor:
-        """Weights for each variable."""
-        counts = weights_on_ring(departures.shape[-1], self.radius, self.taper).to(
-            departures
-        )  # (variable, observation)
-        local = departures[:, None] * counts[:, None]  # (E, variable, N, observation)
+        """Return weights for each variable."""
+        size = departures.shape[-1]
+        tapered = weights_on_ring(size, self.radius, self.taper).to(departures)  # (variable, observation)
+        local = departures[:, None] * tapered[:, None]  # (E, variable, N, observation)
         return square_root(local @ departures.mT[:, None], (local @ innovation[:, None, :, None])[..., 0])
 
 
 class EnKS(Filter):
     """The ensemble smoother (Evensen and van Leeuwen 2000, Mon. Weather Rev. 128, 1852) on top of a filter.
 
-    update: that of the filter, "stochastic" or "square_root". Each analysis corrects the states since that of `lag`
-    observation times before. Members are never rotated, which would break their link with earlier states.
+    update: of the filter, "stochastic" or "square_root".
+    lag: number of observation times before an analysis from which on it corrects the states.
+    Members are never rotated, which would break their link with earlier states.
     """
 
     def __init__(self, *, update: str, members: int, inflation: float, lag: int, seed: int, device: str) -> None:
@@ -196,7 +206,7 @@ class EnKS(Filter):
         self.lag, self._stochastic = lag, update == "stochastic"
 
     def update(self, departures: Tensor, innovation: Tensor, observed: Tensor, generator: torch.Generator) -> Tensor:
-        """The same weights for all variables."""
+        """Return the same weights for all variables."""
         if self._stochastic:
             return perturbed(departures, innovation, observed, generator)
         return symmetric(departures, innovation)

@@ -1,10 +1,11 @@
-"""The course of an ensemble through its windows: forecasts, analyses, what is remembered of them and their scores."""
+"""The course of an ensemble through its windows: forecasts, analyses, their diagnostics and their scores."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,8 +17,8 @@ from dlgd.problems.lorenz.methods.windows import Windows
 
 
 @dataclass
-class Record:
-    """What is left of E experiments of N members. Spreads are the root of the mean variance of the variables."""
+class Diagnostics:
+    """Diagnostics of E experiments of N members. Spreads are the root of the mean variance of the variables."""
 
     members: int
     dt: float
@@ -25,14 +26,14 @@ class Record:
     truth: Tensor | None  # (E, T, n)
     forecast_mean: Tensor  # (E, T, n), at each step, where there is an analysis before it
     analysis_mean: Tensor  # (E, T, n), just after it, 0 where there was none
-    estimate: Tensor  # (E, T, n): of analyses and, between them, forecasts; after a lag what it made of them
+    estimate: Tensor  # (E, T, n): of analyses and, between them, forecasts; corrected by a smoother within its lag
     forecast_spread: Tensor  # (E, T), just before an analysis
     analysis_spread: Tensor  # (E, T), just after it
     below: Tensor  # int16, (E, T, n): members below the truth, just after an analysis
 
     @classmethod
-    def of(cls, windows: Windows, members: int, truth: Tensor | None) -> Record:
-        """An empty one."""
+    def empty(cls, windows: Windows, members: int, truth: Tensor | None) -> Diagnostics:
+        """Return those of experiments before their first step."""
         state, spread = torch.zeros_like(windows.values), torch.zeros_like(windows.values[..., 0])
         return cls(
             members=members,
@@ -48,73 +49,89 @@ class Record:
         )
 
     @classmethod
-    def joined(cls, records: Sequence[Record]) -> Record:
-        """One of all experiments."""
-        columns = {field.name: [getattr(record, field.name) for record in records] for field in fields(cls)}
-        return cls(**{name: torch.cat(c) if isinstance(c[0], Tensor) else c[0] for name, c in columns.items()})
+    def joined(cls, experiments: Sequence[Diagnostics]) -> Diagnostics:
+        """Return the diagnostics of all experiments as one."""
+        columns = {field.name: [getattr(each, field.name) for each in experiments] for field in fields(cls)}
+        values: dict[str, Any] = {
+            name: torch.cat(column) if isinstance(column[0], Tensor) else column[0] for name, column in columns.items()
+        }
+        return cls(**values)
 
-    def note(self, which: str, path: Tensor, step: int) -> None:
-        """Means of members (steps, E, N, n) from a step on, and their last spread; which: "forecast" or "analysis"."""
+    def add(self, which: str, path: Tensor, step: int) -> None:
+        """Add the means of members (steps, E, N, n) from a step on, and their last spread.
+
+        which: "forecast" or "analysis".
+        """
         means = path.mean(2, keepdim=True)
         getattr(self, f"{which}_mean")[:, step : step + len(path)] = means[:, :, 0].movedim(0, 1)
         variances = (path[-1] - means[-1]).square().sum((1, 2)) / ((self.members - 1) * path.shape[-1])
         getattr(self, f"{which}_spread")[:, step + len(path) - 1] = variances.sqrt()
 
     def ranks(self, burn_in: float) -> Tensor:
-        """(N + 1,): how often so many members lay below the truth of a variable, over the analyses from burn_in on."""
-        return torch.bincount(self.below[self._counted(burn_in)].flatten().long(), minlength=self.members + 1)
+        """Return the rank histogram (N + 1,): how often 0, 1, ..., N members lay below the truth of a variable.
+
+        It counts the analyses from burn_in (a time) on.
+        """
+        return torch.bincount(self.below[self._scored(burn_in)].flatten().long(), minlength=self.members + 1)
 
     def scores(self, burn_in: float, *, smoothed: bool) -> dict[str, float]:
-        """rmse_f and spread_f just before analyses, rmse_a and spread_a just after them, rmse_s of what a smoother made
-        of them: root mean squares over the variables, averaged over the analyses from burn_in (a time) on, then over
-        experiments. Raises Refusal where one is not finite."""
+        """Return rmse_f and spread_f just before analyses, rmse_a and spread_a just after them, rmse_s of a smoother.
+
+        They are root mean squares over the variables, averaged over the analyses from burn_in (a time) on, then over
+        experiments. Raises Refusal where one is not finite.
+        """
         if self.truth is None:
-            raise Refusal("samples without the truth cannot be scored")
-        counted = self._counted(burn_in)
+            raise Refusal("samples without the truth cannot be scored: choose samples that hold state")
+        scored = self._scored(burn_in)
         means = {"f": self.forecast_mean, "a": self.analysis_mean} | ({"s": self.estimate} if smoothed else {})
         values = {f"rmse_{key}": ((mean - self.truth) ** 2).mean(-1).sqrt() for key, mean in means.items()}
         values |= {"spread_f": self.forecast_spread, "spread_a": self.analysis_spread}
-        scores = {key: float(((x * counted).sum(1) / counted.sum(1)).mean()) for key, x in values.items()}
+        scores = {key: float(((x * scored).sum(1) / scored.sum(1)).mean()) for key, x in values.items()}
         bad = [key for key, score in scores.items() if not math.isfinite(score)]
         if bad:
-            raise Refusal(f"{', '.join(bad)} of the ensemble are not finite")
+            raise Refusal(
+                f"{', '.join(bad)} of the ensemble are not finite: try a larger "
+                "baseline.inflation or more baseline.members"
+            )
         return scores
 
-    def _counted(self, burn_in: float) -> Tensor:
-        """bool (E, T): the analyses that count."""
+    def _scored(self, burn_in: float) -> Tensor:
+        """Return, bool (E, T), the analyses that are scored."""
         times = torch.arange(self.analysed.shape[1], device=self.analysed.device).double() * self.dt
-        counted = self.analysed & (times >= burn_in - 1e-9)
-        if not counted.any(1).all():
-            raise Refusal(f"a window has no observation from its burn-in, {burn_in:g} time units, on")
-        return counted
+        scored = self.analysed & (times >= burn_in - 1e-9)
+        if not scored.any(1).all():
+            raise Refusal(
+                f"a window has no observation after its burn-in of {burn_in:g} time units: choose longer windows"
+            )
+        return scored
 
 
 class Run:
-    """The members on their way: `forecast` to the next observations, `analyse`, `go_on_with` what follows, `finish`."""
+    """The members in time: `forecast` to observations, `analyse`, `go_on_with` the inflated members, `finish`."""
 
     def __init__(self, windows: Windows, ensemble: Tensor, *, lag: int = 0, truth: Tensor | None = None) -> None:
         """ensemble (E, N, n): at the first step. lag: by how many observation times a state may be corrected later."""
         self.windows, self.lag = windows, lag
-        self.record = Record.of(windows, ensemble.shape[1], truth)
+        self.diagnostics = Diagnostics.empty(windows, ensemble.shape[1], truth)
         self._analyses: list[int] = []  # their steps
         self._recent, self._begin = ensemble[None], 0  # (steps, E, N, n): what may be corrected yet, the latest last
-        self.record.note("forecast", self._recent, 0)
+        self.diagnostics.add("forecast", self._recent, 0)
 
     @property
     def step(self) -> int:
-        """The latest one."""
+        """The latest step."""
         return self._begin + len(self._recent) - 1
 
     def forecast(self, step: int) -> Tensor:
-        """The members (E, N, n) at this step or a later one."""
+        """Return the members (E, N, n) at this step, which is the latest one or follows it."""
         if step > self.step:
             path = trajectory(self.windows.dynamics, self._recent[-1], self.windows.dt, step - self.step)[1:]
-            self.record.note("forecast", path, self.step + 1)
+            self.diagnostics.add("forecast", path, self.step + 1)
             self._recent = torch.cat((self._recent, path))
         return self._recent[-1]
 
     def analyse(self, weights: Tensor) -> Tensor:
-        """The members at this step, they and those that may be corrected combined by the weights of an analysis."""
+        """Combine the members by the weights of an analysis, with those of earlier steps that may be corrected."""
         self._analyses.append(self.step)
         if len(self._analyses) > self.lag:
             self._settle(self._analyses[-1 - self.lag])
@@ -122,20 +139,20 @@ class Run:
         return self._recent[-1]
 
     def go_on_with(self, ensemble: Tensor) -> None:
-        """The members (E, N, n) from which the next forecast starts, after the analysis of this step."""
+        """Start the next forecast from these members (E, N, n), after the analysis of this step."""
         self._recent[-1] = ensemble
-        self.record.note("analysis", self._recent[-1:], self.step)
-        if self.record.truth is not None:
-            self.record.below[:, self.step] = (ensemble < self.record.truth[:, self.step, None]).sum(1)
+        self.diagnostics.add("analysis", self._recent[-1:], self.step)
+        if self.diagnostics.truth is not None:
+            self.diagnostics.below[:, self.step] = (ensemble < self.diagnostics.truth[:, self.step, None]).sum(1)
 
-    def finish(self) -> Record:
-        """Forecast to the last step."""
+    def finish(self) -> Diagnostics:
+        """Forecast to the last step, and return the diagnostics."""
         self.forecast(self.windows.values.shape[1] - 1)
         self._settle(self.step + 1)
-        return self.record
+        return self.diagnostics
 
     def _settle(self, step: int) -> None:
-        """Nothing corrects what lies before a step any more."""
+        """Write the estimate before a step, which no later analysis corrects."""
         done, self._recent = self._recent[: step - self._begin], self._recent[step - self._begin :]
-        self.record.estimate[:, self._begin : step] = done.mean(2).movedim(0, 1)
+        self.diagnostics.estimate[:, self._begin : step] = done.mean(2).movedim(0, 1)
         self._begin = step

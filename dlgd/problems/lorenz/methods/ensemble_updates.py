@@ -23,16 +23,16 @@ def stochastic(departures: Tensor, innovation: Tensor, noise: Tensor) -> Tensor:
     K = A^T Y (Y^T Y + I)^-1 members become x + K (y + noise - H x), through whichever inverse is smaller.
     """
     members, variables = departures.shape[-2:]
-    misfits = innovation[:, None] + noise - departures * (members - 1) ** 0.5
+    differences = innovation[:, None] + noise - departures * (members - 1) ** 0.5
     if variables <= members:
         gain = _solve(departures.mT @ departures, departures.mT)
     else:
         gain = departures.mT @ _solve(departures @ departures.mT, _identity(departures, members))
-    return _identity(departures, members) + misfits @ gain / (members - 1) ** 0.5
+    return _identity(departures, members) + differences @ gain / (members - 1) ** 0.5
 
 
 def perturbed(departures: Tensor, innovation: Tensor, observed: Tensor, generator: torch.Generator) -> Tensor:
-    """`stochastic`, with perturbations drawn: without a mean over the members, of the noise's variance."""
+    """Return the weights of `stochastic` with drawn perturbations, of the noise's variance and without a mean."""
     members = departures.shape[1]
     drawn = torch.randn(departures.shape, generator=generator, dtype=torch.float64).to(departures)
     drawn = (drawn - drawn.mean(1, keepdim=True)) * (members / (members - 1)) ** 0.5
@@ -40,7 +40,7 @@ def perturbed(departures: Tensor, innovation: Tensor, observed: Tensor, generato
 
 
 def symmetric(departures: Tensor, innovation: Tensor) -> Tensor:
-    """`square_root` with all observations as they are."""
+    """Return the weights of `square_root` without localization."""
     return square_root(departures @ departures.mT, (departures @ innovation[..., None])[..., 0])
 
 
@@ -58,10 +58,10 @@ def square_root(products: Tensor, pull: Tensor) -> Tensor:
 
 
 def triangular(departures: Tensor, innovation: Tensor) -> Tensor:
-    """Another square root than the symmetric one, for a quarter of its time: weights (E, N, N).
+    """Return the weights (E, N, N) of a square root that takes a quarter of the time of the symmetric one.
 
     Departures are multiplied by the inverse of the Cholesky factor of I + Y Y^T, within the space of those that sum to
-    0 over the members. Once rotated at random, the ensemble has the law of one from the symmetric root.
+    0 over the members. Once rotated at random, the ensemble has the same distribution as one from the symmetric root.
     """
     members = departures.shape[-2]
     basis = zero_sum_basis(members).to(departures)
@@ -74,7 +74,7 @@ def triangular(departures: Tensor, innovation: Tensor) -> Tensor:
 
 
 def combine(weights: Tensor, states: Tensor) -> Tensor:
-    """New members from the old ones, (steps, E, N, n); weights (E, N, N), or of each variable its own, (E, n, N, N)."""
+    """Return new members from the old ones, (steps, E, N, n), by weights (E, N, N), or (E, n, N, N) by variable."""
     return torch.einsum("ekm,semv->sekv" if weights.dim() == 3 else "evkm,semv->sekv", weights, states)
 
 
@@ -89,14 +89,14 @@ def rotation(members: int, generator: torch.Generator) -> Tensor:
 
 @functools.cache
 def zero_sum_basis(members: int) -> Tensor:
-    """(N, N - 1): orthonormal columns, each of which sums to 0."""
+    """Return orthonormal columns (N, N - 1), each of which sums to 0."""
     columns = torch.eye(members, dtype=torch.float64)
     columns[:, 0] = 1
     return torch.linalg.qr(columns).Q[:, 1:]
 
 
 def weights_on_ring(size: int, radius: float, kind: str) -> Tensor:
-    """(n, n): what an observation counts at each variable of a ring of unit spacing, by their distance; float64.
+    """Return the weight (n, n) of each observation at each variable of a ring of unit spacing, by distance; float64.
 
     "step": 1 within the radius, else 0. "gaspari_cohn": their equation 4.10 (1999) of half width sqrt(10 / 3) radius,
     which is close to a Gaussian whose standard deviation is the radius, and 0 from twice the half width on.

@@ -1,5 +1,5 @@
-"""Forecasts of sequences without a network: what stands still, what is usual, what is linear, what once happened, and
-the equations themselves.
+"""Forecasts of sequences without a network: persistence, climatology, linear autoregression, analogs, and the true
+equations.
 
 Samples hold `given` (sample, history, variable) and, to learn from, `state` (sample, lead, variable), steps of `dt`.
 """
@@ -19,28 +19,28 @@ ADAPTIVE_TOLERANCE = 1e-9  # relative and absolute, of true_ode
 
 
 class Forecast(Method):
-    """Answers with (sample, lead, variable) to `given`, any number of leads."""
+    """Answers with (sample, lead, variable) to `given`, for any number of leads."""
 
     choice: str  # as typed in baseline=...
 
     def fit(self, train: xr.Dataset) -> None:
-        """Raises Refusal where forecasts are not what the data ask for."""
+        """Learn from the training split. Raises Refusal for data whose task is not a forecast."""
         self._refuse(train)
         self._learn(train)
 
     def predict(self, samples: xr.Dataset) -> np.ndarray:
-        """(sample, lead, variable), float64. What explodes may leave the range of numbers: that is no error here."""
+        """Return (sample, lead, variable), float64. A forecast that explodes may leave the range of numbers."""
         self._refuse(samples)
         given = samples.given.transpose("sample", "history", "variable").values.astype(np.float64)
         with np.errstate(over="ignore", invalid="ignore"):
             return self._answer(given, samples)
 
     def _learn(self, train: xr.Dataset) -> None:
-        """Most learn nothing."""
+        """Learn; most methods learn nothing."""
 
     @abstractmethod
     def _answer(self, given: np.ndarray, samples: xr.Dataset) -> np.ndarray:
-        """From (sample, history, variable)."""
+        """Return (sample, lead, variable) from known steps (sample, history, variable)."""
 
     def _refuse(self, samples: xr.Dataset) -> None:
         if "lead" not in samples.dims or "given" not in samples:
@@ -60,7 +60,7 @@ class Persistence(Forecast):
 
 
 class ClimatologyForecast(Forecast):
-    """The mean of each variable over the training part: of a system whose variables are alike, of all of them."""
+    """The mean of each variable over the training split; of Lorenz-96, whose variables are alike, one mean of all."""
 
     choice, name = "climatology_forecast", "climatology"
     learns = True
@@ -74,8 +74,11 @@ class ClimatologyForecast(Forecast):
 
 
 class LinearAutoregression(Forecast):
-    """x(t + 1) = W (x(t), ..., x(t - history + 1)) + b, by least squares over all steps of the training part, then
-    applied again and again."""
+    """x(t + 1) = W (x(t), ..., x(t - history + 1)) + b, by least squares over all steps of the training split.
+
+    history: number of known steps in the regression, at least 1 and at most data.history. Later leads apply the
+        regression to its own answers.
+    """
 
     choice = "linear_autoregression"
     learns = True
@@ -109,12 +112,12 @@ class LinearAutoregression(Forecast):
 
 
 class Analog(Forecast):
-    """What followed the most similar states of the training part (Lorenz 1969, J. Atmos. Sci. 26, 636): the change of
-    a step is the mean of the changes of the nearest `neighbours`, or linear in the state around them.
+    """The change that followed the most similar states of the training split (Lorenz 1969, J. Atmos. Sci. 26, 636).
 
-    regression: constant, or linear: least squares over the neighbours, of least norm where they are few (Lguensat et
-        al. 2017, Mon. Wea. Rev. 145, 4093).
-    library: states kept at most, evenly spread over the training part.
+    neighbours: number of nearest states, at least 1.
+    regression: `constant`, the mean of the neighbours' changes; or `linear` in the state, by least squares over the
+        neighbours, of least norm where they are few (Lguensat et al. 2017, Mon. Wea. Rev. 145, 4093).
+    library: largest number of states to search, evenly spread over the training split.
     """
 
     choice = "analog"
@@ -142,14 +145,14 @@ class Analog(Forecast):
 
     def _answer(self, given: np.ndarray, samples: xr.Dataset) -> np.ndarray:
         state, answers = given[:, -1], []
-        bound = 1e3 * np.abs(self._states).max()  # a local line that is followed too far has no neighbours any more
+        bound = 1e3 * np.abs(self._states).max()  # a linear change that goes too far has no neighbours any more
         for _ in range(samples.sizes["lead"]):
             state = np.clip(state + self._change(state), -bound, bound)
             answers.append(state)
         return np.stack(answers, axis=1)
 
     def _change(self, state: np.ndarray) -> np.ndarray:
-        """Of a step, (sample, variable)."""
+        """Return the change of a step, (sample, variable)."""
         nearest = self._search.kneighbors(state, return_distance=False)
         states, changes = self._states[nearest], self._changes[nearest]  # (sample, neighbour, variable)
         centre, change = states.mean(axis=1), changes.mean(axis=1)
@@ -160,9 +163,10 @@ class Analog(Forecast):
 
 
 class TrueOde(Forecast):
-    """The equations that made the truth, from the last known state: what no method can pass but by chance.
+    """The equations that made the truth, from the last known state: no method can be better, but by accident.
 
-    integrator: rk4, with `substeps` steps to each step of the data; or adaptive, a loop over samples.
+    integrator: `rk4`, or `adaptive`, which is a slow loop over samples.
+    substeps: of rk4, number of steps in each step of the data, at least 1.
     """
 
     choice, name = "true_ode", "true ODE"
@@ -181,17 +185,15 @@ class TrueOde(Forecast):
         dynamics, dt, leads = dynamics_of(samples.attrs), float(samples.attrs["dt"]), samples.sizes["lead"]
         start = torch.from_numpy(given[:, -1].copy())
         if self.integrator == "adaptive":
-            tolerance = {"rtol": ADAPTIVE_TOLERANCE, "atol": ADAPTIVE_TOLERANCE}
-            states = adaptive(dynamics, start, dt * np.arange(leads + 1), **tolerance)
+            times = dt * np.arange(leads + 1)
+            states = adaptive(dynamics, start, times, rtol=ADAPTIVE_TOLERANCE, atol=ADAPTIVE_TOLERANCE)
         else:
             states = trajectory(dynamics, start, dt / self.substeps, leads * self.substeps, every=self.substeps)
         return states[1:].movedim(0, 1).numpy()
 
 
 def runs_of(train: xr.Dataset) -> np.ndarray:
-    """The known steps and those that follow as one, (sample, step, variable), float64."""
-    parts = [
-        train.given.transpose("sample", "history", "variable"),
-        train.state.transpose("sample", "lead", "variable"),
-    ]
-    return np.concatenate([part.values for part in parts], axis=1, dtype=np.float64)
+    """Return the known steps and those that follow as one, (sample, step, variable), float64."""
+    known = train.given.transpose("sample", "history", "variable").values
+    later = train.state.transpose("sample", "lead", "variable").values
+    return np.concatenate([known, later], axis=1, dtype=np.float64)

@@ -22,8 +22,8 @@ WEIGHTS = {"central": (0.0, 1.0, 0.0), "integral": (1 / 6, 4 / 6, 1 / 6)}
 
 
 class Library:
-    """The terms 1, x_i, x_i x_j (i <= j) of states of so many variables, as scikit-learn's PolynomialFeatures orders
-    them."""
+    """The terms 1, x_i, x_i x_j (i <= j) of states of `size` variables, in the order of scikit-learn's
+    PolynomialFeatures."""
 
     def __init__(self, size: int) -> None:
         self.first, self.second = torch.triu_indices(size, size)
@@ -50,9 +50,9 @@ class Polynomial(Dynamics):
 class LeastSquares(Forecast):
     """dx/dt = a polynomial of degree 2 in x, whose coefficients are found by least squares over the training split.
 
-    derivative: central, differences of a step to both sides, as the courses have them, whose error is that of dt^2; or
-        integral, the change over two steps against Simpson's rule for the terms, with an error like dt^4.
-    substeps: RK4 steps to each step of the data when the equations are solved.
+    derivative: `central`, differences of a step to both sides, as in the courses, with an error of order dt^2; or
+        `integral`, the change over two steps against Simpson's rule for the terms, with an error of order dt^4.
+    substeps: number of RK4 steps in each step of the data when the equations are solved, at least 1.
     `coefficients` (term, variable) after fit: the terms 1, x_i, x_i x_j (i <= j); per unit of time.
     """
 
@@ -73,22 +73,25 @@ class LeastSquares(Forecast):
         self.coefficients = self._solve(*self._compressed(runs, float(train.attrs["dt"])))
 
     def _compressed(self, runs: Tensor, dt: float) -> tuple[np.ndarray, np.ndarray]:
-        """A square triangular matrix and right-hand sides with the least squares solutions of all rows, whichever
-        columns are left out: those of a QR decomposition, block by block."""
+        """Return a square triangular matrix and right-hand sides, by a QR decomposition, block by block.
+
+        Their least squares solutions are those of all rows, whichever columns are left out.
+        """
         library, size = Library(runs.shape[-1]), runs.shape[-1]
         triple = runs.unfold(1, 3, 1).reshape(-1, size, 3).movedim(-1, 0)  # (3, row, variable): every three steps
         chosen = torch.linspace(0, triple.shape[1] - 1, min(ROWS, triple.shape[1])).round().long()
         triple, triangle = triple[:, chosen], torch.zeros(0, library.terms + size, dtype=runs.dtype)
         for before, here, after in zip(*(step.split(MAX_BATCH_ELEMENTS) for step in triple), strict=True):
             steps = zip(WEIGHTS[self.derivative], (before, here, after), strict=True)
-            terms = sum(weight * library(state) for weight, state in steps if weight)
+            nothing = torch.zeros((), dtype=runs.dtype)
+            terms = sum((weight * library(state) for weight, state in steps if weight), nothing)
             block = torch.cat((triangle, torch.cat((terms, (after - before) / (2 * dt)), -1)))
             triangle = torch.linalg.qr(block, mode="r").R
         triangle = triangle.numpy()[: library.terms]
         return triangle[:, : library.terms], triangle[:, library.terms :]
 
     def _solve(self, terms: np.ndarray, changes: np.ndarray) -> np.ndarray:
-        """Coefficients (term, variable)."""
+        """Return the coefficients (term, variable)."""
         return _least_squares(terms, changes)
 
     def _answer(self, given: np.ndarray, samples: xr.Dataset) -> np.ndarray:
@@ -98,13 +101,17 @@ class LeastSquares(Forecast):
         return states[1:].movedim(0, 1).numpy()
 
     def scores(self, samples: xr.Dataset) -> dict[str, float]:
-        """See `coefficient_scores`."""
+        """Return the scores of `coefficient_scores`."""
         return coefficient_scores(self.coefficients, true_coefficients(dynamics_of(samples.attrs)))
 
 
 class SparseRegression(LeastSquares):
-    """Sequentially thresholded least squares (SINDy; Brunton, Proctor and Kutz 2016, PNAS 113, 3932): again and again,
-    terms whose coefficients are below the threshold are left out of an equation, and it is solved anew."""
+    """Sequentially thresholded least squares (SINDy; Brunton, Proctor and Kutz 2016, PNAS 113, 3932).
+
+    threshold: terms with smaller absolute coefficients are left out of an equation, which is then solved again; above
+        0, in units of the coefficients.
+    iterations: largest number of such rounds for each equation, at least 1.
+    """
 
     choice, name = "sparse_regression", "SINDy"
 
@@ -118,24 +125,24 @@ class SparseRegression(LeastSquares):
         coefficients = _least_squares(terms, changes)
         for variable, column in enumerate(coefficients.T):  # a view: the equation of a variable
             for _ in range(self.iterations):
-                kept = np.abs(column) >= self.threshold
-                if kept.sum() == np.count_nonzero(column):
+                large = np.abs(column) >= self.threshold
+                if large.sum() == np.count_nonzero(column):
                     break
-                column[~kept] = 0
-                if kept.any():
-                    column[kept] = _least_squares(terms[:, kept], changes[:, variable])
+                column[~large] = 0
+                if large.any():
+                    column[large] = _least_squares(terms[:, large], changes[:, variable])
         return coefficients
 
 
 def _least_squares(terms: np.ndarray, changes: np.ndarray) -> np.ndarray:
-    """Terms scaled to length 1 first: products of large states would hide the constant."""
+    """Solve with terms scaled to length 1: products of large states would hide the constant."""
     length = np.linalg.norm(terms, axis=0)
     length = np.where(length > 0, length, 1.0)
     return (np.linalg.lstsq(terms / length, changes, rcond=None)[0].T / length).T
 
 
 def true_coefficients(dynamics: Dynamics) -> np.ndarray:
-    """(term, variable) of equations that are polynomials of degree 2, from their values at random states."""
+    """Return (term, variable) of equations that are polynomials of degree 2, from their values at random states."""
     library = Library(dynamics.size)
     states = torch.from_numpy(np.random.default_rng(0).normal(size=(STATES * library.terms, dynamics.size)))
     coefficients = _least_squares(library(states).numpy(), dynamics.tendency(states).numpy())
@@ -143,8 +150,11 @@ def true_coefficients(dynamics: Dynamics) -> np.ndarray:
 
 
 def coefficient_scores(found: np.ndarray, true: np.ndarray) -> dict[str, float]:
-    """Of coefficients (term, variable): coefficient_error, the mean relative error of those that are not zero in truth;
-    spurious, the largest of the others; sparsity, the number that is not zero."""
+    """Return scores of coefficients (term, variable).
+
+    coefficient_error is the mean relative error of those that are not zero in truth, spurious the largest of the
+    others, sparsity the number of those found that are not zero.
+    """
     real = true != 0
     return {
         "coefficient_error": float(np.abs(found[real] / true[real] - 1).mean()),

@@ -1,4 +1,4 @@
-"""Floors of assimilation: the climate alone, and the observations joined in time without any equations."""
+"""Floors of assimilation: climatology, and observations interpolated in time without any equations."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ class Climatology(Method):
         self._mean: np.ndarray | None = None
 
     def fit(self, train: xr.Dataset) -> None:
-        """Mean over all states."""
+        """Learn the mean over all states."""
         refuse_other_tasks(train)
         self._mean = mean_of(train)
 
     def predict(self, samples: xr.Dataset) -> np.ndarray:
-        """(sample, time, variable)."""
+        """Return states (sample, time, variable)."""
         if self._mean is None:
             raise ValueError("climatology answers only after fit")
         return np.broadcast_to(self._mean, samples.observations.shape).copy()
 
 
 class Interpolation(Method):
-    """Joins the observations of each variable in time; before the first and after the last it stays what it was.
+    """Interpolates the observations of each variable in time; it is constant before the first and after the last.
 
     kind: "linear", or "cubic" for the natural spline. A variable that is never observed in a window gets its mean over
     the training split.
@@ -48,12 +48,12 @@ class Interpolation(Method):
         self._mean: np.ndarray | None = None
 
     def fit(self, train: xr.Dataset) -> None:
-        """Mean over all states, for variables that are never observed."""
+        """Learn the mean over all states, for variables that are never observed."""
         refuse_other_tasks(train)
         self._mean = mean_of(train)
 
     def predict(self, samples: xr.Dataset) -> np.ndarray:
-        """(sample, time, variable)."""
+        """Return states (sample, time, variable)."""
         if self._mean is None:
             raise ValueError(f"{self.name} answers only after fit")
         refuse_other_tasks(samples)
@@ -61,12 +61,12 @@ class Interpolation(Method):
 
 
 def mean_of(train: xr.Dataset) -> np.ndarray:
-    """Mean of each variable, (variable,)."""
+    """Return the mean of each variable, (variable,)."""
     return train.state.mean(("sample", "time")).values.astype(np.float64)
 
 
 def interpolated(observations: np.ndarray, mean: np.ndarray, degree: int) -> np.ndarray:
-    """Observations (sample, time, variable), NaN where there is none, made whole by splines of a degree of 1 or 3.
+    """Fill observations (sample, time, variable), NaN where there is none, by splines of degree 1 or 3.
 
     Series that are observed at the same steps are interpolated together.
     """
@@ -84,13 +84,13 @@ def interpolated(observations: np.ndarray, mean: np.ndarray, degree: int) -> np.
 
 
 def joined(times: np.ndarray, values: np.ndarray, steps: int, degree: int) -> np.ndarray:
-    """Values (series, len(times)) at some steps -> (series, steps); natural splines, constant outside."""
+    """Return (series, steps) from values (series, len(times)) at some steps: natural splines, constant outside."""
     from scipy.interpolate import make_interp_spline
 
     inside = np.clip(np.arange(steps), times[0], times[-1])
     if len(times) == 1:
         return np.repeat(values, steps, axis=1)
-    if len(times) == 2:  # of which the natural spline is a line
+    if len(times) == 2:  # their natural spline is a line
         degree = 1
     boundary = "natural" if degree == 3 else None
     return make_interp_spline(times, values, k=degree, bc_type=boundary, axis=1)(inside)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 FIRST_DAMPING = 1e-2
 LEAST_DAMPING, MOST_DAMPING = 1e-9, 1e12
-# The damping after a step that was better than its model promised, worse, or no good at all, times:
+# Factors of the damping after a step that was better than its model promised, that was worse, or that failed:
 EASED, TIGHTENED, REFUSED = 1 / 5, 3.0, 10.0
 
 
@@ -20,16 +20,18 @@ class Problem(ABC):
 
     @abstractmethod
     def cost(self, x: Tensor) -> Tensor:
-        """(B,)."""
+        """Return the costs (B,)."""
 
     @abstractmethod
     def normal_equations(self, x: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-        """The gradient g, of the shape of x, and what solves (H + damping) step = -g for a damping (B,), H being the
-        Gauss-Newton Hessian."""
+        """Return the gradient g, of the shape of x, and a function of a damping (B,).
+
+        The function solves (H + damping) step = -g, where H is the Gauss-Newton Hessian.
+        """
 
     @abstractmethod
     def take(self, rows: Tensor) -> Problem:
-        """Some of the problems."""
+        """Return some of the problems."""
 
 
 @dataclass
@@ -42,10 +44,10 @@ class Solution:
     steps: int  # of the slowest
 
     def keep_lower(self, rows: Tensor, other: Solution) -> None:
-        """Replace those of the rows that another solution of them is better than."""
+        """Replace the rows for which another solution of them has a lower cost."""
         (better,) = torch.nonzero(other.cost < self.cost[rows], as_tuple=True)
-        for mine, theirs in ((self.x, other.x), (self.cost, other.cost), (self.converged, other.converged)):
-            mine[rows[better]] = theirs[better]
+        for own, others in ((self.x, other.x), (self.cost, other.cost), (self.converged, other.converged)):
+            own[rows[better]] = others[better]
 
 
 @torch.no_grad()
@@ -64,8 +66,7 @@ def minimize(problem: Problem, x: Tensor, *, tolerance: float, most_steps: int =
         here, force = x[rows], damping[rows]
         gradient, solve = active.normal_equations(here)
         step = solve(force)
-        inner = (force * (step**2).flatten(1).sum(1), -(step * gradient).flatten(1).sum(1))
-        promised = sum(inner) / 2
+        promised = (force * (step**2).flatten(1).sum(1) - (step * gradient).flatten(1).sum(1)) / 2
         there = active.cost(here + step)
         gain = (cost[rows] - there) / promised
         better = gain > 0  # false for NaN, of a step that exploded

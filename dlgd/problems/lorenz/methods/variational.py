@@ -1,8 +1,8 @@
 """4D-Var with the true equations: the trajectory that fits the observations of a window best.
 
-Levenberg-Marquardt for all windows at once. Costs that are not convex have local minima: weak-constraint 4D-Var trusts
-the model little at first and more and more afterwards, the strong-constraint one lengthens the window step by step
-(Pires et al. 1996, Tellus A 48, 96); both may start several times, and keep the lowest cost.
+Levenberg-Marquardt minimizes the costs of all windows at once. Costs that are not convex have local minima:
+weak-constraint 4D-Var trusts the model little at first and more and more afterwards, strong-constraint 4D-Var lengthens
+the window step by step (Pires et al. 1996, Tellus A 48, 96). Both may start several times, and keep the lowest cost.
 """
 
 from __future__ import annotations
@@ -31,21 +31,23 @@ log = logging.getLogger(__name__)
 STARTS = ("interpolation", "ensemble")
 MEMBERS = 3  # per variable, of the smoother from which a window may start
 INFLATION, LAG = 1.05, 10  # of the same; the lag in observation times
-START_NOISE = 1.0  # variance below which so few members would follow the observations too closely
-MAX_BATCH_ELEMENTS = {
-    "cpu": 2**20,
-    "cuda": 2**28,
-}  # numbers in the Jacobians of the windows that are minimized together
+START_NOISE = 1.0  # least variance of the noise for so few members, which else follow the observations too closely
+# numbers in the Jacobians of the windows that are minimized together
+MAX_BATCH_ELEMENTS = {"cpu": 2**20, "cuda": 2**28}
 ON_THE_WAY = 0.1  # tolerance of minimizations that another one follows
 
 
 class FourDVar(Method):
     """What both share.
 
-    tolerance: a window is done when a step promises to lower its cost, a half of chi squared, by less. background:
-    whether the distribution of the initial state counts, that of the samples or else of the climate. starts: those
-    after the first are of windows only whose cost is a standard deviation above its mean or more, were the trajectory
-    the best one (a half of chi squared with a degree of freedom for each observation); the lowest cost stays.
+    background: whether the distribution of the initial state counts: that of the samples, or else of the climate.
+    starts: number of minimizations of a window, at least 1; the lowest cost stays. Windows start again only if their
+        cost is at least a standard deviation above the mean that the true trajectory would have: half of chi squared
+        with a degree of freedom for each observation.
+    tolerance: a window is done when a step promises to lower its cost, half of chi squared, by less.
+    most_steps: largest number of steps of each minimization, at least 1.
+    seed: of the ensembles and of the initial states from which windows start.
+    device: cpu or cuda.
     """
 
     learns = True  # the climate
@@ -62,15 +64,15 @@ class FourDVar(Method):
         self._climate: Background | None = None
 
     def fit(self, train: xr.Dataset) -> None:
-        """The climate."""
+        """Learn the climate."""
         self._climate = Background.learnt(train)
 
     def predict(self, samples: xr.Dataset) -> np.ndarray:
-        """(sample, time, variable)."""
+        """Return trajectories (sample, time, variable)."""
         if self._climate is None:
             raise ValueError(f"{self.name} answers only after fit")
         windows = windows_of(samples, self.device)
-        prior = (Background.given(samples) or self._climate).to(windows.values)
+        prior = (Background.of_samples(samples) or self._climate).to(windows.values)
         numbers = MAX_BATCH_ELEMENTS[windows.values.device.type] // windows.dynamics.size
         solved = [self.solve(chunk, prior) for chunk in windows.chunks(numbers)]
         left = sum(int((~solution.converged).sum()) for solution in solved)
@@ -79,7 +81,7 @@ class FourDVar(Method):
         return torch.cat([solution.x for solution in solved]).cpu().numpy()
 
     def solve(self, windows: Windows, prior: Background) -> Solution:
-        """Trajectories (B, T, n) of a few windows."""
+        """Return the trajectories (B, T, n) of a few windows."""
         best = self.attempt(windows, prior, 0)
         for number in range(1, self.starts):
             half = windows.observed.sum((1, 2)) / 2
@@ -91,14 +93,14 @@ class FourDVar(Method):
 
     @abstractmethod
     def attempt(self, windows: Windows, prior: Background, number: int) -> Solution:
-        """One start."""
+        """Minimize from the start of this number."""
 
 
 class WeakFourDVar(FourDVar):
     """The model may err at each step (Tremolet 2006, Q. J. R. Meteorol. Soc. 132, 2483).
 
-    annealing: the variances q of the model's errors, one after the other, in squared units of the state. start: the
-    first guess, "interpolation" in time or an "ensemble" smoother, as of all further starts.
+    annealing: variances q of the model's errors in a step, one after the other, in squared units of the state.
+    start: the first guess, "interpolation" in time or an "ensemble" smoother; all further starts take the smoother.
     """
 
     def __init__(
@@ -127,8 +129,9 @@ class WeakFourDVar(FourDVar):
         self.annealing, self.start = tuple(annealing), start
 
     def attempt(self, windows: Windows, prior: Background, number: int) -> Solution:
-        """Through all variances of the model's errors."""
+        """Minimize with each variance of the model's errors in turn."""
         x, cost = self.guess(windows, prior, number), WeakConstraint(windows, prior if self.background else None)
+        solution: Solution | None = None
         for variance in self.annealing:
             last = variance == self.annealing[-1]
             solution = minimize(
@@ -138,10 +141,11 @@ class WeakFourDVar(FourDVar):
                 most_steps=self.most_steps,
             )
             x = solution.x
+        assert solution is not None  # annealing has a variance at least
         return solution
 
     def guess(self, windows: Windows, prior: Background, number: int) -> Tensor:
-        """(B, T, n)."""
+        """Return the trajectories (B, T, n) from which the minimization starts."""
         if number == 0 and self.start == "interpolation":
             observations = torch.where(windows.observed, windows.values, torch.nan).cpu().numpy()
             return torch.from_numpy(interpolated(observations, prior.mean.cpu().numpy(), 1)).to(windows.values)
@@ -158,8 +162,9 @@ class WeakFourDVar(FourDVar):
 class StrongFourDVar(FourDVar):
     """The model is exact: only the initial state is sought (Talagrand and Courtier 1987).
 
-    A start is drawn from the background; it fits the first `extension` steps of the window, then as many more at a
-    time. The second start goes twice as far at a time, the third three times, and so on.
+    extension: number of steps by which the window grows, at least 1. A start is drawn from the background and fits the
+        first `extension` steps, then as many more at a time. The second start grows twice as fast, the third three
+        times, and so on.
     """
 
     def __init__(
@@ -186,10 +191,11 @@ class StrongFourDVar(FourDVar):
         self.extension = extension
 
     def attempt(self, windows: Windows, prior: Background, number: int) -> Solution:
-        """From the climate, through windows that grow."""
+        """Minimize from a state of the background, in windows that grow."""
         generator, steps = torch.Generator().manual_seed(self.seed + number), windows.values.shape[1]
         x = prior.draw(len(windows.values), 1, generator)[:, 0]
         longer = self.extension * (number + 1)
+        solution: Solution | None = None
         for end in range(longer, steps + longer, longer):
             solution = minimize(
                 StrongConstraint(windows.until(end), prior if self.background else None),
@@ -198,4 +204,5 @@ class StrongFourDVar(FourDVar):
                 most_steps=self.most_steps,
             )
             x = solution.x
+        assert solution is not None  # a window has a step at least
         return replace(solution, x=StrongConstraint(windows).states(x))

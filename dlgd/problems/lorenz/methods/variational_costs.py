@@ -30,15 +30,15 @@ class WindowCost(Problem):
     background: Background | None = None
 
     def take(self, rows: Tensor) -> Self:
-        """Some of the windows."""
+        """Return the cost of some of the windows."""
         return replace(self, windows=self.windows.take(rows))
 
     @abstractmethod
     def states(self, x: Tensor) -> Tensor:
-        """(B, T, n): the trajectories that x stands for."""
+        """Return the trajectories (B, T, n) of x."""
 
     def cost(self, x: Tensor) -> Tensor:
-        """(B,)."""
+        """Return the costs (B,)."""
         states = self.states(x)
         loss = (self.windows.precision * (states - self.windows.values) ** 2).sum((1, 2))
         if self.background is not None:
@@ -47,7 +47,7 @@ class WindowCost(Problem):
         return loss / 2
 
     def _gradient(self, states: Tensor) -> tuple[Tensor, Tensor]:
-        """With respect to the states (B, T, n), each on its own; and the Hessian of the background, (n, n)."""
+        """Return the gradient with respect to each state (B, T, n), and the Hessian of the background, (n, n)."""
         gradient = self.windows.precision * (states - self.windows.values)
         size = states.shape[-1]
         if self.background is None:
@@ -64,15 +64,15 @@ class WeakConstraint(WindowCost):
     model_variance: float = 1.0  # q, of a step, in squared units of the state
 
     def states(self, x: Tensor) -> Tensor:
-        """They are what is sought."""
+        """Return x itself."""
         return x
 
     def cost(self, x: Tensor) -> Tensor:
-        """(B,)."""
+        """Return the costs (B,)."""
         return super().cost(x) + (self._errors(x) ** 2).sum((1, 2)) / (2 * self.model_variance)
 
     def normal_equations(self, x: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-        """Block tridiagonal."""
+        """Return the gradient and a block tridiagonal solver."""
         jacobians = RK4.jacobian(self.windows.dynamics, x[:, :-1], self.windows.dt)
         errors = self._errors(x) / self.model_variance
         gradient, first = self._gradient(x)
@@ -87,7 +87,7 @@ class WeakConstraint(WindowCost):
         return gradient, solve
 
     def _errors(self, x: Tensor) -> Tensor:
-        """(B, T - 1, n): what the model misses at each step."""
+        """Return the error of the model at each step, (B, T - 1, n)."""
         return x[:, 1:] - advance(self.windows.dynamics, x[:, :-1], self.windows.dt)
 
 
@@ -96,11 +96,11 @@ class StrongConstraint(WindowCost):
     """The cost of x (B, n), the initial states."""
 
     def states(self, x: Tensor) -> Tensor:
-        """By the model."""
+        """Integrate from x."""
         return trajectory(self.windows.dynamics, x, self.windows.dt, self.windows.values.shape[1] - 1).movedim(0, 1)
 
     def normal_equations(self, x: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-        """Dense, of the size of a state: sum P_t^T P_t / R, P_t being the derivative of x_t with respect to x_0."""
+        """Return the gradient and a dense solver of sum P_t^T P_t / R, where P_t is the derivative of x_t by x_0."""
         states = self.states(x)
         jacobians = RK4.jacobian(self.windows.dynamics, states[:, :-1], self.windows.dt)
         forces, hessian = self._gradient(states)
@@ -113,7 +113,7 @@ class StrongConstraint(WindowCost):
             gradient = gradient + (propagator.mT @ forces[:, t + 1, :, None])[..., 0]
 
         def solve(damping: Tensor) -> Tensor:
-            # not finite where rounding has made it indefinite: such a step is refused, and damped more
+            # not finite where rounding has made the Hessian indefinite: such a step fails, and is damped more
             factor, failed = torch.linalg.cholesky_ex(hessian + torch.diag_embed(damping[:, None].expand_as(x)))
             step = torch.cholesky_solve(-gradient[..., None], factor)[..., 0]
             return torch.where(failed[:, None] == 0, step, torch.nan)

@@ -1,4 +1,4 @@
-"""What a method of assimilation is given: observations of windows of a known system, and what is known beforehand."""
+"""The input of methods of assimilation: observations of windows of a known system, and the background."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ class Windows:
         return self.observed.to(self.values) / self.noise_variance
 
     def take(self, rows: Tensor | slice) -> Windows:
-        """Some of the windows."""
+        """Return some of the windows."""
         return replace(self, values=self.values[rows], observed=self.observed[rows])
 
     def until(self, end: int) -> Windows:
-        """Their first steps."""
+        """Return their first steps."""
         return replace(self, values=self.values[:, :end], observed=self.observed[:, :end])
 
     def chunks(self, numbers: int) -> Iterator[Windows]:
-        """Groups of windows, of about so many of `numbers` values each, in order."""
+        """Yield groups of windows in order, of about `numbers` values each."""
         count = max(1, numbers // self.values[0].numel())
         yield from (self.take(slice(n, n + count)) for n in range(0, len(self.values), count))
 
 
 def windows_of(samples: xr.Dataset, device: str = "cpu") -> Windows:
-    """The observations among the samples; refuses samples that ask for no assimilation."""
+    """Return the observations of the samples; refuses samples of other tasks than assimilation."""
     refuse_other_tasks(samples)
     values = torch.from_numpy(samples.observations.values.astype(np.float64)).to(device)
     observed = ~torch.isnan(values)
@@ -63,7 +63,7 @@ def windows_of(samples: xr.Dataset, device: str = "cpu") -> Windows:
 
 
 def refuse_other_tasks(samples: xr.Dataset) -> None:
-    """Before any work."""
+    """Refuse samples of other tasks than assimilation."""
     if samples.attrs.get("task") != "assimilate":
         name, task = samples.attrs.get("name", "..."), samples.attrs.get("task")
         asked = f"data={name}" if task is None else f"data={name} data.task={task}"
@@ -81,8 +81,8 @@ class Background:
     covariance: Tensor  # (n, n)
 
     @classmethod
-    def given(cls, samples: xr.Dataset) -> Background | None:
-        """That of the initial state, where the samples say it."""
+    def of_samples(cls, samples: xr.Dataset) -> Background | None:
+        """Return that of the initial state, where the samples hold it."""
         if "background_mean" not in samples.attrs:
             return None
         mean = torch.from_numpy(np.atleast_1d(np.asarray(samples.attrs["background_mean"], dtype=np.float64)))
@@ -90,7 +90,7 @@ class Background:
 
     @classmethod
     def learnt(cls, train: xr.Dataset) -> Background:
-        """The climate: mean and covariance of all states of the training split."""
+        """Return the climate: mean and covariance of all states of the training split."""
         states = states_of(train)
         return cls(states.mean(0), torch.cov(states.T))
 
@@ -100,16 +100,16 @@ class Background:
         return torch.linalg.inv(self.covariance)
 
     def draw(self, count: int, members: int, generator: torch.Generator) -> Tensor:
-        """(count, members, n)."""
+        """Return random states (count, members, n)."""
         drawn = torch.randn(count, members, len(self.mean), generator=generator, dtype=self.mean.dtype)
         return self.mean + drawn.to(self.mean) @ torch.linalg.cholesky(self.covariance).T
 
     def to(self, like: Tensor) -> Background:
-        """On the device of another tensor."""
+        """Return itself on the device of another tensor."""
         return Background(self.mean.to(like), self.covariance.to(like))
 
 
 def states_of(train: xr.Dataset) -> Tensor:
-    """All states of the training split, (number, n), float64; refuses one that asks for no assimilation."""
+    """All states of the training split, (number, n), float64; refuses samples of other tasks than assimilation."""
     refuse_other_tasks(train)
     return torch.from_numpy(train.state.values.reshape(-1, train.sizes["variable"]).astype(np.float64))

@@ -31,7 +31,7 @@ class AssimilationEvaluation(Evaluation):
         have it. nmse_variance: mse over the variance of the truth, mean over the variables.
     rmse_a: root mean square over the variables, mean over the times with an observation, mean over samples (as DAPPER
         has it). Filters themselves add rmse_f, rmse_s, spread_f and spread_a.
-    Scores of nothing (no hidden value, say) are left out.
+    Scores without values, such as mse_hidden where nothing is hidden, are left out.
     published: rows {name, source, and some of these scores} of figures printed elsewhere, for the table only.
     """
 
@@ -57,19 +57,20 @@ class AssimilationEvaluation(Evaluation):
         """See the class. Raises Refusal for what cannot be scored."""
         truth = truth_of(samples, "time")
         squares = (finite(shaped(samples, prediction, "time")) - truth) ** 2
-        kept = scored(samples)
-        seen = observed(samples)[:, kept]
-        core = kept.copy()
+        steps = scored(samples)
+        seen = observed(samples)[:, steps]
+        core = steps.copy()
         core[:EDGE] = core[len(core) - EDGE :] = False
-        parts = {
-            "mse": squares[:, kept],
-            "mse_observed": squares[:, kept][seen],
-            "mse_hidden": squares[:, kept][~seen],
+        selections = {
+            "mse": squares[:, steps],
+            "mse_observed": squares[:, steps][seen],
+            "mse_hidden": squares[:, steps][~seen],
             "mse_core": squares[:, core],
-        } | {f"mse_of_{name}": squares[:, kept, number] for number, name in enumerate(samples.variable.values)}
-        described = {score.name for score in self.all_scores}  # not of each of many variables
-        scores = {name: part.mean() for name, part in parts.items() if part.size and name in described}
-        truth = truth[:, kept]
+        } | {f"mse_of_{name}": squares[:, steps, number] for number, name in enumerate(samples.variable.values)}
+        described = {score.name for score in self.all_scores}  # these leave out each of many variables
+        selections = {name: values for name, values in selections.items() if values.size and name in described}
+        scores = {name: values.mean() for name, values in selections.items()}
+        truth = truth[:, steps]
         for name, scale in {
             "nmse": ((truth - truth.mean(axis=0)) ** 2).mean(),
             "nmse_variance": truth.var(axis=(0, 1)).mean(),
@@ -77,7 +78,7 @@ class AssimilationEvaluation(Evaluation):
             if scale > 0:
                 scores[name] = scores["mse"] / scale
         if seen.any():
-            scores["rmse_a"] = _rmse_at(seen.any(axis=2), squares[:, kept])
+            scores["rmse_a"] = _rmse_at(np.asarray(seen.any(axis=2)), squares[:, steps])
         return {name: float(value) for name, value in scores.items()}
 
     def figures(self, folder: Path, samples: xr.Dataset, predictions: Mapping[str, np.ndarray]) -> None:
@@ -92,7 +93,7 @@ class AssimilationEvaluation(Evaluation):
         truth, names = truth_of(samples, "time"), list(samples.variable.values)
         estimates = {name: finite(shaped(samples, each, "time")) for name, each in predictions.items()}
         errors = {name: each - truth for name, each in estimates.items()}
-        kept = scored(samples)
+        steps = scored(samples)
         time = samples.time.values
         curves = {name: np.sqrt((error**2).mean(axis=(0, 2))) for name, error in errors.items()}
         seen_at = np.flatnonzero(observed(samples).any(axis=(0, 2)))
@@ -102,12 +103,12 @@ class AssimilationEvaluation(Evaluation):
             observations=samples.observations.transpose("sample", "time", "variable").values,
             estimates=estimates,
             names=names,
-            first=int(kept.argmax()),
+            first=int(steps.argmax()),
         )
         save(folder / "window.png", window)
         save(folder / "across_window.png", draw.across_window(time, curves, time[seen_at], burn_in=_burn_in(samples)))
         if len(names) == 3:
-            late = {name: each[:, kept] for name, each in {"truth": truth, **estimates}.items()}
+            late = {name: each[:, steps] for name, each in {"truth": truth, **estimates}.items()}
             save(folder / "attractor.png", attractor(late, names))
 
     def dataset(self, samples: xr.Dataset, prediction: np.ndarray) -> xr.Dataset:
@@ -116,16 +117,18 @@ class AssimilationEvaluation(Evaluation):
 
 
 def observed(samples: xr.Dataset) -> np.ndarray:
-    """Bool (sample, time, variable)."""
+    """Return, bool (sample, time, variable), where there are observations."""
     return np.isfinite(samples.observations.transpose("sample", "time", "variable").values)
 
 
 def scored(samples: xr.Dataset) -> np.ndarray:
-    """Bool (time,): the steps from the end of the burn-in on. Raises Refusal where there is none."""
-    kept = samples.time.values >= _burn_in(samples)
-    if not kept.any():
-        raise Refusal(f"The burn-in of {_burn_in(samples):g} time units leaves nothing of the samples to score.")
-    return kept
+    """Return, bool (time,), the steps from the end of the burn-in on. Raises Refusal where there is none."""
+    steps = samples.time.values >= _burn_in(samples)
+    if not steps.any():
+        raise Refusal(
+            f"The burn-in of {_burn_in(samples):g} time units leaves nothing to score: choose longer samples."
+        )
+    return steps
 
 
 def _burn_in(samples: xr.Dataset) -> float:
@@ -133,8 +136,10 @@ def _burn_in(samples: xr.Dataset) -> float:
 
 
 def _rmse_at(times: np.ndarray, squares: np.ndarray) -> float:
-    """Root mean squares over variables, averaged over the marked times (sample, time) of each sample, then over those
-    samples that have any."""
+    """Return root mean squares over variables, averaged over the marked times (sample, time) of each sample.
+
+    Then they are averaged over the samples that have such times.
+    """
     roots = np.sqrt(squares.mean(axis=2))
     counts = times.sum(axis=1)
     sums = np.where(times, roots, 0).sum(axis=1)

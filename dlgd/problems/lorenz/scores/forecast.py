@@ -26,7 +26,7 @@ FIELDS = {"state": "true state", "given": "known steps"}
 
 
 def skill_text(value: float) -> str:
-    """Six digits as the courses print them; what is missing where they are nines, 1-3.25e-8; few of a large one."""
+    """Return six digits as the courses print them; 1-3.25e-8 where these are all nines; few digits of a large value."""
     if 0 < 1 - value < 1e-5:
         return f"1-{scientific(1 - value)}"
     return f"{value:.6f}" if abs(value) < 100 else scientific(value)
@@ -37,14 +37,15 @@ class ForecastEvaluation(Evaluation):
 
     skill_<lead>: against persistence (see `forecast_scores.skill`), rmse_<lead>: root mean square error, for those of
         LEADS that there are; mse: over all leads.
-    valid_time: how long, in Lyapunov times, the error stays below 0.4 of the climatological spread, mean over samples;
-        no longer than the leads there are.
-    exploded: share of samples (%) whose forecast went further than 10 climatological standard deviations from the mean,
-        where it is then held; left out where it is 0.
+    valid_time: time in Lyapunov times until the error passes 0.4 of the climatological spread, mean over samples; at
+        most the time of all leads.
+    exploded: share of samples (%) whose forecast went further than 10 climatological standard deviations from the
+        mean; it is cut there. Left out where it is 0.
     Climate, spread and variances are those of the samples' own truth.
     published: rows {name, source, and some of these scores} of figures printed elsewhere, for the table only.
-    exponent: leading Lyapunov exponent, per unit of time; None: a published one, or it is computed.
-    free_runs, free_time: number and length, in time units, of the runs whose climate is scored besides; 0: none.
+    exponent: leading Lyapunov exponent, per unit of time; None takes a published one, or computes it.
+    free_runs: number of long runs whose climate is scored, too; 0 is for none.
+    free_time: length of each of them, in time units; 0 is for none.
     """
 
     all_scores = (
@@ -97,7 +98,7 @@ class ForecastEvaluation(Evaluation):
         return forecast_scores.leading_exponent(samples.attrs) if self.exponent is None else self.exponent
 
     def further(self, samples: xr.Dataset) -> tuple[Evaluation, xr.Dataset] | None:
-        """Free runs, which are scored by their climate."""
+        """Return the evaluation of free runs, which scores their climate, and their samples."""
         if self.free_runs == 0 or self.free_time == 0:
             return None
         return FreeRun(exponent=self._exponent(samples)), longer(samples, self.free_runs, self.free_time)

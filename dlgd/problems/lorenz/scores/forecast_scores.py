@@ -1,4 +1,4 @@
-"""Numbers of forecasts: skill against persistence, errors by lead, how long a forecast is of use.
+"""Scores of forecasts: skill against persistence, errors by lead, and the time for which a forecast is of use.
 
 Truth and forecast are (sample, lead, variable); the first lead is one step after the last known state.
 """
@@ -29,30 +29,37 @@ GROWTH_TIME, GROWTH_STEP, TRAJECTORIES = 50.0, 0.01, 16
 
 
 def skill(truth: np.ndarray, forecast: np.ndarray, last: np.ndarray) -> np.ndarray:
-    """(lead,): 1 - sum |x - forecast|^2 / sum |x - x(t0)|^2, sums over samples and variables; x(t0) = last (sample,
-    variable) is the last known state. 1 is perfect, 0 as good as persistence. Raises Refusal where the latter is."""
+    """Return (lead,): 1 - sum |x - forecast|^2 / sum |x - x(t0)|^2, sums over samples and variables.
+
+    x(t0) = last (sample, variable) is the last known state. 1 is perfect, 0 as good as persistence. Raises Refusal
+    where persistence is perfect.
+    """
     errors = ((truth - forecast) ** 2).sum(axis=(0, 2))
     changes = ((truth - last[:, None]) ** 2).sum(axis=(0, 2))
     if not changes.all():
-        raise Refusal("Persistence makes no error at some lead: there is no skill against it.")
+        raise Refusal("Persistence makes no error at some lead: there is no skill against it. Choose other samples.")
     return 1 - errors / changes
 
 
 def rmse(truth: np.ndarray, forecast: np.ndarray) -> np.ndarray:
-    """(lead,): root mean square error over samples and variables."""
+    """Return (lead,): root mean square error over samples and variables."""
     return np.sqrt(((truth - forecast) ** 2).mean(axis=(0, 2)))
 
 
 def valid_steps(truth: np.ndarray, forecast: np.ndarray, climate: Climate) -> np.ndarray:
-    """(sample,): leads before the root mean square error over variables first passes VALID times the climatological
-    spread; all leads where it never does."""
+    """Return (sample,), leads before the root mean square error over variables first passes VALID times the spread.
+
+    All leads count where it never does.
+    """
     passed = np.sqrt(((truth - forecast) ** 2).mean(axis=2)) > VALID * climate.spread
     return np.where(passed.any(axis=1), passed.argmax(axis=1), passed.shape[1])
 
 
 def leading_exponent(attributes: Mapping[str, Any]) -> float:
-    """The leading Lyapunov exponent, per unit of time, of the system that samples' attributes name: a known value, or
-    computed (some seconds, once)."""
+    """Return the leading Lyapunov exponent, per unit of time, of the system that samples' attributes name.
+
+    It is a published value, or computed, which takes some seconds once.
+    """
     from dlgd.physics.systems import attributes_of, dynamics_of
 
     dynamics = dynamics_of(attributes)
@@ -73,7 +80,7 @@ def _computed(values: tuple[Any, ...], names: tuple[str, ...]) -> float:
 
 
 def _on_attractor(dynamics: Dynamics, steps: int) -> Any:
-    """States (trajectory, variable) after a spin-up."""
+    """Return states (trajectory, variable) after a spin-up."""
     import torch
 
     from dlgd.physics.integrators import advance

@@ -1,4 +1,4 @@
-"""Long forecasts, which have forgotten where they began: is the climate of a method that of the truth?"""
+"""Long forecasts, which have forgotten their first state: does a method have the climate of the truth?"""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ FREE_SCORES = (
 
 
 class FreeRun(Evaluation):
-    """Scores of runs (sample, lead, variable); all but valid_time of their second half.
+    """Scores of runs (sample, lead, variable); all but valid_time score their second half.
+
+    exponent: leading Lyapunov exponent, per unit of time.
 
     valid_time: as of forecasts, in Lyapunov times: their mean while the error is below 0.4 of the spread.
     wasserstein: distance of the distributions of each variable, over its standard deviation, mean over variables.
@@ -83,8 +85,10 @@ class FreeRun(Evaluation):
 
 
 def longer(samples: xr.Dataset, count: int, time: float) -> xr.Dataset:
-    """So many samples, far apart from one another, their truth carried on by the equations (RK4) until it lasts `time`
-    units: windows that follow one another would all be the same run, a little later."""
+    """Return `count` samples with their truth continued by the equations (RK4) until it lasts `time` units.
+
+    The samples are far apart: windows that follow one another would all be the same run, a little later.
+    """
     import torch
 
     from dlgd.physics.integrators import trajectory
@@ -102,7 +106,7 @@ def longer(samples: xr.Dataset, count: int, time: float) -> xr.Dataset:
 
 
 def climate_scores(truth: np.ndarray, run: np.ndarray) -> dict[str, float]:
-    """Distances, see `FreeRun`, of (sample, step, variable)."""
+    """Return the distances, see `FreeRun`, between runs (sample, step, variable)."""
     true, own = Climate.of(truth), (run.mean(axis=(0, 1)), run.std(axis=(0, 1)))
     scale = np.where(true.std > 0, true.std, 1.0)
     pairs = [(truth[..., i].ravel(), run[..., i].ravel()) for i in range(truth.shape[-1])]
@@ -118,7 +122,7 @@ def climate_scores(truth: np.ndarray, run: np.ndarray) -> dict[str, float]:
 
 
 def spectrum(run: np.ndarray) -> np.ndarray:
-    """Power by frequency and variable, (frequency, variable), the mean over samples; the frequency zero is left out."""
+    """Return power (frequency, variable), the mean over samples; the frequency zero is left out."""
     from scipy.signal import welch
 
     return welch(run, nperseg=min(SEGMENT, run.shape[1]), axis=1)[1].mean(axis=0)[1:]

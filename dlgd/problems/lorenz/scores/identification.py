@@ -21,9 +21,15 @@ HIDDEN = ("mse", "skill_10", "skill_28")  # in the table of forecasts, but not i
 
 
 class IdentificationEvaluation(Evaluation):
-    """The scores of `ForecastEvaluation`, with its options; and, from the methods and networks themselves that have
-    coefficients to show: coefficient_error, the mean relative error of those that are not zero in truth; spurious, the
-    largest of the others; sparsity, the number that is not zero."""
+    """The scores of `ForecastEvaluation`, and those of coefficients, which methods and networks give themselves.
+
+    coefficient_error: mean relative error of the coefficients that are not zero in truth. spurious: the largest of the
+    others. sparsity: number of coefficients found that are not zero.
+    published: rows {name, source, and some of these scores} of figures printed elsewhere, for the table only.
+    exponent: leading Lyapunov exponent, per unit of time; None takes a published one, or computes it.
+    free_runs: number of long runs whose climate is scored, too; 0 is for none.
+    free_time: length of each of them, in time units; 0 is for none.
+    """
 
     all_scores = (
         Score("coefficient_error", "coef. error", higher_is_better=False, in_validation=False),
@@ -47,17 +53,17 @@ class IdentificationEvaluation(Evaluation):
         self.published = published_rows(published, self.all_scores)
 
     def scores(self, samples: xr.Dataset, prediction: np.ndarray) -> dict[str, float]:
-        """Of the forecasts. Raises ValueError for what cannot be scored."""
+        """Return the scores of the forecasts. Raises Refusal for what cannot be scored."""
         return self._forecast.scores(samples, prediction)
 
     def further(self, samples: xr.Dataset) -> tuple[Evaluation, xr.Dataset] | None:
-        """Free runs, which are scored by their climate."""
+        """Return the evaluation of free runs, which scores their climate, and their samples."""
         return self._forecast.further(samples)
 
     def figures(self, folder: Path, samples: xr.Dataset, predictions: Mapping[str, np.ndarray]) -> None:
-        """Of the forecasts."""
+        """Draw the figures of the forecasts."""
         self._forecast.figures(folder, samples, predictions)
 
     def dataset(self, samples: xr.Dataset, prediction: np.ndarray) -> xr.Dataset:
-        """Of the forecasts."""
+        """Return the predictions of the forecasts."""
         return self._forecast.dataset(samples, prediction)

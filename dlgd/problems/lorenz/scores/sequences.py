@@ -1,4 +1,4 @@
-"""What evaluations of sequences share: truths and predictions (sample, time or lead, variable), and files of them."""
+"""What evaluations of sequences share: truths and predictions (sample, time or lead, variable), and their files."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ FAR = 10.0  # climatological standard deviations from the mean: a forecast that 
 
 
 def truth_of(samples: xr.Dataset, along: str) -> np.ndarray:
-    """The true states (sample, along, variable), float64. Raises Refusal where there are none."""
+    """Return the true states (sample, along, variable), float64. Raises Refusal where there are none."""
     if samples.sizes["sample"] == 0:
         raise Refusal("There is no sample to score: the dimension `sample` is empty.")
     return samples.state.transpose("sample", along, "variable").values.astype(np.float64)
 
 
 def shaped(samples: xr.Dataset, prediction: np.ndarray, along: str) -> np.ndarray:
-    """A prediction as float64, (sample, along, variable). Raises Refusal where it has another shape."""
+    """Return a prediction as float64, (sample, along, variable). Raises Refusal where it has another shape."""
     expected = tuple(samples.sizes[name] for name in ("sample", along, "variable"))
     if np.shape(prediction) != expected:
         raise Refusal(
@@ -35,7 +35,7 @@ def shaped(samples: xr.Dataset, prediction: np.ndarray, along: str) -> np.ndarra
 
 
 def finite(prediction: np.ndarray) -> np.ndarray:
-    """The prediction (sample, step, variable) itself. Raises Refusal where a value is not finite."""
+    """Return the prediction (sample, step, variable) itself. Raises Refusal where a value is not finite."""
     bad = ~np.isfinite(prediction)
     if bad.any():
         number = int(bad.any(axis=(1, 2)).argmax())
@@ -52,10 +52,10 @@ class Climate:
 
     @classmethod
     def of(cls, states: np.ndarray) -> Climate:
-        """Of states (sample, step, variable). Raises Refusal where nothing moves."""
+        """Return the climate of states (sample, step, variable). Raises Refusal where nothing moves."""
         std = states.std(axis=(0, 1))
         if not std.any():
-            raise Refusal("The truth does not change: there is no climate to compare with.")
+            raise Refusal("The truth does not change: there is no climate to compare with. Choose other samples.")
         return cls(states.mean(axis=(0, 1)), std)
 
     @property
@@ -64,11 +64,11 @@ class Climate:
         return float(np.sqrt((self.std**2).mean()))
 
     def held(self, forecast: np.ndarray) -> tuple[np.ndarray, float]:
-        """A forecast (sample, lead, variable) held within FAR standard deviations of the mean, and the share of samples
-        (%) that went further, or out of the range of numbers.
+        """Return a forecast (sample, lead, variable) cut to FAR standard deviations from the mean, and a share (%).
 
-        A method that explodes is a bad one, and its scores say so; they need not stop a comparison. Raises
-        ValueError where the very first step is not finite: that is no explosion.
+        The share is that of the samples that went further, or out of the range of numbers. A method that explodes has
+        bad scores, but does not stop a comparison. Raises Refusal where the very first step is not finite: that is no
+        explosion.
         """
         finite(forecast[:, :1])
         low, high = self.mean - FAR * self.std, self.mean + FAR * self.std
@@ -80,8 +80,10 @@ class Climate:
 def with_prediction(
     samples: xr.Dataset, prediction: np.ndarray, along: str, known: Mapping[str, str], title: str
 ) -> xr.Dataset:
-    """state_predicted (sample, along, variable) beside those of the samples' fields that are `known`, with their
-    descriptions; to be written as a file."""
+    """Return state_predicted (sample, along, variable) beside the samples' fields that are `known`, for a file.
+
+    known: the description of each field by name.
+    """
     import xarray as xr
 
     dims, packed = ("sample", along, "variable"), {"zlib": True, "complevel": 1}
@@ -96,7 +98,6 @@ def with_prediction(
 
 
 def held_forecast(samples: xr.Dataset, prediction: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-    """Truth and forecast (sample, lead, variable), the latter within the bounds of `Climate.held`, and the share of
-    samples (%) that needed it."""
+    """Return truth, forecast (sample, lead, variable) cut by `Climate.held`, and the share of samples (%) cut."""
     truth = truth_of(samples, "lead")
     return truth, *Climate.of(truth).held(shaped(samples, prediction, "lead"))

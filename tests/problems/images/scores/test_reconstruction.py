@@ -71,7 +71,7 @@ def test_what_cannot_be_scored_is_refused(samples, prediction):
         scores(samples, prediction[:, None])
     with pytest.raises(ValueError, match="no sample"):
         scores(samples.isel(sample=[]), prediction[:0])
-    with pytest.raises(ValueError, match="all of one grey"):
+    with pytest.raises(ValueError, match="one grey level only"):
         scores(samples.assign(intensity=0 * samples.intensity), prediction)
     prediction[4, 2, 2] = np.nan
     with pytest.raises(ValueError, match="not finite in 1 pixels, first in sample 4"):

@@ -350,7 +350,7 @@ def test_a_users_file_that_is_none(tmp_path):
     ("name", "changes", "words"),
     [
         ("lorenz63", {"task": "guess"}, "data.task=guess is unknown: choose one of assimilate, forecast, identify"),
-        ("lorenz63", {"preset": "sakov2008"}, "data.preset=sakov2008 is unknown: choose one of none, "),
+        ("lorenz63", {"preset": "sakov2008"}, "data.preset=sakov2008 is unknown: choose one of none"),
         ("lorenz63", {"preset": "forecast"}, "data.preset=forecast is not for data.task=assimilate: type data.task=f"),
         ("lorenz63", {"preset": "dlgd2021", "task": "forecast"}, "not for data.task=forecast: type data.task=assim"),
         ("lorenz63", {"preset": "dlgd2021", "dt": 0.02}, "data.preset=dlgd2021 has data.dt=0.01: leave data.dt out"),

@@ -1,0 +1,56 @@
+"""Batches of training windows: with the inputs of the samples, or with inputs that are drawn anew at each step.
+
+Each function is `make` of a `SequenceStream`, once its keywords are given: it takes the numbers (B,) and the values
+(B, length, N) of the chosen windows, and the generator of the step.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from dlgd.core.contract import Batch
+from dlgd.problems.lorenz.data.observations import Observing
+from dlgd.problems.lorenz.data.tensors import SequenceTensors
+
+
+def with_known_observations(
+    chosen: Tensor, windows: Tensor, _: torch.Generator, *, tensors: SequenceTensors, known: Tensor
+) -> Batch:
+    """Return windows to be assimilated with the observations of all samples (windows, length, N)."""
+    return tensors.assimilation(known.index_select(0, chosen), windows)
+
+
+def with_known_steps(
+    chosen: Tensor, windows: Tensor, _: torch.Generator, *, tensors: SequenceTensors, known: Tensor
+) -> Batch:
+    """Return windows to be forecast with the known steps of all samples (windows, history, N)."""
+    return tensors.forecast(known.index_select(0, chosen), windows[:, known.shape[1] :])
+
+
+def with_new_observations(
+    chosen: Tensor,
+    windows: Tensor,
+    generator: torch.Generator,
+    *,
+    tensors: SequenceTensors,
+    observing: Observing,
+    allowed: Tensor,
+) -> Batch:
+    """Return windows to be assimilated; their observations are drawn anew, among the `allowed` variables (N,)."""
+    # of the windows, only their number counts: none shares the noise of the series
+    seen = observing.seen(chosen, windows.shape[1], allowed, generator)
+    noisy = _noisy(windows, observing.noise_variance, generator)
+    return tensors.assimilation(torch.where(seen, noisy, torch.nan), windows)
+
+
+def with_new_noise(
+    _: Tensor, windows: Tensor, generator: torch.Generator, *, tensors: SequenceTensors, history: int, variance: float
+) -> Batch:
+    """Return windows to be forecast; the noise of their known steps is drawn anew."""
+    return tensors.forecast(_noisy(windows[:, :history], variance, generator), windows[:, history:])
+
+
+def _noisy(values: Tensor, variance: float, generator: torch.Generator) -> Tensor:
+    noise = torch.randn(values.shape, generator=generator, device=values.device)
+    return values + variance**0.5 * noise
