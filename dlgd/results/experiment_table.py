@@ -147,9 +147,9 @@ def report_experiment(
     runs_of, methods = {row.name: row.runs for row in wanted}, listed(config.methods)
     beside = asked.get("methods", ()) if methods is None else methods
     rows = tables.rows_asked(runs_of, scores, split=config.split, methods=beside, experiment=asked)
-    higher, unsaid = directions(scores, higher=config.higher, neither=config.neither)
-    comparison = tables.compared(rows, scores, higher=higher, against=config.against)
     runs = {f"{row.name} {seed}": run for row in wanted for seed, run in row.runs.items()}
+    higher, unsaid = directions(scores, runs.values(), higher=config.higher, neither=config.neither)
+    comparison = tables.compared(rows, scores, higher=higher, against=config.against)
     notes = [comparability.budget(list(runs.values())), *steps_differ(runs, finished, f"{config.split}/{scores[0]}")]
     notes += [*comparability.warnings(runs.values()), *unsaid, *in_words(comparison)]
     if comparability.data_changed(runs.values()):

@@ -1,51 +1,58 @@
-"""Whether more of a score is better, as the evaluations in conf/evaluation and the networks in conf/model say it."""
+"""Whether more of a score is better, as the evaluations in conf/evaluation and the networks of the runs say it."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from fnmatch import fnmatchcase
-from typing import Any
 
 from omegaconf import OmegaConf
 
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import CONF
 from dlgd.core.score import Score
+from dlgd.results.finished import FinishedRun
 from dlgd.scoring.descriptions import LOSS, SECONDS, find, of_class
 
 WORDS = {True: "more", False: "less", None: "neither more nor less"}
 
 
-def known_score(name: str) -> Score | None:
-    """The description of a score: of every run, of an evaluation, or, as networks take longer to import, of these."""
-    score = find((LOSS, SECONDS, *_chosen("evaluation", "scores")), name)
-    return find(_chosen("model", None), name) if score is None else score
-
-
 @functools.cache
-def _chosen(group: str, key: str | None) -> tuple[Score, ...]:
-    """Of all that can be chosen in a group; its `_target_` stands below the key."""
+def scores_of_evaluations() -> tuple[Score, ...]:
+    """Of all in conf/evaluation."""
     targets: dict[str, None] = {}
-    for path in sorted((CONF / group).glob("*.yaml")):
-        config: Any = OmegaConf.to_container(OmegaConf.load(path))
-        chosen = config if key is None else config.get(key)
-        if isinstance(chosen, Mapping) and "_target_" in chosen:  # else it is another file's
-            targets[chosen["_target_"]] = None
+    for path in sorted((CONF / "evaluation").glob("*.yaml")):
+        scores = OmegaConf.to_container(OmegaConf.load(path)).get("scores")
+        if isinstance(scores, dict) and "_target_" in scores:  # else it is another file's
+            targets[scores["_target_"]] = None
     return tuple(score for target in targets for score in of_class(target))
 
 
+def scores_of_networks(runs: Collection[FinishedRun]) -> list[Score]:
+    """Of the networks that the runs trained, as far as there are still such networks."""
+    found = []
+    for target in sorted({run.params["model._target_"] for run in runs if "model._target_" in run.params}):
+        with contextlib.suppress(ImportError, AttributeError):
+            found += of_class(target)
+    return found
+
+
 def directions(
-    scores: Sequence[str], *, higher: Sequence[str], neither: Sequence[str]
+    scores: Sequence[str], runs: Collection[FinishedRun], *, higher: Sequence[str], neither: Sequence[str]
 ) -> tuple[dict[str, bool | None], list[str]]:
     """Of each score whether more is better (None: neither is), and sentences on those of which nobody says it.
 
-    higher, neither: patterns that say it of scores that are not known. Refusal where they contradict a known one.
+    runs: those that gave them. higher, neither: patterns that say it of scores that are not known. Refusal where they
+    contradict a known one.
     """
     found: dict[str, bool | None] = {}
     notes = []
     for name in scores:
-        score, typed = known_score(name), _typed(name, higher, neither)
+        score = find((LOSS, SECONDS, *scores_of_evaluations()), name)
+        if score is None:  # networks are imported only where they are needed
+            score = find(scores_of_networks(runs), name)
+        typed = _typed(name, higher, neither)
         if score is None and typed is None:
             notes.append(
                 f"Less is taken to be better of {name}, of which nobody says it: type higher=[{name}] or "

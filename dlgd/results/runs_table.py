@@ -27,7 +27,7 @@ def compare_runs(config: DictConfig) -> None:
     found, left_out = groups(chosen.runs)
     methods, scores = listed(config.methods), chosen.scores
     rows, sources = tables.rows_of(found, scores, split=split, methods=methods, experiment=header)
-    higher, unsaid = directions(scores, higher=config.higher, neither=config.neither)
+    higher, unsaid = directions(scores, chosen.runs, higher=config.higher, neither=config.neither)
     comparison = tables.compared(rows, scores, higher=higher, against=config.against, best_first=True)
     notes = [
         comparability.budget(chosen.runs),

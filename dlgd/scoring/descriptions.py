@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -48,9 +49,8 @@ def of_validation(evaluation: Evaluation, network: Network) -> list[Score]:
 
 def of_class(target: str) -> list[Score]:
     """All scores that the evaluations or networks may give which are made of this `_target_`."""
-    from hydra.utils import get_object
-
-    made = get_object(target)
+    module, _, name = target.rpartition(".")
+    made = getattr(importlib.import_module(module), name)
     return [*getattr(made, "all_scores", ()), *getattr(made, "scores_given", ())]
 
 
