@@ -7,7 +7,6 @@ from collections.abc import Iterable
 
 import pytest
 import torch
-from dlgd.models.blocks import kind_of
 from omegaconf import OmegaConf
 
 from dlgd import build
@@ -15,6 +14,7 @@ from dlgd.core.contract import Evaluation, Method
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import CONF
 from dlgd.core.score import Score
+from dlgd.models.kinds import kind_of
 from dlgd.scoring.descriptions import find, of_class, of_report, of_validation
 from dlgd.scoring.trained import validation
 from tests.configs.config_files import SETUPS, at_home, choices_of, network, setup, tiny, with_choice
