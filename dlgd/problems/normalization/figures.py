@@ -1,6 +1,6 @@
-"""Figures of normalization coefficients. Maps (y, x) are in rows and columns of the grid, NaN on land.
+"""Figures of normalization coefficients. Maps (y, x) are NaN on land.
 
-Rows and columns rather than longitudes: a tripolar grid folds back on itself in the north.
+Axes are rows and columns of the grid and not longitudes, because a tripolar grid folds back on itself in the north.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from dlgd.problems.normalization.scores import ErrorByDistance
 
 LAND = "0.72"
-TINY = 1e-8  # an |eps| is drawn as this at least: the truth itself is no better
-DECADES = 5  # a colour scale spans no more, so that one perfect method does not flatten the others
+TINY = 1e-8  # smaller |eps| are drawn as this: the truth itself is no more accurate
+DECADES = 5  # at most, of a colour scale, so that one perfect method does not flatten the others
 MEAN_ERROR = r"mean $|\varepsilon|$"
 SIGNED_ERROR = r"$\varepsilon = (\hat\gamma^2 - \gamma^2) / \gamma^2$"
 
@@ -86,7 +86,7 @@ def distance(curves: Mapping[str, ErrorByDistance]) -> Figure:
 def overview(
     truth: np.ndarray, maps: Mapping[str, np.ndarray], curves: Mapping[str, ErrorByDistance], *, samples: int
 ) -> Figure:
-    """The whole story: one sample's gamma, |eps| by distance, and the mean |eps| of the first two methods."""
+    """All in one: one sample's gamma, |eps| by distance, and maps of the mean |eps| of the first two methods."""
     height = 9.7 * truth.shape[0] / truth.shape[1] + 1.7  # two rows of maps, with their axes
     figure = Figure(figsize=(12.4, max(height, 6.5)), layout="constrained")
     grid = figure.subplots(2, 2)
@@ -104,7 +104,7 @@ def overview(
 
 
 def _map(axes: Axes, field: np.ndarray, norm: Normalize, colours: str, title: str) -> AxesImage:
-    axes.set_facecolor(LAND)  # NaN lets it through
+    axes.set_facecolor(LAND)  # seen where a field is NaN
     axes.set(title=title, xlabel="column (west to east)", ylabel="row (south to north)")
     return axes.imshow(field, origin="lower", norm=norm, cmap=colours, interpolation="nearest")
 
@@ -121,7 +121,7 @@ def _colour_bar(
     bar = figure.colorbar(image, ax=axes, extend="both", label=label, location=location, shrink=shrink)
     norm, (low, high) = image.norm, image.get_clim()
     if isinstance(norm, LogNorm) and high < 100 * low:
-        bar.locator = LogLocator(subs=(1, 2, 5))  # two powers of ten alone say little
+        bar.locator = LogLocator(subs=(1, 2, 5))  # one or two powers of ten alone are too few labels
         bar.formatter = LogFormatterSciNotation(labelOnlyBase=False, minor_thresholds=(np.inf, np.inf))
         bar.minorticks_off()
     if isinstance(norm, SymLogNorm):
@@ -145,6 +145,6 @@ def _error_lines(axes: Axes, curves: Mapping[str, ErrorByDistance]) -> None:
     handles = [Line2D([], [], color=f"C{number}", marker=".", label=name) for number, name in enumerate(curves)]
     handles += [Line2D([], [], color="0.3", label="mean"), Line2D([], [], color="0.3", ls="--", label="99 % quantile")]
     axes.set(yscale="log", xlabel="distance to the coast (cells)", ylabel=r"$|\varepsilon|$")
-    # Above the axes, where it hides no line.
+    # above the axes, where it hides no line
     axes.legend(handles=handles, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False)
     axes.grid(alpha=0.3)

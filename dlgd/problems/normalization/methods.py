@@ -20,7 +20,10 @@ from dlgd.training.device import check_method_device
 
 
 class _EachSample(Method):
-    """A method that treats one operator after the other."""
+    """A method that solves one operator after the other.
+
+    name: of its row in tables. solve: gamma (y, x) in m, NaN on land, from the number of a sample and its operator.
+    """
 
     def __init__(self, *, name: str, solve: Callable[[int, Diffusion], np.ndarray]) -> None:
         self.name, self._solve = name, solve
@@ -43,23 +46,27 @@ class _EachSample(Method):
                 answers.append(self._solve(number, Diffusion(alpha_i, alpha_j, w, sea, topology)))
                 seconds.append(time.perf_counter() - start)
         except Refusal as error:
-            raise Refusal(f"baseline={self.name} cannot treat these samples: {error}") from error
-        self.seconds_per_sample = float(np.median(seconds))  # the first sample may have waited for a compiler
+            raise Refusal(f"baseline={self.name} cannot solve these samples: {error}") from error
+        self.seconds_per_sample = float(np.median(seconds))  # the first sample may include compilation
         return np.stack(answers)
 
 
 def homogeneous() -> Method:
-    """Each cell as if its own diffusivities reigned everywhere."""
+    """Return the closed form of a homogeneous ocean: each cell as if its own diffusivities held everywhere."""
     return _EachSample(name="homogeneous", solve=lambda _, operator: normalization.homogeneous(operator))
 
 
 def separable() -> Method:
-    """As if diffusion along rows and along columns did not disturb each other."""
+    """Return the separable closed form: as if diffusion along rows and along columns did not affect each other."""
     return _EachSample(name="separable", solve=lambda _, operator: separable_gamma(operator))
 
 
 def randomization(*, vectors: int, seed: int) -> Method:
-    """Sample variance of `vectors` random fields."""
+    """Return randomization: gamma from the sample variance of random fields, as is usual in ocean data assimilation.
+
+    vectors: number of random fields, at least 1; the error falls with its square root.
+    seed: of the random fields. Each sample has its own.
+    """
     checks.whole_number("baseline.vectors", vectors, least=1)
     checks.whole_number("baseline.seed", seed, least=0)
     return _EachSample(
@@ -71,7 +78,11 @@ def randomization(*, vectors: int, seed: int) -> Method:
 
 
 def exact(*, tolerance: float, device: str) -> Method:
-    """Probing; the ceiling."""
+    """Return the exact coefficients by probing, the ceiling of the table.
+
+    tolerance: largest relative error of gamma^2, from 1e-8 to 1e-2. A smaller one takes longer.
+    device: cpu or cuda.
+    """
     checks.number("baseline.tolerance", tolerance, least=1e-8, most=1e-2)
     check_method_device(device)
     return _EachSample(

@@ -1,8 +1,8 @@
 """Scores, figures and predictions of normalization coefficients gamma (m), in physical units.
 
-The error of a sea cell is that of the variance, eps = (predicted^2 - gamma^2) / gamma^2. What stands on
-land never counts. Metrics: G. Coulaud, Report on using CNNs to estimate normalization coefficients for
-diffusion-based correlation operators, 2022.
+The error of a sea cell is the relative error of the variance, eps = (predicted^2 - gamma^2) / gamma^2. Land does not
+count. Metrics: G. Coulaud, Report on using CNNs to estimate normalization coefficients for diffusion-based correlation
+operators, 2022.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ UNITS = {"lat": ("latitude", "degrees_north"), "lon": ("longitude", "degrees_eas
 
 @dataclass(frozen=True)
 class ErrorByDistance:
-    """|eps| of all samples in bins one cell wide: bin n holds the cells at a distance in (n - 1, n]."""
+    """|eps| of all samples in bins of distance that are one cell wide: bin n holds the distances in (n - 1, n]."""
 
     distance: np.ndarray  # (bin,) upper end of each bin that has a sea cell, in cells
     cells: np.ndarray  # (bin,) number of sea cells of the grid
@@ -40,7 +40,7 @@ class ErrorByDistance:
 
 
 class NormalizationEvaluation(Evaluation):
-    """The report's scores of gamma, each taken per sample and then averaged over samples.
+    """The report's scores of gamma: each is computed for each sample and then averaged over samples.
 
     published: rows {name, source, and some of these scores} of figures printed elsewhere, for the table only.
     """
@@ -81,7 +81,7 @@ class NormalizationEvaluation(Evaluation):
         return scores
 
     def scores(self, samples: xr.Dataset, prediction: np.ndarray) -> dict[str, float]:
-        """Averages of `per_sample` over samples, without units. Raises Refusal for what cannot be scored."""
+        """The means of `per_sample` over samples, without units. Raises Refusal for fields that cannot be scored."""
         return {name: float(values.mean()) for name, values in self.per_sample(samples, prediction).items()}
 
     def dataset(self, samples: xr.Dataset, prediction: np.ndarray) -> xr.Dataset:
@@ -116,7 +116,7 @@ class NormalizationEvaluation(Evaluation):
     def figures(self, folder: Path, samples: xr.Dataset, predictions: Mapping[str, np.ndarray]) -> None:
         """sample.png, mean_error.png, distance.png and overview.png, of any number of methods.
 
-        The first method is the one looked at closely; overview.png maps the first beside the second.
+        sample.png shows the first method; overview.png has maps of the first and the second one.
         """
         from dlgd.plotting.style import save
         from dlgd.problems.normalization import figures as draw
@@ -153,7 +153,7 @@ def relative_error(samples: xr.Dataset, prediction: np.ndarray) -> np.ndarray:
 
 
 def error_by_distance(samples: xr.Dataset, prediction: np.ndarray) -> ErrorByDistance:
-    """|eps| against the distance to the coast, all samples together; raises as `relative_error`."""
+    """|eps| against the distance to the coast, of all samples together; raises Refusal as `relative_error` does."""
     error = np.abs(relative_error(samples, prediction))
     return _by_distance(error, samples["distance"].values[_sea(samples)])
 
@@ -171,7 +171,7 @@ def _by_distance(error: np.ndarray, distance: np.ndarray) -> ErrorByDistance:
 
 
 def _sea(samples: xr.Dataset) -> np.ndarray:
-    """The mask (y, x), once it is known that there is something to score."""
+    """The mask (y, x). Refusal where it leaves nothing to score."""
     sea = samples["mask"].transpose("y", "x").values.astype(bool)
     if samples.sizes["sample"] == 0:
         raise Refusal("There is no sample to score: the dimension `sample` is empty.")

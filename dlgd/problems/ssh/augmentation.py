@@ -1,4 +1,4 @@
-"""Mirrored seas (`physics/mirrors.py`), to learn from four seas where the data have one."""
+"""Mirrored seas (`physics/mirrors.py`): networks learn from four seas where the data have one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dlgd.physics.mirrors import SIGNED, mirror, mirror_maps
 
 
 class MirroredSeas(Augmentation):
-    """Half of the samples are mirrored south-north, and half of them west-east, independently."""
+    """Mirror half of the samples south-north and half of them west-east, independently."""
 
     def __init__(self, *, spec: Spec) -> None:
         if not isinstance(spec, MapSpec):
@@ -25,12 +25,12 @@ class MirroredSeas(Augmentation):
         self.groups = spec.input_groups
         if strange := [name for name in self.groups if name not in SIGNED]:
             raise Refusal(
-                f"augmentation=mirrored_seas has no place for {', '.join(strange)}: type data.coordinates=false, or "
-                "augmentation=none"
+                f"augmentation=mirrored_seas cannot mirror the channels {', '.join(strange)}: type "
+                "data.coordinates=false, or augmentation=none"
             )
 
     def __call__(self, batch: Batch, rng: np.random.Generator) -> Batch:
-        """Drawn on the CPU: the same on every device."""
+        """The batch with mirrored samples; they are drawn on the CPU, the same for every device."""
         south_north, west_east = rng.random((2, len(batch))) < 0.5
         batch = _where(south_north, self._mirrored(batch, north=True, west=False), batch)
         return _where(west_east, self._mirrored(batch, north=False, west=True), batch)
@@ -47,7 +47,7 @@ class MirroredSeas(Augmentation):
 
 
 def _where(drawn: np.ndarray, changed: Batch, batch: Batch) -> Batch:
-    """Sample by sample."""
-    chosen = torch.as_tensor(drawn)[:, None, None, None].to(batch.input.device)
+    """The changed batch in the samples that are drawn, and the batch itself in the others."""
+    here = torch.as_tensor(drawn)[:, None, None, None].to(batch.input.device)
     names = ("input", "target", "mask", "observed")
-    return replace(batch, **{name: torch.where(chosen, getattr(changed, name), getattr(batch, name)) for name in names})
+    return replace(batch, **{name: torch.where(here, getattr(changed, name), getattr(batch, name)) for name in names})

@@ -1,4 +1,4 @@
-"""Figures of sea surface height that is interpolated from observations."""
+"""Figures of maps of sea surface height, interpolated from observations."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from dlgd.problems.ssh.scores.spectra import Spectra
 LAND = "0.6"
 UNSEEN = "0.86"
 HEIGHTS, ERRORS, TURNING = "RdYlBu_r", "PuOr_r", "RdBu_r"
-PANELS = 5  # methods in a figure with a panel for each
-ANIMATED = 2  # methods in an animation
-FRAMES = 90  # days of it
+PANELS = 5  # at most, methods in a figure with a panel for each
+ANIMATED = 2  # at most, methods in an animation
+FRAMES = 90  # at most, days of an animation
 FRAMES_PER_SECOND = 6
 ANIMATION_DPI = 60
 INCHES = 3.0  # width of a map
@@ -38,13 +38,13 @@ BINS = 12  # of predicted standard deviations
 
 @matplotlib.rc_context(STYLE)
 def height_maps(days: Mapping[str, Maps], observed: np.ndarray) -> Figure:
-    """One day, (1, lat, lon) each: truth and observations, then the map of each method and its error."""
+    """One day: truth and observations, then the map of each method and its error; (1, lat, lon) each."""
     return _draw_heights(dict(list(days.items())[:PANELS]), observed)[0]
 
 
 @matplotlib.rc_context(STYLE)
 def vorticity_maps(days: Mapping[str, Maps]) -> Figure:
-    """One day: relative vorticity over f of the truth and of each method."""
+    """One day: the relative vorticity over f of the truth and of each method."""
     shown = dict(list(days.items())[:PANELS])
     first = next(iter(shown.values()))
     fields = {"truth": first.truth[0], **{name: maps.predicted[0] for name, maps in shown.items()}}
@@ -67,7 +67,7 @@ def vorticity_maps(days: Mapping[str, Maps]) -> Figure:
 
 @matplotlib.rc_context(STYLE)
 def rmse_in_time(time: np.ndarray, daily: Mapping[str, np.ndarray]) -> Figure:
-    """Root mean square error in m of every method on each day (datetime64)."""
+    """The root mean square error, m, of every method on each day (datetime64)."""
     figure = Figure(figsize=(10, 4.6), layout="constrained")
     axes = figure.subplots()
     broken = np.flatnonzero(np.diff(time) > 1.5 * np.median(np.diff(time))) + 1 if len(time) > 1 else []
@@ -86,7 +86,7 @@ def rmse_in_time(time: np.ndarray, daily: Mapping[str, np.ndarray]) -> Figure:
 
 @matplotlib.rc_context(STYLE)
 def spectral_scores(found: Mapping[str, Spectra]) -> Figure:
-    """1 - PSD(error) / PSD(truth) of each method over wavelength and period, with the contour of 0.5."""
+    """1 - PSD(error) / PSD(truth) of each method over wavelength and period, with the contour at 0.5."""
     shown = dict(list(found.items())[:PANELS])
     columns = min(len(shown), 3)
     rows = -(-len(shown) // columns)
@@ -107,8 +107,12 @@ def spectral_scores(found: Mapping[str, Spectra]) -> Figure:
 
 @matplotlib.rc_context(STYLE)
 def calibration(pairs: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
-    """Of each method errors and the standard deviations predicted for them, any shape, m: errors over standard
-    deviations beside the normal distribution, and root mean square errors where such deviations were predicted."""
+    """Whether errors are as large as each method expects them to be.
+
+    On the left, errors over their predicted standard deviations beside the normal distribution; on the right, root mean
+    square errors against predicted standard deviations.
+    pairs: of each method the errors and their predicted standard deviations, of any shape, m.
+    """
     figure = Figure(figsize=(11, 4.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     across = np.linspace(-4, 4, 81)
@@ -139,13 +143,13 @@ def calibration(pairs: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
 
 @matplotlib.rc_context(STYLE)
 def animation(path: Path, maps: Mapping[str, Maps], observed: np.ndarray) -> None:
-    """A GIF of `height_maps`, day after day; the colours mean the same on all days."""
+    """A GIF of `height_maps`, day after day; colours have the same meaning on all days."""
     from matplotlib.animation import PillowWriter
 
     path.parent.mkdir(parents=True, exist_ok=True)
     figure, redraw = _draw_heights(maps, observed)
     figure.draw_without_rendering()
-    figure.set_layout_engine("none")  # or it would shake
+    figure.set_layout_engine("none")  # otherwise the layout changes from day to day
     writer = PillowWriter(fps=FRAMES_PER_SECOND)
     with writer.saving(figure, str(path), ANIMATION_DPI):
         for day in range(len(observed)):
@@ -154,11 +158,11 @@ def animation(path: Path, maps: Mapping[str, Maps], observed: np.ndarray) -> Non
 
 
 def _draw_heights(maps: Mapping[str, Maps], observed: np.ndarray) -> tuple[Figure, Callable[[int], None]]:
-    """The figure of the first day, and what shows another one in it."""
+    """The figure of the first day, and a function that shows another day in it."""
     first = next(iter(maps.values()))
     middle = float(np.nanmean(first.truth))
     high = _largest(first.truth - middle)
-    # the median of the methods: neither the worst nor the best one should flatten the others
+    # the median of the methods, so that neither the worst nor the best one flattens the others
     largest = float(np.quantile([_largest(each.error) for each in maps.values()], 0.5, method="lower"))
     largest = min(max(largest, 1e-3 * high), high)
     figure, grid = _panels(first, 2, len(maps) + 1)
@@ -185,7 +189,7 @@ def _draw_heights(maps: Mapping[str, Maps], observed: np.ndarray) -> tuple[Figur
 
 
 def _draw_unseen(axes: Axes, maps: Maps) -> None:
-    """A lighter grey than that of land where there is sea but no observation."""
+    """Paint sea without observations in a lighter grey than land."""
     colours = ListedColormap([UNSEEN])
     field = np.where(maps.sea, 1.0, np.nan)
     axes.imshow(field, cmap=colours, extent=_extent(maps), origin="lower", aspect="auto", zorder=-1)
@@ -193,7 +197,7 @@ def _draw_unseen(axes: Axes, maps: Maps) -> None:
 
 
 def _panels(maps: Maps, rows: int, columns: int) -> tuple[Figure, np.ndarray]:
-    """A figure of so many maps, and their axes (row, column)."""
+    """A figure with so many rows and columns of maps, and their axes (row, column)."""
     west, east, south, north = _extent(maps)
     height = INCHES * _aspect(maps) * (north - south) / (east - west)
     size = (INCHES * columns + 1.4, (height + 0.45) * rows + 0.6)
@@ -202,7 +206,7 @@ def _panels(maps: Maps, rows: int, columns: int) -> tuple[Figure, np.ndarray]:
 
 
 def _map(axes: Axes, maps: Maps, field: np.ndarray, scale: tuple[float, float], colours: str, title: str) -> AxesImage:
-    """(lat, lon), as broad as the sphere is at the middle latitude; land in grey."""
+    """Draw a field (lat, lon), as wide as the sphere is at the middle latitude; land is grey."""
     axes.set_facecolor(LAND)
     axes.set_title(title)
     for axis, letters in ((axes.xaxis, "EW"), (axes.yaxis, "NS")):
@@ -238,14 +242,14 @@ def _score(axes: Axes, found: Spectra, name: str) -> QuadMesh:
 
 
 def _edges(wavelengths: np.ndarray) -> np.ndarray:
-    """Of cells around descending wavelengths, half-way between wavenumbers."""
+    """The edges of cells around descending wavelengths, half-way between wavenumbers."""
     wavenumber = 1 / wavelengths
     step = wavenumber[1] - wavenumber[0]
     return 1 / np.concatenate((wavenumber - step / 2, wavenumber[-1:] + step / 2))
 
 
 def _largest(field: np.ndarray) -> float:
-    """Where a symmetric colour scale ends."""
+    """The end of a symmetric colour scale for a field."""
     return max(float(np.nanquantile(np.abs(field), EXTREME)), 1e-12)
 
 
@@ -256,12 +260,12 @@ def _extent(maps: Maps) -> tuple[float, float, float, float]:
 
 
 def _aspect(maps: Maps) -> float:
-    """A degree of latitude over one of longitude."""
+    """The length of a degree of latitude over that of a degree of longitude."""
     return float(1 / np.cos(np.deg2rad(np.mean(maps.lat))))
 
 
 def _degrees(value: float, _: int | None, *, letters: str) -> str:
-    """60°W of -60 or 300."""
+    """A longitude or latitude as a label: 60°W for -60 or 300."""
     value = (value + 180) % 360 - 180
     return f"{abs(value):g}°{letters[int(value < 0)] if value else ''}"
 

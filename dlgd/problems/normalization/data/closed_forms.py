@@ -1,4 +1,4 @@
-"""What is known of gamma without learning: a first guess, and what a network may be told of how it came about."""
+"""Closed forms of gamma, which need no learning: first guesses, and further fields for the input of a network."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ GUESS = "gamma_estimate"  # m; among the fields of every closed form
 
 
 class ClosedForm(ABC):
-    """Fields (y, x) of one operator: GUESS, and `channels`, dimensionless, of order one at sea."""
+    """Computes fields (y, x) of one operator: GUESS, and `channels`, dimensionless and of order one at sea."""
 
     channels: tuple[str, ...]
     directional: tuple[tuple[str, str], ...]  # pairs of channels that change places when the grid is turned
@@ -22,7 +22,7 @@ class ClosedForm(ABC):
 
     @abstractmethod
     def __call__(self, operator: Diffusion) -> dict[str, np.ndarray]:
-        """NaN on land."""
+        """The fields by name, NaN on land."""
 
 
 def _log_energy(operator: Diffusion, gamma: np.ndarray) -> np.ndarray:
@@ -31,7 +31,7 @@ def _log_energy(operator: Diffusion, gamma: np.ndarray) -> np.ndarray:
 
 
 class Homogeneous(ClosedForm):
-    """As if each cell's own diffusivities reigned everywhere."""
+    """The closed form of a homogeneous ocean: each cell as if its own diffusivities held everywhere."""
 
     channels = ("log_estimate",)
     directional = ()
@@ -44,10 +44,10 @@ class Homogeneous(ClosedForm):
 
 
 class Separable(ClosedForm):
-    """As if diffusion along rows and along columns did not disturb each other.
+    """The separable closed form: as if diffusion along rows and along columns did not affect each other.
 
-    A network also sees how far it is from the homogeneous form (zero far from the coast), and its factors, the
-    probability of return along the column (i) and along the row (j), at an early and at a late time.
+    A network also sees its logarithmic distance from the homogeneous form (zero far from the coast), and its factors,
+    the probabilities of return along the column (i) and along the row (j), at an early and at a late time.
     """
 
     TIMES = {"early": 1, "late": 5}  # of the ten in `physics.separable.times`: about 5 and 18
@@ -77,6 +77,6 @@ CLOSED_FORMS: dict[str, type[ClosedForm]] = {"homogeneous": Homogeneous, "separa
 
 
 def choose(name: str) -> ClosedForm:
-    """By name; Refusal where there is none of that name."""
+    """Return the closed form of a name. Refusal of a name that does not exist."""
     checks.choice("data.closed_form", name, CLOSED_FORMS)
     return CLOSED_FORMS[name]()

@@ -1,8 +1,8 @@
-"""First guesses by a classical method: its maps, from which networks start in place of smoothed observations.
+"""First guesses by a classical method: networks start from its maps and not from smoothed observations.
 
-What a network is trained on must be observed as what it will be used on, and a method's maps of a training split whose
-tracks never change would be learnt with the places of these tracks. So the split is observed several times, each time
-by the tracks of other days and with their errors, and the method answers for each.
+The tracks of the training split never change. From one set of a method's maps a network would learn where these tracks
+are, and would fail on other days. So the split is observed several times, each time along the tracks of other days and
+with their errors, and the method makes maps of each.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ def check(first_guess: Mapping[str, Any], *, dropped: float) -> None:
 
 
 def maps(method: Method, samples: xr.Dataset, *, half: int) -> tuple[np.ndarray, np.ndarray]:
-    """Days (n,) datetime64, those of the samples and `half` days around as far as there are observations, and the
-    method's maps of them (n, lat, lon), m.
+    """Return days (n,), datetime64, and the method's maps of them (n, lat, lon), m.
 
-    Made of the daily maps of observations alone: a table of tracks, which training days observed anew do not have, is
-    left out, and so is the truth.
+    The days are those of the samples and `half` days around them, as far as there are observations. The method gets the
+    daily maps of observations alone: it never sees the truth, nor a table of tracks, which resampled training days do
+    not have.
     """
     around = samples.time.values[:, None] + np.arange(-half, half + 1) * DAY
     days = np.unique(around)
@@ -59,8 +59,10 @@ def maps(method: Method, samples: xr.Dataset, *, half: int) -> tuple[np.ndarray,
 
 
 def observed_by_others(train: xr.Dataset, shift: int) -> xr.Dataset:
-    """The training split, its days observed by the tracks of days `shift` later, and with their errors; the last ones
-    by those of the first. Observations before and after the split are left out: there is no truth to be observed.
+    """The training split, whose days are observed along the tracks of the days `shift` later, and with their errors.
+
+    The last days take the tracks of the first ones. Observations before and after the split are left out, because the
+    truth of those days is unknown.
     """
     truth, days = train.ssh.transpose("sample", "lat", "lon"), train.day.values.astype("datetime64[D]")
     own = np.isin(days, train.time.values.astype("datetime64[D]"))
@@ -72,5 +74,5 @@ def observed_by_others(train: xr.Dataset, shift: int) -> xr.Dataset:
 
 
 def shifts(days: int, count: int) -> list[int]:
-    """Evenly spread over the split; the first is none."""
+    """`count` shifts, spread evenly over a split of so many days; the first one is 0."""
     return [number * days // count for number in range(count)]

@@ -1,4 +1,4 @@
-"""Days, latitudes and longitudes of files as maps need them: whole days, south to north, west to east unbroken."""
+"""Days, latitudes and longitudes of files as maps need them: whole days, from south to north and from west to east."""
 
 from __future__ import annotations
 
@@ -15,16 +15,19 @@ from dlgd.core.errors import Refusal
 
 log = logging.getLogger(__name__)
 
-UNEVEN = 0.02  # of a step: float32 degrees are off by 3e-5, and a cell of 1/60 degree by no more than this
-OFF = 0.05  # of a step, between two files
-FIRST, LAST = np.datetime64("1678-01-01"), np.datetime64("2261-12-31")  # within nanoseconds of 64 bits
+UNEVEN = 0.02  # of a step: rounding to float32 moves degrees by 3e-5, which is less even for cells of 1/60 degree
+OFF = 0.05  # of a step: what two files may differ by
+FIRST, LAST = np.datetime64("1678-01-01"), np.datetime64("2261-12-31")  # nanoseconds in 64 bits reach no further
 
 
 # --- time ------------------------------------------------------------------------------------------------------
 
 
 def times(dataset: xr.Dataset, name: str, units: str | None, where: Path) -> np.ndarray:
-    """datetime64[ns] (n); `units` such as "days since 2012-10-01" where the file gives none."""
+    """The times of a file, datetime64[ns] (n,).
+
+    units: such as "days since 2012-10-01", for a file whose times have none.
+    """
     field = dataset[name].variable
     if field.ndim > 1:
         raise Refusal(f"{name} in {where} must have one dimension, not {', '.join(map(str, field.dims))}")
@@ -48,7 +51,7 @@ def times(dataset: xr.Dataset, name: str, units: str | None, where: Path) -> np.
 
 
 def _from_calendar(found: np.ndarray, name: str, calendar: str, where: Path) -> np.ndarray:
-    """cftime objects -> datetime64, by their date; Refusal of a date that the usual calendar does not have."""
+    """cftime objects -> datetime64 of the same date. Refusal of a date that the usual calendar does not have."""
     converted = []
     for time in found:
         try:
@@ -63,12 +66,12 @@ def _from_calendar(found: np.ndarray, name: str, calendar: str, where: Path) -> 
 
 
 def days(stamps: np.ndarray) -> np.ndarray:
-    """datetime64[D]: the day of each time. A minute is added, since 24:00 may have become 23:59:59.99 in float32."""
+    """datetime64[D]: the day of each time. A minute is added, because 24:00 may be 23:59:59.99 in float32."""
     return (stamps + np.timedelta64(1, "m")).astype("datetime64[D]")
 
 
 def period(given: Sequence[Any] | None, option: str = "data.period") -> tuple[np.datetime64, np.datetime64]:
-    """First and last day of an option; everything where it is null."""
+    """The first and last day that an option gives; without limits where it is null."""
     if given is None:
         return FIRST, LAST
     try:
@@ -85,7 +88,7 @@ def period(given: Sequence[Any] | None, option: str = "data.period") -> tuple[np
 
 @dataclass(frozen=True)
 class Box:
-    """Degrees; `east` is not below `west`, which may be given with or without 360 added."""
+    """A box in degrees. `west` lies from -360 to 360, and `east` above it by at most 360."""
 
     south: float = -90.0
     north: float = 90.0
@@ -94,7 +97,7 @@ class Box:
 
     @classmethod
     def of(cls, given: Sequence[Any] | None) -> Box:
-        """From data.box: [south, north, west, east], or null."""
+        """The box of data.box=[south, north, west, east]; the whole globe where it is null."""
         if given is None:
             return cls()
         try:
@@ -111,7 +114,7 @@ class Box:
 
 
 def latitudes(values: np.ndarray, box: Box, where: Path) -> tuple[np.ndarray, np.ndarray]:
-    """(indices into the file, degrees), from south to north."""
+    """The latitudes in the box, from south to north: (indices into the file, degrees)."""
     _check_axis(values, "latitudes", where)
     order = np.argsort(values)
     _check_even(values[order], "latitudes", where)
@@ -125,9 +128,10 @@ def latitudes(values: np.ndarray, box: Box, where: Path) -> tuple[np.ndarray, np
 
 
 def longitudes(values: np.ndarray, box: Box, where: Path) -> tuple[np.ndarray, np.ndarray]:
-    """(indices into the file, degrees), from west to east without a jump, the first of them in -180 to 180.
+    """The longitudes in the box, from west to east without a jump: (indices into the file, degrees).
 
-    Where no box says otherwise, the region begins after the widest gap of the circle: it may lie across the date line.
+    The first one lies from -180 to 180. Without a box, the region begins after the widest gap of the circle, so that it
+    may lie across the date line.
     """
     _check_axis(values, "longitudes", where)
     circle = np.sort(values % 360)
@@ -151,7 +155,7 @@ def longitudes(values: np.ndarray, box: Box, where: Path) -> tuple[np.ndarray, n
 
 
 def same_axis(one: np.ndarray, other: np.ndarray) -> bool:
-    """Whether two axes are equal, but for rounding."""
+    """Whether two axes are equal except for rounding."""
     return len(one) == len(other) and float(abs(one - other).max()) < OFF * (one[1] - one[0])
 
 

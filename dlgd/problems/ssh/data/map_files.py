@@ -1,8 +1,8 @@
 """Daily maps of sea surface height from NetCDF files, brought to one grid, one calendar and metres.
 
-What comes out is `ssh (time, lat, lon)` and, where there are any, `observations (time, lat, lon)`: float32 m, a map for
-each day from the first to the last, NaN on land, on missing days and where unobserved. Several maps of a day become
-their mean. Files are looked at first and then read in blocks, and no more of them than the box and the period.
+The results are `ssh (time, lat, lon)` and, where there are any, `observations (time, lat, lon)`: float32 m, a map for
+each day from the first to the last, NaN on land, on missing days and where nothing is observed. Several maps of a day
+become their mean. Axes of all files are checked first; then the box and the period, and no more, are read in blocks.
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ NOON = np.timedelta64(12, "h")
 
 @dataclass(frozen=True)
 class Reading:
-    """What of the files is wanted, and how their variables are called where that is not recognized.
+    """Which part of the files is wanted, and what their variables are called where that is not recognized.
 
-    names: of lat, lon and time. time_units: of files whose times have none. period: first and last day.
+    names: of lat, lon and time. time_units: of files whose times have none. box: the cells that are wanted.
+    period: first and last day.
     """
 
     names: Mapping[str, str | None]
@@ -42,7 +43,10 @@ class Reading:
 
 
 def files(option: str, given: str | Sequence[str]) -> list[Path]:
-    """The files that a path, a pattern such as maps/*.nc, a folder, or a list of them means, in order of names."""
+    """The files, in order of names, of a path, a pattern such as maps/*.nc, a folder, or a list of these.
+
+    option: its name, for a message. given: what was typed.
+    """
     found: list[Path] = []
     for one in [given] if isinstance(given, str | Path) else given:
         path = Path(str(one)).expanduser()
@@ -58,7 +62,7 @@ def files(option: str, given: str | Sequence[str]) -> list[Path]:
 
 @dataclass(frozen=True)
 class Opened:
-    """A file whose axes are known: which of its maps and cells are wanted, and what they are."""
+    """A file whose axes are known: which of its maps and cells are wanted, and their days and coordinates."""
 
     path: Path
     variable: str
@@ -80,7 +84,7 @@ class Opened:
 
 
 def look(path: Path, role: str, variable: str | None, reading: Reading) -> Opened:
-    """Axes of a file; nothing else is read."""
+    """Read the axes of a file, and nothing else."""
     with map_names.opened(path) as dataset:
         name = map_names.find(dataset, role, variable, path)
         axes = {axis: map_names.find(dataset, axis, reading.names.get(axis), path) for axis in ("time", "lat", "lon")}
@@ -97,8 +101,8 @@ def look(path: Path, role: str, variable: str | None, reading: Reading) -> Opene
 
 
 def _check_dimensions(dataset: xr.Dataset, name: str, dims: tuple[str, ...], path: Path) -> None:
-    """Of the variable, or the largest of a sum: time, lat and lon, and others of length one."""
-    largest = max((dataset[part] for _, part in map_names.summands(dataset, name)), key=lambda field: field.ndim)
+    """Refuse a variable, or the largest of a sum, with dimensions other than time, lat, lon and some of length one."""
+    largest = max((dataset[term] for _, term in map_names.summands(dataset, name)), key=lambda field: field.ndim)
     others = [dim for dim in largest.dims if dim not in dims and largest.sizes[dim] > 1]
     needed = {dim for dim in dims if dim in dataset.dims}  # a file with a single map may have a time without dimension
     if others or not needed <= set(largest.dims):
@@ -109,7 +113,7 @@ def _check_dimensions(dataset: xr.Dataset, name: str, dims: tuple[str, ...], pat
 
 
 def maps(opened: Sequence[Opened], days: np.ndarray) -> np.ndarray:
-    """(days, lat, lon) float32 m: each day's mean of what is there, NaN where nothing is. Read in blocks."""
+    """(days, lat, lon) float32 m: the mean of each day's maps, NaN where they have nothing; read in blocks."""
     shape = (len(days), len(opened[0].lat), len(opened[0].lon))
     total, count = np.zeros(shape, np.float32), np.zeros(shape, np.uint8)
     together = max(1, BLOCK // (shape[1] * shape[2]))
@@ -130,7 +134,7 @@ def maps(opened: Sequence[Opened], days: np.ndarray) -> np.ndarray:
 
 
 def reference(paths: Sequence[Path], *, target: str | None, reading: Reading) -> xr.Dataset:
-    """`ssh` and its coordinates: the same land on each day, and days that are missing altogether NaN everywhere."""
+    """`ssh` and its coordinates: land is the same on each day, and days without any map are NaN everywhere."""
     opened = _together(paths, "target", target, reading)
     stamps = np.unique(np.concatenate([file.days for file in opened]))
     where = opened[0].path
@@ -156,7 +160,7 @@ def _attributes(file: Opened) -> dict[str, float | str]:
 
 
 def coordinates(days: np.ndarray, lat: np.ndarray, lon: np.ndarray) -> dict[str, tuple[str, np.ndarray, dict]]:
-    """A daily mean stands at noon."""
+    """The coordinates of daily maps; the time of a daily mean is noon."""
     return {
         "time": ("time", days.astype("datetime64[ns]") + NOON, {"standard_name": "time"}),
         "lat": ("lat", lat, {"units": "degrees_north", "standard_name": "latitude"}),
@@ -165,7 +169,7 @@ def coordinates(days: np.ndarray, lat: np.ndarray, lon: np.ndarray) -> dict[str,
 
 
 def _together(paths: Sequence[Path], role: str, variable: str | None, reading: Reading) -> list[Opened]:
-    """All files, which must stand on one grid."""
+    """Read the axes of all files, which must have one grid."""
     opened = [look(path, role, variable, reading) for path in paths]
     for file in opened[1:]:
         _check_same_grid(file, opened[0].lat, opened[0].lon, str(opened[0].path))
@@ -189,8 +193,11 @@ def _said(period: tuple[np.datetime64, np.datetime64]) -> str:
 
 
 def _mask_land(values: np.ndarray, where: Path) -> None:
-    """Make NaN, in place, the cells that are land: those without a value on some day that is there, and, where a file
-    says nothing of land, those that are exactly 0 on all days. A map that is mostly missing counts as missing."""
+    """Set the land cells of maps (day, lat, lon) to NaN, in place.
+
+    A cell is land if it has no value on some day that has a map. Where no cell is land by this rule, cells that are
+    exactly 0 on all days are. A map that lacks most of its cells counts as missing.
+    """
     cells = np.array([np.isfinite(day).sum() for day in values])
     if not cells.any():
         raise Refusal(f"{where} has no finite height in the box and the period: choose others, or another data.target")
@@ -218,9 +225,9 @@ def _mask_land(values: np.ndarray, where: Path) -> None:
 # --- gridded observations ----------------------------------------------------------------------------------------
 
 
-def gridded(paths: Sequence[Path], *, variable: str | None, sea: xr.Dataset, reading: Reading) -> np.ndarray:
-    """(time, lat, lon) of the reference `sea`, NaN on its land; observations must stand on its grid."""
-    lat, lon, days = sea.lat.values, sea.lon.values, sea.time.values.astype("datetime64[D]")
+def gridded(paths: Sequence[Path], *, variable: str | None, reference: xr.Dataset, reading: Reading) -> np.ndarray:
+    """Observations (time, lat, lon) on the days of the reference, whose grid they must have; NaN on its land."""
+    lat, lon, days = reference.lat.values, reference.lon.values, reference.time.values.astype("datetime64[D]")
     box = Box(float(lat[0]), float(lat[-1]), float(lon[0]), float(lon[-1]))
     own = Reading(reading.names, reading.time_units, box, (days[0], days[-1]))
     opened = [look(path, "observations", variable, own) for path in paths]
@@ -229,7 +236,7 @@ def gridded(paths: Sequence[Path], *, variable: str | None, sea: xr.Dataset, rea
     if not any(len(file.days) for file in opened):
         raise Refusal(f"{paths[0]} has no observations between {days[0]} and {days[-1]}, the days of the reference")
     values = maps(opened, days)
-    values[:, ~np.isfinite(sea.ssh.values).any(axis=0)] = np.nan
+    values[:, ~np.isfinite(reference.ssh.values).any(axis=0)] = np.nan
     if not np.isfinite(values).any():
         raise Refusal(
             f"{opened[0].variable} in {paths[0]} has no finite value at sea: choose another data.observations"
@@ -238,7 +245,7 @@ def gridded(paths: Sequence[Path], *, variable: str | None, sea: xr.Dataset, rea
 
 
 def unreferenced(path: Path, *, variable: str | None, reading: Reading) -> xr.Dataset:
-    """`observations` alone and their coordinates, of a file that knows no truth."""
+    """`observations` and their coordinates, without ssh, of a file that has no truth."""
     file = look(path, "observations", variable, reading)
     if not len(file.days):
         raise Refusal(f"{path} has no day of observations")

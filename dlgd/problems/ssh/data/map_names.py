@@ -1,4 +1,4 @@
-"""Which variable of a NetCDF file is the sea surface height, which are the axes, and in what units they stand."""
+"""Recognize the variables of a NetCDF file: which one is the sea surface height, which are the axes, in what units."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ COMMON = {
     "lat": ("lat", "latitude", "nav_lat"),
     "lon": ("lon", "longitude", "nav_lon"),
     "time": ("time", "time_counter"),
-    # of models and maps: 4dvarnet-starter, CMEMS, NEMO, and what methods of the data challenges call their answers
+    # of models and maps: names of 4dvarnet-starter, CMEMS and NEMO, and of the answers to the data challenges
     "target": ("ssh", "tgt", "adt", "sossheig", "zos", "gssh", "ssh_mod", "rec_ssh", "sla", "out"),
-    # gridded observations of 4dvarnet-starter and of the data challenges, with noise before without
+    # gridded observations of 4dvarnet-starter and of the data challenges; those with noise come first
     "observations": (
         *("nadir_obs", "five_nadirs", "four_nadirs", "swot_nadirs_no_noise", "ssh_obs", "obs", "observations"),
         *("input", "inp"),
     ),
-    # along the track of a satellite; where DUACS gives the parts of which the height is made, their sum
+    # along the track of a satellite; where DUACS gives the terms of the height, their sum
     "track": (
         *("ssh_obs", "ssh_karin", "ssh_model", "sla_unfiltered+mdt-lwe", "sla_unfiltered+mdt", "ssh", "adt"),
         *("sla_unfiltered", "sla_filtered", "sla"),
@@ -51,7 +51,7 @@ HIGHEST = 200.0  # m: the geoid itself stays within 110 m of the ellipsoid
 
 @contextmanager
 def opened(path: Path) -> Iterator[xr.Dataset]:
-    """The file, its times not decoded, nothing read yet; Refusal where it, or what is then read of it, is no NetCDF."""
+    """Open a file; times are not decoded, values not read yet. Refusal where reading fails, also while it is open."""
     if not path.is_file():
         raise Refusal(f"there is no file {path}")
     try:
@@ -65,7 +65,10 @@ def opened(path: Path) -> Iterator[xr.Dataset]:
 
 
 def find(dataset: xr.Dataset, role: str, given: str | None, where: Path) -> str:
-    """The name, or the sum of names such as sla+mdt, that plays the role; `given` is what the person typed."""
+    """Return the name, or the sum of names such as sla+mdt, of the variable in this role.
+
+    role: a key of COMMON. given: the name that was typed; None: it is recognized, or refused where it is not.
+    """
     option = "data.target" if role == "target" else f"data.names.{'observations' if role == 'track' else role}"
     if given is not None:
         missing = [name for _, name in summands(dataset, given) if name not in dataset.variables]
@@ -89,30 +92,30 @@ def find(dataset: xr.Dataset, role: str, given: str | None, where: Path) -> str:
 
 
 def recognized(dataset: xr.Dataset, role: str) -> str | None:
-    """The likeliest name in common use that the file has."""
+    """The likeliest name in common use that the file has; None where it has none."""
     return next((name for name in COMMON[role] if has(dataset, name)), None)
 
 
 def has(dataset: xr.Dataset, name: str) -> bool:
-    """Whether it has the variable, or all of a sum."""
-    return all(part in dataset.variables for _, part in summands(dataset, name))
+    """Whether the file has the variable, or all variables of a sum."""
+    return all(term in dataset.variables for _, term in summands(dataset, name))
 
 
 def listed(dataset: xr.Dataset) -> str:
-    """The names in a file."""
+    """The names in a file, for a message."""
     return ", ".join(map(str, dataset.variables)) or "nothing"
 
 
 def summands(dataset: xr.Dataset, name: str) -> list[tuple[float, str]]:
-    """(sign, variable) of a sum such as sla_unfiltered+mdt-lwe; a name that the file has stands for itself."""
+    """(sign, variable) of a sum such as sla_unfiltered+mdt-lwe; a name that the file has is one summand."""
     if name in dataset.variables:
         return [(1.0, name)]
-    parts = re.findall(r"([+-]?)\s*([^\s+-]+)", name)
-    return [(-1.0 if sign == "-" else 1.0, part) for sign, part in parts]
+    terms = re.findall(r"([+-]?)\s*([^\s+-]+)", name)
+    return [(-1.0 if sign == "-" else 1.0, term) for sign, term in terms]
 
 
 def factor(field: xr.Variable, where: Path) -> float:
-    """What turns its values into metres; a field without units stands in metres."""
+    """The factor that turns a field's values into metres; a field without units counts as metres."""
     units = str(field.attrs.get("units", "")).strip().lower()
     if not units:
         return 1.0
@@ -123,21 +126,22 @@ def factor(field: xr.Variable, where: Path) -> float:
 
 
 def in_metres(dataset: xr.Dataset, name: str, index: Mapping[str, object], where: Path) -> xr.DataArray:
-    """The (sum of) variables at an index by dimension, read and in m, float32; NaN where missing or infinite.
+    """Read a variable, or a sum of variables, in m, float32; NaN where a value is missing or infinite.
 
-    What has fewer dimensions (a mean dynamic topography) is repeated along the others.
+    index: which values to read along a dimension. A variable with fewer dimensions than others of a sum (a mean dynamic
+    topography) is repeated along theirs.
     """
     terms: list[xr.DataArray] = []
-    for sign, part in summands(dataset, name):
-        field = dataset[part]
+    for sign, term in summands(dataset, name):
+        field = dataset[term]
         if field.dtype.kind not in "iuf":
-            raise Refusal(f"{part} in {where} must hold numbers, not {field.dtype}")
+            raise Refusal(f"{term} in {where} must hold numbers, not {field.dtype}")
         chosen = field.isel({dim: at for dim, at in index.items() if dim in field.dims}).squeeze(
             [dim for dim in field.dims if field.sizes[dim] == 1 and dim not in index]
         )
-        with np.errstate(over="ignore"):  # of undeclared fill values, which are infinite then
+        with np.errstate(over="ignore"):  # undeclared fill values become infinite
             values = chosen.astype(np.float32) * np.float32(sign * factor(field.variable, where))
-        terms.append(values.drop_vars(list(values.coords)))  # whose labels would be aligned
+        terms.append(values.drop_vars(list(values.coords)))  # so that the sum does not align labels
     total = sum(terms[1:], start=terms[0])
     total = total.where(np.isfinite(total))
     highest = float(np.max(np.abs(total.values), initial=0.0, where=np.isfinite(total.values)))

@@ -1,22 +1,22 @@
-"""Sea surface height as Datasets: the record ("sea"), and samples, which are days of it.
+"""Sea surface height as Datasets: a record of maps, and samples, which are days of it.
 
 The record has dimensions time (daily, without gaps), lat and lon (degrees, both ascending) and
 
     ssh (time, lat, lon)            m; NaN on land, and everywhere on a day that is missing
     observations (time, lat, lon)   m; daily means of what was observed in a cell, NaN where nothing was
     track_ssh, track_time, track_lat, track_lon, track_satellite, held_out (point)
-                                    perhaps: observations one by one, with noise. The attribute `names` of
-                                    track_satellite has the satellites' names; those held out are in no map
+                                    optional: observations one by one, with noise. The attribute `names` of
+                                    track_satellite has the satellites' names; no map has those that are held out
 
 Samples have
 
     ssh (sample, lat, lon)          m; its coordinate time (sample)
     observations (day, lat, lon)    m; of the samples' days and of some before and after; coordinate day
     sea (lat, lon)                  whether a cell is sea
-    track_... (point)               perhaps: of the same days as the observations
+    track_... (point)               optional: of the same days as the observations
 
-A user's own file holds samples or a record. Without ssh there is nothing to be scored with; without sea, a cell is sea
-where ssh is ever known or, where there is no ssh at all, everywhere.
+A user's own file holds samples or a record. Without ssh, predictions cannot be scored. Without sea, a cell counts as
+sea where ssh is known on any day; in a file without ssh, every cell does.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ LON = {"units": "degrees_east", "standard_name": "longitude"}
 
 
 def day_numbers(time: np.ndarray, days: np.ndarray) -> np.ndarray:
-    """Of moments (n,), the number of the nearest of consecutive days; both datetime64."""
+    """The index of the nearest of consecutive days for each moment (n,); both are datetime64."""
     return np.rint((time - days[0]) / DAY).astype(np.int64)
 
 
 def consecutive(counts: Mapping[str, int], *, gap: int, first: int = 0) -> dict[str, slice]:
-    """The days of each split, one behind the other from day `first` on, with `gap` days between them."""
+    """The days of each split, one split after the other from day `first` on, with `gap` days between them."""
     splits = {}
     for split in SPLITS:
         splits[split] = slice(first, first + counts[split])
@@ -54,7 +54,7 @@ def consecutive(counts: Mapping[str, int], *, gap: int, first: int = 0) -> dict[
 
 
 def cut(record: xr.Dataset, days: slice, margin: int, sea: np.ndarray) -> xr.Dataset:
-    """Samples of some days of a record, with the observations of `margin` days before and after; no map is copied."""
+    """Samples of some days of a record with the observations of `margin` days before and after; no map is copied."""
     near = slice(max(days.start - margin, 0), min(days.stop + margin, record.sizes["time"]))
     time = record.time.values
     samples = xr.Dataset(
@@ -80,7 +80,7 @@ def cut(record: xr.Dataset, days: slice, margin: int, sea: np.ndarray) -> xr.Dat
 
 
 def read(path: Path) -> xr.Dataset:
-    """Samples of a user's file; see the head of this file. Refusal where it does not fit."""
+    """The samples of a user's file, which the head of this module describes. Refusal where it does not fit."""
     try:
         with xr.open_dataset(path) as opened:
             found = opened.load()
@@ -103,9 +103,9 @@ def read(path: Path) -> xr.Dataset:
 
 
 def of_record(record: xr.Dataset) -> xr.Dataset:
-    """A record, perhaps without ssh, as samples: each of its days is one."""
+    """A record, with or without ssh, as samples: each of its days is one."""
     if "time" not in record.observations.dims:
-        return record  # refused later
+        return record  # which `read` refuses
     rest = record.drop_vars("observations").rename_dims(time="sample")
     return rest.assign(observations=record.observations.rename(time="day"))
 
@@ -124,17 +124,17 @@ def _check_axes(found: xr.Dataset, path: Path) -> None:
         if name in ("lat", "lon") and (
             len(values) < 2 or not np.allclose(np.diff(values), values[1] - values[0], rtol=1e-2)
         ):
-            raise Refusal(f"{name} in {path} must be evenly spaced, for it was so in training")
+            raise Refusal(f"{name} in {path} must be evenly spaced, as in training")
 
 
 def complete(found: xr.Dataset, path: Path) -> xr.Dataset:
-    """Samples of a file with `sea` and float32; Refusal of axes and values that cannot be used."""
+    """The samples of a file in float32, with `sea`. Refusal of axes and values that cannot be used."""
     _check_axes(found, path)
     for name in ("observations", "ssh"):
         if name in found:
             values = found[name].values.astype(np.float32)
             if np.isinf(values).any():
-                raise Refusal(f"{name} in {path} has infinite values: write NaN where nothing is known")
+                raise Refusal(f"{name} in {path} has infinite values: write NaN where the height is unknown")
             if np.isnan(values).all():
                 raise Refusal(f"{name} in {path} is NaN everywhere")
             found[name] = found[name].dims, values, found[name].attrs

@@ -1,4 +1,4 @@
-"""Sea surface height from a person's own NetCDF files: data=ssh_netcdf path=... target=... observations=..."""
+"""Sea surface height from your own NetCDF files: data=ssh_netcdf path=... target=... observations=..."""
 
 from __future__ import annotations
 
@@ -28,20 +28,26 @@ log = logging.getLogger(__name__)
 
 NAMES = ("lat", "lon", "time", "observations")
 SIMULATED = "simulated"
-SAMPLED = "ssh_mod"  # of the data challenges: truth where it was observed, and nowhere else
+SAMPLED = "ssh_mod"  # in files of the data challenges: the truth at observed points, and nowhere else
 
 
 @dataclass(frozen=True, kw_only=True)
 class SSHNetCDFOptions(MapOptions):
-    """path: file, folder, pattern or list of the reference, maps that are known everywhere but on land; target: their
-        name, or a sum such as sla+mdt.
-    observations: the name of gridded ones in the same file; or files, of maps on the reference's grid or of points
-        along tracks, which are averaged over cells and days; or "simulated", by the satellites. None takes those that
-        are recognized in the file, and simulates where there are none.
-    names: of lat, lon, time and, in files of their own, of observations (or a sum such as sla_unfiltered+mdt-lwe).
-    splits: of train, valid and test a share of the days, one after the other with `gap` days between (None: as many as
-        needed), or [first day, last day] of each.
-    time_units: of files whose times have none. box: [south, north, west, east] in degrees. period: first and last day.
+    """Options besides those of all data sets of maps:
+
+    path: the files of the reference, which are maps that are known everywhere but on land: a file, a folder, a pattern
+        such as "maps/*.nc", or a list of these. Needed for all but predictions.
+    target: the name of the heights in them, or a sum such as sla+mdt; None: it is recognized.
+    observations: the name of gridded observations in the same files; or other files, with maps on the same grid or with
+        points along tracks, which are averaged over cells and days; or "simulated", by the satellites. None takes
+        observations that are recognized in the files, and simulates them where there are none.
+    names: the names of lat, lon and time, and, in files of their own, of observations (or a sum such as
+        sla_unfiltered+mdt-lwe); None for a name that is recognized.
+    time_units: of files whose times have none, such as "days since 2012-10-01".
+    box: [south, north, west, east] in degrees: the part of the maps that is used; None: all.
+    period: [first day, last day] that are used; None: all.
+    splits: train, valid and test as shares of the days, each above 0 and together at most 1, one split after the other
+        with `gap` days between (None: as many as the windows need); or [first day, last day] of each.
     """
 
     path: str | Sequence[str] | None
@@ -78,11 +84,10 @@ class SSHNetCDFOptions(MapOptions):
 
     @property
     def dates(self) -> dict[str, tuple[np.datetime64, np.datetime64]] | None:
-        """First and last day of each split, if data.splits gives dates."""
-        given = [self.splits[split] for split in SPLITS]
-        if not any(isinstance(one, list | tuple) for one in given):
+        """The first and last day of each split; None where data.splits gives shares."""
+        if not any(isinstance(self.splits[split], list | tuple) for split in SPLITS):
             return None
-        return {split: map_axes.period(one, f"data.splits.{split}") for split, one in zip(SPLITS, given, strict=True)}
+        return {split: map_axes.period(self.splits[split], f"data.splits.{split}") for split in SPLITS}
 
     def _check_shares(self) -> None:
         for split in SPLITS:
@@ -100,19 +105,19 @@ class SSHNetCDF(SSHSource):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Known once the files are read."""
+        """(ny, nx) of the reference; empty before its files are read."""
         return self._samples["train"].sea.shape if self._samples else ()
 
     def check(self) -> None:
-        """Refuse options that cannot work. Files are looked at by `prepare`: who only predicts need not have them."""
+        """Refuse options that cannot work. Only `prepare` looks at the files, which predictions do not need."""
         super().check()
         observing = self._observing()
-        if self.options.observations not in (None, SIMULATED):  # a satellite of a file is looked for in the file
+        if self.options.observations not in (None, SIMULATED):  # it is the name of a satellite in the files
             observing = replace(observing, held_out=None)
         observing.check()
 
     def _splits(self, time: np.ndarray) -> dict[str, slice]:
-        """From dates, or from shares of the days that the gaps leave."""
+        """The days of each split, from dates, or from shares of the days that the gaps leave."""
         days = time.astype("datetime64[D]")
         if self.options.dates is not None:
             return {split: self._between(days, split, *dates) for split, dates in self.options.dates.items()}
@@ -122,8 +127,8 @@ class SSHNetCDF(SSHSource):
         counts: dict[str, int] = dict(zip(SPLITS, np.diff(ends).tolist(), strict=True))
         if min(counts.values()) < 1:
             raise Refusal(
-                f"{len(days)} days less two gaps of {gap} are too few to be cut into three splits: choose a smaller "
-                "data.margin or data.days, or more files"
+                f"{len(days)} days less two gaps of {gap} are too few for three splits: choose a smaller data.margin "
+                "or data.days, or more files"
             )
         return consecutive(counts, gap=gap)
 
@@ -138,31 +143,32 @@ class SSHNetCDF(SSHSource):
     # --- the record ----------------------------------------------------------------------------------------------
 
     def _record(self) -> xr.Dataset:
-        """The reference, and observations of it."""
+        """The reference with observations of it."""
         if self.options.path is None:
             raise Refusal(f"data={self.options.name} needs files: type path=<file, folder or pattern of the reference>")
         options = self.options
         reading = Reading(options.names, options.time_units, Box.of(options.box), map_axes.period(options.period))
         paths = map_files.files("path", self.options.path)
-        sea = map_files.reference(paths, target=self.options.target, reading=reading)
-        variable, places = self._observations(paths)
-        if not places:
-            log.info("data=%s: %s is observed by simulated satellites", self.options.name, sea.attrs["title"])
-            return self._observing().observe(sea)
-        if track_files.along_track(places[0], self.options.names):
-            record = self._from_tracks(places, sea)
+        reference = map_files.reference(paths, target=self.options.target, reading=reading)
+        variable, observed = self._observations(paths)
+        if not observed:
+            log.info("data=%s: simulated satellites observe %s", self.options.name, reference.attrs["title"])
+            return self._observing().observe(reference)
+        if track_files.along_track(observed[0], self.options.names):
+            record = self._from_tracks(observed, reference)
         elif self.options.held_out is not None:
             raise Refusal(
-                f"data.held_out={self.options.held_out} cannot be told from the others in maps: type data.held_out=null"
+                f"data.held_out={self.options.held_out} needs observations along tracks, and these are maps: type "
+                "data.held_out=null"
             )
         else:
-            maps = map_files.gridded(places, variable=variable, sea=sea, reading=reading)
-            record = sea.assign(observations=(("time", "lat", "lon"), maps, OBSERVATIONS))
+            maps = map_files.gridded(observed, variable=variable, reference=reference, reading=reading)
+            record = reference.assign(observations=(("time", "lat", "lon"), maps, OBSERVATIONS))
         self._compare(record)
         return record
 
     def _observations(self, paths: Sequence[Path]) -> tuple[str | None, list[Path]]:
-        """The name of gridded observations, where it is known, and their files: none, if they shall be simulated."""
+        """The name of gridded observations, where it is known, and their files; no files where they are simulated."""
         with map_names.opened(paths[0]) as dataset:
             names, known = {str(name) for name in dataset.variables}, map_names.recognized(dataset, "observations")
         if self.options.observations is None:
@@ -176,25 +182,26 @@ class SSHNetCDF(SSHSource):
         except Refusal as error:
             raise Refusal(f"{error}, and it is no variable of {paths[0]}: {', '.join(sorted(names))}") from error
 
-    def _from_tracks(self, places: Sequence[Path], sea: xr.Dataset) -> xr.Dataset:
-        """Points, and their means over cells and days."""
+    def _from_tracks(self, paths: Sequence[Path], reference: xr.Dataset) -> xr.Dataset:
+        """The reference with points along tracks, and with their means over cells and days."""
         table = track_files.table(
-            places,
+            paths,
             variable=self.options.names.get("observations"),
             names=self.options.names,
             time_units=self.options.time_units,
             held_out=self.options.held_out,
-            sea=sea,
+            reference=reference,
         )
-        maps = cell_means(table.isel(point=np.flatnonzero(~table.held_out.values)), sea)
-        maps[:, ~np.isfinite(sea.ssh.values).any(axis=0)] = np.nan
+        maps = cell_means(table.isel(point=np.flatnonzero(~table.held_out.values)), reference)
+        maps[:, ~np.isfinite(reference.ssh.values).any(axis=0)] = np.nan
         if not np.isfinite(maps).any():
-            raise Refusal(f"{places[0]} has no observation at sea, as the reference has it: choose another data.box")
-        return sea.assign({**table.data_vars, "observations": (("time", "lat", "lon"), maps, OBSERVATIONS)})
+            raise Refusal(f"{paths[0]} has no observation where the reference has sea: choose another data.box")
+        return reference.assign({**table.data_vars, "observations": (("time", "lat", "lon"), maps, OBSERVATIONS)})
 
     def read(self, path: Path) -> xr.Dataset:
-        """A file with maps of observations as it was trained with, or under other names in common use, with heights to
-        be scored with or without; or samples or a record, see `map_samples.py`. Box and period are not applied.
+        """A file with maps of observations under the names of the training files, or other names in common use; the
+        heights, which are the truth, may be missing. Or samples or a record, see `map_samples.py`. All of it is used,
+        whatever box and period say.
         """
         with map_names.opened(path) as dataset:
             typed = self.options.observations
@@ -208,23 +215,23 @@ class SSHNetCDF(SSHSource):
             return super().read(path)
         reading = Reading(self.options.names, self.options.time_units, Box.of(None), map_axes.period(None))
         if scored:
-            sea = map_files.reference([path], target=target, reading=reading)
-            maps = map_files.gridded([path], variable=variable, sea=sea, reading=reading)
-            record = sea.assign(observations=(("time", "lat", "lon"), maps, OBSERVATIONS))
+            reference = map_files.reference([path], target=target, reading=reading)
+            maps = map_files.gridded([path], variable=variable, reference=reference, reading=reading)
+            record = reference.assign(observations=(("time", "lat", "lon"), maps, OBSERVATIONS))
         else:
             record = map_files.unreferenced(path, variable=variable, reading=reading)
         return self._with_attributes(map_samples.complete(map_samples.of_record(record), path))
 
     def _compare(self, record: xr.Dataset) -> None:
-        """Warn where observations and reference seem to be different things."""
-        off = float(np.sqrt(np.nanmean((record.observations - record.ssh).values ** 2)))
-        varies = float(np.nanstd(record.ssh.values))
-        if off > varies:
+        """Warn where observations and reference differ so much that they may be different quantities."""
+        difference = float(np.sqrt(np.nanmean((record.observations - record.ssh).values ** 2)))
+        std = float(np.nanstd(record.ssh.values))
+        if difference > std:
             log.warning(
                 "observations differ from the reference by %.3g m, which itself varies by %.3g m: are both the same "
-                "height in the same units?", off, varies,
+                "height in the same units?", difference, std,
             )  # fmt: skip
 
     def tiny(self) -> TinySSH:
-        """Random waves round an island, and simulated satellites."""
+        """Random waves around an island, observed by simulated satellites."""
         return TinySSH(replace(self.options, held_out=None), land=True)

@@ -1,4 +1,4 @@
-"""A sea surface height that is known everywhere, observed by simulated satellites along their tracks."""
+"""Simulated satellites: they observe a sea surface height that is known everywhere, along their tracks."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ SWATH_ERRORS = ("roll", "baseline", "length_km")
 
 @dataclass(frozen=True, kw_only=True)
 class Observing:
-    """satellites: a name of SETS, or names of `orbits.SATELLITES`. noise_std: m, of each point, white.
-
-    swath_errors: standard deviations in m at the outer edge of a swath of errors that a whole line across it has in
-    common: `roll` grows with the distance from the track and changes its sign there, `baseline` (its dilation) grows
-    with the square of the distance (Gaultier et al. 2016, J. Atmos. Oceanic Technol. 33, 119-126); along the track both
-    are correlated as exp(-distance / length_km).
-
-    held_out: a further satellite that is in the table of points but in no map, or one of `satellites` that is taken out
-    of the maps; None for none. seed: of noise and errors, and of where each satellite is on the first day.
+    """satellites: a name of SETS, or a list of names of `orbits.SATELLITES`.
+    noise_std: standard deviation of the white noise of each point, m.
+    swath_errors: errors that a whole line across a swath shares. `roll` and `baseline` are their standard deviations at
+        the outer edge of the swath, m: the error of the roll angle grows with the distance from the track and changes
+        its sign there; that of the baseline's length grows with the square of the distance (Gaultier et al. 2016,
+        J. Atmos. Oceanic Technol. 33, 119-126). Along the track both are correlated as exp(-distance / `length_km`).
+    held_out: a satellite whose points stand in the table and in no map, one of `satellites` or another one; None: there
+        is none.
+    seed: of noise and errors, and of the place of each satellite on the first day.
     """
 
     satellites: str | Sequence[str]
@@ -46,7 +46,7 @@ class Observing:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of all satellites, the held-out one being the last if it is not among the others."""
+        """The names of all satellites; a held-out one that is not among `satellites` is the last."""
         chosen = SETS.get(self.satellites, (self.satellites,)) if isinstance(self.satellites, str) else self.satellites
         return tuple(dict.fromkeys([*chosen, *([] if self.held_out is None else [self.held_out])]))
 
@@ -69,41 +69,41 @@ class Observing:
         checks.number("data.swath_errors.length_km", self.swath_errors["length_km"], above=0)
         checks.whole_number("data.seed", self.seed, least=0)
 
-    def observe(self, sea: xr.Dataset) -> xr.Dataset:
+    def observe(self, record: xr.Dataset) -> xr.Dataset:
         """The record with `observations` and the table of points; see the head of `map_samples.py`."""
         self.check()
-        tables = [self._points(sea, number) for number in range(len(self.names))]
+        tables = [self._points(record, number) for number in range(len(self.names))]
         columns = {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
         table = xr.Dataset({name: ("point", values) for name, values in columns.items()})
         table.track_ssh.attrs.update(OBSERVATIONS, long_name="observed sea surface height")
         table.track_satellite.attrs.update(names=",".join(self.names))
         used = table.isel(point=np.flatnonzero(~table.held_out.values))
-        maps = xr.DataArray(cell_means(used, sea), dims=("time", "lat", "lon"), attrs=OBSERVATIONS)
-        observed = sea.assign(table.data_vars).assign(observations=maps)
+        maps = xr.DataArray(cell_means(used, record), dims=("time", "lat", "lon"), attrs=OBSERVATIONS)
+        observed = record.assign(table.data_vars).assign(observations=maps)
         return observed.assign_attrs(noise_std=self.noise_std, satellites=",".join(self.names))
 
-    def _points(self, sea: xr.Dataset, number: int) -> dict[str, np.ndarray]:
-        """Columns (point,) of one satellite's table, in order of time, over the sea alone."""
+    def _points(self, record: xr.Dataset, number: int) -> dict[str, np.ndarray]:
+        """The columns (point,) of one satellite's table, in order of time, with the points over sea alone."""
         name = self.names[number]
         satellite = SATELLITES[name]
-        # by name, so that a satellite flies where it does whatever others there are
+        # seeded by name, so that a satellite flies the same way whatever others there are
         rng = np.random.default_rng([self.seed, list(SATELLITES).index(name)])
         points = points_over(
-            Box(*(float(sea[axis][end]) for axis in ("lat", "lon") for end in (0, -1))),
+            Box(*(float(record[axis][end]) for axis in ("lat", "lon") for end in (0, -1))),
             satellite,
-            duration_s=float((sea.time.values[-1] - sea.time.values[0]) / np.timedelta64(1, "s")),
+            duration_s=float((record.time.values[-1] - record.time.values[0]) / np.timedelta64(1, "s")),
             spacing_km=SPACING_KM,
             node_deg=rng.uniform(0, 360),
             start_s=rng.uniform(0, satellite.orbit.cycle_s),
         )
-        truth = at_points(sea, points)
+        truth = at_points(record, points)
         error = self.noise_std * rng.standard_normal(len(truth))
         if satellite.swath_km is not None:
             error += self._swath_errors(points, satellite.swath_km[1], satellite.orbit.speed_km_s, rng)
         over_sea = np.flatnonzero(np.isfinite(truth))
         columns = {
             "track_ssh": (truth + error).astype(np.float32),
-            "track_time": sea.time.values[0] + np.rint(1e9 * points.time_s).astype("timedelta64[ns]"),
+            "track_time": record.time.values[0] + np.rint(1e9 * points.time_s).astype("timedelta64[ns]"),
             "track_lat": points.lat,
             "track_lon": points.lon,
             "track_satellite": np.full(len(truth), number, np.int32),
@@ -112,7 +112,7 @@ class Observing:
         return {key: values[over_sea] for key, values in columns.items()}
 
     def _swath_errors(self, points: Points, edge_km: float, speed_km_s: float, rng: np.random.Generator) -> np.ndarray:
-        """Of each point, m."""
+        """The error of each point of a swath, m."""
         lines, line = np.unique(points.time_s, return_inverse=True)
         along = speed_km_s * lines
         across = points.across_km / edge_km
@@ -124,39 +124,39 @@ class Observing:
 
 
 def along_track(along_km: np.ndarray, length_km: float, rng: np.random.Generator) -> np.ndarray:
-    """A series of mean 0 and variance 1 at ascending distances (n,), correlated as exp(-distance / length)."""
-    kept = np.exp(-np.diff(along_km, prepend=-np.inf) / length_km)  # nothing, of the first
-    fresh = np.sqrt(1 - kept**2) * rng.standard_normal(len(along_km))
+    """A random series of mean 0 and variance 1 at ascending distances (n,), correlated as exp(-distance / length)."""
+    correlation = np.exp(-np.diff(along_km, prepend=-np.inf) / length_km)  # with the point before; 0 for the first
+    fresh = np.sqrt(1 - correlation**2) * rng.standard_normal(len(along_km))
     series, value = np.empty(len(along_km)), 0.0
-    for number, (share, new) in enumerate(zip(kept.tolist(), fresh.tolist(), strict=True)):
+    for number, (share, new) in enumerate(zip(correlation.tolist(), fresh.tolist(), strict=True)):
         value = share * value + new
         series[number] = value
     return series
 
 
-def at_points(sea: xr.Dataset, points: Points) -> np.ndarray:
-    """ssh (points,) by linear interpolation in time, latitude and longitude; NaN beside land and unknown days."""
+def at_points(record: xr.Dataset, points: Points) -> np.ndarray:
+    """ssh (point,), interpolated linearly in time, latitude and longitude; NaN beside land and unknown days."""
     from scipy.ndimage import map_coordinates
 
     days = points.time_s / SECONDS_PER_DAY
     rows, columns = (
-        (values - float(sea[axis][0])) / (float(sea[axis][-1] - sea[axis][0]) / (sea.sizes[axis] - 1))
+        (values - float(record[axis][0])) / (float(record[axis][-1] - record[axis][0]) / (record.sizes[axis] - 1))
         for axis, values in (("lat", points.lat), ("lon", points.lon))
     )
-    return map_coordinates(sea.ssh.values, [days, rows, columns], output=np.float64, order=1, mode="nearest")
+    return map_coordinates(record.ssh.values, [days, rows, columns], output=np.float64, order=1, mode="nearest")
 
 
-def cell_means(table: xr.Dataset, sea: xr.Dataset) -> np.ndarray:
+def cell_means(table: xr.Dataset, record: xr.Dataset) -> np.ndarray:
     """(time, lat, lon) float32: means of track_ssh over each cell and day of the record, NaN where there is no point.
 
-    A cell reaches half a step, and a day half a day, to both sides of its coordinate; points elsewhere are left out.
+    A cell reaches half a step to both sides of its coordinate, and a day half a day. Points outside are left out.
     """
-    places, shape, inside = [], tuple(sea.sizes[axis] for axis in ("time", "lat", "lon")), True
+    places, shape, inside = [], tuple(record.sizes[axis] for axis in ("time", "lat", "lon")), True
     for axis, count in zip(("time", "lat", "lon"), shape, strict=True):
         if axis == "time":
-            place = day_numbers(table.track_time.values, sea.time.values)
+            place = day_numbers(table.track_time.values, record.time.values)
         else:
-            first, last = float(sea[axis][0]), float(sea[axis][-1])
+            first, last = float(record[axis][0]), float(record[axis][-1])
             place = np.rint((table[f"track_{axis}"].values - first) / (last - first) * (count - 1)).astype(np.int64)
         inside = inside & (place >= 0) & (place < count)
         places.append(place)

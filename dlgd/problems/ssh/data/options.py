@@ -1,4 +1,4 @@
-"""Options that all data sets of sea surface height have; conf/data/ssh.yaml gives their usual values."""
+"""The options that all data sets of sea surface height share; conf/data/ssh.yaml gives their usual values."""
 
 from __future__ import annotations
 
@@ -15,20 +15,33 @@ PREDICT = ("all", "centre")
 
 @dataclass(frozen=True, kw_only=True)
 class MapOptions:
-    """name: as typed in data=...
+    """What networks see:
 
-    days: of a window, an odd number. predict: all of its days, or the one at the centre. patch: cells of a training
-    patch on each side, None for whole maps. coordinates: whether networks see their place in the map and the day of the
-    year. tile: cells on each side of the overlapping tiles in which maps are predicted, None for whole maps.
+    name: the name of the data set, as typed in data=...
+    days: days of a window, an odd number; the observations of all of them are a network's input.
+    predict: "all" days of a window are the target of training, or the day at its "centre". Scores are always those of
+        the day at the centre.
+    coordinates: whether networks also see the place of a cell in the map and the day of the year.
+    patch: cells on each side of a training patch; None trains on whole maps.
+    tile: cells on each side of the overlapping tiles in which maps are predicted, at least 8; None predicts whole maps
+        at once. Large maps need tiles, because memory grows with the area.
+    first_guess: the maps from which networks start. `km` and `days` are the standard deviations of the Gaussian weights
+        that smooth observations in space and time. `method` is a classical method whose maps take their place, or None.
+        `observation_draws` is how often training days are then observed, once by their own tracks and otherwise by
+        those of other days: see `first_guesses.py`.
 
-    first_guess: km and days, standard deviations of the Gaussian weights with which observations are smoothed to be a
-    network's first guess; or a method whose maps are (`first_guesses.py`), and how often training days are observed for
-    it. resample_observations: whether a training window's truth is observed where and with the errors of another one.
-    dropped: probability of a training window's day to be hidden. margin: days before and after a split of which samples
-    have the observations.
+    What networks are trained on:
 
-    noise_std: m, of one observation. satellites, swath_errors, held_out, seed: of simulated observations, see
-    `observing.Observing`; of others, held_out is a satellite whose observations are in no map.
+    resample_observations: whether the truth of a training window is observed where another window was, and with its
+        errors. The tracks of the training split never change, and networks would learn where they are.
+    dropped: probability that the observations of a day are hidden in a training window, from 0 to below 1.
+    margin: days before and after a split whose observations methods may use, at least half of `days`.
+
+    Observations:
+
+    noise_std: standard deviation of the error of one observation, m.
+    satellites, swath_errors, seed: of simulated observations, see `Observing`.
+    held_out: a satellite whose observations are in no map, so that maps can be scored with them; None: there is none.
     """
 
     name: str
@@ -54,7 +67,7 @@ class MapOptions:
 
     @property
     def reach(self) -> int:
-        """Days before and after a split whose observations are looked at: so many must lie between two splits."""
+        """Days before and after a split whose observations are used; as many must lie between two splits."""
         return self.margin + self.half
 
     def check(self) -> None:

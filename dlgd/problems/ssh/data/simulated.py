@@ -1,4 +1,4 @@
-"""Sea surface height of a simulated sea, to be interpolated from simulated satellites: data=ssh."""
+"""Sea surface height of a simulated sea, to be interpolated from the observations of simulated satellites: data=ssh."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ class SSH(SSHSource):
 
     @property
     def shape(self) -> tuple[int, int]:
-        """A square."""
+        """(ny, nx): the sea is a square."""
         cells = self.options.simulation.cells
         return cells, cells
 
     def check(self) -> None:
-        """Refuse options that cannot work."""
+        """Refuse options that cannot work, in one sentence each."""
         sea = self.options.simulation
         sea.check()
         if set(self.splits) != {*SPLITS, "gap", "skipped"}:
@@ -86,7 +86,7 @@ class SSH(SSHSource):
         return self._consecutive()
 
     def _record(self) -> xr.Dataset:
-        """Simulated once, and observed."""
+        """The sea, which is simulated once and kept in the cache, with observations."""
         name, options = self.options.name, self.options.simulation
 
         def make() -> xr.Dataset:
@@ -101,5 +101,5 @@ class SSH(SSHSource):
         return self._observing().observe(sea)
 
     def tiny(self) -> TinySSH:
-        """Random waves in place of the simulated sea."""
+        """Random waves take the place of the simulated sea."""
         return TinySSH(self.options, land=False)

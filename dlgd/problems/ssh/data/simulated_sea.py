@@ -1,8 +1,8 @@
-"""A sea made here: daily height of the surface of baroclinic turbulence, with eddies in the scale of the Gulf Stream.
+"""A simulated sea: the daily height of its surface above baroclinic turbulence, with eddies like the Gulf Stream's.
 
-Two quasi-geostrophic layers (`dlgd.physics.qg`) under a uniform mean shear, in a periodic square on a beta plane; the
-height is that of the upper layer's eddies, eta = f psi_1 / g, without the uniform slope of the mean flow, so that its
-mean over the square is zero every day. Measured with the defaults and seed 0 (128 x 128 points, three years after 500
+Two quasi-geostrophic layers (`dlgd.physics.qg`) flow under a uniform mean shear, in a periodic square on a beta plane.
+The height is that of the upper layer's eddies, eta = f psi_1 / g, without the uniform slope of the mean flow: its mean
+over the square is zero every day. Measured with the defaults and seed 0 (128 x 128 points, three years after 500
 days; 100 s on one core):
 
     standard deviation     0.32 m (each half year between 0.30 and 0.33 m), from -1.2 to 1.4 m
@@ -35,7 +35,7 @@ from dlgd.core.errors import Refusal
 from dlgd.core.progress import progress
 from dlgd.physics.qg import TwoLayerFlow
 
-FIRST_DAY = "2001-01-01T12"  # of what is kept: heights are those of noon, in the middle of a calendar day
+FIRST_DAY = "2001-01-01T12"  # of the maps that are kept: heights are those of noon, in the middle of a calendar day
 FIRST_SPEED = 0.3  # m/s, rms, of the noise from which the turbulence grows
 FIRST_WAVELENGTH = 2 * math.pi  # deformation radii: near the fastest growing one
 # Options that the Dataset has as attributes besides the seed, in this order.
@@ -130,13 +130,13 @@ def simulate(options: SeaOptions) -> xr.Dataset:
 
 
 def beta_plane(latitude: float) -> tuple[float, float]:
-    """f in 1/s, and its derivative to the north in 1/(m s), at a latitude in degrees."""
+    """Return f in 1/s and beta, its derivative to the north, in 1/(m s), at a latitude in degrees."""
     phi = math.radians(latitude)
     return 2 * EARTH_RATE * math.sin(phi), 2 * EARTH_RATE * math.cos(phi) / EARTH_RADIUS_M
 
 
 def _dataset(ssh: np.ndarray, options: SeaOptions) -> xr.Dataset:
-    """With the coordinates of a plane that touches the sphere at its centre, regular in degrees."""
+    """Maps with the coordinates of a plane that touches the sphere at its centre, evenly spaced in degrees."""
     f, beta = beta_plane(options.latitude)
     offset = options.size_km * ((np.arange(options.cells) + 0.5) / options.cells - 0.5)
     north, east = offset / KM_PER_DEGREE, offset / (KM_PER_DEGREE * math.cos(math.radians(options.latitude)))

@@ -1,8 +1,8 @@
-"""What all data sets of sea surface height share: from a record of maps to samples, tensors and back.
+"""What all data sets of sea surface height share: the way from a record of maps to samples, to tensors, and back.
 
-Records and samples are described at the head of `map_samples.py`. Samples have the attributes name, noise_std
-(m, of one observation), mean and std (m, of the training split's truth). Splits are cut by time, with gaps between
-them: no observation is within reach of both a training window and a sample of another split.
+The head of `map_samples.py` describes records and samples. Samples have the attributes name, noise_std (m, of one
+observation), mean and std (m, of the training split's truth). Splits are cut by time, with gaps between them: a
+training window and a sample of another split never use the same observation.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from dlgd.problems.ssh.data.options import MapOptions
 from dlgd.problems.ssh.data.stream import Lengths, Maps, MapStream, Windows, channel_groups, joined
 from dlgd.problems.ssh.data.tiles import Tiles
 
-MAX_BATCH_ELEMENTS = 4_000_000  # numbers in the input of a batch of whole maps, about
+MAX_BATCH_ELEMENTS = 4_000_000  # numbers, about, in the input of a batch of whole maps
 
 
 class SSHSource(DataSource):
-    """A source's `_record` makes or finds the sea, and its `_splits` cuts it."""
+    """A data set of maps. A subclass makes or finds the record in `_record`, and says in `_splits` where it is cut."""
 
     def __init__(self, options: MapOptions) -> None:
         self.options = options
@@ -42,22 +42,22 @@ class SSHSource(DataSource):
 
     @abstractmethod
     def _record(self) -> xr.Dataset:
-        """The sea, made or found; the only long work."""
+        """The record of the sea with its observations, made or found; the only long work."""
 
     @abstractmethod
     def _splits(self, time: np.ndarray) -> dict[str, slice]:
-        """Of the days of the record (time,), those of each split, in order."""
+        """The days of each split, as slices of the record's days (time,)."""
 
     @property
     @abstractmethod
     def shape(self) -> tuple[int, ...]:
-        """(ny, nx) of the maps; empty where it is known after `prepare` only."""
+        """(ny, nx) of the maps; empty before `prepare` where only the files tell it."""
 
     # --- what is known before any work ---------------------------------------------------------------------------
 
     @property
     def spec(self) -> MapSpec:
-        """Maps, to be interpolated."""
+        """Maps that are to be interpolated."""
         options, known = self.options, self._statistics
         groups = channel_groups(options.days, coordinates=options.coordinates)
         days = tuple(f"ssh_{day:+d}" for day in range(-options.half, options.half + 1))
@@ -74,7 +74,7 @@ class SSHSource(DataSource):
 
     @property
     def truth(self) -> Sequence[str]:
-        """Of all days together."""
+        """One variable has all days."""
         return ("ssh",)
 
     def check(self) -> None:
@@ -83,7 +83,7 @@ class SSHSource(DataSource):
         self._check_patch()
 
     def _check_patch(self) -> None:
-        """Refuse one that is larger than the maps, where their size is known."""
+        """Refuse a patch that is larger than the maps, where their size is known."""
         patch = self.options.patch
         if patch is not None and self.shape and patch > min(self.shape):
             ny, nx = self.shape
@@ -96,7 +96,8 @@ class SSHSource(DataSource):
     # --- samples -------------------------------------------------------------------------------------------------
 
     def prepare(self) -> None:
-        """Make or find the record, cut it, and learn its mean and standard deviation unless a checkpoint said them."""
+        """Make or find the record and cut it into splits. Mean and standard deviation are those of the training split
+        unless a checkpoint has given them."""
         if self._samples:
             return
         self.check()
@@ -116,7 +117,7 @@ class SSHSource(DataSource):
         self._samples = {split: self._with_attributes(samples) for split, samples in cut.items()}
 
     def _check_splits(self, splits: Mapping[str, slice]) -> None:
-        """Refuse splits that a training window or a sample would reach from another one."""
+        """Refuse splits so near to one another that windows of one would use observations of another."""
         needed, end = self.options.reach, None
         for split in sorted(SPLITS, key=lambda split: splits[split].start):  # of files, in any order
             days = splits[split]
@@ -139,16 +140,16 @@ class SSHSource(DataSource):
         return samples.assign_attrs(name=self.options.name, noise_std=self.options.noise_std, **self._statistics)
 
     def checksum(self) -> str:
-        """Over all splits."""
+        """A digest of all splits."""
         return "-".join(cache.digest(self.samples(split))[:12] for split in SPLITS)
 
     @property
     def statistics(self) -> dict[str, float]:
-        """Mean and standard deviation of the training split's truth, m."""
+        """The mean and standard deviation of the training split's truth, m."""
         return dict(self._statistics)
 
     def use_statistics(self, statistics: Mapping[str, float]) -> None:
-        """Those of the training samples."""
+        """Scale by the mean and standard deviation of the training split, as at training time."""
         if not {"mean", "std"} <= set(statistics):
             raise Refusal(
                 f"the network was not trained on data={self.options.name}: type the data that it was trained with"
@@ -156,7 +157,7 @@ class SSHSource(DataSource):
         self._statistics = {key: statistics[key] for key in ("mean", "std")}
 
     def samples(self, split: str) -> xr.Dataset:
-        """The same each time."""
+        """The split's samples, the same object each time; see `map_samples.py`."""
         self.prepare()
         return self._samples[split]
 
@@ -167,8 +168,8 @@ class SSHSource(DataSource):
     # --- tensors -------------------------------------------------------------------------------------------------
 
     def encode(self, samples: xr.Dataset, *, halo: int, device: torch.device | str) -> Iterator[Batch]:
-        """Whole maps, or all tiles of each, some at a time; days are found by their dates. Truth that the samples do
-        not have is masked."""
+        """Whole maps, or all tiles of each map, in batches; days are found by their dates. Where the samples have no
+        truth, the mask is False."""
         days, tiles = _axis(samples), self._tiles(samples)
         windows = self._windows(samples, self._maps(samples, days, device), tiles.sizes, halo)
         area = (tiles.sizes[0] + 2 * halo) * (tiles.sizes[1] + 2 * halo)
@@ -179,20 +180,21 @@ class SSHSource(DataSource):
             yield windows.batch(*some)
 
     def _tiles(self, samples: xr.Dataset) -> Tiles:
-        """A single one, unless data.tile says how large they shall be."""
+        """Tiles of data.tile cells; without that option, one tile as large as the map."""
         shape = samples.sea.shape
         tile = self.options.tile
         return Tiles(shape, size=max(shape) if tile is None else tile, overlap=(tile or 0) // 4)
 
     def stream(self, *, halo: int, batch_size: int, seed: int, device: torch.device | str) -> Stream:
-        """Random patches of random days whose windows lie within the training split."""
+        """Random patches of random days; their windows lie within the training split."""
         train, options = self.samples("train"), self.options
-        self._check_patch()  # now that the grid is known
+        self._check_patch()  # the grid is known now
         days = _axis(train)
-        again = options.resample_observations and self._method is None  # else a few times, before the training
+        # where a method makes first guesses, observations are resampled a few times, before the training
+        again = options.resample_observations and self._method is None
         maps = self._maps(train, days, device)
         if again:
-            maps = replace(maps, given=maps.given - maps.truth)
+            maps = replace(maps, observations=maps.observations - maps.truth)
         first, last = _places(train.time.values, days)[[0, -1]]
         half = options.half
         known = np.isfinite(train.ssh.values).any(axis=(1, 2))
@@ -228,7 +230,8 @@ class SSHSource(DataSource):
         )
 
     def _lengths(self, samples: xr.Dataset) -> Lengths:
-        """Cells are as wide everywhere as in the middle of the map: so smoothing is separable."""
+        """Lengths of the smoothing in cells. All cells count as wide as those in the middle of the map, so that the
+        smoothing is separable."""
         lat, lon = samples.lat.values, samples.lon.values
         south_north = KM_PER_DEGREE * (lat[-1] - lat[0]) / (len(lat) - 1)
         west_east = KM_PER_DEGREE * np.cos(np.deg2rad(lat.mean())) * (lon[-1] - lon[0]) / (len(lon) - 1)
@@ -236,7 +239,7 @@ class SSHSource(DataSource):
         return Lengths(y=km / south_north, x=km / west_east, days=self.options.first_guess["days"])
 
     def _maps(self, samples: xr.Dataset, days: np.ndarray, device: torch.device | str) -> Maps:
-        """Scaled maps of consecutive days."""
+        """Scaled maps of the consecutive days `days`; NaN where the samples have nothing."""
         mean, std = self._statistics["mean"], self._statistics["std"]
 
         def scaled(name: str, time: xr.DataArray) -> Tensor:
@@ -249,7 +252,7 @@ class SSHSource(DataSource):
         year = 2 * np.pi * (days - days.astype("datetime64[Y]").astype(days.dtype)).astype(float) / DAYS_PER_YEAR
         return Maps.of(
             truth=scaled("ssh", samples.time),
-            given=scaled("observations", samples.day),
+            observations=scaled("observations", samples.day),
             sea=torch.from_numpy(samples.sea.values).to(device),
             year=torch.from_numpy(year.astype(np.float32)).to(device),
             guess=None if self._method is None else self._guess(self._method, samples, days).to(device),
@@ -257,7 +260,7 @@ class SSHSource(DataSource):
 
     @property
     def _method(self) -> Method | None:
-        """Whose maps networks start from."""
+        """The method whose maps networks start from; None where they start from smoothed observations."""
         return self.options.first_guess.get("method")
 
     def _guess(self, method: Method, samples: xr.Dataset, days: np.ndarray) -> Tensor:
@@ -279,11 +282,11 @@ class SSHSource(DataSource):
 
 
 def _axis(samples: xr.Dataset) -> np.ndarray:
-    """Consecutive days (n,) from the first to the last that is known of."""
+    """Consecutive days (n,) from the first day of the samples or their observations to the last."""
     known = np.concatenate([samples.time.values, samples.day.values]).astype("datetime64[D]")
     return np.arange(known.min(), known.max() + 1)
 
 
 def _places(time: np.ndarray, days: np.ndarray) -> np.ndarray:
-    """Of each moment, the place of its day in the axis: (n,) int64."""
+    """The place of each moment's day in the axis of days: (n,) int64."""
     return (time.astype("datetime64[D]") - days[0]).astype(np.int64)

@@ -1,6 +1,6 @@
-"""Windows of maps as tensors, and training batches of them: all on the device, without a loop over samples.
+"""Windows of maps as tensors, and training batches of windows: all on the device, without a loop over samples.
 
-NaN says unknown, in truth and in observations alike. One more day, row and column of NaN stand at the end of every
+NaN means unknown, in truth and in observations alike. One more day, row and column of NaN stand at the end of every
 tensor: whatever lies beyond the record or the boundary of the grid is looked up there.
 """
 
@@ -18,13 +18,16 @@ from torch.nn import functional
 from dlgd.core.contract import Batch, Stream
 from dlgd.core.specs import COORDINATES, FIRST_GUESS, OBSERVATIONS, OBSERVED, SEA
 
-REACH = 3.0  # first guesses look that many lengths far: what stands further off weighs less than 0.011
-PRIOR = 0.1  # weight of the mean, 0, beside that of an observation at the very place, 1
-LEAST_SEA = 0.2  # share of a patch
+REACH = 3.0  # lengths within which first guesses use observations: those farther away would weigh less than 0.011
+PRIOR = 0.1  # weight of the mean, which is 0; an observation at the very place weighs 1
+LEAST_SEA = 0.2  # share of the cells of a patch
 
 
 def channel_groups(days: int, *, coordinates: bool) -> dict[str, tuple[str, ...]]:
-    """The groups of input channels, with the names of their channels; all in the order in which batches have them."""
+    """Return the groups of input channels with the names of their channels, in the order of a batch's channels.
+
+    days: days of a window. coordinates: whether there is the group COORDINATES.
+    """
     offsets = range(-(days // 2), days // 2 + 1)
     of_days = {FIRST_GUESS: "first_guess", OBSERVATIONS: "observation", OBSERVED: "observed"}
     groups = {group: tuple(f"{name}_{day:+d}" for day in offsets) for group, name in of_days.items()}
@@ -34,8 +37,10 @@ def channel_groups(days: int, *, coordinates: bool) -> dict[str, tuple[str, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Lengths:
-    """Standard deviations of the Gaussian weights exp(-d^2 / (2 L^2)) of first guesses: in cells south-north and
-    west-east, and in days."""
+    """Standard deviations L of the Gaussian weights exp(-d^2 / (2 L^2)) of first guesses.
+
+    y, x: in cells, south-north and west-east. days: in time.
+    """
 
     y: float
     x: float
@@ -43,35 +48,36 @@ class Lengths:
 
     @property
     def reach(self) -> tuple[int, int]:
-        """Cells (south-north, west-east) that it looks at on each side."""
+        """Cells (south-north, west-east) on each side whose observations are used."""
         return math.ceil(REACH * self.y), math.ceil(REACH * self.x)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Maps:
-    """All days of a record, scaled: each tensor (day, y, x) with the NaN at the end of its axes, as said above.
+    """All days of a record, scaled: tensors (day, y, x) with NaN at the end of their axes, see the head of this file.
 
-    given: observations; or their errors, observation less truth, where windows are observed anew.
-    sea: (y, x), 1 or 0. year: (day,), angle of the day of the year in rad. guess: a method's maps, NaN where it has
-    none; None where first guesses are made of the observations shown.
+    truth: the heights. observations: the observations; or their errors, which are observations less truth, where the
+    observations of windows are resampled.
+    sea: (y, x), 1 at sea and 0 on land. year: (day,), angle of the day of the year in rad.
+    guess: a method's maps, NaN where it has none; None where first guesses are made of the observations shown.
     """
 
     truth: Tensor
-    given: Tensor
+    observations: Tensor
     sea: Tensor
     year: Tensor
     guess: Tensor | None = None
 
     @staticmethod
-    def of(*, truth: Tensor, given: Tensor, sea: Tensor, year: Tensor, guess: Tensor | None = None) -> Maps:
-        """Of tensors (day, y, x), NaN where unknown, sea (y, x) and year (day,)."""
+    def of(*, truth: Tensor, observations: Tensor, sea: Tensor, year: Tensor, guess: Tensor | None = None) -> Maps:
+        """From tensors without the NaN at the end: (day, y, x), NaN where unknown, sea (y, x) and year (day,)."""
 
         def ended(field: Tensor) -> Tensor:
             return functional.pad(field, (0, 1, 0, 1, 0, 1), value=torch.nan)
 
         return Maps(
             truth=ended(truth),
-            given=ended(given),
+            observations=ended(observations),
             sea=functional.pad(sea.to(truth.dtype), (0, 1, 0, 1)),
             year=functional.pad(year, (0, 1)),
             guess=None if guess is None else ended(guess),
@@ -79,21 +85,26 @@ class Maps:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Days, rows, columns, without those at the end."""
+        """Days, rows and columns, without the NaN at the end."""
         days, ny, nx = self.truth.shape
         return days - 1, ny - 1, nx - 1
 
 
 def joined(several: Sequence[Maps]) -> Maps:
-    """One record behind the other, each with its day of NaN at the end; of the same sea, all with guesses or none."""
-    fields = ("truth", "given", "year", *(() if several[0].guess is None else ("guess",)))
+    """Put records of the same sea one behind the other, each with its day of NaN at the end.
+
+    Either all of them have guesses, or none has.
+    """
+    fields = ("truth", "observations", "year", *(() if several[0].guess is None else ("guess",)))
     return replace(several[0], **{name: torch.cat([getattr(maps, name) for maps in several]) for name in fields})
 
 
 class Windows:
-    """Cuts batches out of maps: `days` days centred on a given one, and `size` (Y, X) cells from a given corner on.
+    """Cuts batches out of maps.
 
-    halo: cells of context on each side of the input. coordinates: whether it has the group of channels COORDINATES.
+    days: days of a window, centred on the one that is asked for. size: (Y, X) cells, from the corner that is asked for.
+    halo: cells of context on each side of the input. lengths: of the first guesses made of the observations shown.
+    coordinates: whether the input has the group of channels COORDINATES.
     centre: whether the target is the day in the middle alone.
     """
 
@@ -123,9 +134,10 @@ class Windows:
     def batch(
         self, day: Tensor, top: Tensor, left: Tensor, *, errors_of: Tensor | None = None, shown: Tensor | None = None
     ) -> Batch:
-        """Of windows centred on `day` (B,) with their corners at `top`, `left` (B,), all int64.
+        """Windows centred on `day` (B,) with their corners at `top`, `left` (B,), all int64.
 
-        errors_of: (B,) days in the middle of the windows by whose tracks, and with whose errors, the truth is observed.
+        errors_of: (B,) days in the middle of other windows; the truth is observed along their tracks, with their
+            errors. None takes each window's own observations.
         shown: bool (B, T), the days of a window whose observations are shown; None shows all.
         """
         days, rows, columns = self._indices(day, top, left)
@@ -133,26 +145,26 @@ class Windows:
         truth = self.maps.truth[days, rows, columns]
         errors = errors_of is not None
         others = self._indices(errors_of, top, left)[0] if errors else days
-        given = self.maps.given[others, rows, columns]
+        observations = self.maps.observations[others, rows, columns]
         if errors:
-            given = given + truth
+            observations = observations + truth
         if shown is not None:
-            given = given.where(shown[:, :, None, None], torch.nan)
-        seen, given = ~given.isnan(), given.nan_to_num(0.0)
+            observations = observations.where(shown[:, :, None, None], torch.nan)
+        seen, observations = ~observations.isnan(), observations.nan_to_num(0.0)
         rows, columns = (
             rows[:, :, reach_y : rows.shape[2] - reach_y],
             columns[..., reach_x : columns.shape[3] - reach_x],
         )
         sea = self.maps.sea[rows[:, 0], columns[:, 0]][:, None]
         if self.maps.guess is None:
-            guess = self._first_guess(given, seen) * sea
+            guess = self._first_guess(observations, seen) * sea
         else:
             guess = self.maps.guess[days, rows, columns].nan_to_num(0.0)
-        seen, given, truth = (_crop(field, reach_y, reach_x) for field in (seen, given, truth))
+        seen, observations, truth = (_crop(field, reach_y, reach_x) for field in (seen, observations, truth))
         target = _crop(truth, self.halo, self.halo)
         if self.centre:
             target = target[:, self.days // 2, None]
-        channels = {FIRST_GUESS: guess, OBSERVATIONS: given, OBSERVED: seen.to(given.dtype), SEA: sea}
+        channels = {FIRST_GUESS: guess, OBSERVATIONS: observations, OBSERVED: seen.to(observations.dtype), SEA: sea}
         if COORDINATES in self.groups:
             channels[COORDINATES] = self._coordinates(sea, rows, columns, day)
         return Batch(
@@ -163,7 +175,7 @@ class Windows:
         )
 
     def _indices(self, day: Tensor, top: Tensor, left: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Places of the windows and what lies around: days (B, T, 1, 1), rows (B, 1, H, 1), columns (B, 1, 1, W)."""
+        """Indices of the windows and their surroundings: days (B, T, 1, 1), rows (B, 1, H, 1), columns (B, 1, 1, W)."""
         wanted = (day[:, None] + self._offsets, top[:, None] + self._rows, left[:, None] + self._columns)
         days, rows, columns = (
             index.where((index >= 0) & (index < count), count)
@@ -171,9 +183,9 @@ class Windows:
         )
         return days[:, :, None, None], rows[:, None, :, None], columns[:, None, None, :]
 
-    def _first_guess(self, given: Tensor, seen: Tensor) -> Tensor:
-        """(B, T, H, W) observations, 0 where unseen -> (B, T, Y + 2 halo, X + 2 halo), 0 far from all of them."""
-        both = torch.stack([given, seen.to(given.dtype)])
+    def _first_guess(self, observations: Tensor, seen: Tensor) -> Tensor:
+        """Smooth observations (B, T, H, W), 0 where there are none -> (B, T, Y + 2 halo, X + 2 halo), 0 far away."""
+        both = torch.stack([observations, seen.to(observations.dtype)])
         both = self._weight_y @ (both @ self._weight_x.T)  # (2, B, T, Y, X)
         total, weight = torch.einsum("st,nbtyx->nbsyx", self._weight_t, both)
         return total / (weight + PRIOR)
@@ -187,13 +199,13 @@ class Windows:
 
 
 def _crop(field: Tensor, rows: int, columns: int) -> Tensor:
-    """Without as many rows and columns on each side."""
+    """The field without so many rows and columns on each side."""
     height, width = field.shape[-2:]
     return field[..., rows : height - rows, columns : width - columns]
 
 
 def _weights(count: int, reach: int, length: float, device: torch.device) -> Tensor:
-    """(count, count + 2 reach): Gaussian weights of all places around, for each place; 0 beyond the reach."""
+    """(count, count + 2 reach): for each place the Gaussian weights of the places around it; 0 beyond the reach."""
     distance = torch.arange(count + 2 * reach, device=device) - reach - torch.arange(count, device=device)[:, None]
     return torch.exp(-((distance / length) ** 2) / 2).where(distance.abs() <= reach, 0.0)
 
@@ -201,10 +213,12 @@ def _weights(count: int, reach: int, length: float, device: torch.device) -> Ten
 class MapStream(Stream):
     """Random windows of random patches; the batch of a step depends on the seed and the step alone.
 
-    centres: (n,), int64: the days that may stand in the middle of a window. A patch lies anywhere in the grid, as often
-    at its boundary as elsewhere, where at least a share LEAST_SEA of it is sea, or as much as there is anywhere.
-    resample_observations: whether another day's tracks and errors are those of a window (`maps.given` being errors
-    then). dropped: probability of each day of a window that its observations are hidden.
+    A patch lies anywhere in the grid, as often at its boundary as elsewhere, where at least a share LEAST_SEA of its
+    cells is sea, or, in a grid with less sea, as much as any patch has.
+
+    centres: (n,), int64: the days that may stand in the middle of a window.
+    resample_observations: whether windows get another day's tracks and errors; `maps.observations` are errors then.
+    dropped: probability that the observations of a day of a window are hidden.
     """
 
     def __init__(
@@ -226,7 +240,7 @@ class MapStream(Stream):
         self._generator = torch.Generator()
 
     def batch(self, step: int) -> Batch:
-        """The few numbers that say what to cut are drawn on the CPU: the same on every device."""
+        """The batch of a step. The few numbers that say what to cut are drawn on the CPU, the same for every device."""
         seed = np.random.SeedSequence((self.seed, step)).generate_state(1, np.uint64)[0]
         generator, device = self._generator.manual_seed(int(seed)), self.centres.device
         days = torch.randint(len(self.centres), (2, self.batch_size), generator=generator).to(device)
@@ -246,14 +260,14 @@ class MapStream(Stream):
 def _corners(sea: Tensor, size: tuple[int, int]) -> Tensor:
     """Rows and columns (n, 2) of the corners that may be drawn, for a sea (y, x) of 0 and 1.
 
-    Corners are tried from half a patch beyond the boundary to half a patch before its other side, and pushed back
-    into the grid: cells at the boundary are then seen about as often as others.
+    Corners are taken from half a patch before the first cell to half a patch before the last one, and are then moved
+    back into the grid: networks see cells at the boundary about as often as others.
     """
     share = functional.avg_pool2d(sea[None, None], size, stride=1)[0, 0]
     (ny, nx), (height, width) = sea.shape, size
     top = torch.arange(-(height // 2), ny - height + height // 2 + 1, device=sea.device).clamp(0, ny - height)
     left = torch.arange(-(width // 2), nx - width + width // 2 + 1, device=sea.device).clamp(0, nx - width)
     corners = torch.cartesian_prod(top, left)
-    # a little less, for means are rounded
+    # a little less, because means are rounded
     enough = min(LEAST_SEA, float(share.max())) * (1 - 1e-6)
     return corners[share[corners[:, 0], corners[:, 1]] >= enough]

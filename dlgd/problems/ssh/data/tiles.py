@@ -1,4 +1,4 @@
-"""Maps cut into overlapping tiles of one size, and put together again: for maps too big for a network at once."""
+"""Overlapping tiles of one size, into which maps are cut that are too large for a network, and put together again."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from torch import Tensor
 
 
 class Tiles:
-    """Square tiles of `size` cells, evenly spread from boundary to boundary; neighbours share at least `overlap` cells.
+    """Square tiles of `size` cells, evenly spread over the map; neighbours share at least `overlap` cells.
 
-    Stitched, the outer quarter of an overlap is left to the neighbour, whose tile reaches further there, and between
-    the two the weights change linearly. So what sees no further than a quarter of the overlap (or than a halo with
-    which tiles are cut) gives the same in tiles as at once. A map that is not larger than a tile is one tile.
+    When tiles are put together, the outer quarter of an overlap comes from the neighbour, whose tile reaches further
+    there; in the middle of the overlap the weights change linearly. So a network that sees no further than a quarter
+    of the overlap (or than the halo of the tiles) gives the same in tiles as on the whole map. A map that is not larger
+    than a tile is one tile.
     """
 
     def __init__(self, shape: tuple[int, int], *, size: int, overlap: int) -> None:
@@ -22,16 +23,16 @@ class Tiles:
         self.starts = _starts(shape[0], self.sizes[0], overlap), _starts(shape[1], self.sizes[1], overlap)
 
     def __len__(self) -> int:
-        """Tiles of a map."""
+        """The number of tiles of a map."""
         return len(self.starts[0]) * len(self.starts[1])
 
     @property
     def corners(self) -> Tensor:
-        """(tiles, 2), int64: first row and column of each, west-east before south-north."""
+        """(tiles, 2), int64: the first row and column of each tile; columns change fastest."""
         return torch.cartesian_prod(*(torch.tensor(starts) for starts in self.starts))
 
     def stitch(self, tiles_NCYX: Tensor) -> Tensor:
-        """(B tiles, C, size, size), a map's tiles in the order of `corners`, -> (B, C, Y, X): means by weight."""
+        """Put tiles together: (B tiles, C, size, size), in the order of `corners`, -> (B, C, Y, X), weighted means."""
         tiles = tiles_NCYX.unflatten(0, (-1, len(self)))
         weights = [
             _weights(start, size, total, self.overlap).to(tiles)
@@ -50,13 +51,13 @@ class Tiles:
 
 
 def _starts(total: int, size: int, overlap: int) -> list[int]:
-    """First cells of the tiles, evenly spread, that cover `total` cells."""
+    """The first cells of tiles that are evenly spread and cover `total` cells."""
     count = 1 + -(-(total - size) // max(1, size - overlap))
     return [number * (total - size) // max(1, count - 1) for number in range(count)]
 
 
 def _weights(starts: list[int], size: int, total: int, overlap: int) -> Tensor:
-    """(tiles, size): 1 inside and at the map's boundary, else 0 in the outer quarter of the overlap and then rising."""
+    """(tiles, size): 1 inside a tile and at the map's boundary; in overlaps rising from 0 in their outer quarter."""
     hidden = overlap // 4
     rise = (torch.arange(size) - hidden + 1).clamp(min=0) / max(1, overlap - 2 * hidden + 1)
     rows = []

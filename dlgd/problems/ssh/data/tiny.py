@@ -1,4 +1,4 @@
-"""A small sea of smooth random waves without any physics, ready at once: what tests and `tiny` start from."""
+"""A small sea of smooth random waves without any physics. It is ready at once: tests and `tiny` start from it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LENGTHS = (8.0, 4.0, 4.0)  # days and cells: standard deviations of the Gaussian
 
 
 def random_sea(*, days: int, shape: tuple[int, int], land: bool, seed: int) -> xr.Dataset:
-    """A record without observations, on cells of a quarter of a degree; with an island if there shall be land."""
+    """Return a record without observations on cells of a quarter of a degree; `land` adds an island."""
     from scipy.ndimage import gaussian_filter
 
     white = np.random.default_rng(seed).standard_normal((days, *shape))
@@ -33,7 +33,11 @@ def random_sea(*, days: int, shape: tuple[int, int], land: bool, seed: int) -> x
 
 
 class TinySSH(SSHSource):
-    """A random sea of 40 x 48 cells, observed by simulated satellites, with the options of another data set."""
+    """A random sea of 40 x 48 cells, observed by simulated satellites.
+
+    options: those of the data set that it stands for. Patches are smaller, and first guesses need no method.
+    land: whether the sea has an island.
+    """
 
     counts = {"train": 60, "valid": 12, "test": 24}
 
@@ -45,17 +49,17 @@ class TinySSH(SSHSource):
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Small, and not square."""
+        """Small and not square, so that tests notice axes that are exchanged."""
         return 40, 48
 
     def _record(self) -> xr.Dataset:
         days = self._splits(np.empty(0))["test"].stop
-        sea = random_sea(days=days, shape=self.shape, land=self.land, seed=self.options.seed)
-        return self._observing().observe(sea)
+        record = random_sea(days=days, shape=self.shape, land=self.land, seed=self.options.seed)
+        return self._observing().observe(record)
 
     def _splits(self, time: np.ndarray) -> dict[str, slice]:
         return consecutive(self.counts, gap=self.options.reach)
 
     def tiny(self) -> TinySSH:
-        """It is."""
+        """Returns itself."""
         return self

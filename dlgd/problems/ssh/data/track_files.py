@@ -1,7 +1,7 @@
 """Observations along the tracks of satellites, from NetCDF files: a table of points, in order of satellite and time.
 
-A file's height, latitudes and longitudes stand along its times, (time), or beside them as well, (time, across), as in
-a swath. A file is of one satellite: that of its attribute `platform`, else what its name says.
+Height, latitude and longitude of a file have the dimension of its times, (time), or another one too, (time, across), as
+in a swath. All of a file is from one satellite, whose name is its attribute `platform` or, without it, in its own name.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dlgd.problems.ssh.data import map_axes, map_names
 
 
 def along_track(path: Path, names: Mapping[str, str | None]) -> bool:
-    """Whether a file's latitudes stand along its times, as those of a satellite do and those of maps do not."""
+    """Whether a file's latitudes have the dimension of its times: along tracks they have, in maps they have not."""
     with map_names.opened(path) as dataset:
         lat, time = (dataset[map_names.find(dataset, axis, names.get(axis), path)].dims for axis in ("lat", "time"))
     return len(time) == 1 and time[0] in lat
@@ -31,16 +31,18 @@ def table(
     names: Mapping[str, str | None],
     time_units: str | None,
     held_out: str | None,
-    sea: xr.Dataset,
+    reference: xr.Dataset,
 ) -> xr.Dataset:
     """track_ssh (m), track_time, track_lat, track_lon, track_satellite and held_out (point): the points over the cells
-    and the days of `sea`. Of those held out, with which maps will be scored, the ones with sea cells all around.
+    and the days of `reference`. Maps are scored with the held-out points: of these, only points amid sea cells stay.
 
-    held_out: a satellite, or a word of the names of its files, whose points no map shall have.
+    variable: the name of the heights, or a sum of names; None: it is recognized. names: of lat, lon and time.
+    time_units: of files whose times have none.
+    held_out: a satellite whose points no map may have, or a word of the names of its files.
     """
     found, satellites, withheld = [], [], []
     for path, short in zip(paths, _short_names(paths), strict=True):
-        points, platform = _points(path, variable, names, time_units, sea)
+        points, platform = _points(path, variable, names, time_units, reference)
         satellites.append(platform or short)
         withheld.append(held_out is not None and held_out.lower() in {satellites[-1].lower(), *_words(path)})
         found.append(points)
@@ -51,7 +53,7 @@ def table(
     columns = {key: np.concatenate([points[key] for points in found]) for key in found[0]}
     columns["satellite"] = np.repeat([numbers[name] for name in satellites], counts)
     hidden = np.repeat(withheld, counts)
-    kept = ~hidden | _amid_sea(columns["lat"], columns["lon"], sea)
+    kept = ~hidden | _amid_sea(columns["lat"], columns["lon"], reference)
     columns, hidden = {key: values[kept] for key, values in columns.items()}, hidden[kept]
     if not len(hidden) or hidden.all():
         held = "that is not held out " if held_out is not None else ""
@@ -65,10 +67,10 @@ def table(
 
 
 def _points(
-    path: Path, variable: str | None, names: Mapping[str, str | None], time_units: str | None, sea: xr.Dataset
+    path: Path, variable: str | None, names: Mapping[str, str | None], time_units: str | None, reference: xr.Dataset
 ) -> tuple[dict[str, np.ndarray], str]:
-    """ssh, time, lat and lon (n,) of a file, and its satellite; only the period's part of it is read."""
-    days = sea.time.values.astype("datetime64[D]")
+    """ssh, time, lat and lon (n,) of a file, and its satellite; only the days of the reference are read."""
+    days = reference.time.values.astype("datetime64[D]")
     with map_names.opened(path) as dataset:
         name = map_names.find(dataset, "track", variable, path)
         lat, lon, time = (map_names.find(dataset, axis, names.get(axis), path) for axis in ("lat", "lon", "time"))
@@ -87,7 +89,7 @@ def _points(
         fields += [heights, xr.DataArray(stamps[chosen], dims=along)]
         south_north, west_east, ssh, when = (field.values.ravel() for field in xr.broadcast(*fields))
         platform = str(dataset.attrs.get("platform", "")).strip().replace(",", " ")
-    inside, lon_there = _inside(south_north.astype(float), west_east.astype(float), sea)
+    inside, lon_there = _inside(south_north.astype(float), west_east.astype(float), reference)
     kept = inside & np.isfinite(ssh)
     return {
         "ssh": ssh[kept],
@@ -97,32 +99,32 @@ def _points(
     }, platform
 
 
-def _inside(lat: np.ndarray, lon: np.ndarray, sea: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """Whether points lie over a cell of the grid, and their longitudes counted as the grid's are."""
-    half_y, half_x = ((sea[axis].values[1] - sea[axis].values[0]) / 2 for axis in ("lat", "lon"))
-    south, north = sea.lat.values[0] - half_y, sea.lat.values[-1] + half_y
-    west, width = sea.lon.values[0] - half_x, sea.lon.values[-1] - sea.lon.values[0] + 2 * half_x
+def _inside(lat: np.ndarray, lon: np.ndarray, reference: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Whether points lie over a cell of the grid, and their longitudes, counted as those of the grid are."""
+    half_y, half_x = ((reference[axis].values[1] - reference[axis].values[0]) / 2 for axis in ("lat", "lon"))
+    south, north = reference.lat.values[0] - half_y, reference.lat.values[-1] + half_y
+    west, width = reference.lon.values[0] - half_x, reference.lon.values[-1] - reference.lon.values[0] + 2 * half_x
     offset = (lon - west) % 360
     return (lat >= south) & (lat < north) & (offset < width), west + offset
 
 
-def _amid_sea(lat: np.ndarray, lon: np.ndarray, sea: xr.Dataset) -> np.ndarray:
-    """Whether the four cells around each point are sea: interpolated there, maps have a value."""
-    wet, places = np.isfinite(sea.ssh.values).any(axis=0), []
+def _amid_sea(lat: np.ndarray, lon: np.ndarray, reference: xr.Dataset) -> np.ndarray:
+    """Whether the four cells around each point are sea, so that a map that is interpolated there has a value."""
+    is_sea, places = np.isfinite(reference.ssh.values).any(axis=0), []
     for axis, values in (("lat", lat), ("lon", lon)):
-        first, second = sea[axis].values[:2]
-        place = np.clip((values - first) / (second - first), 0, sea.sizes[axis] - 1)
+        first, second = reference[axis].values[:2]
+        place = np.clip((values - first) / (second - first), 0, reference.sizes[axis] - 1)
         places.append((np.floor(place).astype(int), np.ceil(place).astype(int)))
-    return np.logical_and.reduce([wet[row, column] for row in places[0] for column in places[1]])
+    return np.logical_and.reduce([is_sea[row, column] for row in places[0] for column in places[1]])
 
 
 def _words(path: Path) -> set[str]:
-    """Of a file's name, in small letters: dt_gulfstream_c2_phy_l3 has five."""
+    """The words of a file's name in small letters: dt_gulfstream_c2_phy_l3 has five."""
     return set(re.split(r"[_.\s]+", path.stem.lower()))
 
 
 def _short_names(paths: Sequence[Path]) -> list[str]:
-    """The words of each file's name that not all files have, such as c2 of dt_gulfstream_c2_phy_l3."""
+    """The words of each file's name that some other file does not have, such as c2 of dt_gulfstream_c2_phy_l3."""
     shared = set.intersection(*(_words(path) for path in paths)) if len(paths) > 1 else set()
     own = [[word for word in path.stem.split("_") if word.lower() not in shared] for path in paths]
     return ["_".join(words) or path.stem for words, path in zip(own, paths, strict=True)]

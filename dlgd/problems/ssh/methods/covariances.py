@@ -1,14 +1,14 @@
-"""Correlations between places and times of the sea, as optimal interpolation wants them.
+"""Correlations of the sea surface height between places and times, for optimal interpolation.
 
-Coordinates are in correlation lengths: a point is (t / Lt, y / Ly, x / Lx). With the distances rho in space and tau in
-time of two points,
+Coordinates are in correlation lengths: a point is (t / Lt, y / Ly, x / Lx). For two points at the distance rho in space
+and tau in time,
 
     gaussian:  C = exp(-rho^2 - tau^2), without the factor 1/2, as in the SSH mapping data challenge 2020a
     matern:    C = m(rho) m(tau), where m is the function of degree 1/2, 3/2 or 5/2 (Rasmussen and Williams 2006,
                Gaussian Processes for Machine Learning, equation 4.17)
 
-All of them are separable: a function of space times the same function of time. The Gaussian is separable in the
-directions too; the Matern functions are isotropic in space, once lengths are measured in Lx and Ly.
+All of them are separable: a function of space times the same function of time. The Gaussian is also separable in its
+directions; the Matern functions are isotropic in space where lengths are measured in Lx and Ly.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def in_time(kind: str, a: Tensor, b: Tensor) -> Tensor:
 
 
 def matern(kind: str, distance: Tensor) -> Tensor:
-    """Of distances in correlation lengths."""
+    """The Matern function of this kind at distances in correlation lengths."""
     if kind == "matern12":
         return torch.exp(-distance)
     if kind == "matern32":
@@ -52,8 +52,8 @@ def matern(kind: str, distance: Tensor) -> Tensor:
 
 
 def _gaussian(a: Tensor, b: Tensor) -> Tensor:
-    """exp(-|a - b|^2), where 2 a b - |a|^2 - |b|^2 is one product of matrices: exact to rounding where coordinates are
-    a few lengths."""
+    """exp(-|a - b|^2), whose exponent 2 a b - |a|^2 - |b|^2 is one product of matrices. It is exact to rounding where
+    coordinates are a few correlation lengths."""
     left = torch.cat((2 * a, -(a**2).sum(-1, keepdim=True), torch.ones_like(a[..., :1])), -1)
     right = torch.cat((b, torch.ones_like(b[..., :1]), -(b**2).sum(-1, keepdim=True)), -1)
     return (left @ right.mT).exp_()

@@ -1,7 +1,7 @@
-"""Maps of the sea without any covariance: the mean, what was seen last, and what was seen joined in time.
+"""Maps without any covariance: the mean, the last observation, and observations joined linearly in time.
 
-They look at the daily maps of observations, cell by cell. A cell without an observation to use gets the value of the
-nearest cell that has one (in degrees, the day's own), and the training split's mean where no cell has one. Land is NaN.
+The latter two use the daily maps of observations, cell by cell. A cell without any observation gets the value of the
+nearest cell (in degrees, on the same day) that has one; where no cell has one, the training split's mean. Land is NaN.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dlgd.problems.ssh.methods.sea_points import days_of, refuse_other_data, sea
 
 
 class MeanMap(Method):
-    """The mean of each cell over the training split, every day; of a cell without any truth, the mean of all."""
+    """Each day's map is the mean over the training split: each cell's own, or that of all where a cell has no truth."""
 
     name = "mean"
     learns = True
@@ -25,7 +25,7 @@ class MeanMap(Method):
         self._mean: np.ndarray | None = None
 
     def fit(self, train: xr.Dataset) -> None:
-        """Mean over the days."""
+        """Compute the mean over the days."""
         refuse_other_data(train, "mean_map")
         mean = train.ssh.mean("sample").transpose("lat", "lon").astype(np.float64)
         self._mean = mean.fillna(float(train.attrs["mean"])).values
@@ -39,7 +39,7 @@ class MeanMap(Method):
 
 
 class Joined(Method):
-    """What is made of each cell's last observation before and first observation after a day."""
+    """A method that joins, cell by cell, the observations before and after a day."""
 
     choice: str  # as typed in baseline=...
 
@@ -52,7 +52,7 @@ class Joined(Method):
         maps = samples.observations.transpose("day", "lat", "lon").sortby("day")
         days, times = days_of(maps.day), days_of(samples.time)
         answer = np.empty((len(times), maps.sizes["lat"], maps.sizes["lon"]))
-        for row in range(maps.sizes["lat"]):  # little memory
+        for row in range(maps.sizes["lat"]):  # one by one, to save memory
             answer[:, row] = self._join(days, maps[:, row].values.astype(np.float64), times)
         sea, lat, lon = sea_of(samples), maps.lat.values, maps.lon.values
         for one in answer:
@@ -74,14 +74,14 @@ class LastMap(Joined):
 
 
 class LinearMaps(Joined):
-    """Linear in time between the two observations of each cell that enclose the day; constant before the first and
-    after the last."""
+    """Linear in time between the last observation of each cell before the day and the first one after it; constant
+    before the first and after the last of all."""
 
     choice, name = "linear_maps", "linear in time"
 
     def _join(self, days: np.ndarray, maps: np.ndarray, times: np.ndarray) -> np.ndarray:
         earlier, before = _before(days, maps, times)
-        later, after = _before(-days[::-1], maps[::-1], -times)  # the same, seen from the future
+        later, after = _before(-days[::-1], maps[::-1], -times)  # the same with time reversed
         interval = -later - earlier
         with np.errstate(invalid="ignore", divide="ignore"):
             weight = np.where(interval > 0, (times[:, None] - earlier) / interval, 0.0)
@@ -90,7 +90,7 @@ class LinearMaps(Joined):
 
 
 def _before(days: np.ndarray, maps: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Day and value of the latest observation of each cell at or before the times, (time, cell), NaN where none."""
+    """Day and value of each cell's latest observation at or before the times, (time, cell); NaN where there is none."""
     numbers = np.where(np.isfinite(maps), np.arange(1, len(days) + 1)[:, None], 0)
     latest = np.concatenate((np.zeros((1, maps.shape[1]), dtype=int), np.maximum.accumulate(numbers)))
     chosen = latest[np.searchsorted(days, times, side="right")]
@@ -99,7 +99,7 @@ def _before(days: np.ndarray, maps: np.ndarray, times: np.ndarray) -> tuple[np.n
 
 
 def nearest(field: np.ndarray, lat: np.ndarray, lon: np.ndarray, otherwise: float) -> np.ndarray:
-    """A map (lat, lon) whose NaN have become the value of the nearest cell; or a constant, where all are NaN."""
+    """Replace each NaN of a map (lat, lon) by the value of the nearest cell; by `otherwise` where all are NaN."""
     from scipy.ndimage import distance_transform_edt
 
     empty = np.isnan(field)

@@ -1,4 +1,4 @@
-"""The mean and variance of a Gaussian field of which some noisy values are known, on maps of many days.
+"""The mean and variance of a Gaussian field, of which some noisy values are known, on maps of many days.
 
 With correlation C, observations y at points p, and r = noise / std, the field at x has
 
@@ -6,7 +6,7 @@ With correlation C, observations y at points p, and r = noise / std, the field a
     variance  std^2 [1 - C(x, p) (C(p, p) + r^2 I)^-1 C(p, x)]
 
 (Bretherton et al. 1976, Deep-Sea Research 23, 559-582). Each tile of space and time answers for all its cells and days
-from the observations near it, by one Cholesky factorization; tiles are padded and solved in batches.
+from the observations near it, by one Cholesky factorization. Tiles are padded and solved in batches.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from dlgd.problems.ssh.methods.covariances import correlation, in_space, in_time
 from dlgd.problems.ssh.methods.oi_tiles import Tile, cut, tiles_of
 from dlgd.problems.ssh.methods.sea_points import Points
 
-TILE_DAYS, TILE, CELLS = 2.0, 2.5, 4  # of a tile: correlation times, correlation lengths, and cells at least
+TILE_DAYS, TILE, CELLS = 2.0, 2.5, 4  # size of a tile: correlation times, correlation lengths, and least cells
 MAX_BATCH_ELEMENTS = {"cpu": 2**21, "cuda": 2**28}  # numbers in the matrices of the tiles that are solved together
 
 
@@ -35,14 +35,14 @@ class Prior:
 
     covariance: str
     lengths: tuple[float, float, float]  # Lt in days, Ly and Lx in degrees
-    noise: float  # m
-    mean: float  # m
-    std: float  # m
+    noise: float  # standard deviation of the observations' errors, m
+    mean: float  # of the sea, m
+    std: float  # of the sea, m
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Where and when maps are wanted."""
+    """The places and days of the maps."""
 
     days: np.ndarray  # (sample,), in any order
     lat: np.ndarray  # degrees
@@ -69,14 +69,16 @@ def posterior(
     with_variance: bool = False,
     title: str | None = None,
 ) -> np.ndarray:
-    """(1, sample, lat, lon): the mean, m; with the variance, m2, in a second row if wanted. NaN on land.
+    """The mean, m, (1, sample, lat, lon), NaN on land.
 
-    With a title, a person sees how far it is.
+    selection: which observations a tile uses. precision: in which the systems are solved.
+    with_variance: whether the variance, m2, follows in a second row; it takes several times as long.
+    title: of a progress bar; None shows none.
     """
     origin, lengths = np.array([grid.days.mean(), grid.lat.mean(), grid.lon.mean()]), np.array(prior.lengths)
     span = selection.reach * prior.lengths[0]
     (near,) = np.nonzero((points.days >= grid.days.min() - span) & (points.days <= grid.days.max() + span))
-    # shuffled, so that of many equally near observations some from everywhere are used
+    # shuffled: of many equally near observations, those that are used come from everywhere
     points = points.take(np.random.default_rng(0).permutation(near))
     observations = (np.stack((points.days, points.lat, points.lon), -1) - origin) / lengths
     t, y, x = ((axis - o) / s for axis, o, s in zip((grid.days, grid.lat, grid.lon), origin, lengths, strict=True))
@@ -107,7 +109,7 @@ def posterior(
 
 
 def _tile_size(axis: np.ndarray) -> float:
-    """In correlation lengths, along an axis (n,) in the same."""
+    """The size of a tile along an axis (n,); both in correlation lengths."""
     return max(TILE, CELLS * (axis.max() - axis.min()) / max(1, len(axis) - 1))
 
 
@@ -122,7 +124,7 @@ class Batch:
 
 
 def batches(tiles: list[Tile], numbers: int, device: str) -> Iterator[Batch]:
-    """All tiles, those of like size together, in matrices of about so many numbers."""
+    """Batches of tiles with similar numbers of observations; their matrices have about `numbers` elements."""
     waiting: list[Tile] = []
     for tile in sorted(tiles, key=lambda tile: len(tile.observations)):
         count, cells = len(tile.observations), max([len(tile.cells), *(len(other.cells) for other in waiting)])
@@ -158,19 +160,19 @@ class Solver:
 
     def solve(self, batch: Batch, days: Tensor, with_variance: bool) -> list[Tensor]:
         """Mean and, if wanted, variance in the cells of a batch of tiles on the same days (d,): (b, c, d) each."""
-        # from the first cell of each tile and the first day: small numbers, whose products round little
+        # measured from the first cell of each tile and the first day, because products of small numbers round little
         corner = torch.cat((days[:1].expand(len(batch.cells), 1), self.cells[batch.cells[:, 0]]), 1)[:, None]
         inside = batch.inside.to(self.innovations)
         places = (self.places[batch.observations] - corner).to(inside)
         cells = (self.cells[batch.cells] - corner[..., 1:]).to(inside)
         matrix = correlation(self.covariance, places, places)
-        matrix *= inside[..., None]  # below the diagonal, which is all that counts, padding stands in rows
+        matrix *= inside[..., None]  # padding has rows below the diagonal, and only what is below it is read
         matrix.diagonal(dim1=1, dim2=2).fill_(1 + self.noise_variance)
         factor, failed = torch.linalg.cholesky_ex(matrix)
         if failed.any():
             raise Refusal(
                 "The observations of baseline=oi are too many and too near one another for so little noise: raise "
-                "baseline.noise, or take baseline.precision=float64"
+                "baseline.noise, or type baseline.precision=float64"
             )
         right = (self.innovations[batch.observations] * inside)[..., None]
         weights = torch.cholesky_solve(right, factor)[:, None, :, 0]

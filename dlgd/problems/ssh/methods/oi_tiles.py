@@ -1,4 +1,4 @@
-"""Cutting the targets of optimal interpolation into tiles of space and time, and choosing each tile's observations.
+"""Tiles of space and time into which the maps of optimal interpolation are cut, and the observations of each tile.
 
 Coordinates are in correlation lengths. Neighbouring tiles overlap, and their answers are blended by weights that add up
 to one at each target, so that maps have no seams.
@@ -10,25 +10,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
-OVERLAP = 0.25  # how far a tile reaches into the next, in its own widths
+OVERLAP = 0.25  # how far a tile reaches into the next one, in widths of a tile
 
 
 @dataclass(frozen=True)
 class Piece:
     """A stretch of one axis."""
 
-    members: np.ndarray  # positions of the coordinates that it answers for
+    members: np.ndarray  # indices of the coordinates that it answers for
     weights: np.ndarray  # of its answers
     low: float  # of its core, the members that count more here than in its neighbours
     high: float
 
     def distance(self, coordinates: np.ndarray) -> np.ndarray:
-        """Of coordinates from the core, 0 within."""
+        """The distance of coordinates from the core, 0 within it."""
         return np.maximum(0, np.maximum(self.low - coordinates, coordinates - self.high))
 
 
 def cut(coordinates: np.ndarray, size: float) -> list[Piece]:
-    """Pieces of about so many correlation lengths each that answer for all the coordinates (n,), in any order."""
+    """Cut coordinates (n,), in any order, into pieces of about `size` correlation lengths."""
     low, high = coordinates.min(), coordinates.max()
     count = max(1, round((high - low) / size))
     width = (high - low) / count
@@ -52,9 +52,9 @@ def cut(coordinates: np.ndarray, size: float) -> list[Piece]:
 class Tile:
     """A rectangle of the map in a stretch of days."""
 
-    cells: np.ndarray  # (c,) flat positions of its cells at sea
+    cells: np.ndarray  # (c,) flat indices of its cells at sea
     weights: np.ndarray  # (c,) of their answers
-    observations: np.ndarray  # (n,) positions of the observations to be used
+    observations: np.ndarray  # (n,) indices of the observations that it uses
 
 
 def tiles_of(
@@ -66,10 +66,11 @@ def tiles_of(
     reach: float,
     most: int,
 ) -> list[Tile]:
-    """All tiles of a stretch of days that hold sea (lat, lon).
+    """All tiles of a stretch of days that hold sea.
 
-    observations (n, 3): (t, y, x) in correlation lengths. A tile uses those nearer than `reach` to its core, in space
-    and time together, and of them the `most` nearest; within the core, where all are equally near, the first.
+    sea: bool (lat, lon). observations: (n, 3), (t, y, x) in correlation lengths. A tile uses the `most` nearest of
+    those within `reach` of its core, in space and time together. All within the core are equally near: the first of
+    them are used.
     """
     late = days.distance(observations[:, 0]) ** 2
     (near,) = np.nonzero(late <= reach**2)

@@ -1,6 +1,6 @@
 """Optimal interpolation of sea surface height in space and time: the classical method of altimetry.
 
-The equations stand in `oi_posterior`, the covariances in `covariances`, the choice of observations in `oi_tiles`.
+`oi_posterior` has the equations, `covariances` the covariances, and `oi_tiles` the choice of observations.
 """
 
 from __future__ import annotations
@@ -31,21 +31,30 @@ log = logging.getLogger(__name__)
 
 UNITS = ("degrees", "km")
 PRECISIONS = {"float64": torch.float64, "float32": torch.float32}
-STRETCHES, DAYS = 4, 5  # of training days by which parameters are chosen
-EXPECTED = 24  # maps whose errors are expected: more than the eye sees in a figure of them
-LEAST_NOISE = 0.01  # over std, among which is chosen
+STRETCHES, DAYS = 4, 5  # of training days, by which parameters are tuned
+EXPECTED = 24  # maps with expected errors: enough for a figure of them
+LEAST_NOISE = 0.01  # over std: tuning tries no smaller noise
 
 
 class OptimalInterpolation(Method):
     """Answers with the posterior mean of each day's map, from the points along tracks if there is a table of them,
     else from the daily maps of observations. The mean of the training split is removed first.
 
-    covariance: see `covariances`. lengths_in: "degrees" of longitude (Lx) and latitude (Ly), or "km", in which Lx holds
-    at the middle latitude of the map. Lt: days. noise: standard deviation of the observations that are used, m. std:
-    that of the sea, m, or None for that of the training split. reach and most: see `Selection`. averaged: see
-    `superobservations`. tune: choose Lx and Ly (by a common factor), Lt and noise, starting from those given, by the
-    RMSE against the truth on 20 days spread over the training split: three numbers, whose choice these days hardly
-    flatter.
+    covariance: gaussian, matern12, matern32 or matern52, see `covariances`.
+    lengths_in: "degrees" of longitude for Lx and of latitude for Ly; or "km", where Lx holds at the middle latitude.
+    Lx, Ly: correlation lengths west-east and south-north.
+    Lt: correlation time, days.
+    noise: standard deviation of the errors of the observations, after they are averaged, m.
+    std: standard deviation of the sea, m; None: that of the training split, which expected errors need. Maps depend on
+        noise / std alone.
+    reach: a tile of the map uses observations within so many correlation lengths and times.
+    most: observations that a tile uses at most, the nearest; time grows with their cube.
+    averaged: neighbouring points of a track that become one observation, see `superobservations`; 1: none.
+    precision: float64, or float32, which is twice as fast and may fail where noise is small.
+    device: cpu or cuda.
+    tune: whether to tune Lx and Ly (by a common factor), Lt and noise. It starts from the values of these options and
+        minimizes the RMSE against the truth on 20 days spread over the training split. Three numbers are too few to
+        adapt much to these days.
     """
 
     def __init__(
@@ -86,7 +95,7 @@ class OptimalInterpolation(Method):
         self._train: xr.Dataset | None = None
 
     def fit(self, train: xr.Dataset) -> None:
-        """Take note of the training split: parameters are chosen when the first maps are wanted."""
+        """Keep the training split: parameters are tuned when the first maps are asked for."""
         refuse_other_data(train, "oi")
         self._train = train
 
@@ -96,13 +105,15 @@ class OptimalInterpolation(Method):
         start = time.perf_counter()
         title = f"{self.name}: groups of the {samples.sizes['sample']} maps"
         maps = self._posterior(prior, points_of(samples, self.averaged), _grid_of(samples), title=title)
-        self.seconds_per_sample = (time.perf_counter() - start) / samples.sizes["sample"]  # without the choosing
+        self.seconds_per_sample = (time.perf_counter() - start) / samples.sizes["sample"]  # without the tuning
         return maps[0]
 
     def error_std(self, samples: xr.Dataset) -> np.ndarray | None:
-        """(sample, lat, lon), m: the standard deviation of the field given the observations, of some samples that are
-        spread evenly, for it takes several times as long as the map; NaN of the others. None with a `std` that was
-        typed, of which the maps depend on its ratio to the noise alone."""
+        """(sample, lat, lon), m: the standard deviation of the field given the observations.
+
+        It takes several times as long as the map: some samples, evenly spread, have it, and the others NaN. None where
+        `std` was typed: maps depend on its ratio to the noise alone, so that it need not be the sea's.
+        """
         if self.std is not None:
             return None
         some = np.unique(np.linspace(0, samples.sizes["sample"] - 1, EXPECTED).astype(int))
@@ -111,7 +122,7 @@ class OptimalInterpolation(Method):
         return answer
 
     def posterior_std(self, samples: xr.Dataset) -> np.ndarray:
-        """That of `error_std` for all samples, whatever the standard deviation of the sea."""
+        """The same as `error_std` for all samples, also where `std` was typed."""
         prior = self.prior(samples)
         title = f"{self.name}: expected errors, groups of the {samples.sizes['sample']} maps"
         points = points_of(samples, self.averaged)
@@ -119,7 +130,7 @@ class OptimalInterpolation(Method):
         return np.sqrt(maps[1])
 
     def prior(self, samples: xr.Dataset) -> Prior:
-        """What is assumed of these samples."""
+        """The assumptions about these samples, with tuned parameters where they are tuned."""
         refuse_other_data(samples, "oi")
         if self.tune and self._train is None:
             raise ValueError(f"{self.name} answers only after fit")
@@ -135,7 +146,7 @@ class OptimalInterpolation(Method):
 
     @functools.cached_property
     def _tuned(self) -> tuple[float, ...]:
-        """Lx, Ly, Lt and noise of the least error on some days of the training split."""
+        """Lx, Ly, Lt and noise with the least error on some days of the training split."""
         assert self._train is not None, "fit comes first"
         train, points = self._train, points_of(self._train, self.averaged)
         last = max(0, train.sizes["sample"] - DAYS)
@@ -143,8 +154,8 @@ class OptimalInterpolation(Method):
         stretches = [train.isel(sample=slice(start, start + DAYS)).load() for start in starts]
         (Lx, Ly, Lt, noise), tried, is_time = self.parameters, itertools.count(1), now_and_then()
 
-        def cost(chosen: Sequence[float]) -> float:
-            factor, lt, amplitude = chosen
+        def cost(parameters: Sequence[float]) -> float:
+            factor, lt, amplitude = parameters
             prior = self._prior((factor * Lx, factor * Ly, lt, amplitude), train)
             if amplitude < LEAST_NOISE * prior.std:
                 return math.inf
@@ -153,17 +164,17 @@ class OptimalInterpolation(Method):
                 log.info("OI: set %d of lengths and noise has an RMSE of %.4g m", number, rmse)
             return rmse
 
-        log.info("OI: choosing lengths and noise on %d training days, which takes minutes", STRETCHES * DAYS)
+        log.info("OI: tuning lengths and noise on %d training days, which takes minutes", STRETCHES * DAYS)
         before = cost((1.0, Lt, noise))
         (factor, lt, amplitude), after = search(cost, (1.0, Lt, noise))
         log.info(
-            "OI: Lx %.3g, Ly %.3g %s, Lt %.3g days, noise %.3g m; the RMSE of training days is %.4g m, and was %.4g m",
+            "OI: Lx %.3g, Ly %.3g %s, Lt %.3g days, noise %.3g m; the RMSE of these days is %.4g m, and was %.4g m",
             factor * Lx, factor * Ly, self.lengths_in, lt, amplitude, after, before,
         )  # fmt: skip
         return factor * Lx, factor * Ly, lt, amplitude
 
     def _rmse(self, prior: Prior, points: Points, stretches: Sequence[xr.Dataset]) -> float:
-        """Against the truth of the stretches, wherever it is known."""
+        """The RMSE against the truth of the stretches of days, wherever it is known."""
         squares = []
         for stretch in stretches:
             maps = self._posterior(prior, points, _grid_of(stretch))

@@ -1,9 +1,9 @@
-"""What methods that map the sea are given: a grid with its land, and observations at points or in maps.
+"""The input of methods that map the sea: a grid with its land, and observations at points or in maps.
 
-Samples are days: `observations` (day, lat, lon) in m, NaN where unobserved, coordinates `time` (sample), `day`, `lat`
-and `lon` in degrees; perhaps `sea` (lat, lon); and perhaps a table of points along tracks, `track_ssh`, `track_time`,
-`track_lat`, `track_lon`, `track_satellite` (point), in order of satellite and time. Points that are `held_out` are
-never looked at.
+Each sample is a day. Samples have `observations` (day, lat, lon) in m, NaN where nothing is observed, and the
+coordinates `time` (sample), `day`, `lat` and `lon` in degrees; optionally `sea` (lat, lon), and a table of points along
+tracks, `track_ssh`, `track_time`, `track_lat`, `track_lon`, `track_satellite` (point), in order of satellite and time.
+No method uses points that are `held_out`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import xarray as xr
 from dlgd.core.constants import KM_PER_DEGREE, SECONDS_PER_DAY
 from dlgd.core.errors import Refusal
 
-BREAK_KM = 15.0  # neighbours along a track that are farther apart are not averaged; points of 1 Hz are 7 km apart
-ORIGIN = np.datetime64("2000-01-01", "ns")  # from which times are counted
+BREAK_KM = 15.0  # points along a track farther apart than this are not averaged; points of 1 Hz are 7 km apart
+ORIGIN = np.datetime64("2000-01-01", "ns")  # times are counted from it
 
 
 @dataclass(frozen=True)
@@ -29,16 +29,16 @@ class Points:
     lon: np.ndarray
     ssh: np.ndarray  # m
 
-    def take(self, chosen: np.ndarray | slice) -> Points:
-        """Some of them."""
-        return Points(self.days[chosen], self.lat[chosen], self.lon[chosen], self.ssh[chosen])
+    def take(self, some: np.ndarray | slice) -> Points:
+        """Some of the points."""
+        return Points(self.days[some], self.lat[some], self.lon[some], self.ssh[some])
 
     def __len__(self) -> int:
         return len(self.days)
 
 
 def refuse_other_data(samples: xr.Dataset, baseline: str) -> None:
-    """Before any work."""
+    """Refuse samples that are not daily maps with observations, before any work."""
     if "day" not in samples.dims or "observations" not in samples or "time" not in samples.coords:
         name = samples.attrs.get("name", "...")
         raise Refusal(
@@ -53,7 +53,8 @@ def days_of(times: xr.DataArray) -> np.ndarray:
 
 
 def sea_of(samples: xr.Dataset) -> np.ndarray:
-    """Where there is sea, bool (lat, lon): as the samples say, or where the truth is ever known, or else everywhere."""
+    """Whether a cell is sea, bool (lat, lon): as the samples say, or where the truth is known on any day; without both,
+    everywhere."""
     if "sea" in samples:
         return samples.sea.transpose("lat", "lon").values.astype(bool)
     if "ssh" not in samples:
@@ -62,7 +63,7 @@ def sea_of(samples: xr.Dataset) -> np.ndarray:
 
 
 def points_of(samples: xr.Dataset, averaged: int) -> Points:
-    """The points along tracks, averages of so many neighbours each; without a table, the cells of the daily maps."""
+    """The points along tracks, means of `averaged` neighbours each; without a table, the cells of the daily maps."""
     if "track_ssh" not in samples:
         maps = samples.observations.transpose("day", "lat", "lon")
         values = maps.values
@@ -79,19 +80,19 @@ def points_of(samples: xr.Dataset, averaged: int) -> Points:
 
 
 def superobservations(points: Points, satellite: np.ndarray, averaged: int) -> Points:
-    """Means of `averaged` neighbouring points of a track, in time, place and value; no mean crosses a break of it.
+    """Means of `averaged` neighbouring points of a track, in time, place and value; no mean crosses a break.
 
-    A swath's points stand row by row across the track: those of a row are averaged.
+    The points of a swath stand row by row across the track, and those of a row are averaged.
     """
     if averaged == 1 or len(points) == 0:
         return points
     north = np.diff(points.lat)
     east = np.diff(points.lon) * np.cos(np.deg2rad((points.lat[1:] + points.lat[:-1]) / 2))
     broken = (np.hypot(north, east) * KM_PER_DEGREE > BREAK_KM) | (np.diff(satellite) != 0)
-    broken |= np.abs(np.diff(points.days)) * SECONDS_PER_DAY > 60  # seconds: another pass of the same place
+    broken |= np.abs(np.diff(points.days)) * SECONDS_PER_DAY > 60  # seconds: another pass over the same place
     starts = np.concatenate(([0], np.nonzero(broken)[0] + 1))
     number = np.arange(len(points)) - np.repeat(starts, np.diff(np.append(starts, len(points))))
-    (first,) = np.nonzero(number % averaged == 0)  # a run starts anew at 0
+    (first,) = np.nonzero(number % averaged == 0)  # counting starts at 0 after each break
     counts = np.diff(np.append(first, len(points)))
     means = (np.add.reduceat(x, first) / counts for x in (points.days, points.lat, points.lon, points.ssh))
     return Points(*means)

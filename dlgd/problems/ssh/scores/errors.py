@@ -10,16 +10,16 @@ from dlgd.core.errors import Refusal
 from dlgd.physics.geostrophy import velocity, vorticity
 from dlgd.problems.ssh.scores.maps import Maps
 
-MAX_BATCH_ELEMENTS = 2_000_000  # cells of which velocities are held in memory at once
+MAX_BATCH_ELEMENTS = 2_000_000  # cells whose velocities are held in memory at once
 
 
 def daily_rmse(maps: Maps) -> np.ndarray:
-    """(day,) in m."""
+    """Root mean square error of each day, (day,), m."""
     return np.sqrt((maps.error[:, maps.sea] ** 2).mean(axis=1))
 
 
 def height_scores(maps: Maps) -> dict[str, float]:
-    """rmse (m), mu, mu_daily, sigma and explained_variance, as `SshEvaluation` says."""
+    """rmse (m), mu, mu_daily, sigma and explained_variance, which `SshEvaluation` explains."""
     truth, error = maps.truth[:, maps.sea], maps.error[:, maps.sea]
     signal, squares = (truth**2).mean(axis=1), (error**2).mean(axis=1)
     if not (signal > 0).all() or truth.var() == 0:
@@ -35,21 +35,21 @@ def height_scores(maps: Maps) -> dict[str, float]:
 
 
 def flow_scores(maps: Maps) -> dict[str, float]:
-    """rmse_u (m/s) and rmse_vorticity (of zeta / f), and their explained variances; nothing where no cell has
-    neighbours enough, or where nothing flows."""
+    """rmse_u (m/s) and rmse_vorticity (of zeta / f), and their explained variances. Empty where no cell has enough
+    neighbours, or where the truth has no flow."""
     days = max(MAX_BATCH_ELEMENTS // maps.truth[0].size, 1)
     sums: dict[str, Sums] = {}
     for first in range(0, len(maps.time), days):
-        part = slice(first, first + days)
-        # velocity and vorticity are linear: those of the error are the errors
-        for kind, height in (("truth", maps.truth[part]), ("error", maps.predicted[part] - maps.truth[part])):
+        some = slice(first, first + days)
+        # velocity and vorticity are linear in the height: those of its error are their errors
+        for kind, height in (("truth", maps.truth[some]), ("error", maps.predicted[some] - maps.truth[some])):
             place = {"lat": maps.lat, "lon": maps.lon}
             u, v = velocity(height, **place)
             for name, field in (("u", u), ("v", v), ("vorticity", vorticity(height, **place))):
                 sums.setdefault(f"{name} {kind}", Sums()).add(field[np.isfinite(field)])
     scores = {}
-    for name, parts in (("u", ("u", "v")), ("vorticity", ("vorticity",))):
-        truth, error = ([sums[f"{part} {kind}"] for part in parts] for kind in ("truth", "error"))
+    for name, components in (("u", ("u", "v")), ("vorticity", ("vorticity",))):
+        truth, error = ([sums[f"{one} {kind}"] for one in components] for kind in ("truth", "error"))
         if all(each.count > 0 for each in truth) and sum(each.variance for each in truth) > 0:
             scores[f"rmse_{name}"] = float(np.sqrt(sum(each.mean_square for each in error)))
             shares = sum(each.variance for each in error) / sum(each.variance for each in truth)
@@ -59,24 +59,24 @@ def flow_scores(maps: Maps) -> dict[str, float]:
 
 @dataclass
 class Sums:
-    """Of values that come piece by piece."""
+    """Sums over values that come piece by piece."""
 
     count: int = 0
     total: float = 0.0
     squares: float = 0.0
 
     def add(self, values: np.ndarray) -> None:
-        """Of any shape."""
+        """Add values of any shape."""
         self.count += values.size
         self.total += float(values.sum())
         self.squares += float((values**2).sum())
 
     @property
     def mean_square(self) -> float:
-        """Of all that came."""
+        """The mean of the squares of all values."""
         return self.squares / self.count
 
     @property
     def variance(self) -> float:
-        """Of all that came."""
+        """The variance of all values."""
         return self.mean_square - (self.total / self.count) ** 2

@@ -35,21 +35,30 @@ HEIGHT = {"standard_name": "sea_surface_height_above_geoid", "units": "m"}
 
 
 class SshEvaluation(Evaluation):
-    """Scores of maps (sample, lat, lon) in m, a sample a day. Means are over sea cells, each counting as one.
+    """Scores of maps (sample, lat, lon) in m; each sample is a day. Means are over sea cells, which all weigh the same.
 
-    rmse: m, over all days and cells. mu: 1 - rmse / rms(truth), as the SSH mapping data challenges' code has it (the
-        truth with its mean); mu_daily: the mean over days of the same of each day, as the text of 2020a has it; sigma:
-        the standard deviation of those of the days. explained_variance: 1 - variance(error) / variance(truth).
-    rmse_u: m/s, of the length of the error of the geostrophic velocity vector; rmse_vorticity: of the relative
-        vorticity over f; explained_variance_u and _vorticity. Cells on the boundary and beside land are left out.
-    lambda_x (km), lambda_x_degrees, lambda_t (days): wavelength and period down to which maps are resolved, and
-        lambda_x_crossing (km), lambda_t_crossing (days): see `spectra.py`. What is not resolved at all has none.
+    The scores:
+
+    rmse: root mean square error over all days and cells, m.
+    mu: 1 - rmse / rms(truth), where the truth keeps its mean, as in the code of the SSH mapping data challenges.
+    mu_daily: the mean over days of each day's mu, as in the text of challenge 2020a.
+    sigma: the standard deviation over days of each day's mu.
+    explained_variance: 1 - variance(error) / variance(truth).
+    rmse_u, explained_variance_u: of the geostrophic velocity vector, m/s. rmse_vorticity, explained_variance_vorticity:
+        of the relative vorticity over f. They leave out cells on the boundary and beside land.
+    lambda_x (km), lambda_x_degrees, lambda_t (days): the wavelength and the period down to which maps are resolved, by
+        the challenges' rule; lambda_x_crossing (km), lambda_t_crossing (days): by another rule, see `spectra.py`. Maps
+        that resolve nothing have none of them.
     track_mu, track_sigma, track_lambda_x (km): along the tracks that are held out, if any; see `tracks.py`.
 
-    box: [south, north, west, east] in degrees, of all scores of maps; None: all of the maps.
-    spectra: whether to give the lambdas, and spectral_box their box; None: that of all scores, if there is no land in
-        it. Raises Refusal where there is land in a spectral_box, or too few days.
-    segment_km: length of the pieces of tracks, of track_lambda_x. animation: whether to make animation.gif as well.
+    The options:
+
+    box: [south, north, west, east] in degrees, where maps are scored; None: everywhere.
+    spectra: whether to compute the lambdas; they need 8 days or more without a gap, and no land.
+    spectral_box: [south, north, west, east] in degrees, where the lambdas are computed. It must not hold land. None
+        takes the box of all scores, and leaves the lambdas out where it holds land.
+    segment_km: length of the segments of tracks for track_lambda_x, in km: 1000 in the challenges, less in a small sea.
+    animation: whether to make animation.gif of the first 90 days as well.
     published: rows {name, source, and some of these scores} of figures printed elsewhere, for the table only.
     """
 
@@ -90,7 +99,7 @@ class SshEvaluation(Evaluation):
         self._said: set[str] = set()
 
     def scores(self, samples: xr.Dataset, prediction: np.ndarray) -> dict[str, float]:
-        """See the class. Raises Refusal for what cannot be scored."""
+        """The scores that the class describes. Raises Refusal for maps that cannot be scored."""
         maps = maps_of(samples, prediction)
         scored = maps.within(self.box)
         scores = height_scores(scored) | flow_scores(scored)
@@ -104,15 +113,15 @@ class SshEvaluation(Evaluation):
         return scores
 
     def _spectra(self, maps: Maps) -> Spectra | None:
-        """None, and a sentence, where there is land and no box was chosen."""
+        """The spectra; None where they are not wanted, or where there is land and no spectral_box."""
         if not self.with_spectra:
             return None
-        part = maps.within(self.box if self.spectral_box is None else self.spectral_box)
-        if not part.sea.all() and self.spectral_box is None:
-            self._say("Spectra are left out, for there is land: type evaluation.scores.spectral_box=[south,north,...]")
+        inside = maps.within(self.box if self.spectral_box is None else self.spectral_box)
+        if not inside.sea.all() and self.spectral_box is None:
+            self._say("Spectra are left out, as there is land: type evaluation.scores.spectral_box=[south,north,...]")
             return None
         try:
-            return spectra(part.truth, part.error, time=part.time, lat=part.lat, lon=part.lon)
+            return spectra(inside.truth, inside.error, time=inside.time, lat=inside.lat, lon=inside.lon)
         except Refusal as error:
             raise Refusal(f"{error} Scores without spectra: evaluation.scores.spectra=false") from error
 
@@ -121,22 +130,22 @@ class SshEvaluation(Evaluation):
         scores = tracks.daily_scores(track)
         if not tracks.has_segment(track, self.segment_km):
             self._say(
-                f"track_lambda_x is left out, for no pass that is held out is evaluation.scores.segment_km="
-                f"{self.segment_km:g} km long: try less"
+                "track_lambda_x is left out because no held-out pass is as long as evaluation.scores.segment_km="
+                f"{self.segment_km:g}: type less"
             )
         elif (wavelength := tracks.resolved_along(track, self.segment_km)) is not None:
             scores["track_lambda_x"] = wavelength
         return scores
 
     def _say(self, sentence: str) -> None:
-        """Once, not at each validation."""
+        """Log a sentence once, not at each validation."""
         if sentence not in self._said:
             self._said.add(sentence)
             log.info(sentence)
 
     def figures(self, folder: Path, samples: xr.Dataset, predictions: Mapping[str, np.ndarray]) -> None:
-        """maps.png and vorticity.png of one day (of median error of the first method), rmse.png in time, spectra.png
-        where there are spectra; animation.gif where it was asked for."""
+        """maps.png and vorticity.png of one day, that of the median error of the first method; rmse.png in time;
+        spectra.png where there are spectra; animation.gif with the option `animation`."""
         from dlgd.plotting.style import save
         from dlgd.problems.ssh import figures as draw
 
@@ -168,8 +177,10 @@ class SshEvaluation(Evaluation):
     def error_std_figures(
         self, folder: Path, samples: xr.Dataset, predictions: Mapping[str, np.ndarray], stds: Mapping[str, np.ndarray]
     ) -> None:
-        """error_std.png: whether errors are as large as the standard deviations (sample, lat, lon; m) that methods
-        predict for them, on the days for which they do."""
+        """error_std.png: whether errors are as large as methods expect them to be.
+
+        stds: the standard deviations (sample, lat, lon) that methods predict for their errors, m; NaN on other days.
+        """
         from dlgd.plotting.style import save
         from dlgd.problems.ssh import figures as draw
 
@@ -185,7 +196,7 @@ class SshEvaluation(Evaluation):
             save(folder / "error_std.png", draw.calibration(pairs))
 
     def dataset(self, samples: xr.Dataset, prediction: np.ndarray) -> xr.Dataset:
-        """ssh (time, lat, lon), as predicted, in m; observations of the same days and, where it is known, ssh_truth."""
+        """ssh (time, lat, lon), as predicted, m; observations of the same days; ssh_truth where the truth is known."""
         import xarray as xr
 
         packed = {"zlib": True, "complevel": 1, "dtype": "float32"}
@@ -205,7 +216,7 @@ class SshEvaluation(Evaluation):
 
 
 def _lambdas(found: Spectra) -> dict[str, float]:
-    """Those that there are, in the units of the class."""
+    """The lambdas that exist, in the units that the class gives."""
     scores = {}
     if (least := found.minima()) is not None:
         scores |= {"lambda_x": least[0] * found.km_per_degree, "lambda_x_degrees": least[0], "lambda_t": least[1]}

@@ -1,4 +1,4 @@
-"""Maps of sea surface height as they are scored: truth and prediction, checked, within a box."""
+"""Maps of sea surface height as they are scored: the truth and a prediction, checked, within a box."""
 
 from __future__ import annotations
 
@@ -20,38 +20,38 @@ Box = tuple[float, float, float, float]  # south, north, west, east, in degrees
 
 @dataclass(frozen=True)
 class Maps:
-    """(day, lat, lon) in m, float64. At sea both fields are finite, and on land NaN."""
+    """Truth and prediction (day, lat, lon), m, float64; both are finite at sea, and NaN on land."""
 
     time: np.ndarray  # (day,) datetime64
-    lat: np.ndarray  # degrees, ascending, as longitudes are
+    lat: np.ndarray  # degrees, ascending, like longitudes
     lon: np.ndarray
     truth: np.ndarray
     predicted: np.ndarray
 
     @property
     def error(self) -> np.ndarray:
-        """Prediction less truth, NaN on land."""
+        """Prediction minus truth, m, NaN on land."""
         return self.predicted - self.truth
 
     @property
     def sea(self) -> np.ndarray:
-        """Bool (lat, lon)."""
+        """Whether a cell is sea, bool (lat, lon)."""
         return np.isfinite(self.truth[0])
 
     def on(self, days: slice) -> Maps:
-        """Some days only."""
+        """The maps of some days."""
         return replace(self, time=self.time[days], truth=self.truth[days], predicted=self.predicted[days])
 
     def within(self, box: Box | None) -> Maps:
-        """The part in a box, its borders included. Raises Refusal where no sea is in it."""
+        """The maps within a box, its borders included. Raises Refusal for a box without sea."""
         if box is None:
             return self
         south, north, west, east = box
         rows = (self.lat >= south) & (self.lat <= north)
         # longitudes may count from -180 or from 0, in the maps or in the box
         columns = (self.lon - west) % 360 <= east - west
-        part = (slice(None), *np.ix_(rows, columns))
-        if not self.sea[part[1:]].any():
+        inside = (slice(None), *np.ix_(rows, columns))
+        if not self.sea[inside[1:]].any():
             raise Refusal(
                 f"The box {list(box)} (south, north, west, east) has no sea in it: the maps go from {self.lat[0]:g} to "
                 f"{self.lat[-1]:g} degrees north and from {self.lon[0]:g} to {self.lon[-1]:g} degrees east."
@@ -60,15 +60,15 @@ class Maps:
             self,
             lat=self.lat[rows],
             lon=self.lon[columns],
-            truth=self.truth[part],
-            predicted=self.predicted[part],
+            truth=self.truth[inside],
+            predicted=self.predicted[inside],
         )
 
 
 def maps_of(samples: xr.Dataset, prediction: np.ndarray) -> Maps:
-    """Truth and prediction of the samples, without the days whose truth is missing altogether.
+    """Truth and prediction of the samples, without the days whose truth is NaN everywhere.
 
-    Raises Refusal where they cannot be scored: land is the same each day, and the prediction finite at sea.
+    Raises Refusal for maps that cannot be scored: land must be the same each day, and the prediction finite at sea.
     """
     if samples.sizes["sample"] == 0:
         raise Refusal("There is no sample to score: the dimension `sample` is empty.")
@@ -97,7 +97,7 @@ def known_days(samples: xr.Dataset) -> np.ndarray:
 
 
 def shaped(samples: xr.Dataset, prediction: np.ndarray) -> np.ndarray:
-    """A prediction as float64, a copy. Raises Refusal where it is not (sample, lat, lon)."""
+    """A copy of a prediction in float64. Raises Refusal unless it is (sample, lat, lon)."""
     expected = tuple(samples.sizes[name] for name in DIMS)
     if np.shape(prediction) != expected:
         raise Refusal(f"The prediction has shape {np.shape(prediction)} where (sample, lat, lon) = {expected}.")
@@ -107,7 +107,7 @@ def shaped(samples: xr.Dataset, prediction: np.ndarray) -> np.ndarray:
 def observed_on(samples: xr.Dataset) -> np.ndarray:
     """The observations of each sample's day, (sample, lat, lon), NaN where there are none.
 
-    By the day of the calendar: maps may be stamped at noon and observations at midnight.
+    Days of the calendar are compared, because the time of maps may be noon, and that of observations midnight.
     """
     observations = samples.observations.transpose("day", "lat", "lon")
     number = {day: index for index, day in enumerate(observations.day.values.astype("datetime64[D]"))}
@@ -119,7 +119,7 @@ def observed_on(samples: xr.Dataset) -> np.ndarray:
 
 
 def box_of(option: str, limits: Sequence[float] | None) -> Box | None:
-    """The four numbers that were typed; Refusal unless they make a box."""
+    """The box that was typed. Refusal unless its four numbers make one."""
     if limits is None:
         return None
     numbers = isinstance(limits, Sequence) and all(checks.fits(limit, float) for limit in limits)

@@ -1,15 +1,15 @@
-"""Scores of maps along the tracks of satellites that were held out, as of the SSH mapping data challenge 2021a.
+"""Scores of maps along the tracks of satellites that were held out, as in the SSH mapping data challenge 2021a.
 
 Maps are interpolated linearly in time, latitude and longitude to the points; those within MARGIN of the boundary of the
 maps are left out. As in the challenge the tracks, which have errors of their own, take the place of the truth, and mu
-is the mean of daily scores 1 - rms(map - track) / rms(track) over days of FEWEST points or more; sigma is their
-standard deviation.
+is the mean over days, of those with FEWEST points or more, of 1 - rms(map - track) / rms(track); sigma is the standard
+deviation over these days.
 
-track_lambda_x is where 1 - PSD(map - track) / PSD(track) falls to 0.5, of spectra by Welch's method over segments of
-passes: 1000 km in the challenge, each beginning a quarter of its length after the one before. A pass ends where the
-next point is more than GAP later. The challenge takes a nominal distance between points (6.39 km), interpolates the
-wavelength linearly in the score, takes the last point of a pass for the first of the next one, and never the last pass;
-here the distance is the median one, the score is linear between two wavenumbers, and all passes count.
+track_lambda_x is the wavelength at which 1 - PSD(map - track) / PSD(track) falls to 0.5. Welch's method gives the
+spectra, over segments of passes: 1000 km in the challenge, each beginning a quarter of its length after the one before.
+A pass ends where the next point is more than GAP later. The challenge assumes a nominal distance between points (6.39
+km), interpolates the wavelength linearly in the score, gives the last point of a pass to the next one, and leaves out
+the last pass. Here the distance is the median one, the score is linear between two wavenumbers, and all passes count.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 MARGIN = 0.25  # degrees
-FEWEST = 10  # points of a day that is scored
+FEWEST = 10  # points that a day needs to be scored
 GAP = np.timedelta64(4, "s")
 STEP = 0.25  # of a segment, from the beginning of one to that of the next
 
@@ -47,7 +47,7 @@ class Track:
 
     @property
     def spacing_km(self) -> float:
-        """The median distance between one point of a pass and the next."""
+        """The median distance between two neighbouring points of a pass, km."""
         place = unit_vectors(self.lat, self.lon)
         return float(np.median(great_circle_m(place[1:], place[:-1])[~self._ends])) / 1000
 
@@ -57,7 +57,7 @@ class Track:
         return (np.diff(self.time) > GAP) | (np.diff(self.satellite) != 0)
 
     def segments(self, length: int) -> Iterator[slice]:
-        """Runs of so many points of the same pass."""
+        """Segments of `length` points of the same pass."""
         borders = [0, *(np.flatnonzero(self._ends) + 1), len(self.time)]
         for begin, end in zip(borders[:-1], borders[1:], strict=True):
             for first in range(begin, end - length + 1, max(int(STEP * length), 1)):
@@ -65,15 +65,15 @@ class Track:
 
 
 def held_out(samples: xr.Dataset) -> bool:
-    """Whether the samples have points to be scored."""
+    """Whether the samples have held-out points."""
     return "held_out" in samples and bool(samples.held_out.any())
 
 
 def track_of(samples: xr.Dataset, prediction: np.ndarray) -> Track:
-    """The held-out points between the first day and the last and within the maps, with the maps' values there.
+    """The held-out points between the first and the last day and within the maps, with the maps' values there.
 
-    prediction: (sample, lat, lon) in m. Points of which a neighbouring cell is land, or a neighbouring day is not among
-    the samples, are left out.
+    Points with a neighbouring cell on land, or a neighbouring day that is not among the samples, are left out.
+    prediction: (sample, lat, lon) in m.
     """
     from scipy.interpolate import RegularGridInterpolator
 
@@ -100,7 +100,7 @@ def track_of(samples: xr.Dataset, prediction: np.ndarray) -> Track:
 
 
 def daily_scores(track: Track) -> dict[str, float]:
-    """track_mu and track_sigma; nothing where no day has points enough."""
+    """track_mu and track_sigma; empty where no day has enough points."""
     day, number, points = np.unique(track.time.astype("datetime64[D]"), return_inverse=True, return_counts=True)
     enough = points >= FEWEST
     if not enough.any():
@@ -108,22 +108,22 @@ def daily_scores(track: Track) -> dict[str, float]:
     error = np.bincount(number, (track.mapped - track.observed) ** 2, minlength=len(day))[enough]
     signal = np.bincount(number, track.observed**2, minlength=len(day))[enough]
     if not (signal > 0).all():
-        raise Refusal("The held-out points of a day are 0 throughout: there is nothing to score.")
+        raise Refusal("The held-out points of a day are all 0: there is nothing to score.")
     scores = 1 - np.sqrt(error / signal)
     return {"track_mu": float(scores.mean()), "track_sigma": float(scores.std())}
 
 
 def resolved_along(track: Track, segment_km: float) -> float | None:
-    """track_lambda_x in km; None where nothing is resolved. Only of tracks of which `has_segment` is true."""
+    """track_lambda_x in km; None where nothing is resolved. Only for tracks with `has_segment`."""
     from scipy.signal import welch
 
     spacing = track.spacing_km
     length = int(segment_km / spacing)
-    parts = list(track.segments(length))
+    segments = list(track.segments(length))
     observed, error = (
-        np.stack([values[part] for part in parts]) for values in (track.observed, track.mapped - track.observed)
+        np.stack([values[points] for points in segments]) for values in (track.observed, track.mapped - track.observed)
     )
-    # one segment each: a mean over rows is Welch's over the rows joined
+    # each row is one segment: the mean over rows is Welch's estimate
     wavenumber, psd_observed = welch(observed, fs=1 / spacing, nperseg=length, noverlap=0)
     _, psd_error = welch(error, fs=1 / spacing, nperseg=length, noverlap=0)
     score = 1 - psd_error.mean(axis=0)[1:] / psd_observed.mean(axis=0)[1:]
@@ -131,7 +131,7 @@ def resolved_along(track: Track, segment_km: float) -> float | None:
 
 
 def has_segment(track: Track, segment_km: float) -> bool:
-    """Whether any pass is as long as a segment, and a segment long enough for a spectrum."""
+    """Whether some pass is as long as a segment, and a segment is long enough for a spectrum."""
     if len(track.time) < FEWEST_OF_SPECTRUM or track._ends.all():
         return False
     length = int(segment_km / track.spacing_km)

@@ -31,7 +31,7 @@ def read(*paths: Path, target: str | None = None, **options: object) -> xr.Datas
 
 
 def observed(path: Path, sea: xr.Dataset, variable: str | None = None, **options: object) -> np.ndarray:
-    return map_files.gridded([path], variable=variable, sea=sea, reading=reading(**options))
+    return map_files.gridded([path], variable=variable, reference=sea, reading=reading(**options))
 
 
 def assert_is_the_truth(sea: xr.Dataset, *, within: float = 1e-7) -> None:

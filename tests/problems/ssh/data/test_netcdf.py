@@ -257,8 +257,8 @@ def test_options_that_cannot_work(change, words):
         ({"path": "nowhere/*.nc"}, r"path=nowhere/\*.nc: there is no such file"),
         ({"target": "eta"}, "has no eta: choose data.target among ssh, nadir_obs"),
         ({"observations": "nadirs"}, "observations=nadirs: there is no such file.* and it is no variable of .*a.nc"),
-        ({"observations": "nadir_obs", "held_out": "c2"}, "data.held_out=c2 cannot be told from the others in maps"),
-        ({"margin": 15}, "20 days less two gaps of 16 are too few to be cut into three splits"),
+        ({"observations": "nadir_obs", "held_out": "c2"}, "data.held_out=c2 needs observations along tracks"),
+        ({"margin": 15}, "20 days less two gaps of 16 are too few for three splits"),
         ({"patch": 64}, "data.patch=64 does not fit maps of 12 x 16 cells"),
     ],
 )

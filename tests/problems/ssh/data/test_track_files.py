@@ -21,7 +21,9 @@ def sea(tmp_path):
 
 
 def table(paths, sea, *, variable=None, names=None, held_out=None) -> xr.Dataset:
-    return track_files.table(paths, variable=variable, names=names or {}, time_units=None, held_out=held_out, sea=sea)
+    return track_files.table(
+        paths, variable=variable, names=names or {}, time_units=None, held_out=held_out, reference=sea
+    )
 
 
 def test_tracks_are_known_from_maps(tmp_path):

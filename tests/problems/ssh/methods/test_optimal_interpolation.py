@@ -261,7 +261,7 @@ def test_tuning_finds_the_lengths_of_the_field(caplog, monkeypatch):
     tuned.fit(train)
     with caplog.at_level(logging.INFO):
         answer = tuned.predict(test)
-    assert "RMSE of training days" in caplog.text
+    assert "RMSE of these days" in caplog.text
     numbers = [int(number) for number in re.findall(r"OI: set (\d+) of lengths and noise", caplog.text)]
     assert numbers == list(range(1, len(numbers) + 1))
     assert len(numbers) > 6, "each of the three was made larger and smaller"
