@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +146,7 @@ def run_device(config: DictConfig) -> torch.device:
     return device.choose(config.device)
 
 
-def method(config: DictConfig, group: str = "baseline") -> Method:
+def method(config: DictConfig, group: str = "baseline") -> CachedMethod:
     """A classical method; its answers are kept in the cache of the data."""
     return CachedMethod(_make(config, group), plain(config))
 
@@ -161,8 +161,8 @@ def comparison(config: DictConfig) -> list[Method]:
     return [method(one, f"evaluation.methods.{name}") for name, one in methods.items() if one is not None]
 
 
-def fitted(methods: list[Method], data: DataSource) -> list[Method]:
-    """The methods, those that learn having learnt from the training split."""
+def fitted(methods: Sequence[Method], data: DataSource) -> Sequence[Method]:
+    """Fit the methods that learn to the training split. Returns all methods."""
     for one in methods:
         if one.learns:
             one.fit(data.samples("train"))

@@ -19,12 +19,12 @@ OmegaConf.register_new_resolver("study_name", lambda study, sweep: study or swee
 @entry.command("sweep")
 def main(config: DictConfig) -> None:
     """Search, or go on searching; then say which trial is best, write its configuration, and score it."""
-    from dlgd.tuning.search import look_for_the_best, prepare
+    from dlgd.tuning.search import prepare, run_search
 
     search = prepare(config)
     status = "FAILED"
     try:
-        ended = look_for_the_best(search)
+        ended = run_search(search)
         status = "FINISHED" if ended else "KILLED"
     except KeyboardInterrupt:
         ended, status = False, "KILLED"
