@@ -168,7 +168,7 @@ def apply_method(
     tracker = build.tracker(config, trial.folder)
     make_writable(trial.folder)
     runs.write_config(config, trial.folder)
-    params, own_tags = build.record(config, config.choices, "cpu", data.checksum())
+    params, own_tags = build.params_and_tags(config, config.choices, device_name="cpu", checksum=data.checksum())
     tracker.start(name=f"{method.name}-{config.data.name}", params=params, tags=own_tags | dict(tags))
     with tracker.recorded():
         rows, _ = score.score(build.fitted([method], data), data.samples("valid"), evaluation)
