@@ -186,10 +186,8 @@ class Network(ABC, nn.Module):
 
 
 class Coder(ABC):
-    """Encodes samples as codes of a few numbers, and decodes them.
-
-    A network's coder works on scaled tensors, a method's coder on arrays in physical units.
-    """
+    """Encodes samples as codes of a few numbers, and decodes them. A network's coder works on scaled tensors, a method's
+    coder on arrays in physical units."""
 
     size: int  # numbers in a code
 
@@ -203,23 +201,19 @@ class Coder(ABC):
 
 
 class Augmentation(ABC):
-    """A change of a batch that keeps its physics true.
-
-    `halo` is the number of cells of context that it consumes on each side of a field, besides those of the network.
-    """
+    """A change of a batch that keeps its physics true. `halo` is the number of cells of context that it consumes on each
+    side of a field, besides those of the network."""
 
     halo: int = 0
 
     @abstractmethod
     def __call__(self, batch: Batch, rng: np.random.Generator) -> Batch:
-        """Return a batch on the same device, its input `halo` cells smaller on each side, with all other shapes unchanged."""
+        """Return a batch on the same device, its input `halo` cells smaller on each side, other shapes unchanged."""
 
 
 class Stream(ABC):
-    """An endless series of training batches.
-
-    The batch of a step depends only on the seed and the step. So a resumed run equals one without interruption.
-    """
+    """An endless series of training batches. The batch of a step depends only on the seed and the step. So a resumed run
+    equals one without interruption."""
 
     steps_per_epoch: int
 
@@ -284,10 +278,7 @@ class DataSource(ABC):
     @abstractmethod
     def to_physical(self, prediction: Tensor, samples: xr.Dataset | None) -> np.ndarray:
         """Return scaled predictions, one row per sample, in `spec.units`, NaN where undefined; for labels, the
-        probabilities of the classes.
-
-        samples: those of the predictions; None for what a coder has decoded.
-        """
+        probabilities of the classes. `samples` is None for what a coder has decoded."""
 
     @abstractmethod
     def tiny(self) -> DataSource:
@@ -315,10 +306,8 @@ class Method(ABC):
         return {}
 
     def error_std(self, samples: xr.Dataset) -> np.ndarray | None:
-        """Return the standard deviations that the method expects its errors to have; None for most methods.
-
-        They have the shape and units of its predictions. Samples that it leaves out, because they take long, are NaN.
-        """
+        """Return the standard deviations that the method expects its errors to have, as predictions; None for most
+        methods. Samples that it leaves out, because they take long, are NaN."""
         return None
 
     def ranks(self, samples: xr.Dataset) -> np.ndarray | None:
