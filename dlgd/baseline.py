@@ -1,4 +1,4 @@
-"""python -m dlgd.baseline baseline=randomization data=nemovar: a classical method, scored as networks are."""
+"""python -m dlgd.baseline baseline=randomization data=nemovar: score a classical method as networks are scored."""
 
 from __future__ import annotations
 
@@ -7,20 +7,17 @@ import logging
 from omegaconf import DictConfig, open_dict
 
 from dlgd.cli import entry, runs
-from dlgd.core import checks
 
 log = logging.getLogger(__name__)
 
 
 @entry.command("baseline")
 def main(config: DictConfig) -> None:
-    """Build, prepare the data, answer, score, record."""
+    """Build the method, prepare the data, score the method, and record the run."""
     from dlgd import build
-    from dlgd.core.contract import SPLITS
     from dlgd.core.files import make_writable
     from dlgd.scoring.report import report
 
-    checks.choice("split", config.split, SPLITS)
     folder = entry.output_folder()
     with open_dict(config):
         config.choices = entry.choices()
@@ -30,7 +27,7 @@ def main(config: DictConfig) -> None:
     make_writable(folder)
     runs.write_config(config, folder)
     data.prepare()
-    params, tags = build.record(config, config.choices, "cpu", data.checksum())
+    params, tags = build.params_and_tags(config, config.choices, device_name="cpu", checksum=data.checksum())
     tracker.start(name=f"{method.name}-{config.data.name}", params=params, tags=tags)
     with tracker.recorded():
         report(

@@ -1,8 +1,8 @@
-"""From the configuration to objects. Refuses what does not fit, in one sentence."""
+"""Builds objects from the configuration. What does not fit is refused in one sentence."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,42 +25,56 @@ from dlgd.training.options import Options
 from dlgd.training.schedulers import Scheduler
 
 
-def _make(config: Mapping[str, Any], group: str, *arguments: Any, **given: Any) -> Any:
-    """The object of one group, called with what only the program knows, too."""
+def _build(config: Any, group: str, *, arguments: Sequence[Any] = (), given: Mapping[str, Any] | None = None) -> Any:
+    """Return the object of a group, made with its options and with `arguments` and `given`, which the program knows."""
     values = plain(config) if isinstance(config, DictConfig) else config
     return construct(values, group, arguments=arguments, given=given)
 
 
 def data(config: DictConfig) -> DataSource:
-    """The data set, checked, not prepared."""
-    chosen = plain(config.data)
-    given = config.data.get("first_guess")
-    if OmegaConf.is_dict(given) and OmegaConf.is_dict(given.get("method")):  # a classical method's maps
-        chosen["first_guess"]["method"] = method(given.method, "data.first_guess.method")
-    source = _make(chosen, "data")
+    """Return the data set, checked, not prepared."""
+    values = plain(config.data)
+    first_guess = config.data.get("first_guess")
+    if OmegaConf.is_dict(first_guess) and OmegaConf.is_dict(first_guess.get("method")):  # of a classical method
+        values["first_guess"]["method"] = method(first_guess.method, "data.first_guess.method")
+    source = construct(values, "data")
     source.check()
     return source
 
 
+def other_data(config: DictConfig, trained_on: DataSource) -> DataSource:
+    """Return another data set for a trained network, scaled as at training time. Refusal where its channels differ."""
+    source = data(config)
+    wanted, given = trained_on.spec.input_channels, source.spec.input_channels
+    if given != wanted:
+        raise Refusal(
+            f"data={config.data.name} gives the channels {', '.join(given)}, but the network was trained with "
+            f"{', '.join(wanted)}: type the options of data with which it was trained"
+        )
+    source.use_statistics(trained_on.statistics)
+    return source
+
+
 def network(config: DictConfig, spec: Spec) -> Network:
-    """The network for data of this spec, with weights drawn from the seed."""
+    """Return the network for data of this spec, with weights drawn from the seed."""
     seeding.seed_everything(config.seed)
-    return _make(config.model, "model", spec=spec)
+    return _build(config.model, "model", given={"spec": spec})
 
 
 def loss(config: DictConfig, spec: Spec) -> Loss:
-    """The loss for data of this spec."""
-    return _make(config.loss, "loss", spec=spec)
+    """Return the loss for data of this spec."""
+    return _build(config.loss, "loss", given={"spec": spec})
 
 
 def augmentation(config: DictConfig, spec: Spec) -> Augmentation:
-    """The augmentation for data of this spec."""
-    return _make(config.augmentation, "augmentation", spec=spec)
+    """Return the augmentation for data of this spec."""
+    return _build(config.augmentation, "augmentation", given={"spec": spec})
 
 
-def begin(config: DictConfig, net: Network, source: tuple[Path, DictConfig | None] | None) -> list[str]:
-    """Load the weights of a run (its folder and configuration) or of a checkpoint file, and freeze those of `freeze`.
+def load_initial_weights(config: DictConfig, net: Network, source: tuple[Path, DictConfig | None] | None) -> list[str]:
+    """Load the weights of a trained network into another one, and freeze those that `freeze` names.
 
+    source: the folder and the configuration of a run, or a checkpoint file and None; None to load nothing.
     Returns the names of the loaded weights.
     """
     loaded: tuple[str, ...] = ()
@@ -73,38 +87,38 @@ def begin(config: DictConfig, net: Network, source: tuple[Path, DictConfig | Non
 
 
 def optimizers(config: DictConfig, net: Network) -> dict[str, torch.optim.Optimizer]:
-    """One optimizer for each player of the network."""
-    made = {}
+    """Return an optimizer for each player of the network."""
+    found = {}
     checks.number("optimizer.lr", config.optimizer.lr, least=0)
     for name, player in net.players().items():
         groups = fine_tuning.groups(
             player, network=net, loaded=config.init_loaded, lr=config.optimizer.lr, scale=config.init_lr_scale
         )
         try:
-            made[name] = _make(config.optimizer, "optimizer", groups)
+            found[name] = _build(config.optimizer, "optimizer", arguments=(groups,))
         except (ValueError, TypeError) as error:
             if not str(config.optimizer.get("_target_")).startswith("torch."):
-                raise  # of a person's own
-            raise Refusal(f"optimizer: {error}") from error  # PyTorch checks the options of its optimizers so
-    return made
+                raise  # an error in a person's own optimizer
+            raise Refusal(f"optimizer: {error}") from error  # PyTorch's optimizers refuse options in this way
+    return found
 
 
 def scheduler(config: DictConfig) -> Scheduler:
-    """The learning rate over the training."""
-    return _make(config.scheduler, "scheduler")
+    """Return the scheduler of the learning rate."""
+    return _build(config.scheduler, "scheduler")
 
 
 def options(config: DictConfig) -> Options:
-    """Of the training loop."""
-    return _make(config.training, "training")
+    """Return the options of the training loop."""
+    return _build(config.training, "training")
 
 
-def criteria(chosen: Options, scores: Evaluation, net: Network) -> list[Score]:
-    """The scores of the validation that the checkpoints follow, each with the direction in which it is better."""
+def criteria(training: Options, scores: Evaluation, net: Network) -> list[Score]:
+    """Return the scores of the validation that the checkpoints follow."""
     known = descriptions.of_validation(scores, net)
     directed = [one for one in known if one.higher_is_better is not None]
     found = []
-    for name in chosen.criteria:
+    for name in training.criteria:
         one = descriptions.find(known, name)
         if one is None or one.higher_is_better is None:
             reason = "which the validation does not give" if one is None else "of which neither more nor less is better"
@@ -114,19 +128,17 @@ def criteria(chosen: Options, scores: Evaluation, net: Network) -> list[Score]:
 
 
 def evaluation(config: DictConfig) -> Evaluation:
-    """The scores and figures. Where `evaluation.classifier` names a checkpoint, that network judges what is
-    generated.
-    """
+    """Return the evaluation. `evaluation.classifier` may name the checkpoint of a network that classifies images."""
     classifier = config.evaluation.get("classifier")
-    extra = {}
+    given = {}
     if classifier is not None:
         checks.of_kind("evaluation.classifier", classifier, str)
-        extra["classifier"] = image_classifier_of(Path(classifier).expanduser())
-    return _make(config.evaluation.scores, "evaluation.scores", **extra)
+        given["classifier"] = image_classifier_of(Path(classifier).expanduser())
+    return _build(config.evaluation.scores, "evaluation.scores", given=given)
 
 
 def image_classifier_of(file: Path) -> ImageClassifier:
-    """A trained classifier, from its checkpoint; a path that is not there is looked for in the project."""
+    """Return a trained classifier from its checkpoint, whose path may be relative to the project."""
     file = file if file.exists() else ROOT / file
     _, data, net, _ = trained(file, None, None)
     if data.spec.kind != "label":
@@ -137,22 +149,23 @@ def image_classifier_of(file: Path) -> ImageClassifier:
 
 
 def tracker(config: DictConfig, folder: Path) -> Tracker:
-    """Where the run is recorded: in the experiment named after the data set and its task."""
-    return _make(config.tracking, "tracking", experiment=provenance.experiment_name(config.data), folder=folder)
+    """Return the tracker of a run, whose experiment is named after the data set and its task."""
+    given = {"experiment": provenance.experiment_name(config.data), "folder": folder}
+    return _build(config.tracking, "tracking", given=given)
 
 
 def run_device(config: DictConfig) -> torch.device:
-    """Where networks are trained and used."""
+    """Return the device on which networks are trained and used."""
     return device.choose(config.device)
 
 
-def method(config: DictConfig, group: str = "baseline") -> Method:
-    """A classical method; its answers are kept in the cache of the data."""
-    return CachedMethod(_make(config, group), plain(config))
+def method(config: DictConfig, group: str = "baseline") -> CachedMethod:
+    """Return a classical method, whose answers are cached beside the data."""
+    return CachedMethod(_build(config, group), plain(config))
 
 
 def comparison(config: DictConfig) -> list[Method]:
-    """The methods that each network is compared with."""
+    """Return the methods with which networks are compared."""
     methods = config.evaluation.get("methods")
     if methods is None:
         return []
@@ -161,8 +174,8 @@ def comparison(config: DictConfig) -> list[Method]:
     return [method(one, f"evaluation.methods.{name}") for name, one in methods.items() if one is not None]
 
 
-def fitted(methods: list[Method], data: DataSource) -> list[Method]:
-    """The methods, those that learn having learnt from the training split."""
+def fitted(methods: Sequence[Method], data: DataSource) -> Sequence[Method]:
+    """Fit the methods that learn to the training split. Returns all methods."""
     for one in methods:
         if one.learns:
             one.fit(data.samples("train"))
@@ -172,30 +185,36 @@ def fitted(methods: list[Method], data: DataSource) -> list[Method]:
 def trained(
     run: Path, config: DictConfig | None, criterion: str | None
 ) -> tuple[DictConfig, DataSource, Network, checkpoint.Checkpoint]:
-    """Configuration, data source, network and checkpoint of a run folder, whose `config` it is, or of a checkpoint file
-    alone. `criterion` is one of a folder's training.criteria (null: the first)."""
+    """Return the configuration, data set, network and checkpoint of a run.
+
+    run: its folder, or a checkpoint file.
+    config: the configuration of the folder; None for a checkpoint file, which has its own.
+    criterion: one of the folder's training.criteria; None for the first.
+    """
     if config is None:
         if criterion is not None:
-            raise Refusal(f"criterion={criterion} chooses among a run's checkpoints, but run={run} is one")
-        kept = checkpoint.load(run)
-        config = OmegaConf.create(kept.config)
+            raise Refusal(f"criterion={criterion} selects one of a run's checkpoints, but run={run} is a checkpoint")
+        loaded = checkpoint.load(run)
+        config = OmegaConf.create(loaded.config)
     else:
         criteria: list[str] = list(config.training.criteria)
         criterion = criteria[0] if criterion is None else criterion
         if criterion not in criteria:
             raise Refusal(f"criterion={criterion} was not among those of the run: choose one of {', '.join(criteria)}")
-        kept = checkpoint.load(checkpoint.best_path(run, criterion))
+        loaded = checkpoint.load(checkpoint.best_path(run, criterion))
     source = data(config)
     net = network(config, source.spec)
-    checkpoint.restore(net, kept)
-    source.use_statistics(kept.config.get("statistics", {}))
-    return config, source, net, kept
+    checkpoint.restore(net, loaded)
+    source.use_statistics(loaded.config.get("statistics", {}))
+    return config, source, net, loaded
 
 
-def record(
-    config: DictConfig, choices: Mapping[str, str], where: str, checksum: str
+def params_and_tags(
+    config: DictConfig, choices: Mapping[str, str], *, device_name: str, checksum: str
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """Parameters and tags of a run for the tracker."""
-    return provenance.flatten(plain(config)) | dict(choices), provenance.tags(device=where) | {
-        "data_checksum": checksum
-    }
+    """Return the parameters and tags of a run for the tracker.
+
+    choices: of the config groups. checksum: of the data.
+    """
+    tags = provenance.tags(device=device_name) | {"data_checksum": checksum}
+    return provenance.flatten(plain(config)) | dict(choices), tags

@@ -1,4 +1,4 @@
-"""python -m dlgd.predict run=<run> input=my_fields.nc output=gamma.nc: a trained network on new fields."""
+"""python -m dlgd.predict run=<run> input=my_fields.nc output=gamma.nc: apply a trained network to new fields."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from dlgd.core.files import written_whole
 
 @entry.command("predict")
 def main(config: DictConfig) -> None:
-    """The input is checked before the network is loaded; the output is written whole or not at all."""
+    """Predict from the samples of a file. The output is written whole or not at all."""
     from dlgd import build
     from dlgd.scoring.trained import Trained
 
     (run, former), output = runs.find_trained(config.run, config), Path(config.output)
     if not output.parent.is_dir() or not os.access(output.parent, os.W_OK):
-        raise Refusal(f"output={output} cannot be written: {output.parent} is not a folder that one may write in")
+        raise Refusal(f"output={output} cannot be written: {output.parent} is not a folder to which you may write")
     former, data, network, _ = build.trained(run, former, config.criterion)
     samples = data.read(Path(config.input))
     method = Trained(name=former.choices.model, network=network, data=data, device=build.run_device(config))

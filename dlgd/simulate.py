@@ -1,4 +1,4 @@
-"""python -m dlgd.simulate data=nemovar: make a data set's cache, or complete it."""
+"""python -m dlgd.simulate data=nemovar: make the cached samples of a data set, or complete them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ log = logging.getLogger(__name__)
 
 @entry.command("simulate")
 def main(config: DictConfig) -> None:
-    """Interruptible; what was made stays."""
+    """Make the samples. After an interruption, the same command continues."""
     from dlgd import build
-    from dlgd.core.contract import SPLITS
+    from dlgd.core.constants import SPLITS
     from dlgd.core.paths import cache_folder
 
     data = build.data(config)

@@ -1,7 +1,7 @@
 """python -m dlgd.sweep sweep=mnist_5k trials=40 workers=2: search for the best options of a training or method.
 
-Workers are processes that train one network after the other and score it on the validation split. The search is kept
-in a file, or in a database that several machines share: the same command goes on with it, and helps with it elsewhere.
+Workers are processes that train one network after the other and score it on the validation split. The search is stored
+in a file, or in a database that several machines share. The same command continues it, or joins it on another machine.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ OmegaConf.register_new_resolver("study_name", lambda study, sweep: study or swee
 
 @entry.command("sweep")
 def main(config: DictConfig) -> None:
-    """Search, or go on searching; then say which trial is best, write its configuration, and score it."""
-    from dlgd.tuning.search import look_for_the_best, prepare
+    """Begin or continue a search; then print the best trial, write its configuration, and score it."""
+    from dlgd.tuning.search import prepare, run_search
 
     search = prepare(config)
     status = "FAILED"
     try:
-        ended = look_for_the_best(search)
+        ended = run_search(search)
         status = "FINISHED" if ended else "KILLED"
     except KeyboardInterrupt:
         ended, status = False, "KILLED"

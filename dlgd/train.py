@@ -1,4 +1,4 @@
-"""python -m dlgd.train model=resnet data=nemovar: train a network, score it beside classical methods."""
+"""python -m dlgd.train model=resnet data=nemovar: train a network, and score it beside classical methods."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dlgd.cli import entry, runs
 
 @entry.command("config")
 def main(config: DictConfig) -> None:
-    """Compose the configuration of a new run, or find that of the run to be resumed."""
+    """Train with the configuration of a new run, or with that of the run to be resumed."""
     from dlgd.cli.training import train
 
     folder, resumed = entry.output_folder(), config.resume is not None

@@ -1,4 +1,4 @@
-"""What Hydra, OmegaConf and the disk complain of, told in one sentence: what was mistyped, and what there is."""
+"""Errors of Hydra, OmegaConf and the disk as one sentence: what was mistyped, and what can be typed."""
 
 from __future__ import annotations
 
@@ -14,13 +14,17 @@ from dlgd.core.config import load
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import CONF
 
-NOT_TYPED = {"hydra", "init_loaded"}  # options that nobody would mean; nor those that begin with _
-FULL = (errno.ENOSPC, errno.EDQUOT)  # a disk, or a person's share of it
+NOT_TYPED = {"hydra", "init_loaded"}  # options that are not suggested; nor those that begin with _
+FULL = (errno.ENOSPC, errno.EDQUOT)  # the disk, or a person's share of it, is full
 
 
 def refusal_of(error: Exception, config_name: str) -> Refusal | None:
-    """What a person is told of an error of a command, whose configuration is conf/<config_name>.yaml; None where its
-    traceback says more: of an error in our program, and of any error in a person's own code."""
+    """Return the refusal for an error of a command; None where its traceback says more.
+
+    That is so for faults of dlgd, and for any error in a person's own code.
+
+    config_name: the configuration of the command is conf/<config_name>.yaml.
+    """
     if isinstance(error, Refusal):
         return error
     if not is_ours(error):
@@ -34,10 +38,10 @@ def refusal_of(error: Exception, config_name: str) -> Refusal | None:
 
 
 def in_a_sentence(error: Exception, config_name: str) -> str:
-    """Of an error while the configuration conf/<config_name>.yaml was composed."""
+    """Return the sentence for an error in composing the configuration conf/<config_name>.yaml."""
     if isinstance(error, MissingConfigException) and error.missing_cfg_file is not None:
         group, _, choice = error.missing_cfg_file.partition("/")
-        if not (CONF / group).is_dir():  # of Hydra's own, such as hydra/launcher
+        if not (CONF / group).is_dir():  # a group of Hydra itself, such as hydra/launcher
             group, _, choice = error.missing_cfg_file.rpartition("/")
         return f"{group}={choice} is unknown: {among(choice, sorted(choices_of(group) or error.options or ()))}"
     cause = error.__cause__
@@ -47,17 +51,17 @@ def in_a_sentence(error: Exception, config_name: str) -> str:
         typed = [f"{outer}.{name}" if outer else name for name in there - NOT_TYPED if not name.startswith("_")]
         return f"{cause.full_key} is no option: {among(str(cause.full_key), sorted(typed))}"
     if isinstance(error, ConfigAttributeError | ConfigKeyError):
-        return f"{error.full_key} is missing from the configuration: leave out what removes it, such as ~{error.key}"
+        return f"{error.full_key} is missing from the configuration: do not remove it, for instance by ~{error.key}"
     return " ".join(str(error).split())
 
 
 def choices_of(group: str) -> list[str]:
-    """The names of the files in conf/<group> and its folders, as they are typed."""
+    """Return the names of the files in conf/<group> and its folders, as they are typed."""
     folder = CONF / group
     return [str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.yaml")]
 
 
 def groups_of(config_name: str) -> set[str]:
-    """Those of which conf/<config_name>.yaml has a choice, if only none."""
+    """Return the groups of which conf/<config_name>.yaml has a choice, even if it is none."""
     defaults = load(CONF / f"{config_name}.yaml").get("defaults", [])
     return {str(group) for entry in defaults if not isinstance(entry, str) for group in entry}

@@ -1,4 +1,4 @@
-"""The entry of each command: Hydra's, and refusals printed as one sentence. Imports nothing heavy."""
+"""The entry of each command: Hydra composes its configuration, and refusals are printed. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from dlgd.cli.config_errors import refusal_of
 from dlgd.cli.runs import refuse_lost_run, run_folder
 from dlgd.core import checks
 from dlgd.core.config import plain
+from dlgd.core.constants import SPLITS
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import CONF
 
@@ -34,10 +35,12 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
                 multirun.run(config, name)
                 return
             try:
-                with multirun.error_kept(config_name):
+                with multirun.error_written(config_name):
                     missing = sorted(OmegaConf.missing_keys(config))
                     if missing:
                         raise Refusal(f"{', '.join(missing)} must be given: type {missing[0]}=... after the command")
+                    if "split" in config:
+                        checks.choice("split", config.split, SPLITS)
                     function(config)
             except KeyboardInterrupt:
                 print("dlgd: interrupted; what was finished is kept", file=sys.stderr)
@@ -67,7 +70,7 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
 
 
 def leave_if_refused(error: Exception, config_name: str) -> None:
-    """Say what is wrong and end with exit code 2, if the error is for the person who typed the command; else return."""
+    """Print the refusal and leave with exit code 2, if the error is for the person who typed the command."""
     refusal = refusal_of(error, config_name)
     if refusal is not None:
         print(f"dlgd: {refusal}", file=sys.stderr)
@@ -75,26 +78,26 @@ def leave_if_refused(error: Exception, config_name: str) -> None:
 
 
 def choices() -> dict[str, str]:
-    """The choice of each of our config groups: {"model": "resnet", ...}."""
-    chosen = HydraConfig.get().runtime.choices
+    """Return the choice of each of our config groups: {"model": "resnet", ...}."""
+    found = HydraConfig.get().runtime.choices
     return {
-        group: str(choice) for group, choice in chosen.items() if not group.startswith("hydra/") and "@" not in group
+        group: str(choice) for group, choice in found.items() if not group.startswith("hydra/") and "@" not in group
     }
 
 
 def with_evaluation(config: DictConfig) -> DictConfig:
-    """The configuration with the scores and methods that fit its data, and not those among which they were chosen."""
+    """Replace the evaluations among which the task of the data chooses by the one that it chooses."""
     if "of" in config.evaluation:
         task = config.data.get("task")
         if task is None:
-            raise Refusal(f"data={config.data.name} has no task to be scored by: leave evaluation= away")
+            raise Refusal(f"data={config.data.name} has no task, which this evaluation needs: leave out evaluation=...")
         checks.choice("data.task", task, config.evaluation.of)
-        chosen = plain(config.evaluation)
+        resolved = plain(config.evaluation)
         with open_dict(config):
-            config.evaluation = {key: value for key, value in chosen.items() if key != "of"}
+            config.evaluation = {key: value for key, value in resolved.items() if key != "of"}
     return config
 
 
 def output_folder() -> Path:
-    """Hydra's folder of this run."""
+    """Return Hydra's folder of this run."""
     return Path(HydraConfig.get().runtime.output_dir)

@@ -1,4 +1,4 @@
-"""Where an error comes from: from lines of dlgd alone, or from a person's own code that dlgd has called."""
+"""The origin of an error: dlgd and its libraries alone, or a person's own code that dlgd has called."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Iterator
 
 OURS = "dlgd"
-# Through which our own lines read configurations and write files; an error of any other module is not ours to explain.
+# Libraries that dlgd calls. An error that passes through any other module comes from a person's own code.
 LIBRARIES = {
     *("PIL", "antlr4", "filelock", "hydra", "hydra_plugins", "joblib", "matplotlib", "mlflow", "netCDF4", "numpy"),
     *("omegaconf", "optuna", "pooch", "rich", "scipy", "sqlalchemy", "torch", "xarray", "yaml"),
@@ -15,18 +15,18 @@ LIBRARIES = {
 
 
 def is_ours(error: BaseException) -> bool:
-    """Whether every line between the command and the error is of dlgd, of Python or of one of LIBRARIES."""
+    """Return whether all lines between the command and the error are of dlgd, of Python or of LIBRARIES."""
     return all(name == OURS or _is_library(name) for name, _, _ in _lines(error))
 
 
 def place(error: BaseException) -> str:
-    """The innermost line that is not a library's, such as mine.py:12; empty where there is none."""
+    """Return the innermost line outside libraries, such as mine.py:12; empty where there is none."""
     found = [f"{file.rpartition('/')[2]}:{line}" for name, file, line in _lines(error) if not _is_library(name)]
     return found[-1] if found else ""
 
 
 def in_a_line(error: BaseException) -> str:
-    """Its kind, its first line and its place: "ZeroDivisionError: division by zero (mine.py:12)"."""
+    """Return an error in one line: "ZeroDivisionError: division by zero (mine.py:12)"."""
     message, where = next(iter(str(error).strip().splitlines()), ""), place(error)
     return f"{type(error).__name__}: {message}{f' ({where})' if where else ''}"
 
@@ -36,8 +36,8 @@ def _is_library(name: str) -> bool:
 
 
 def _lines(error: BaseException) -> Iterator[tuple[str, str, int]]:
-    """Top-level package, file and number of each line of the traceback, the innermost last."""
+    """Yield the top-level package, file and number of each line of the traceback, the innermost last."""
     for frame, number in traceback.walk_tb(error.__traceback__):
-        # of `python -m dlgd.train`, the package is known and the module is called __main__
+        # The module of `python -m dlgd.train` is called __main__; its package has its own name.
         name = frame.f_globals.get("__package__") or frame.f_globals.get("__name__") or ""
         yield name.partition(".")[0], frame.f_code.co_filename, number

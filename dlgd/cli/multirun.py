@@ -1,13 +1,12 @@
-"""python -m dlgd.<command> -m ...: each run is a process of its own, with the very command that one would type for it.
+"""python -m dlgd.<command> -m ...: each run is a process of its own, with the command that one would type for it alone.
 
-So a run that is refused, fails or is killed takes no other with it, and its threads are those that its launcher gives
-it (`hydra/launcher`: one run after another, joblib for several at a time on this machine, submitit for a cluster).
-The folder of a multirun holds a folder for each run, with outcome.json, and the summary, multirun.md.
+So a run that is refused, fails or is killed does not end the others, and it has the threads that its launcher gives it
+(`hydra/launcher`: basic for one run after another, joblib for several at a time on this machine, submitit for a
+cluster). The folder of a multirun has a folder for each run, with outcome.json, and the summary, multirun.md.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import signal
@@ -16,7 +15,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -30,43 +29,32 @@ from omegaconf.errors import OmegaConfBaseException
 
 from dlgd.cli.config_errors import refusal_of
 from dlgd.cli.error_origin import in_a_line
-from dlgd.core.config import load, plain
+from dlgd.cli.multirun_summary import OUTCOME, Outcome, read_outcomes, sum_up
+from dlgd.core.config import plain
 from dlgd.core.errors import Refusal
 from dlgd.core.files import write_text
 from dlgd.tracking import parents, store
 
 log = logging.getLogger(__name__)
 
-OUTCOME, ERROR, OUTPUT, SUMMARY = "outcome.json", "error.txt", "output.txt", "multirun.md"
-STOP = "stop"  # in the folder of a multirun: begin no further run
-STOPPED = 130  # exit code of a run that was asked to stop, and did
-ASKED = (STOPPED, -signal.SIGINT, -signal.SIGTERM)  # or had not begun to train
-MINE = ("hydra.mode", "hydra.run.", "hydra.sweep", "hydra/sweeper", "hydra.launcher", "hydra/launcher")  # not a run's
+ERROR, OUTPUT = "error.txt", "output.txt"  # in the folder of a run
+STOP = "stop"  # a file in the folder of a multirun: no further run begins
+STOPPED = 130  # exit code of a run that has ended because a person stopped it
+STOPPED_CODES = (STOPPED, -signal.SIGINT, -signal.SIGTERM)  # the latter two before the run begins to train
+# Options of the multirun that its runs do not get.
+OWN_OPTIONS = ("hydra.mode", "hydra.run.", "hydra.sweep", "hydra/sweeper", "hydra.launcher", "hydra/launcher")
 MESSAGE = b"\nStopping: no further run begins. Once more to stop at once.\n"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How one of the runs ended."""
-
-    number: int
-    overrides: list[str]
-    status: str = "RUNNING"  # then FINISHED, FAILED or KILLED, as MLflow has it
-    error: str = ""
-    minutes: float = 0.0
-    recorded: dict[str, Any] = field(default_factory=dict)  # what is needed to find its place in MLflow again
-
-    def write(self, folder: Path) -> None:
-        """Into the folder of the run, whole or not at all."""
-        write_text(folder / OUTCOME, json.dumps(asdict(self), indent=2))
 
 
 # --- in the process of the run -----------------------------------------------------------------------------------
 
 
 @contextmanager
-def error_kept(config_name: str) -> Iterator[None]:
-    """Leave what ends a run of a multirun, whose configuration is conf/<config_name>.yaml, in its folder, on a line."""
+def error_written(config_name: str) -> Iterator[None]:
+    """Write the error that ends a run of a multirun into its folder, in one line.
+
+    config_name: the configuration of the command is conf/<config_name>.yaml.
+    """
     try:
         yield
     except Exception as error:
@@ -77,7 +65,7 @@ def error_kept(config_name: str) -> Iterator[None]:
 
 
 def line_of(error: Exception, config_name: str) -> str:
-    """The first line of what a person is told of it; of an error whose traceback is shown, its kind and place too."""
+    """Return an error in one line: the first line of its refusal, or else its kind, message and place."""
     refusal = refusal_of(error, config_name)
     return in_a_line(error) if refusal is None else next(iter(str(refusal).strip().splitlines()), "")
 
@@ -86,68 +74,71 @@ def line_of(error: Exception, config_name: str) -> str:
 
 
 def in_multirun() -> bool:
-    """Whether this is a run of a multirun, before it has a process of its own."""
+    """Return whether this process starts the runs of a multirun."""
     return HydraConfig.get().mode == RunMode.MULTIRUN
 
 
 def run(config: DictConfig, name: str) -> None:
-    """The run in a process of its own, until its end; its outcome in its folder, and in MLflow if it failed."""
+    """Do a run in a process of its own, and write its outcome into its folder; a failure into MLflow, too."""
     hydra = HydraConfig.get()
-    folder, together = Path(hydra.runtime.output_dir), Path(hydra.sweep.dir).absolute()
-    if (together / STOP).exists():
+    folder, multirun_folder = Path(hydra.runtime.output_dir), Path(hydra.sweep.dir).absolute()
+    if (multirun_folder / STOP).exists():
         return
-    outcome = Outcome(int(hydra.job.num), list(hydra.overrides.task), recorded=place(config))
+    outcome = Outcome(int(hydra.job.num), list(hydra.overrides.task), tracking=tracking_options(config))
     outcome.write(folder)
-    # One run at a time has the terminal and its progress bar; several would write over one another.
+    # A single run at a time writes to the terminal; the progress bars of several would overwrite one another.
     alone = hydra.runtime.choices["hydra/launcher"] == "basic"
     begun = time.monotonic()
-    code = process(words_of(name, folder), None if alone else folder / OUTPUT)
+    code = run_process(command_of(name, folder), None if alone else folder / OUTPUT)
     minutes = (time.monotonic() - begun) / 60
     if code == 0:
         outcome = replace(outcome, status="FINISHED", minutes=minutes)
-    elif code in ASKED:
+    elif code in STOPPED_CODES:
         outcome = replace(outcome, status="KILLED", error="stopped", minutes=minutes)
     else:
-        outcome = replace(outcome, status="FAILED", error=why(code, folder), minutes=minutes)
+        outcome = replace(outcome, status="FAILED", error=failure_of(code, folder), minutes=minutes)
         record_failure(config, folder, outcome)
     outcome.write(folder)
     log.info("run %d: %s after %.1f min", outcome.number, outcome.error or "finished", minutes)
 
 
-def place(config: DictConfig) -> dict[str, Any]:
-    """Of a configuration what tells where its run is recorded; nothing for a command that records nothing."""
+def tracking_options(config: DictConfig) -> dict[str, Any]:
+    """Return the options that name the place of a run in MLflow; none for a command that records nothing."""
     if OmegaConf.select(config, "tracking._target_") is None:
         return {}
     data = {key: config.data[key] for key in ("name", "task") if key in config.data}
     return {"tracking": plain(config.tracking), "data": data}
 
 
-def words_of(name: str, folder: Path) -> list[str]:
-    """What one would type for this run alone, with its folder."""
+def command_of(name: str, folder: Path) -> list[str]:
+    """Return the command for this run alone, with its folder."""
     overrides = HydraConfig.get().overrides
-    kept = [one for one in overrides.hydra if not one.lstrip("+~").startswith(MINE)]
+    shared = [one for one in overrides.hydra if not one.lstrip("+~").startswith(OWN_OPTIONS)]
     quoted = str(folder).replace("\\", "\\\\").replace("'", "\\'")
     own = ["hydra.mode=RUN", f"hydra.run.dir='{quoted}'"]
-    return [sys.executable, "-m", f"dlgd.{name}", *overrides.task, *kept, *own]
+    return [sys.executable, "-m", f"dlgd.{name}", *overrides.task, *shared, *own]
 
 
-def process(arguments: list[str], output: Path | None) -> int:
-    """Run a command to its end; its exit code. Where there is no `output`, it writes to this process' own."""
-    given = Multirun.folder is None  # this process is a launcher's, not that of the person
+def run_process(arguments: list[str], output: Path | None) -> int:
+    """Run a command to its end. Returns its exit code.
+
+    output: a file for what the command prints; None for the output of this process.
+    """
+    of_launcher = Multirun.folder is None  # a launcher has started this process, not a person
     with open(os.devnull if output is None else output, "wb") as file:
         streams = {} if output is None else {"stdout": file, "stderr": subprocess.STDOUT}
-        if given:  # who stops a run asks all processes of its terminal or of a cluster's job: let the run end first
+        if of_launcher:  # signals reach all processes of a terminal or of a cluster's job: the run ends first
             signal.signal(signal.SIGINT, lambda *_: None)
             signal.signal(signal.SIGTERM, lambda *_: None)
-            signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # and so does the run
+            signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # which the run inherits
         child = subprocess.Popen(arguments, **streams)
-        if given:  # a cluster says that the time is nearly over
+        if of_launcher:  # a cluster sends SIGUSR1 when the time is nearly over
             signal.signal(signal.SIGUSR1, lambda *_: child.terminate())
         return child.wait()
 
 
-def why(code: int, folder: Path) -> str:
-    """Why a run with this exit code failed."""
+def failure_of(code: int, folder: Path) -> str:
+    """Return why a run with this exit code failed, in one line."""
     if code < 0:
         number = signal.Signals(-code)
         memory = ", perhaps for lack of memory" if number == signal.SIGKILL else ""
@@ -158,17 +149,17 @@ def why(code: int, folder: Path) -> str:
 
 
 def record_failure(config: DictConfig, folder: Path, outcome: Outcome) -> None:
-    """Mark the run as failed in MLflow, with its error; a run that never got there is made."""
+    """Mark the run as failed in MLflow, with its error. A run that had not begun there is made."""
     from dlgd import build
     from dlgd.tracking.provenance import flatten
 
-    if not outcome.recorded:
+    if not outcome.tracking:
         return
-    chosen = HydraConfig.get().runtime.choices
-    choices = {group: str(choice) for group, choice in chosen.items() if "/" not in group and "@" not in group}
+    found = HydraConfig.get().runtime.choices
+    choices = {group: str(choice) for group, choice in found.items() if "/" not in group and "@" not in group}
     try:
         params = flatten(plain(config)) | choices
-    except OmegaConfBaseException:  # what cannot be resolved may be why it failed
+    except OmegaConfBaseException:  # the run may have failed because its configuration cannot be resolved
         params = choices
     try:
         tracker = build.tracker(config, folder)
@@ -176,7 +167,7 @@ def record_failure(config: DictConfig, folder: Path, outcome: Outcome) -> None:
         tags = {parents.ERROR_TAG: outcome.error, "overrides": " ".join(outcome.overrides)}
         tracker.start(name=name, params=params, tags=tags, run_id=store.read_run_id(folder))
         tracker.finish("FAILED")
-    except Refusal as refusal:  # the tracking may be why it failed
+    except Refusal as refusal:  # the run may have failed because of its tracking
         log.info("run %d is not recorded in MLflow: %s", outcome.number, refusal)
 
 
@@ -184,12 +175,12 @@ def record_failure(config: DictConfig, folder: Path, outcome: Outcome) -> None:
 
 
 class Multirun(Callback):
-    """Hydra calls it where a multirun begins; conf/base.yaml names it."""
+    """Hydra calls it at the beginning of a multirun; conf/base.yaml names it."""
 
-    folder: Path | None = None  # of the multirun that this process began
+    folder: Path | None = None  # of the multirun that this process has begun
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        """Note who began the multirun, and stop it gently when asked."""
+        """Note which process has begun the multirun, and let a signal stop it gently."""
         folder = Path(config.hydra.sweep.dir).absolute()
         params = config.hydra.sweeper.get("params") or {}
         words = [*(f"{key}={value}" for key, value in params.items()), *config.hydra.overrides.task]
@@ -205,9 +196,9 @@ class Multirun(Callback):
         def stop(number: int, _: FrameType | None) -> None:
             (folder / STOP).touch()
             for each, handler in before.items():
-                signal.signal(each, handler)  # the next one acts as it always did
+                signal.signal(each, handler)  # a second signal acts as usual
             os.write(2, MESSAGE)
-            if number == signal.SIGTERM:  # which, other than Ctrl-C, reached no process but this one
+            if number == signal.SIGTERM:  # unlike Ctrl-C, it reached no process but this one
                 import psutil
 
                 for child in psutil.Process().children(recursive=True):
@@ -220,7 +211,7 @@ class Multirun(Callback):
 
 @contextmanager
 def summed_up() -> Iterator[None]:
-    """Where the command was a multirun, its summary at the end, and an exit code that is not 0 if a run failed."""
+    """Sum up a multirun at its end, and leave with an exit code other than 0 if a run failed."""
     try:
         yield
     finally:
@@ -233,77 +224,3 @@ def summed_up() -> Iterator[None]:
         sys.exit(1)
     if "KILLED" in statuses or (folder is not None and (folder / STOP).exists()):
         sys.exit(STOPPED)
-
-
-def read_outcomes(folder: Path) -> dict[Path, Outcome]:
-    """Of the runs that began, by their folders, in order."""
-    found = {file.parent: Outcome(**json.loads(file.read_text())) for file in folder.rglob(OUTCOME)}
-    return dict(sorted(found.items(), key=lambda pair: pair[1].number))
-
-
-def sum_up(folder: Path, outcomes: dict[Path, Outcome]) -> None:
-    """Print the scores of the runs and why others failed; keep both in multirun.md and in the parent in MLflow."""
-    from dlgd.scoring import table
-
-    finished = {run: one for run, one in outcomes.items() if one.status == "FINISHED"}
-    names = short_names(outcomes)
-    rows, columns = scores(finished, names)
-    title = f"{folder}: {len(finished)} of {len(outcomes)} runs finished"
-    others = [f"run {names[run]}: {reason(one)}" for run, one in outcomes.items() if run not in finished]
-    text = "\n".join([title, "", *([table.markdown(list(rows.values()), columns)] if rows else []), *others])
-    write_text(folder / SUMMARY, f"{text}\n")
-    if rows:
-        table.print_table(list(rows.values()), columns, title)
-    else:
-        print(title)
-    for line in others:
-        print(f"dlgd: {line}", file=sys.stderr)
-    close_parent(folder, outcomes, text)
-
-
-def short_names(outcomes: dict[Path, Outcome]) -> dict[Path, str]:
-    """Such as "3 model=unet seed=0", of what was typed that the runs do not have in common."""
-    common = set.intersection(*(set(one.overrides) for one in outcomes.values()))  # of one alone: all
-    own = {run: [each for each in one.overrides if each not in common] for run, one in outcomes.items()}
-    return {run: " ".join([str(one.number), *own[run]]) for run, one in outcomes.items()}
-
-
-def reason(outcome: Outcome) -> str:
-    """Why there are no scores."""
-    words = {"FAILED": f"failed: {outcome.error}", "KILLED": outcome.error}
-    return words.get(outcome.status, "no end of it is known; it may be going on")
-
-
-def scores(finished: dict[Path, Outcome], names: dict[Path, str]) -> tuple[dict[Path, dict[str, Any]], list[Any]]:
-    """The first row of each run's scores.json, named after the run; and the columns in which the main scores are."""
-    from dlgd import build
-    from dlgd.scoring import descriptions
-
-    rows, described, seen = {}, [], set()
-    for run in finished:
-        if not (run / "scores.json").exists():  # a command that scores nothing
-            continue
-        rows[run] = json.loads((run / "scores.json").read_text())[0] | {"method": names[run]}
-        config = load(run / "config.yaml")
-        network = OmegaConf.select(config, "model._target_")  # of a classical method: None
-        if (str(config.evaluation.scores), network) not in seen:
-            seen.add((str(config.evaluation.scores), network))
-            described += build.evaluation(config).all_scores
-            described += () if network is None else descriptions.of_class(network)
-    return rows, descriptions.columns(described)
-
-
-def close_parent(folder: Path, outcomes: dict[Path, Outcome], text: str) -> None:
-    """End the multirun's own run in MLflow, whose page shows the summary."""
-    parent = store.read_run_id(folder)
-    if parent is None:  # no run was recorded
-        return
-    from dlgd import build
-
-    recorded = next(one.recorded for one in outcomes.values() if one.recorded)
-    statuses = {one.status for one in outcomes.values()}
-    tracker = build.tracker(OmegaConf.create(recorded), folder)
-    tags = {"runs": str(len(outcomes)), parents.NOTE_TAG: text[: parents.LONGEST_NOTE]}
-    tracker.start(name=folder.name, params={}, tags=tags, run_id=parent)
-    tracker.artifact(folder / SUMMARY)
-    tracker.finish(next((one for one in ("FAILED", "KILLED", "FINISHED") if one in statuses), "FAILED"))

@@ -1,4 +1,4 @@
-"""Runs that exist: their folders, configurations and places in MLflow. Imports nothing heavy."""
+"""The folders and configurations of existing runs, and their ids in MLflow. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from dlgd.core.errors import Refusal
 from dlgd.core.files import write_text
 from dlgd.core.renames import updated
 
-CONFIG = "config.yaml"  # of a run, in its folder
+CONFIG = "config.yaml"  # in the folder of a run
 
 
 def find_trained(text: str, config: DictConfig) -> tuple[Path, DictConfig | None]:
-    """A run folder and its configuration, from its path or its id in the MLflow of `config`; or a checkpoint file,
-    which has its own."""
+    """Return a run folder and its configuration, or a checkpoint file and None.
+
+    text: the path of either, or the id of a run in the MLflow of `config`.
+    """
     file = Path(text).expanduser()
     if file.is_file():
         return file, None
@@ -25,12 +27,12 @@ def find_trained(text: str, config: DictConfig) -> tuple[Path, DictConfig | None
 
 
 def find_run(text: str, uri: str | None = None) -> Path:
-    """A run's folder, from its path or its id in the MLflow at `uri`; Refusal where there is none."""
+    """Return a run's folder from its path, or from its id in the MLflow at `uri`. Refusal where there is none."""
     folder = Path(text).expanduser()
     if not folder.is_dir():
         from dlgd.tracking.store import find_run_folder
 
-        if len(text) != 32 or not text.isalnum():  # not an MLflow id: spare its start
+        if len(text) != 32 or not text.isalnum():  # not an id of MLflow, whose import takes long
             raise Refusal(f"there is no run folder {text}: give one such as outputs/2026-01-31/12-00-00-000000")
         folder = find_run_folder(text, uri=uri)
     if not (folder / CONFIG).is_file():
@@ -39,7 +41,7 @@ def find_run(text: str, uri: str | None = None) -> Path:
 
 
 def refuse_lost_run(arguments: list[str]) -> None:
-    """Look for the run of `resume=` before Hydra makes a folder for the command."""
+    """Refuse `resume=` of a run that does not exist, before Hydra makes a folder for the command."""
     typed = {key: value for key, _, value in (argument.partition("=") for argument in arguments)}
     if typed.get("resume", "null") not in ("", "null"):
         uri = typed.get("tracking.uri", "null")
@@ -47,27 +49,27 @@ def refuse_lost_run(arguments: list[str]) -> None:
 
 
 def run_folder(resume: str | None, uri: str | None, new: str) -> str:
-    """The folder of the run that is resumed, else a new one; `${run_folder:...}` in YAML."""
+    """Return the folder of the run that is resumed, else a new one; `${run_folder:...}` in YAML."""
     return new if resume is None else str(find_run(resume, uri))
 
 
 def run_id(folder: Path) -> str | None:
-    """The MLflow run that a run folder belongs to, if any."""
+    """Return the MLflow id of the run in this folder, if it has one."""
     from dlgd.tracking.store import read_run_id
 
     return read_run_id(folder)
 
 
 def read_config(folder: Path) -> DictConfig:
-    """The configuration that a run was made with, with the names of now."""
+    """Return the configuration of a run, with present names."""
     try:
         return OmegaConf.create(updated(plain(load(folder / CONFIG), resolve=False)))
-    except Exception as error:  # whatever YAML makes of a damaged file
+    except Exception as error:  # YAML raises many kinds of errors for a damaged file
         raise Refusal(f"{folder / CONFIG} cannot be read: {error}") from error
 
 
 def resumed_config(folder: Path, overrides: list[str]) -> DictConfig:
-    """The configuration of a run with the values typed now; the choice of a group cannot be changed."""
+    """Return the configuration of a run with the values that are typed now. Choices of groups cannot be changed."""
     config = read_config(folder)
     for override in overrides:
         key, _, _ = override.partition("=")
@@ -90,7 +92,7 @@ def _exists(config: DictConfig, key: str) -> bool:
 
 
 def write_config(config: DictConfig, folder: Path) -> None:
-    """Keep the resolved configuration in the run folder."""
+    """Write the resolved configuration into the run folder."""
     try:
         write_text(folder / CONFIG, OmegaConf.to_yaml(config, resolve=True))
     except OSError as error:

@@ -1,4 +1,4 @@
-"""A training from its configuration to its record: what `dlgd.train` and each trial of a search do."""
+"""A training from its configuration to its report, for `dlgd.train` and for each trial of a search."""
 
 from __future__ import annotations
 
@@ -32,36 +32,36 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class SearchTrial:
-    """What a search changes in a training: its data are ready, and the test split is left alone."""
+    """A training as a trial of a search: its data are prepared, and the test split is not used."""
 
     data: DataSource
     should_stop: Callable[[Mapping[str, float], bool], bool]  # see `fit`
-    tags: Mapping[str, str]  # of the run's record, besides those of every run
+    tags: Mapping[str, str]  # of the run in MLflow, besides those of each run
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSetup:
-    """What a training is made of, as far as it can be made before the data are."""
+    """The objects of a training that can be built before the data are prepared."""
 
     data: DataSource
     evaluation: Evaluation
     network: Network
     options: Options
-    criteria: Sequence[Score]  # of the checkpoints, the first of which is the one to use
+    criteria: Sequence[Score]  # of the checkpoints; the best one by the first is used
     optimizers: dict[str, torch.optim.Optimizer]
     scheduler: Scheduler
     device: torch.device
 
 
 def assemble(config: DictConfig, data: DataSource, *, resumed: bool) -> TrainingSetup:
-    """Build everything that can be refused. Notes in the configuration which weights `init_from` gave."""
+    """Build everything that can be refused. Notes in the configuration which weights were loaded from `init_from`."""
     evaluation, where, scheduler = build.evaluation(config), build.run_device(config), build.scheduler(config)
     network = build.network(config, data.spec)
     options = build.options(config)
     criteria = build.criteria(options, evaluation, network)
     source = None if resumed or config.init_from is None else runs.find_trained(str(config.init_from), config)
-    given = build.begin(config, network, source)
-    config.init_loaded = config.init_loaded if resumed else given
+    loaded = build.load_initial_weights(config, network, source)
+    config.init_loaded = config.init_loaded if resumed else loaded
     optimizers = build.optimizers(config, network.to(where))
     network.check(build.loss(config, data.spec))
     build.augmentation(config, data.spec)
@@ -78,9 +78,12 @@ def assemble(config: DictConfig, data: DataSource, *, resumed: bool) -> Training
 
 
 def train(config: DictConfig, folder: Path, *, resumed: bool, trial: SearchTrial | None = None) -> str:
-    """Build, prepare the data, fit, score the best weights on the test split, record. Returns the status.
+    """Train a network, score its best weights on the test split, and record the run. Returns the status.
 
-    Everything that can be refused is built before the data are made.
+    Everything that can be refused is built before the data are prepared. The function is long, because it shows all
+    steps of a run in their order.
+
+    resumed: whether the run in the folder is continued. trial: of a search; None outside of a search.
     """
     earlier = checkpoint.load(checkpoint.last_path(folder)) if resumed else None
     methods = build.comparison(config) if trial is None else []
@@ -93,11 +96,13 @@ def train(config: DictConfig, folder: Path, *, resumed: bool, trial: SearchTrial
 
     if trial is None:
         data.prepare()
-    # again: the scalings are known only now
+    # The loss is built again, because the scaling of the data is known only now.
     network.use_scaling(data.spec.scaling)
     loss, augmentation = build.loss(config, data.spec), build.augmentation(config, data.spec)
     halo = network.halo + augmentation.halo
-    params, tags = build.record(config, config.choices, str(setup.device), data.checksum())
+    params, tags = build.params_and_tags(
+        config, config.choices, device_name=str(setup.device), checksum=data.checksum()
+    )
     tags |= {} if trial is None else trial.tags
     tracker.start(name=run_name(config.choices), params=params, tags=tags, run_id=runs.run_id(folder))
     tracker.artifact(folder / runs.CONFIG)
@@ -137,7 +142,7 @@ def train(config: DictConfig, folder: Path, *, resumed: bool, trial: SearchTrial
 
 
 def run_name(choices: Mapping[str, str]) -> str:
-    """Such as resnet-nemovar-flips: the choices that tell runs apart."""
+    """Return a name such as resnet-nemovar-flips: the choices in which runs differ."""
     named = [choices[group] for group in ("model", "data", "augmentation")]
     return "-".join(one for one in named if one != "none")
 
@@ -151,7 +156,7 @@ def evaluate_best(
     tracker: Tracker,
     result: Result,
 ) -> None:
-    """Draw the curves of a training; if it was not interrupted, score its best weights on the test split."""
+    """Draw the learning curves; if the training has finished, score its best weights on the test split."""
     data, network, evaluation = setup.data, setup.network, setup.evaluation
     (folder / "figures").mkdir(exist_ok=True)
     described = descriptions.of_validation(evaluation, network)
@@ -163,9 +168,9 @@ def evaluate_best(
     evaluation.progress(folder / "figures", saved_snapshots(folder / "snapshots"))
     checkpoint.restore(network, checkpoint.load(checkpoint.best_path(folder, setup.criteria[0].name)))
     name = config.choices.model
-    ours = Trained(name=name, network=network, data=data, device=setup.device, loss=loss)
+    trained = Trained(name=name, network=network, data=data, device=setup.device, loss=loss)
     report(
-        methods=[ours, *build.fitted(methods, data)],
+        methods=[trained, *build.fitted(methods, data)],
         samples=data.samples("test"),
         evaluation=evaluation,
         folder=folder,

@@ -1,8 +1,8 @@
-"""Samples made once and kept: one NetCDF file each, so that an interrupted making goes on where it stopped.
+"""A cache of samples: each is a NetCDF file, so that an interrupted computation continues where it stopped.
 
-A folder per generating configuration, named by its digest. Files are written under a temporary name and
-renamed. Each carries a digest of its values: a truncated or altered file is noticed and made again. One
-process makes a folder at a time; the others wait and then find everything there.
+Each configuration that generates samples has a folder, named by its digest. A file is written under a temporary name
+and then renamed. It has a digest of its values: a damaged file is noticed and made again. Only one process at a time
+fills a folder; the others wait, and then find all files.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 def folder_for(root: Path, name: str, config: Mapping[str, Any]) -> Path:
-    """root/name-<digest of the configuration>, created, with the configuration in it for people to read."""
+    """Make and return the folder root/name-<digest of the configuration>, with the configuration as a file in it."""
     text = json.dumps(config, sort_keys=True, indent=1)
     folder = root / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
     try:
@@ -37,7 +37,7 @@ def folder_for(root: Path, name: str, config: Mapping[str, Any]) -> Path:
 
 
 def lock(folder: Path) -> FileLock:
-    """The folder's lock, taken; released when the process ends, however it ends."""
+    """Take the lock of a folder. It is released when the process ends, for any reason."""
     guard = FileLock(folder / ".lock")
     try:
         guard.acquire(timeout=0)
@@ -48,7 +48,7 @@ def lock(folder: Path) -> FileLock:
 
 
 def digest(dataset: xr.Dataset) -> str:
-    """SHA-256 over names, shapes, types and values of variables and coordinates."""
+    """Return the SHA-256 of names, shapes, types and values of all variables and coordinates."""
     total = hashlib.sha256()
     for name in sorted(map(str, dataset.variables)):
         values = dataset[name].values
@@ -58,16 +58,16 @@ def digest(dataset: xr.Dataset) -> str:
 
 
 def write(dataset: xr.Dataset, path: Path) -> None:
-    """Write with the digest as an attribute, atomically."""
+    """Write a file whole or not at all, with the digest as an attribute."""
     try:
         with written_whole(path, shared=True) as partial:
             dataset.assign_attrs(digest=digest(dataset)).to_netcdf(partial, engine="netcdf4")
-    except (OSError, RuntimeError) as error:  # HDF5 tells of a full disk by a RuntimeError
+    except (OSError, RuntimeError) as error:  # HDF5 raises RuntimeError on a full disk
         raise Refusal(f"cannot write {path}: {error}; make room or set DLGD_CACHE") from error
 
 
 def read(path: Path) -> xr.Dataset | None:
-    """The dataset, or None where there is none or it is damaged."""
+    """Return the dataset in a file, or None where the file is absent or damaged."""
     if not path.exists():
         return None
     try:
@@ -82,7 +82,7 @@ def read(path: Path) -> xr.Dataset | None:
 
 
 def get(path: Path, make: Callable[[], xr.Dataset]) -> xr.Dataset:
-    """Read the file, or make it and keep it."""
+    """Read the file, or make the dataset and write it."""
     found = read(path)
     if found is None:
         write(make(), path)

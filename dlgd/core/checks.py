@@ -1,4 +1,4 @@
-"""Checks of options: the type and range of a value, refused in one sentence that names the option as it is typed."""
+"""Checks of options: a value of wrong type or range is refused in one sentence that names the option as it is typed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KINDS = {int: "a whole number", float: "a finite number", str: "a name", bool: "
 
 
 def fits(value: Any, kind: type) -> bool:
-    """Whether a value is of one of KINDS: 3 is a float too, true is no number, and neither is NaN or infinity."""
+    """Return whether a value is of one of KINDS: 3 is a float too; true, NaN and infinity are no numbers."""
     if kind in (int, float):
         number = Integral if kind is int else Real
         return isinstance(value, number) and not isinstance(value, bool) and math.isfinite(value)
@@ -23,18 +23,18 @@ def fits(value: Any, kind: type) -> bool:
 
 
 def of_kind(option: str, value: Any, kind: type) -> None:
-    """Refuse a value that is not of this one of KINDS."""
+    """Refuse a value that is not of this kind, one of KINDS."""
     if not fits(value, kind):
         _refuse(option, value, KINDS[kind])
 
 
-# --- numbers: a hint says why, or what else could be typed ---------------------------------------------------------
+# --- numbers; a hint says why, or what else can be typed -------------------------------------------------------------
 
 
 def whole_number(
     option: str, value: Any, *, least: int | None = None, most: int | None = None, null: bool = False, hint: str = ""
 ) -> None:
-    """Refuse all but whole numbers in a range, and null where that may be typed."""
+    """Refuse all but whole numbers in a range, and null if that is allowed."""
     if value is None and null:
         return
     limits = _Range(least=least, most=most)
@@ -67,7 +67,7 @@ def number(
     null: bool = False,
     hint: str = "",
 ) -> None:
-    """Refuse all but finite numbers in a range, and null where that may be typed."""
+    """Refuse all but finite numbers in a range, and null if that is allowed."""
     if value is None and null:
         return
     limits = _Range(least=least, most=most, above=above, below=below)
@@ -85,7 +85,7 @@ class _Range:
     below: float | None = None
 
     def hold(self, value: Any) -> bool:
-        """Whether the number lies within."""
+        """Return whether the number is within the limits."""
         return (
             (self.least is None or value >= self.least)
             and (self.most is None or value <= self.most)
@@ -94,7 +94,7 @@ class _Range:
         )
 
     def words(self) -> str:
-        """Such as " from 0 to 1", " of at least 1", " above 0 and below 1"; empty where there are no limits."""
+        """Return such as " from 0 to 1", " of at least 1", " above 0 and below 1"; empty where there are no limits."""
         if self.least is not None and self.most is not None:
             return f" from {_written(self.least)} to {_written(self.most)}"
         ends = {"of at least": self.least, "above": self.above, "at most": self.most, "below": self.below}
@@ -148,7 +148,7 @@ def _refuse(option: str, value: Any, wanted: str, *, null: bool = False, hint: s
 
 
 def _as_typed(value: Any) -> Any:
-    """As YAML has it: null, true and false."""
+    """Return a value as it is typed: null, true and false."""
     return {None: "null", True: "true", False: "false"}[value] if value is None or isinstance(value, bool) else value
 
 
@@ -156,19 +156,19 @@ def _as_typed(value: Any) -> Any:
 
 
 def choice(option: str, value: Any, known: Iterable[str]) -> None:
-    """Refuse what is none of the known names."""
+    """Refuse all but the known names."""
     known = tuple(known)
     if value not in known:
         raise Refusal(f"{option}={_as_typed(value)} is unknown: {among(str(value), known)}")
 
 
 def among(typed: str, known: Iterable[str]) -> str:
-    """All that could have been typed, and what was probably meant: "choose one of cnn, unet (did you mean cnn?)"."""
+    """Return what can be typed and what was probably meant: "choose one of cnn, unet (did you mean cnn?)"."""
     known = tuple(known)
     return f"choose one of {', '.join(known)}{did_you_mean(typed, known)}" if known else "there is none"
 
 
 def did_you_mean(typed: str, known: Iterable[str]) -> str:
-    """In brackets after a blank; empty where nothing is like it."""
+    """Return such as " (did you mean cnn?)"; empty where no known name is similar."""
     near = difflib.get_close_matches(typed, list(known), n=1)
     return f" (did you mean {near[0]}?)" if near else ""

@@ -11,14 +11,14 @@ from dlgd.core.errors import Refusal
 
 
 def plain(config: DictConfig, *, resolve: bool = True) -> dict[str, Any]:
-    """A configuration as dicts, lists and values; with `resolve`, `${...}` is replaced by what it names."""
+    """Return a configuration as dicts, lists and values; with `resolve`, each `${...}` is replaced by its value."""
     values = OmegaConf.to_container(config, resolve=resolve)
     # OmegaConf's signature names all that any node may become; a DictConfig becomes a dict.
     return cast("dict[str, Any]", values)
 
 
 def load(path: Path) -> DictConfig:
-    """The configuration in a YAML file that maps names to values."""
+    """Return the configuration in a YAML file that maps names to values."""
     config = OmegaConf.load(path)
     if not isinstance(config, DictConfig):
         raise Refusal(f"{path} must map names to values")

@@ -1,4 +1,4 @@
-"""Physical constants and conventions: each is defined here and nowhere else."""
+"""Constants and conventions: each is defined here and nowhere else."""
 
 import math
 
@@ -10,5 +10,7 @@ GRAVITY = 9.81  # m/s2
 
 SECONDS_PER_DAY = 86400.0
 DAYS_PER_YEAR = 365.25
+
+SPLITS = ("train", "valid", "test")  # of a data set; the checksum of its data has a digest for each, in this order
 
 CF_CONVENTIONS = {"Conventions": "CF-1.11"}  # global attributes of the NetCDF files that dlgd writes

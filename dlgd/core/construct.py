@@ -1,8 +1,8 @@
-"""From a `_target_` and its options to the object that they describe.
+"""Builds the object that a `_target_` and its options describe.
 
-Options that do not fit are refused in one sentence. An error inside the module or the constructor that is named is
-not caught: it may be in a person's own code, and its traceback ends at the line that they have to mend. (Hydra's
-`instantiate` would wrap it.)
+Options that do not fit are refused in one sentence. An error inside the module or the constructor is not caught: it may
+be in a person's own code, and its traceback ends at the line that they have to correct. (Hydra's `instantiate` would
+wrap it.)
 """
 
 from __future__ import annotations
@@ -26,8 +26,10 @@ def construct(
 ) -> Any:
     """Call what `_target_` names with the options beside it; options with a `_target_` are built first.
 
-    group: how the options are typed, such as model. arguments, given: what only the program knows, by position and by
-    name. `_partial_: true` asks for a function of what is still missing, as it does in Hydra.
+    group: the prefix of the options as they are typed, such as model.
+    arguments, given: arguments that the program adds, by position and by name.
+
+    With `_partial_: true` the result is a function of the missing arguments, as in Hydra.
     """
     if not isinstance(config, Mapping):
         raise Refusal(f"{group}={config} must be a {TARGET} with its options")
@@ -45,7 +47,7 @@ def construct(
 
 
 def _built(value: Any, option: str) -> Any:
-    """The value, with an object in place of each mapping in it that has a `_target_`."""
+    """Return the value, with an object in place of each mapping in it that has a `_target_`."""
     if isinstance(value, Mapping):
         if TARGET in value:
             return construct(value, option)
@@ -55,11 +57,11 @@ def _built(value: Any, option: str) -> Any:
     return value
 
 
-# --- what is called ------------------------------------------------------------------------------------------------
+# --- the class or function -------------------------------------------------------------------------------------------
 
 
 def locate(path: object, group: str) -> Callable[..., Any]:
-    """The class or function of this import path."""
+    """Return the class or function of this import path."""
     option = f"{group}.{TARGET}={path}"
     if not isinstance(path, str) or not all(name.isidentifier() for name in path.split(".")):
         raise Refusal(f"{option} must be the import path of a class or function, such as my_module.MyClass")
@@ -82,7 +84,7 @@ def _module(name: str, option: str) -> types.ModuleType:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
-        if error.name != name:  # it is there, but imports something that is not
+        if error.name != name:  # the module exists, but one that it imports does not
             raise
     raise Refusal(
         f"{option} cannot be found: there is no module {name}; a module of your own must lie in the folder where "
@@ -90,7 +92,7 @@ def _module(name: str, option: str) -> types.ModuleType:
     )
 
 
-# --- what it is called with ----------------------------------------------------------------------------------------
+# --- its arguments ---------------------------------------------------------------------------------------------------
 
 
 def _check_names(
@@ -103,10 +105,10 @@ def _check_names(
     given: Mapping[str, Any],
     partial: bool,
 ) -> None:
-    """Refuse options that are not in the signature, and the lack of those that must be given."""
+    """Refuse options that are not in the signature, and missing ones that are required."""
     try:
         signature = inspect.signature(target)
-    except ValueError:  # some functions that are written in C do not tell theirs
+    except ValueError:  # some functions that are written in C have no signature
         return
     parameters = list(signature.parameters.values())[len(arguments) :]
     if not any(one.kind == one.VAR_KEYWORD for one in parameters):
@@ -147,15 +149,17 @@ def _check_types(target: Callable[..., Any], group: str, options: Mapping[str, A
     """Refuse 2.5 or "many" where the signature says int; see `_check_type`."""
     try:
         hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
-    except (NameError, AttributeError, TypeError):  # an annotation that only a type checker can read, or none at all
+    except (NameError, AttributeError, TypeError):  # there are no annotations, or only a type checker can read them
         return
     for key, value in options.items():
         _check_type(f"{group}.{key}", value, hints.get(key))
 
 
 def _check_type(option: str, value: Any, kind: Any) -> None:
-    """Refuse what does not fit int, float, str, bool, a sequence of these, a mapping to them, or None beside one of
-    them; any other annotation is the constructor's own business."""
+    """Refuse what does not fit int, float, str, bool, a sequence of these, a mapping to them, or one of them or None.
+
+    The constructor itself checks options with any other annotation.
+    """
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
         others = [one for one in inner if one is not types.NoneType]

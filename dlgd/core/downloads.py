@@ -1,4 +1,4 @@
-"""Files from the network: whole and of the right checksum, or not at all."""
+"""Downloads of files: a file is whole and has the right checksum, or there is none."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ PATIENCE = 30  # seconds without a byte
 
 
 class Failed(Exception):
-    """Why there is no file; the beginning of a sentence."""
+    """A download that failed. The message is the beginning of a sentence."""
 
 
 def fetch(url: str, path: Path, *, md5: str) -> Path:
-    """The file at `path` if it is there with that checksum, else downloaded; it has another name until it is whole."""
+    """Return `path`, after downloading the file unless it is there with that checksum.
+
+    A file has another name until it is whole.
+    """
     import pooch
     import requests
     from rich.console import Console
@@ -28,7 +31,7 @@ def fetch(url: str, path: Path, *, md5: str) -> Path:
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     try:
         with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as shown:
-            # pooch's annotations know neither a bar of one's own, which its manual offers, nor its own downloaders
+            # pooch's annotations allow neither own progress bars, which its manual offers, nor its own downloaders
             downloader = pooch.HTTPDownloader(
                 progressbar=Bar(shown, path.name),  # pyright: ignore[reportArgumentType]
                 chunk_size=CHUNK, timeout=PATIENCE, headers={"User-Agent": "dlgd"},
@@ -47,7 +50,7 @@ def fetch(url: str, path: Path, *, md5: str) -> Path:
 
 
 def _reason(error: Exception) -> str:
-    """What is at the bottom of it, in a few words."""
+    """Return the cause of an error in a few words."""
     response = getattr(error, "response", None)
     if response is not None:
         return f"the server answered {response.status_code} {response.reason}"
@@ -56,22 +59,22 @@ def _reason(error: Exception) -> str:
 
 
 class Bar:
-    """A progress bar as pooch wants it: its total is set once that is known, and it is told the bytes of each chunk."""
+    """A progress bar for pooch, which sets its total as soon as it is known, and updates it after each chunk."""
 
     def __init__(self, shown: Progress, title: str) -> None:
         self.shown, self.title, self.total = shown, title, 0
         self.task: TaskID | None = None  # until the first bytes are there
 
     def update(self, size: int) -> None:
-        """That many bytes more."""
+        """Advance by so many bytes."""
         if self.task is None:
             self.task = self.shown.add_task(self.title, total=self.total or None)
         self.shown.advance(self.task, size)
 
     def reset(self) -> None:
-        """Back to no bytes."""
+        """Go back to no bytes."""
         if self.task is not None:
             self.shown.reset(self.task)
 
     def close(self) -> None:
-        """The display is closed by who opened it."""
+        """Do nothing: `fetch` closes the display."""

@@ -12,11 +12,11 @@ from dlgd.core.errors import Refusal
 
 @contextmanager
 def written_whole(path: Path, *, shared: bool = False) -> Iterator[Path]:
-    """A place beside `path` to write to, which takes its place at the end; what was there stays if anything fails.
+    """Give a temporary file beside `path`, which replaces `path` at the end; if anything fails, `path` is unchanged.
 
-    The content is on the disk before it takes the place, so that not even a power cut leaves half a file. A process
-    that is killed leaves its half file, which the next one writes over; where several processes may write the same
-    file at once (`shared`), each has its own. Raises OSError as writing does.
+    The content is on the disk before the file is renamed, so that not even a power cut leaves half a file. A process
+    that is killed leaves its temporary file, which the next one overwrites. Where several processes may write the same
+    file at once (`shared`), each has its own temporary file. Raises OSError.
     """
     partial = path.with_name(f".{path.name}.{os.getpid() if shared else 'partial'}")
     try:
@@ -29,13 +29,13 @@ def written_whole(path: Path, *, shared: bool = False) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text whole or not at all, in UTF-8. Raises OSError as writing does."""
+    """Write a text whole or not at all, in UTF-8. Raises OSError."""
     with written_whole(path) as partial:
         partial.write_text(text, encoding="utf-8")
 
 
 def make_writable(folder: Path) -> None:
-    """Make the folder, and write and remove a small file in it. Raises Refusal where that fails."""
+    """Make the folder, and check that files can be written in it. Raises Refusal where that fails."""
     probe = folder / ".probe"
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
-"""Options of a class as one frozen dataclass: said once, with their types, and passed on as a whole.
+"""The options of a class as one frozen dataclass, which has their types and is passed on as a whole.
 
-A new option is then a line of the YAML files, a field of the dataclass, and the place that reads it.
+So a new option needs only a line in the YAML files, a field in the dataclass, and the code that uses it.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from dataclasses import fields
 from typing import Any, TypeVar
 
 Made = TypeVar("Made")
-Chosen = TypeVar("Chosen")
+Other = TypeVar("Other")
 
 
 def from_keywords(options: type) -> Callable[[type[Made]], type[Made]]:
-    """A decorator of a class whose constructor takes one dataclass: it is then called with the fields as keywords.
+    """Return a decorator of a class whose constructor takes one dataclass: its arguments become the fields, by keyword.
 
-    `SSH(name="ssh", days=9, ...)` calls what was `SSH(SSHOptions(name="ssh", days=9, ...))`. So the keys of a YAML file
-    are the fields of the dataclass, and `inspect.signature` shows them. The attribute `Options` is the dataclass.
+    `SSH(name="ssh", days=9, ...)` then calls the constructor with `SSHOptions(name="ssh", days=9, ...)`. So the keys of
+    a YAML file are the fields of the dataclass, and `inspect.signature` shows them. The class has the dataclass as its
+    attribute `Options`.
     """
     signature = inspect.signature(options)
 
@@ -42,7 +43,7 @@ def from_keywords(options: type) -> Callable[[type[Made]], type[Made]]:
     return decorated
 
 
-def chosen(kind: Callable[..., Chosen], options: object, **changes: Any) -> Chosen:
-    """A dataclass made of those options that have the names of its fields, and of `changes`."""
+def make_from(kind: Callable[..., Other], options: object, **changes: Any) -> Other:
+    """Make a dataclass from those options that are fields of it, and from `changes`."""
     names = [field.name for field in fields(typing.cast(Any, kind)) if field.name not in changes]
     return kind(**{name: getattr(options, name) for name in names}, **changes)

@@ -1,4 +1,4 @@
-"""Where things are. Imports nothing heavy."""
+"""The folders of the project. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ CONF = ROOT / "conf"
 
 
 def cache_folder() -> Path:
-    """The folder of the data made once and kept: $DLGD_CACHE, else cache/ in the working folder."""
+    """Return the folder of cached data: $DLGD_CACHE, else cache/ in the working folder."""
     return Path(os.environ.get("DLGD_CACHE", "cache")).expanduser().resolve()

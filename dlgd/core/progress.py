@@ -1,4 +1,4 @@
-"""What a person sees of work that takes a while: a bar on a terminal, elsewhere a line in the log now and then."""
+"""The progress of long work: a bar on a terminal, elsewhere a line in the log from time to time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 def duration(seconds: float) -> str:
-    """Such as 9 s, 2 min 05 s or 3 h 20 min."""
+    """Return a duration such as 9 s, 2 min 05 s or 3 h 20 min."""
     minutes, rest = divmod(round(seconds), 60)
     if minutes == 0:
         return f"{rest} s"
@@ -25,7 +25,7 @@ def duration(seconds: float) -> str:
 
 
 def progress(items: Sequence[T], title: str) -> Iterator[T]:
-    """The items, one after the other, while a person sees how many are done. Not inside another one of these."""
+    """Yield the items while showing how many are done. It cannot be nested."""
     if not sys.stderr.isatty():
         yield from _with_lines(items, title)
         return
@@ -38,23 +38,26 @@ def progress(items: Sequence[T], title: str) -> Iterator[T]:
         yield from bar.track(items, description=title)
 
 
-def now_and_then(*, at_once: bool = False) -> Callable[[], bool]:
-    """A question, to be asked often: whether it is time for another line in the log; for the first one, at once?"""
-    spoke = -math.inf if at_once else time.monotonic()
+def line_timer(*, at_once: bool = False) -> Callable[[], bool]:
+    """Return a function that tells, often called, whether it is time for another line in the log.
+
+    at_once: whether the first call says yes.
+    """
+    last_line = -math.inf if at_once else time.monotonic()
 
     def is_time() -> bool:
-        nonlocal spoke
+        nonlocal last_line
         now = time.monotonic()
-        if now - spoke < SECONDS_BETWEEN_LINES:
+        if now - last_line < SECONDS_BETWEEN_LINES:
             return False
-        spoke = now
+        last_line = now
         return True
 
     return is_time
 
 
 def _with_lines(items: Sequence[T], title: str) -> Iterator[T]:
-    begun, is_time = time.monotonic(), now_and_then()
+    begun, is_time = time.monotonic(), line_timer()
     for done, item in enumerate(items):
         if done > 0 and is_time():
             left = (time.monotonic() - begun) / done * (len(items) - done)

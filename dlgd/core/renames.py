@@ -1,7 +1,7 @@
-"""Names that have changed since runs were recorded with them, so that old runs are read as new ones.
+"""Names that have changed since runs were recorded, so that present code can read these runs.
 
-Configurations in run folders and checkpoints, and the parameters of runs in MLflow, go through here when they are read;
-nothing is ever written back. What is renamed in the program gets a line here.
+Configurations in run folders and checkpoints, and the parameters of runs in MLflow, are translated when they are read;
+the files do not change. Each renamed option, class or module of the program needs a line here.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-# Modules of what a `_target_` may name.
+# Modules, in the paths of a `_target_`.
 MODULES = {
     "dlgd.augmentation.mirrored_seas": "dlgd.problems.ssh.augmentation",
     "dlgd.baselines.classifiers": "dlgd.problems.images.methods.classifiers",
@@ -42,13 +42,13 @@ MODULES = {
     "dlgd.multirun": "dlgd.cli.multirun",
 }
 
-# Names in these modules, as they are called now.
+# Classes and functions, by their present modules.
 NAMES = {
     "dlgd.models.overlapping_segments.SegmentNet": "dlgd.models.overlapping_segments.OverlappingSegments",
     "dlgd.problems.images.methods.identity.Given": "dlgd.problems.images.methods.identity.Identity",
 }
 
-# Options, by their place in the configuration of a run.
+# Options, by their places in the configuration of a run.
 OPTIONS = {
     "data.first_guess.observings": "data.first_guess.observation_draws",
     "data.noise_again": "data.resample_observations",
@@ -61,7 +61,7 @@ OPTIONS = {
     "taken_over": "init_loaded",
 }
 
-# Values of options, by the option's present place.
+# Values of options, by the present place of the option.
 VALUES = {
     ("baseline", "given"): "identity",
     ("choices.baseline", "given"): "identity",
@@ -73,7 +73,7 @@ VALUES = {
 
 
 def updated(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A nested configuration with the names of now; what was never renamed stays as it is."""
+    """Return a nested configuration with the present names."""
     return _updated(config, "")
 
 
@@ -88,13 +88,13 @@ def _updated(config: Mapping[str, Any], outer: str) -> dict[str, Any]:
 
 
 def updated_params(params: Mapping[str, str]) -> dict[str, str]:
-    """The flat parameters of a run in MLflow, {"data.parts.train": "730"}, with the names of now."""
+    """Return the flat parameters of a run in MLflow, {"data.parts.train": "730"}, with the present names."""
     places = ((option(key), value) for key, value in params.items())
     return {place: _value(place, value) for place, value in places}
 
 
 def option(place: str) -> str:
-    """The present place of an option, or of one within it: "data.parts.train" -> "data.splits.train"."""
+    """Return the present place of an option, or of one within it: "data.parts.train" -> "data.splits.train"."""
     for old, new in OPTIONS.items():
         if place == old or place.startswith(f"{old}."):
             return new + place.removeprefix(old)
@@ -102,7 +102,7 @@ def option(place: str) -> str:
 
 
 def target(path: str) -> str:
-    """The present path of what a `_target_` names; of what is not dlgd's or was never moved, the same."""
+    """Return the present path of a `_target_`: the same path if nothing in it was renamed."""
     module, _, name = path.rpartition(".")
     moved = f"{MODULES.get(module, module)}.{name}"
     return NAMES.get(moved, moved)

@@ -1,4 +1,4 @@
-"""What a score is called, and whether a higher one is better: said once, by whoever gives it."""
+"""The description of a score: its name, its title, its unit, and whether a higher value is better."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ from dlgd.core.number_format import scientific
 
 @dataclass(frozen=True)
 class Score:
-    """A number by which answers are compared. Tables, figures, checkpoints, comparisons and searches all read here what
-    it is called and whether a higher one is better.
+    """A number by which predictions are compared.
 
-    name: its key among scores; or a pattern, accuracy_of_*, where an evaluation makes names. A pattern has no column.
+    Each score is described once, where it is computed. Tables, figures, checkpoints, comparisons and searches all use
+    this description.
+
+    name: its key among scores; or a pattern such as accuracy_of_*, which describes several scores and has no column.
+    title: its name in tables and figures.
     unit: "1" where it has none.
-    higher_is_better: None where neither a higher nor a lower one is.
-    written: how a number stands in a table.
-    in_table: whether the score has a column in the main table, where any row has a number.
-    in_validation: whether the validations of a training give it, so that checkpoints and searches can follow it; others
-        stand in reports only, or come from classical methods themselves.
+    higher_is_better: None where neither a higher nor a lower value is better.
+    written: formats a value for a table.
+    in_table: whether the score has a column in the main table, provided that any row has a value.
+    in_validation: whether the validations of a training give it, so that checkpoints and searches can follow it. Other
+        scores are in reports only, or come from classical methods themselves.
     """
 
     name: str
@@ -38,14 +41,14 @@ class Score:
 
     @property
     def heading(self) -> str:
-        """The title with the unit, if there is one."""
+        """Return the title with the unit, if there is one."""
         return self.title if self.unit == "1" else f"{self.title} ({self.unit})"
 
     def describes(self, name: str) -> bool:
-        """Whether it is the score of that name, or a pattern that fits it."""
+        """Return whether it describes the score of that name."""
         return fnmatchcase(name, self.name)
 
     def improves(self, value: float, best: float | None) -> bool:
-        """Whether a value is better than the best so far (None: there is none yet). Of equals, the first is best."""
+        """Return whether a value is better than the best so far (None: there is none yet). An equal value is not."""
         assert self.higher_is_better is not None, f"neither a higher nor a lower {self.name} is better"
         return best is None or (value > best if self.higher_is_better else value < best)

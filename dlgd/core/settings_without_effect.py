@@ -1,29 +1,29 @@
-"""The settings of a run that cannot change its scores: where it is made and recorded, and what is printed beside it.
+"""The settings of a run that do not change its scores: where it is done and recorded, and what is compared with it.
 
-Runs that differ in them alone share a row of a table, and a search may go on with others.
+Runs that differ only in these settings share a row of a table, and a search can be continued with other values of them.
 """
 
 from __future__ import annotations
 
-# Each with all that lies below it: "tracking" is tracking=mlflow and tracking.uri=... as well.
+# Each includes the options below it: "tracking" stands for tracking=mlflow and tracking.uri=... alike.
 SETTINGS = (
-    "choices",  # names of the choices of all groups; what is in the files is compared itself
-    "device",  # rounds in another way, as a new version of a library does; tables say on which devices their runs were
-    "evaluation.by",  # lists from which the methods and printed rows beside a network are taken
+    "choices",  # names of the choices of all groups; the options in their files are compared instead
+    "device",  # changes the rounding only; tables name the devices of their runs
+    "evaluation.by",  # the methods and printed rows for each data set; like the next two, only beside the network
     "evaluation.methods",
     "evaluation.printed",
     "evaluation.scores.animation",
     "evaluation.scores.published",
-    "init_loaded",  # follows from init_from
-    "resume",  # goes on as if there had been no interruption
+    "init_loaded",  # a consequence of init_from
+    "resume",  # a resumed run gives the same scores as one without interruption
     "table",  # of an experiment's file
     "tracking",
     "training.checkpoint_minutes",
     "training.log_every",
 )
-NAMES = ("evaluation", "experiment")  # of choices whose options are compared themselves
+NAMES = ("evaluation", "experiment")  # names of choices; the options in their files are compared instead
 
 
 def changes_no_score(key: str) -> bool:
-    """Whether a setting, such as "training.log_every", cannot change a score."""
+    """Return whether a setting, such as "training.log_every", does not change scores."""
     return key in NAMES or any(key == one or key.startswith(f"{one}.") for one in SETTINGS)

@@ -1,6 +1,6 @@
-"""What only some data sets tell: of pictures, of maps to be interpolated, of sequences, of staggered grids.
+"""Descriptions of certain data sets: pictures, maps to be interpolated, sequences, fields on staggered grids.
 
-Who needs such facts asks with `isinstance` whether the data have them, and refuses other data in one sentence.
+Code that needs the facts of one of them checks the description with `isinstance`, and refuses other data.
 """
 
 from __future__ import annotations
@@ -13,23 +13,22 @@ from dlgd.core.contract import Scaling, Spec
 if TYPE_CHECKING:
     from dlgd.physics.integrators import Dynamics
 
-# Groups of input channels wherever something is to be estimated from observations; each has a channel for each state
-# variable, or for each day of maps.
-FIRST_GUESS = "first_guess"  # what networks start from; 0 where there is none
+# Groups of input channels of inverse problems; each has a channel for each state variable, or for each day of maps.
+FIRST_GUESS = "first_guess"  # the estimate from which networks start; 0 where there is none
 OBSERVATIONS = "observations"  # 0 where nothing is observed
 OBSERVED = "observed"  # 1 where something is observed, else 0
 INVERSE = (FIRST_GUESS, OBSERVATIONS, OBSERVED)
-# Groups of maps besides these.
+# Further groups of input channels of maps.
 SEA = "sea"  # one channel: 1, and 0 on land and beyond the boundary
-COORDINATES = "coordinates"  # where the cell is, and when: only if the data are asked for it
+COORDINATES = "coordinates"  # place and time of the cell; only on request
 
 
 @dataclass(frozen=True, kw_only=True)
 class MapSpec(Spec):
     """Maps to be interpolated from observations.
 
-    The groups of input channels are those of INVERSE, with a channel for each of `days` days, SEA, and perhaps
-    COORDINATES. The output channels are all days, or the one in the middle.
+    The groups of input channels are those of INVERSE, with a channel for each of `days` days, SEA, and possibly
+    COORDINATES. The output channels are all days, or the day in the middle.
     """
 
     kind: str = "field"
@@ -37,36 +36,36 @@ class MapSpec(Spec):
 
     @property
     def predicted_days(self) -> slice:
-        """Of the days that a network sees, those of the output channels."""
+        """The days of the output channels, among those that a network sees."""
         first = (self.days - len(self.output_channels)) // 2
         return slice(first, first + len(self.output_channels))
 
     @property
     def place_groups(self) -> list[str]:
-        """The groups that say where a cell is, and when: SEA, and then the others by name."""
+        """The groups that describe the place and time of a cell: SEA, and then the others by name."""
         return sorted(set(self.input_groups) - set(INVERSE), key=lambda name: (name != SEA, name))
 
 
 @dataclass(frozen=True, kw_only=True)
 class SequenceSpec(Spec):
-    """Series of states, which are to be continued, or to be estimated from observations.
+    """Series of states, to be continued (forecasts) or to be estimated from observations (assimilation).
 
-    Where they are to be estimated, `context_steps` is 0 and the groups of input channels are those of INVERSE.
+    For an estimate, `context_steps` is 0 and the groups of input channels are those of INVERSE.
     """
 
     kind: str = "sequence"
-    context_steps: int  # leading steps of the input that are known; the others are 0, and are the target
+    context_steps: int  # known steps at the beginning of the input; the later steps are 0 there, and are the target
     dt: float  # time between two steps, in the units of `dynamics`
-    dynamics: Dynamics | None = None  # the equations behind them, in physical units
+    dynamics: Dynamics | None = None  # the equations of the system, in physical units
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageSpec(Spec):
-    """Whole pictures: to be told apart, to be restored, or new ones to be made.
+    """Whole pictures, to be classified, restored or generated.
 
-    `shown` is the group of input channels in which the true picture is seen, whole, noisy or where it is observed; None
-    where the input is a class. `content` says in the plural what the pictures show, and `mirror_symmetric` whether
-    their mirror images show such things too.
+    shown: the group of input channels with the true picture, perhaps with noise or gaps; None if the input is a class.
+    content: what the pictures show, in the plural.
+    mirror_symmetric: whether a mirror image of a picture shows the same kind of thing.
     """
 
     whole: bool = True
@@ -77,11 +76,12 @@ class ImageSpec(Spec):
 
 @dataclass(frozen=True)
 class Staggered:
-    """Two input channels of one quantity that stands on the faces between cells, not in the cells.
+    """Two input channels of one quantity that is defined on the faces between cells.
 
-    At each cell `south` holds the value of the cell's south face and `west` that of its west face, each less
-    the mean and over the std of its own scaling. `antisymmetric` is a difference across the face, from the neighbour's
-    cell to the cell's own: it changes its sign when the face becomes that of the other cell.
+    south, west: the channels with the values on the south face and on the west face of each cell.
+    south_scaling, west_scaling: of the two channels.
+    antisymmetric: whether the quantity is a difference across the face, from the neighbouring cell to the cell itself.
+        Such a quantity changes its sign when the face is seen from the other cell.
     """
 
     south: str
@@ -93,14 +93,14 @@ class Staggered:
 
 @dataclass(frozen=True, kw_only=True)
 class StaggeredGridSpec(Spec):
-    """Fields on a staggered grid (Arakawa's C grid): some channels stand on faces between cells, or have a direction.
+    """Fields on a staggered grid (Arakawa's C grid): some channels are defined on faces, or have a direction.
 
-    A change of the grid, such as a mirror image, must move or exchange these channels to stay true.
+    A change of the grid, such as a mirror image, must move or exchange these channels.
     """
 
     kind: str = "field"
-    staggered: tuple[Staggered, ...] = ()  # every other channel stands at the centre of its cell
-    directional: tuple[tuple[str, str], ...] = ()  # (south-north, west-east) of these, say: a turned grid swaps them
-    # input channels that are set to 0 on land after scaling; a cell is land where all of them are 0, and a
-    # face that touches land has the physical value 0
+    staggered: tuple[Staggered, ...] = ()  # all other channels are defined at the centres of cells
+    directional: tuple[tuple[str, str], ...] = ()  # pairs (south-north, west-east), which a rotated grid exchanges
+    # Input channels that are set to 0 on land after scaling. A cell is land where all of them are 0, and a face that
+    # touches land has the physical value 0.
     zeroed_on_land: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""What accuracy costs: the error of each method against the seconds that it takes for one sample."""
+"""A figure of accuracy and cost: the error of each method against its seconds per sample."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ from dlgd.plotting.style import STYLE, save
 if TYPE_CHECKING:
     from dlgd.core.score import Score
 
-FEWEST = 3  # methods that make a figure
+FEWEST = 3  # methods; a figure of fewer says nothing
 
 
 def cost(rows: Sequence[Mapping[str, Any]], score: Score, path: Path, *, title: str) -> None:
-    """Save a PNG of one score against seconds per sample on log axes (a score of which more is better on a linear
-    one); see `scoring.score` for the rows.
+    """Save a PNG of one score against seconds per sample.
 
-    Methods that differ in a number only, "randomization 100" and "randomization 1000", are joined by a line.
-    A score of zero has no place on the axis: the method is named below it.
+    Both axes are logarithmic, but that of a score of which more is better is linear. Methods whose names differ only in
+    a number, "randomization 100" and "randomization 1000", are joined by a line. A method with a score of zero, which a
+    logarithmic axis cannot show, is named below the figure.
+
+    rows: see `scoring.score`.
     """
     from matplotlib.figure import Figure
 
@@ -53,7 +55,7 @@ def cost(rows: Sequence[Mapping[str, Any]], score: Score, path: Path, *, title: 
 
 
 def _families(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
-    """Methods by their name without its number, each family from the quickest to the slowest."""
+    """Return the rows by the method's name without its number, each family from the quickest to the slowest."""
     families: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
         families.setdefault(_family(row["method"]), []).append(row)

@@ -1,4 +1,4 @@
-"""Learning curves of any run."""
+"""Learning curves of a training."""
 
 from __future__ import annotations
 
@@ -20,22 +20,23 @@ if TYPE_CHECKING:
 
 SMOOTHED_FROM = 200  # points; a longer training curve is drawn pale, with its running mean over it
 LOSSES = ("train/loss", "valid/loss")
-MOST = 8  # validation scores; an evaluation gives the weightiest first
+MOST = 8  # validation scores that are drawn; an evaluation gives the most important first
 
 
 def learning_curves(history: Sequence[Mapping[str, float]], path: Path, *, score_of: ScoreOf) -> None:
-    """Save a PNG of train/loss, the losses of players and what else is known of them, and valid/* against step.
+    """Save a PNG of train/loss, the losses and other records of players, and valid/* against the step.
 
-    history: rows such as {"step": 100, "train/loss": 0.1} and {"step": 200, "valid/eps_q": 0.02}, or of a training
-    with players {"step": 100, "train/generator/loss": 0.7, "train/discriminator/d_real": 1.2}; other keys are left
-    alone. A star marks the best validation, where a higher or a lower score is better. Raises ValueError where there is
-    nothing to draw.
+    A star marks the best validation of a score with a direction. Raises ValueError where there is nothing to draw.
+
+    history: rows such as {"step": 100, "train/loss": 0.1} and {"step": 200, "valid/eps_q": 0.02}, or, with players,
+        {"step": 100, "train/generator/loss": 0.7, "train/discriminator/d_real": 1.2}; other keys are not drawn.
+    score_of: gives the description of a validation score by its name.
     """
     save(path, draw_learning_curves(history, score_of=score_of))
 
 
 def draw_learning_curves(history: Sequence[Mapping[str, float]], *, score_of: ScoreOf) -> Figure:
-    """The figure of `learning_curves`: losses on the left, then the players' other records, then validation scores."""
+    """Draw the figure of `learning_curves`: losses, then other records of players, then validation scores."""
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -56,7 +57,7 @@ def draw_learning_curves(history: Sequence[Mapping[str, float]], *, score_of: Sc
             axes.set_axisbelow(True)
             axes.grid(alpha=0.3)
             stars = "stars: best value, at step" if any(key.startswith("valid/") for key in keys) else None
-            # above the axes, where no curve can hide behind it
+            # The legend is above the axes, where it hides no curve.
             axes.legend(
                 fontsize=9,
                 title=stars if len(keys) <= MOST else f"{stars}; not drawn: {len(keys) - MOST} more",
@@ -68,7 +69,7 @@ def draw_learning_curves(history: Sequence[Mapping[str, float]], *, score_of: Sc
 
 
 def _panels(history: Sequence[Mapping[str, float]]) -> dict[str, list[str]]:
-    """The records to draw, by what their axis is called."""
+    """Return the records to draw, by the label of their axis."""
     names = list(dict.fromkeys(key for row in history for key in row))
     players = [
         name for name in names if name.startswith("train/") and name.count("/") == 2 and not name.endswith("/lr")
@@ -81,14 +82,14 @@ def _panels(history: Sequence[Mapping[str, float]]) -> dict[str, list[str]]:
             for name in names
             if name.startswith("valid/")
             and name not in LOSSES
-            and name.partition("_of_")[0] not in (set(names) - {name})  # not a score of each class or variable too
+            and name.partition("_of_")[0] not in (set(names) - {name})  # no scores of single classes or variables
         ],
     }
     return {label: keys for label, keys in panels.items() if keys}
 
 
 def _series(history: Sequence[Mapping[str, float]], key: str) -> tuple[np.ndarray, np.ndarray]:
-    """Steps and finite values of one record."""
+    """Return the steps and the finite values of one record."""
     pairs = [(row["step"], row[key]) for row in history if np.isfinite(row.get(key, np.nan))]
     steps, values = np.array(pairs, dtype=np.float64).reshape(-1, 2).T
     return steps, values
@@ -97,7 +98,7 @@ def _series(history: Sequence[Mapping[str, float]], key: str) -> tuple[np.ndarra
 def _curve(
     axes: Axes, steps: np.ndarray, values: np.ndarray, *, name: str, colour: str, higher_is_better: bool | None
 ) -> None:
-    """One record; a validation record says where it was best, if one can be."""
+    """Draw one record; a star marks the best value of a validation score with a direction."""
     if len(values) == 0:
         return
     if name.startswith("valid/") and higher_is_better is None:

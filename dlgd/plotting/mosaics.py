@@ -1,4 +1,4 @@
-"""Many small images beside one another."""
+"""Figures of many small images side by side."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GAP = 2  # pixels between two images
 
 
 def mosaic(images: np.ndarray) -> np.ndarray:
-    """Images (row, column, y, x) as one, NaN between them."""
+    """Return images (row, column, y, x) as one image, with NaN between them."""
     rows, columns, height, width = images.shape
     whole = np.full((rows, height + GAP, columns, width + GAP), np.nan)
     whole[:, :height, :, :width] = images.transpose(0, 2, 1, 3)
@@ -25,7 +25,7 @@ def mosaic(images: np.ndarray) -> np.ndarray:
 def draw_mosaic(
     axes: Axes, images: np.ndarray, *, rows: Sequence[str] = (), columns: Sequence[str] = (), bound: float = 1.0
 ) -> None:
-    """Images (row, column, y, x), black at 0 and white at the bound, with the names of rows and columns."""
+    """Draw images (row, column, y, x) with the names of rows and columns; 0 is black, `bound` is white."""
     height, width = images.shape[2] + GAP, images.shape[3] + GAP
     axes.imshow(mosaic(images), cmap="gray", vmin=0, vmax=bound, interpolation="nearest")
     axes.set_yticks(height * np.arange(len(rows)) + images.shape[2] / 2 - 0.5, rows)
@@ -42,7 +42,7 @@ def draw_mosaic(
 def grid(
     images: np.ndarray, *, title: str, rows: Sequence[str] = (), columns: Sequence[str] = (), inches: float = 0.7
 ) -> Figure:
-    """A figure of images (row, column, y, x) in [0, 1], each so many inches wide."""
+    """Return a figure of images (row, column, y, x) in [0, 1], each of them `inches` wide."""
     names = 0.1 * max(map(len, rows), default=0)
     width = max(inches * images.shape[1] + names + 0.2, 0.085 * len(title))
     above = 0.5 + 0.1 * max(map(len, columns), default=0) * (len(columns) > 0)

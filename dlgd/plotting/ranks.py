@@ -1,7 +1,8 @@
-"""Where the truth lies among the members of an ensemble: as often between any two, if they are drawn from one law.
+"""Rank histograms: how often the truth is at each rank among the members of an ensemble.
 
-A histogram that is high at both ends tells of too small a spread, one that is high in the middle of too large a one,
-and a slope of a bias (Hamill 2001, Mon. Weather Rev. 129, 550-560).
+If the truth and the members come from one distribution, all ranks are equally frequent. A histogram that is high at
+both ends shows too small a spread, one that is high in the middle too large a spread, and a slope shows a bias (Hamill
+2001, Mon. Weather Rev. 129, 550-560).
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ from matplotlib.figure import Figure
 
 from dlgd.plotting.style import COLOURS, STYLE, save
 
-MOST = 40  # bars
+MOST = 40  # bars in a histogram
 
 
 @matplotlib.rc_context(STYLE)
 def draw(path: Path, ranks: Mapping[str, np.ndarray]) -> None:
-    """A PNG with a panel for each method; ranks (N + 1,) are how often so many of N members lay below the truth."""
+    """Save a PNG with a panel for each method.
+
+    ranks: by method, how often 0, 1, ..., N members were below the truth, (N + 1,).
+    """
     figure = Figure(figsize=(1 + 4.5 * len(ranks), 4.0), layout="constrained")
     panels = figure.subplots(1, len(ranks), squeeze=False)[0]
     for axes, (name, counts), colour in zip(panels, ranks.items(), COLOURS * len(ranks), strict=False):
@@ -33,8 +37,10 @@ def draw(path: Path, ranks: Mapping[str, np.ndarray]) -> None:
 
 
 def relative(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Frequencies over those of equal probabilities, and the edges of their bars in 0 .. 1: neighbours are put
-    together, about equally many, where there are more than MOST."""
+    """Return frequencies relative to those of equal probabilities, and the edges of their bars from 0 to 1.
+
+    Where there are more than MOST ranks, neighbouring ranks share a bar, about equally many in each.
+    """
     groups = np.array_split(counts, min(MOST, len(counts)))
     sizes = np.array([len(group) for group in groups])
     heights = np.array([group.sum() for group in groups]) / sizes * len(counts) / max(counts.sum(), 1.0)

@@ -1,4 +1,4 @@
-"""What figures of sequences share: trajectories in three dimensions, and fields of time and place."""
+"""Figures of sequences: trajectories in three dimensions, and fields of time and place."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from matplotlib.image import AxesImage
 from dlgd.plotting.style import COLOURS, STYLE
 
 WINDOWS = 20  # in a figure of the attractor
-POINTS = 4000  # of a line at most
+POINTS = 4000  # in a line at most
 PANELS = 8  # methods in a figure with a panel for each
 TRUTH = "0.25"
 
 
 @matplotlib.rc_context(STYLE)
 def attractor(runs: Mapping[str, np.ndarray], names: Sequence[str], title: str = "") -> Figure:
-    """Some trajectories (sample, step, 3) of each name, a panel for each, all with the axes of the first."""
+    """Draw a panel with some trajectories (sample, step, 3) for each name; all panels have the axes of the first."""
     shown = dict(list(runs.items())[: PANELS + 1])
     columns = min(len(shown), 3)
     rows = -(-len(shown) // columns)
@@ -33,7 +33,7 @@ def attractor(runs: Mapping[str, np.ndarray], names: Sequence[str], title: str =
         axes = figure.add_subplot(rows, columns, number + 1, projection="3d")
         colour = TRUTH if number == 0 else COLOURS[(number - 1) % len(COLOURS)]
         axes.plot(*_line(states, limits).T, color=colour, linewidth=0.6, alpha=0.8)
-        if np.ptp(states[0], axis=0).max() == 0:  # what stands still has no line
+        if np.ptp(states[0], axis=0).max() == 0:  # a state at rest has no line
             axes.plot(*_line(states, limits).T, color=colour, marker="o", linestyle="none")
         axes.set(xlabel=names[0], ylabel=names[1], xlim=limits[0], ylim=limits[1], zlim=limits[2])
         axes.set_zlabel(names[2])
@@ -47,7 +47,7 @@ def attractor(runs: Mapping[str, np.ndarray], names: Sequence[str], title: str =
 
 
 def _line(states: np.ndarray, limits: Sequence[tuple[float, float]]) -> np.ndarray:
-    """Trajectories one behind the other, (point, 3), with gaps between them and where they leave the axes."""
+    """Return trajectories in sequence, (point, 3), with gaps between them and where they leave the axes."""
     states = states[:WINDOWS]
     states = states[:, :: max(1, states.shape[0] * states.shape[1] // POINTS)]
     low, high = np.array(limits).T
@@ -60,8 +60,10 @@ def _line(states: np.ndarray, limits: Sequence[tuple[float, float]]) -> np.ndarr
 def hovmoller(
     time: np.ndarray, truth: np.ndarray, beside: tuple[str, np.ndarray] | None, estimates: Mapping[str, np.ndarray]
 ) -> Figure:
-    """Fields (time, variable) of a system on a circle: the truth and what stands beside it (observations, NaN where
-    there are none), then each estimate beside its error."""
+    """Draw fields (time, variable) of a system on a circle: the truth, and then each estimate beside its error.
+
+    beside: title and field beside the truth, such as observations, NaN where there are none.
+    """
     shown = dict(list(estimates.items())[:PANELS])
     figure = Figure(figsize=(11, 1.75 * (len(shown) + 1) + 0.9), layout="constrained")
     grid = figure.subplots(len(shown) + 1, 2, sharex=True, sharey=True, squeeze=False)
@@ -72,7 +74,7 @@ def hovmoller(
     else:
         _field(grid[0, 1], time, beside[1], limit, "RdBu_r", beside[0])
     errors = {name: each - truth for name, each in shown.items()}
-    # the median of the methods: neither the worst nor the best one should flatten the others
+    # The scale follows the median of the methods, so that neither the worst nor the best one hides the others.
     largest = float(np.median([np.quantile(np.abs(error), 0.99) for error in errors.values()]))
     largest = min(max(largest, 1e-9 * limit), 2 * limit)
     wrong: list[AxesImage] = []
@@ -90,7 +92,7 @@ def hovmoller(
 
 
 def _field(axes: Axes, time: np.ndarray, field: np.ndarray, limit: float, colours: str, title: str) -> AxesImage:
-    """(time, variable), time from left to right."""
+    """Draw a field (time, variable), with time from left to right."""
     step = (time[-1] - time[0]) / max(len(time) - 1, 1)
     extent = (time[0] - step / 2, time[-1] + step / 2, -0.5, field.shape[1] - 0.5)
     axes.set_facecolor("0.85")
@@ -107,9 +109,9 @@ def draw_lines(
     linewidth: float | None = None,
     marker: str | None = None,
 ) -> None:
-    """A line for each name that is not None, in the colours of methods; dashed once all colours are taken.
+    """Draw a line for each name whose values are not None, in the colours of methods; dashed once all colours are used.
 
-    None is Matplotlib's default.
+    linewidth, marker: None for Matplotlib's default.
     """
     for number, (name, values) in enumerate(curves.items()):
         style = "-" if number < len(COLOURS) else "--"

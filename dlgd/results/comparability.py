@@ -8,11 +8,11 @@ import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
+from dlgd.core.constants import SPLITS
 from dlgd.results.finished import FinishedRun
 
 BUDGET = ("training.steps", "training.epochs", "training.minutes", "training.batch_size", "data.patch")
 TAGS = (("device", "kinds of device"), ("machine", "machines"), ("git_hash", "versions of the program"))
-SPLITS = ("train", "valid", "test")  # the order of the digests in a checksum that has one for each split
 NO_SCORE = "seconds_per_sample"  # differs from run to run, whatever the data
 COMMON = (0.0, 1.0, 100.0)  # values that scores have on any samples, and that therefore identify none
 SHOWN = 3  # settings, or values of a setting, that a sentence names

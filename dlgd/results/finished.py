@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-PARENT_TAG = "mlflow.parentRunId"
 PAGE = 1000  # runs in one answer of a server; MLflow allows 50,000
 
 

@@ -11,11 +11,12 @@ from dlgd.plotting.style import save
 from dlgd.results import comparability, tables
 from dlgd.results.command_line import PRINTED, command, listed, question, training_overrides
 from dlgd.results.comparison import in_words
-from dlgd.results.finished import PARENT_TAG, Finished, Selection
+from dlgd.results.finished import Finished, Selection
 from dlgd.results.grouping import groups
 from dlgd.results.known_scores import directions
 from dlgd.results.ranking_figure import draw_ranking
 from dlgd.results.selection import select_runs
+from dlgd.tracking.parents import PARENT_TAG
 
 
 def compare_runs(config: DictConfig) -> None:

@@ -13,8 +13,9 @@ from typing import Any
 
 from dlgd.core.errors import Refusal
 from dlgd.results import comparability
-from dlgd.results.finished import PARENT_TAG, Finished, FinishedRun, Selection
+from dlgd.results.finished import Finished, FinishedRun, Selection
 from dlgd.results.grouping import as_typed
+from dlgd.tracking.parents import PARENT_TAG
 
 SHOWN = 12  # names in a sentence
 DEFAULT_SCORES = 6  # scores at most in a table for which none were named

@@ -134,7 +134,7 @@ def fit(
 
             if run.state.step % options.log_every == 0:
                 run.report(display)
-            run.save_now_and_then(display)
+            run.save_line_timer(display)
         run.report(display)
         run.save_last()
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-from dlgd.core.progress import duration, now_and_then
+from dlgd.core.progress import duration, line_timer
 from dlgd.training.budget import TrainingProgress
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ class Display:
                 refresh_per_second=4,
             )
             self.task = self.bar.add_task("starting", total=1.0)
-        self.is_time = now_and_then(at_once=True)
+        self.is_time = line_timer(at_once=True)
         self.began = time.monotonic()
         self.aside_seconds = 0.0
 

@@ -160,7 +160,7 @@ class Run:
         self.tracker.log(row, moment.step)
         self.state.history.append({"step": moment.step, "epoch": moment.epoch, "seconds": self.clock(), **row})
 
-    def save_now_and_then(self, display: Display) -> None:
+    def save_line_timer(self, display: Display) -> None:
         """Write last.pt if it was written more than `checkpoint_minutes` ago."""
         if time.monotonic() - self.saved_at >= 60 * self.options.checkpoint_minutes:
             with display.aside():

@@ -1,8 +1,9 @@
-"""What came out of a study: the best trials, the table of all of them, and Optuna's figures."""
+"""The outcomes of a study: the best trials, the table of all trials, and Optuna's figures."""
 
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import logging
 import math
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlgd.core.files import write_text
+from dlgd.tuning.study import Direction
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,12 +22,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-DECADE = 10.0  # values that differ by more are drawn on a logarithmic scale
+DECADE = 10.0  # values that differ by a larger factor are drawn on a logarithmic scale
 
 
-def best_trials(study: Study, metrics: Mapping[str, str]) -> list[FrozenTrial]:
-    """Complete trials, the best first; of several metrics those that no other one beats in all, in order of the first
-    metric. Of equals the earlier one is better."""
+def best_trials(study: Study, metrics: Mapping[str, Direction]) -> list[FrozenTrial]:
+    """Return the complete trials, the best first; of equals the earlier one is better.
+
+    With several metrics, return only the trials of the Pareto front, in the order of the first metric.
+    """
     from optuna.trial import TrialState
 
     if len(metrics) > 1:
@@ -36,8 +40,8 @@ def best_trials(study: Study, metrics: Mapping[str, str]) -> list[FrozenTrial]:
     return sorted(found, key=lambda one: (sign * one.values[0], one.number))
 
 
-def best_in_words(study: Study, metrics: Mapping[str, str]) -> str:
-    """One line."""
+def best_in_words(study: Study, metrics: Mapping[str, Direction]) -> str:
+    """Return the best trial, or the Pareto front, in one line."""
     found = best_trials(study, metrics)
     if not found:
         return "none is complete yet"
@@ -46,8 +50,8 @@ def best_in_words(study: Study, metrics: Mapping[str, str]) -> str:
     return f"best: {next(iter(metrics))} {found[0].values[0]:.4g} of trial {found[0].number}"
 
 
-def outcome_in_words(trial: FrozenTrial, metrics: Mapping[str, str]) -> str:
-    """Such as "complete: loss 0.0123 in 12 s"."""
+def outcome_in_words(trial: FrozenTrial, metrics: Mapping[str, Direction]) -> str:
+    """Return such as "complete: loss 0.0123 in 12 s"."""
     from optuna.trial import TrialState
 
     attributes = trial.user_attrs
@@ -64,8 +68,8 @@ def outcome_in_words(trial: FrozenTrial, metrics: Mapping[str, str]) -> str:
 # --- the table ---------------------------------------------------------------------------------------------------
 
 
-def rows(study: Study, metrics: Mapping[str, str]) -> list[dict[str, str]]:
-    """One row per trial, the best first, then those that were stopped, then those that failed."""
+def rows(study: Study, metrics: Mapping[str, Direction]) -> list[dict[str, str]]:
+    """Return a row for each trial: the best first, then the pruned ones, then those that failed."""
     from optuna.trial import TrialState
 
     best = [one.number for one in best_trials(study, metrics)]
@@ -92,7 +96,7 @@ def rows(study: Study, metrics: Mapping[str, str]) -> list[dict[str, str]]:
     ]
 
 
-def _values(trial: FrozenTrial, metrics: Mapping[str, str]) -> dict[str, str]:
+def _values(trial: FrozenTrial, metrics: Mapping[str, Direction]) -> dict[str, str]:
     values = trial.values if trial.state.name == "COMPLETE" else [""] * len(metrics)
     return {name: _written(value) for name, value in zip(metrics, values, strict=True)}
 
@@ -105,12 +109,12 @@ def _remark(trial: FrozenTrial) -> str:
     attributes = trial.user_attrs
     again = [f"tries trial {attributes['again']} again"] if "again" in attributes else []
     why = [str(attributes[key]).replace("\n", " ") for key in ("lost", "error") if key in attributes]
-    double = ["asked for twice, not run"] if attributes.get("double") else []
-    return "; ".join([*again, *why, *double])
+    duplicate = ["asked for twice, not run"] if attributes.get("double") else []
+    return "; ".join([*again, *why, *duplicate])
 
 
 def write_table(folder: Path, table: Sequence[Mapping[str, str]], title: str) -> list[Path]:
-    """trials.md and trials.csv."""
+    """Write trials.md and trials.csv. Returns their paths."""
     if not table:
         return []
     header = list(table[0])
@@ -129,9 +133,9 @@ def write_table(folder: Path, table: Sequence[Mapping[str, str]], title: str) ->
 # --- figures -----------------------------------------------------------------------------------------------------
 
 
-def draw(study: Study, metrics: Mapping[str, str], folder: Path) -> list[Path]:
-    """Optuna's figures as PNG: history, importances, slice and parallel coordinates of each metric; of several, the
-    Pareto front. Those that need more trials than there are are left out."""
+def draw(study: Study, metrics: Mapping[str, Direction], folder: Path) -> list[Path]:
+    """Draw Optuna's figures as PNG: history, importances, slice and parallel coordinates of each metric, and the Pareto
+    front of several metrics. A figure that needs more trials than there are is left out. Returns the paths."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -145,16 +149,16 @@ def draw(study: Study, metrics: Mapping[str, str], folder: Path) -> list[Path]:
     if not complete:
         return []
     varied = [name for name in complete[0].params if len({one.params.get(name) for one in complete}) > 1]
-    kinds = {"history": figures.plot_optimization_history}
+    kinds: dict[str, Callable[..., object]] = {"history": figures.plot_optimization_history}
     if varied:
         kinds |= {"slice": figures.plot_slice, "parallel": figures.plot_parallel_coordinate}
     if varied and len({tuple(one.values) for one in complete}) > 1:
         kinds["importances"] = figures.plot_param_importances
     made = []
 
-    def draw_one(name: str, plot: object, *, logarithmic: bool = False, **options: object) -> None:
+    def draw_one(name: str, plot: Callable[[], object], *, logarithmic: bool = False) -> None:
         try:
-            plot(study, **options)
+            plot()
         except (ValueError, RuntimeError, ZeroDivisionError) as error:
             log.info("no figure %s: %s", name, error)
             return
@@ -165,27 +169,28 @@ def draw(study: Study, metrics: Mapping[str, str], folder: Path) -> list[Path]:
         plt.close("all")
         made.append(path)
 
-    # Optuna changes the style of all figures, those that are drawn later too: here it is set back.
+    # Optuna changes the style of all later figures too: the context restores it.
     with matplotlib.rc_context(STYLE), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # experimental, says Optuna of all of them; and what seaborn styles warn of
+        warnings.simplefilter("ignore")  # Optuna warns that its figures are experimental, Matplotlib of their styles
         for number, metric in enumerate(metrics):
             suffix = "" if len(metrics) == 1 else f"_{metric}"
             values = [one.values[number] for one in complete]
             spread = min(values) > 0 and max(values) > DECADE * min(values)
             own = None if len(metrics) == 1 else _target(number)
             for name, plot in kinds.items():
-                by_axis = name in ("history", "slice")  # the others have no axis to be made logarithmic
+                by_axis = name in ("history", "slice")  # in the others the values are not on an axis
                 target = _target(number, math.log10) if spread and not by_axis else own
                 shown = f"log10 of {metric}" if spread and not by_axis else metric
-                draw_one(f"{name}{suffix}", plot, logarithmic=spread and by_axis, target=target, target_name=shown)
+                figure = functools.partial(plot, study, target=target, target_name=shown)
+                draw_one(f"{name}{suffix}", figure, logarithmic=spread and by_axis)
         if len(metrics) in (2, 3):
-            draw_one("pareto_front", figures.plot_pareto_front, target_names=list(metrics))
+            draw_one("pareto_front", functools.partial(figures.plot_pareto_front, study, target_names=list(metrics)))
     return made
 
 
 def _mend(figure: Figure, name: str, *, logarithmic: bool) -> None:
-    """What Optuna leaves unreadable: names of choices over one another, values of several orders of magnitude, and
-    numbers under lines."""
+    """Make Optuna's figure readable: values of several orders of magnitude, numbers under lines, and names of choices
+    that overlap."""
     panels = [axis for axis in figure.axes if axis.get_label() != "<colorbar>"]
     for axis in panels:
         if logarithmic:

@@ -1,4 +1,4 @@
-"""The parent of the workers: starts them, sees that none is missing, tells a person how far the search is."""
+"""The parent process of the workers: it starts and replaces them, and reports the progress of the search."""
 
 from __future__ import annotations
 
@@ -26,24 +26,25 @@ log = logging.getLogger(__name__)
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 POLL_S = 0.5
-SILENCE_S = 60.0  # after which the running trials are named
-PATIENCE_S = 60.0  # of an interruption, with workers that finish their step
-MOST_USELESS = 3  # workers in a row that end with an error before they or others take a trial
-MOST_FAILED = 5  # trials that fail before any succeeds: something is wrong with all of them
+SILENCE_S = 60.0  # without news, after which the log names the running trials
+PATIENCE_S = 60.0  # that an interruption leaves the workers to finish their training step
+MOST_USELESS = 3  # workers in a row that end with an error while no worker takes a trial; the search then stops
+MOST_FAILED = 5  # failed trials without any success; the search then stops, as all trials have the same fault
 
 
 def threads_each(workers: int) -> int:
-    """Of one worker: the cores divided, or what OMP_NUM_THREADS allows divided where that is less."""
+    """Return the threads of one worker: its share of the cores, or of OMP_NUM_THREADS where that is less."""
     allowed = os.environ.get("OMP_NUM_THREADS", "")
     total = min(cores(), int(allowed)) if allowed.isdigit() and int(allowed) > 0 else cores()
     return max(1, total // workers)
 
 
 def search(job: Job, study: Study, storage: BaseStorage, *, workers: int, is_alive: Callable[[str], bool]) -> str:
-    """Let workers try everything that waits. Returns how that went: "ended" (all is done, or the time is up),
-    "elsewhere" (other machines go on with it) or "interrupted" (Ctrl-C, which ends it within a step of training).
+    """Let workers run all waiting trials. Returns "ended" (all is done, or the time is up), "elsewhere" (only other
+    machines still run trials) or "interrupted" (by Ctrl-C, within a step of training).
 
-    Raises Refusal where workers cannot even begin, or all trials fail.
+    is_alive: whether the process of that name still runs, see `tracking.store`.
+    Raises Refusal where workers cannot begin, or where all trials fail.
     """
     pool = _Pool(job, study, storage, workers)
     queue.recover(study, storage, is_alive)
@@ -53,7 +54,7 @@ def search(job: Job, study: Study, storage: BaseStorage, *, workers: int, is_ali
     except KeyboardInterrupt:
         log.info("stopping after this step of each worker; Ctrl-C once more to stop at once")
         pool.stop()
-        with suppress(KeyboardInterrupt):  # what is left undone the next search does
+        with suppress(KeyboardInterrupt):  # the next search recovers what this one does not
             queue.recover_interrupted(study, storage, is_alive)
         return "interrupted"
     finally:
@@ -66,28 +67,30 @@ def search(job: Job, study: Study, storage: BaseStorage, *, workers: int, is_ali
 
 
 class _Pool:
+    """The worker processes of this machine."""
+
     def __init__(self, job: Job, study: Study, storage: BaseStorage, workers: int) -> None:
         self.job, self.study, self.storage, self.workers = job, study, storage, workers
-        self.alive: dict[int, SpawnProcess] = {}  # by the number of the worker
+        self.alive: dict[int, SpawnProcess] = {}  # worker processes by number
         self.started = self.useless = 0
-        self.said = {one.number for one in study.get_trials(deepcopy=False) if one.state.is_finished()}
+        self.reported = {one.number for one in study.get_trials(deepcopy=False) if one.state.is_finished()}
         self.begun_before = queue.begun(study)
         self.finished_before = queue.standing(study, job.trials).finished
-        self.begun = self.spoke = time.monotonic()
+        self.begun = self.last_news = time.monotonic()
 
     def go_on(self, is_alive: Callable[[str], bool]) -> bool:
-        """Look after the workers; whether there is anything left to wait for."""
+        """Replace the workers that have ended. Returns whether to go on waiting."""
         ended = [number for number, process in self.alive.items() if process.exitcode is not None]
         unowned = queue.has_unowned(self.study)
         lost = queue.recover(self.study, self.storage, is_alive) if ended or unowned else []
         for number in ended:
-            self._bury(number, self.alive.pop(number).exitcode, lost)
-        self.say_news()
+            self._check_end(number, self.alive.pop(number).exitcode, lost)
+        self.report_news()
         now = queue.standing(self.study, self.job.trials)
         if now.failed == now.finished >= MOST_FAILED:
             raise Refusal(
                 f"the first {now.failed} trials all failed: the last lines of {self.job.folder}/worker_*.log say why; "
-                "type another study=<name> once that is changed"
+                "correct the cause, and type another study=<name>"
             )
         over = self.job.until is not None and time.time() >= self.job.until
         while now.waiting > 0 and not over and len(self.alive) < min(self.workers, now.waiting + len(now.running)):
@@ -102,13 +105,14 @@ class _Pool:
             process.start()
         self.alive[number] = process
 
-    def _bury(self, number: int, exit_code: int | None, lost: list[int]) -> None:
+    def _check_end(self, number: int, exit_code: int | None, lost: list[int]) -> None:
+        """Log the trials that were lost with a worker. Refusal where several workers in a row cannot begin."""
         if exit_code == 0:
             return
         for trial in lost:
             log.info("trial %d was lost with its process (worker %d, exit code %s)", trial, number, exit_code)
         begun = queue.begun(self.study)
-        in_a_row = self.useless + 1 if begun == self.begun_before else 1  # others begin trials: the search works
+        in_a_row = self.useless + 1 if begun == self.begun_before else 1  # where others begin trials, the search works
         self.useless, self.begun_before = (0 if lost else in_a_row), begun
         if self.useless >= MOST_USELESS:
             path = self.job.folder / f"worker_{number}.log"
@@ -116,7 +120,7 @@ class _Pool:
             raise Refusal(f"the workers cannot begin ({lines[-1] if lines else exit_code}): see {path}")
 
     def stop(self) -> None:
-        """Ask all workers to end, then see that they do."""
+        """Ask all workers to end, and kill those that do not."""
         deadline = time.monotonic() + PATIENCE_S
         for process in self.alive.values():
             process.terminate()
@@ -130,19 +134,19 @@ class _Pool:
             process.join()
         self.alive.clear()
 
-    def say_news(self) -> None:
+    def report_news(self) -> None:
         """A line for each trial that has ended; for those that run, now and then."""
         now = queue.standing(self.study, self.job.trials)
         news = [
             one
             for one in self.study.get_trials(deepcopy=False)
-            if one.state.is_finished() and one.number not in self.said
+            if one.state.is_finished() and one.number not in self.reported
         ]
         done = now.finished - self.finished_before
         missing = self.job.trials - now.finished
         pace = (time.monotonic() - self.begun) / done if done > 0 and missing > 0 else None
         for trial in news:
-            self.said.add(trial.number)
+            self.reported.add(trial.number)
             log.info("trial %d %s", trial.number, outcome_in_words(trial, self.job.metrics))
         if news:
             left = "" if pace is None else f", about {duration(pace * missing)} left"
@@ -151,16 +155,16 @@ class _Pool:
                 now.finished, self.job.trials, now.pruned, now.failed, left,
                 best_in_words(self.study, self.job.metrics),
             )  # fmt: skip
-        elif time.monotonic() - self.spoke > SILENCE_S:
+        elif time.monotonic() - self.last_news > SILENCE_S:
             log.info("running: trials %s", ", ".join(map(str, now.running)) or "none yet")
         else:
             return
-        self.spoke = time.monotonic()
+        self.last_news = time.monotonic()
 
 
 @contextmanager
 def _threads(count: int) -> Iterator[None]:
-    """Processes that are started meanwhile use so many threads: libraries read these variables when imported."""
+    """Give processes that are started meanwhile so many threads: libraries read these variables when imported."""
     before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(count)))
     try:

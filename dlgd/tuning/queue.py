@@ -1,7 +1,7 @@
-"""The trials of a study: all are asked for beforehand, taken by one worker each, and tried again once if it dies.
+"""The queue of a study's trials: all are enqueued at the beginning, and each is taken by one worker.
 
-A trial that is asked for has a number of its own, its slot, from 0 to the number of trials wanted; one that is tried
-again is a new trial of Optuna with the slot and values of the one that was lost, which is marked as failed.
+Each trial that is wanted has a slot, a number from 0. If the process of a trial dies, the trial is marked as failed and
+run again once: as a new trial of Optuna with the same slot and values.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
 
-ATTEMPTS = 2  # of a trial whose process dies; interruptions by a person are not counted
-UNOWNED_S = 5.0  # after which a trial that nobody has put a name to is lost: who took it cannot begin any more
+ATTEMPTS = 2  # to run a trial whose process dies; interruptions by a person are not counted
+UNOWNED_S = 5.0  # after which a trial that was taken and has no owner is lost: its process died in between
 
 
 def ask(study: Study, count: int, values: Sequence[Mapping[str, Any]] | None = None) -> int:
-    """Ask for trials until there are `count`, with these values where they are given. Returns how many there are."""
+    """Enqueue trials until there are `count`, with these values where they are given. Returns how many there are."""
     count = count if values is None else min(count, len(values))
     asked = {trial.user_attrs.get("slot") for trial in study.get_trials(deepcopy=False)}
     for slot in range(count):
@@ -35,7 +35,7 @@ def ask(study: Study, count: int, values: Sequence[Mapping[str, Any]] | None = N
 
 
 def take(study: Study, storage: BaseStorage, count: int, owner: str) -> Trial | None:
-    """A trial that waits in a slot below `count`, now this owner's alone; None where none is left."""
+    """Take a waiting trial in a slot below `count` for this owner alone; None where none is left."""
     with alone(storage):
         return _take(study, storage, count, owner)
 
@@ -50,11 +50,12 @@ def _take(study: Study, storage: BaseStorage, count: int, owner: str) -> Trial |
         if waiting.user_attrs.get("slot", count) >= count:
             continue
         with contextlib.suppress(UpdateFinishedTrialError):
-            # Of all who try, the storage says True to one.
+            # The storage answers True to one process only.
             if not storage.set_trial_state_values(waiting._trial_id, state=TrialState.RUNNING):
                 continue
-            storage.set_trial_user_attr(waiting._trial_id, "owner", owner)  # raises if it was given up meanwhile
-            if _is_double(study, waiting):
+            # Raises if the trial was marked as lost meanwhile.
+            storage.set_trial_user_attr(waiting._trial_id, "owner", owner)
+            if _is_duplicate(study, waiting):
                 storage.set_trial_user_attr(waiting._trial_id, "double", True)
                 storage.set_trial_state_values(waiting._trial_id, state=TrialState.FAIL)
                 continue
@@ -62,21 +63,22 @@ def _take(study: Study, storage: BaseStorage, count: int, owner: str) -> Trial |
     return None
 
 
-def _is_double(study: Study, trial: FrozenTrial) -> bool:
-    """Whether two machines asked for the same trial at the same moment, and this is the later one."""
+def _is_duplicate(study: Study, trial: FrozenTrial) -> bool:
+    """Return whether two machines enqueued the same trial at the same moment, and this is the later one."""
 
-    def task(one: FrozenTrial) -> tuple[Any, Any]:
+    def identity(one: FrozenTrial) -> tuple[Any, Any]:
         return one.user_attrs.get("slot"), one.user_attrs.get("again")
 
-    return any(one.number < trial.number and task(one) == task(trial) for one in study.get_trials(deepcopy=False))
+    own = identity(trial)
+    return any(one.number < trial.number and identity(one) == own for one in study.get_trials(deepcopy=False))
 
 
 def recover(
     study: Study, storage: BaseStorage, is_alive: Callable[[str], bool], *, interrupted: bool = False
 ) -> list[int]:
-    """Mark trials whose process has ended as failed, and ask for them again; the numbers of those that were lost.
+    """Mark trials whose process has ended as failed, and enqueue them again. Returns the numbers of the lost trials.
 
-    May end at any moment and be run by several processes at once: what one of them leaves undone the next one does.
+    Several processes may do this at once, and each may die at any moment: the next one completes its work.
     """
     from optuna.exceptions import UpdateFinishedTrialError
     from optuna.trial import TrialState
@@ -94,14 +96,16 @@ def recover(
     for trial in trials:
         if is_to_be_repeated(trial) and trial.number not in repeated:
             attempt = trial.user_attrs.get("attempt", 1) + (trial.user_attrs["lost"] != "interrupted")
-            kept = {key: value for key, value in trial.user_attrs.items() if key in ("slot", "values", "of")}
-            study.enqueue_trial(trial.params, user_attrs=kept | {"again": trial.number, "attempt": attempt})
+            same = {key: value for key, value in trial.user_attrs.items() if key in ("slot", "values", "of")}
+            study.enqueue_trial(trial.params, user_attrs=same | {"again": trial.number, "attempt": attempt})
     return lost
 
 
 def recover_interrupted(study: Study, storage: BaseStorage, is_alive: Callable[[str], bool]) -> None:
-    """Ask again for what a person has interrupted, also for a trial whose worker ended before it put a name to it:
-    that one is lost after UNOWNED_S, as another machine may be about to begin it."""
+    """Enqueue again the trials that a person has interrupted.
+
+    A trial without an owner may just be beginning on another machine: it counts as interrupted after UNOWNED_S only.
+    """
     recover(study, storage, is_alive, interrupted=True)
     while has_unowned(study):
         time.sleep(0.1)
@@ -112,11 +116,12 @@ def _is_lost(trial: FrozenTrial, is_alive: Callable[[str], bool]) -> bool:
     owner = trial.user_attrs.get("owner")
     if owner is not None:
         return not is_alive(owner)
-    return (datetime.datetime.now() - trial.datetime_start).total_seconds() > UNOWNED_S
+    begun = trial.datetime_start
+    return begun is not None and (datetime.datetime.now() - begun).total_seconds() > UNOWNED_S
 
 
 def has_unowned(study: Study) -> bool:
-    """Whether a trial was taken and has no owner, for a moment or because the process died in that moment."""
+    """Return whether a trial was taken and has no owner: a process is just taking it, or died while it did."""
     from optuna.trial import TrialState
 
     running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
@@ -124,7 +129,7 @@ def has_unowned(study: Study) -> bool:
 
 
 def is_to_be_repeated(trial: FrozenTrial) -> bool:
-    """Whether a trial was lost, for the first time or by a person's interruption."""
+    """Return whether a trial was lost for the first time, or interrupted by a person."""
     from optuna.trial import TrialState
 
     how = trial.user_attrs.get("lost")
@@ -135,7 +140,7 @@ def is_to_be_repeated(trial: FrozenTrial) -> bool:
 
 @dataclass(frozen=True)
 class Standing:
-    """How many of the trials wanted are where."""
+    """The numbers of the wanted trials by their state."""
 
     finished: int  # complete, pruned or failed for good
     pruned: int
@@ -145,7 +150,7 @@ class Standing:
 
 
 def standing(study: Study, count: int) -> Standing:
-    """Of the slots below `count`."""
+    """Return the standing of the slots below `count`."""
     from optuna.trial import TrialState
 
     trials = [one for one in study.get_trials(deepcopy=False) if one.user_attrs.get("slot", count) < count]
@@ -160,12 +165,12 @@ def standing(study: Study, count: int) -> Standing:
 
 
 def begun(study: Study) -> int:
-    """How many trials were ever taken, whatever became of them."""
+    """Return how many trials were ever taken, in any state."""
     from optuna.trial import TrialState
 
     return sum(one.state != TrialState.WAITING for one in study.get_trials(deepcopy=False))
 
 
 def is_result(trial: FrozenTrial) -> bool:
-    """Whether a finished trial stands for its slot: it is neither tried again nor a double."""
+    """Return whether a finished trial is the result of its slot: it is neither run again nor a duplicate."""
     return not is_to_be_repeated(trial) and not trial.user_attrs.get("double", False)

@@ -1,4 +1,4 @@
-"""What is left of a search: table and figures, the best configuration as a file, and its scores on the test split."""
+"""The results of a search: table and figures, the best configuration as a file, and its scores on the test split."""
 
 from __future__ import annotations
 
@@ -14,31 +14,33 @@ from dlgd.core.errors import Refusal
 from dlgd.core.files import write_text
 from dlgd.core.paths import CONF
 from dlgd.tuning import outcomes
-from dlgd.tuning.trial import Composer, choice_of_method, experiment
+from dlgd.tuning.study import Direction
+from dlgd.tuning.trial import Composer, experiment_file, method_file
 
 if TYPE_CHECKING:
     from optuna import Study
     from optuna.trial import FrozenTrial
 
     from dlgd.core.contract import Method, Tracker
+    from dlgd.scoring.trained import Trained
 
 log = logging.getLogger(__name__)
 
-MARK = "python -m dlgd.sweep"  # in the head of files that a search wrote, and may write again
+MARK = "python -m dlgd.sweep"  # at the head of a file that a search wrote, and may write again
 
 
 @dataclass(frozen=True)
-class Best:
-    """The trial whose configuration is kept, and the trainings whose scores count."""
+class BestTrial:
+    """The best trial, whose configuration is written, and the trainings of that configuration."""
 
     number: int
     values: Mapping[str, Any]
     scores: str  # in words
-    runs: tuple[FrozenTrial, ...]  # itself, or those with other seeds
+    trainings: tuple[FrozenTrial, ...]  # the trial itself, or those with other seeds
 
 
-def best_or_picked(study: Study, metrics: Mapping[str, str], pick: int | None) -> Best:
-    """The best trial (of several metrics, by the first), or the one of this number. Raises Refusal without any."""
+def best_or_picked(study: Study, metrics: Mapping[str, Direction], pick: int | None) -> BestTrial:
+    """Return the best trial by the first metric, or the complete trial of number `pick`. Refusal if there is none."""
     found = outcomes.best_trials(study, metrics)
     if not found:
         raise Refusal("no trial was completed: the remarks in trials.md say why")
@@ -48,12 +50,12 @@ def best_or_picked(study: Study, metrics: Mapping[str, str], pick: int | None) -
             raise Refusal(f"pick={pick} is not a trial that was completed: see trials.md")
     best = found[0]
     words = ", ".join(f"{name} {value:.4g}" for name, value in zip(metrics, best.values, strict=True))
-    return Best(best.number, best.params, words, (best,))
+    return BestTrial(best.number, best.params, words, (best,))
 
 
-def best_in_the_mean(study: Study, finalists: Sequence[FrozenTrial], metrics: Mapping[str, str]) -> Best:
-    """Among trials that were trained again with other seeds, in a study of their own."""
-    (metric, direction), sign = next(iter(metrics.items())), 1
+def best_in_the_mean(study: Study, finalists: Sequence[FrozenTrial], metrics: Mapping[str, Direction]) -> BestTrial:
+    """Return the finalist with the best mean over other seeds, with which a study of their own has trained them."""
+    metric, direction = next(iter(metrics.items()))
     sign = 1 if direction == "minimize" else -1
     complete = outcomes.best_trials(study, metrics)
     runs = {
@@ -72,14 +74,14 @@ def best_in_the_mean(study: Study, finalists: Sequence[FrozenTrial], metrics: Ma
     words = f"{metric} {mean(best):.4g}{spread} with {most} other seeds"
     values = next(trial.params for trial in finalists if trial.number == best)
     in_order = sorted(runs[best], key=lambda one: one.params["seed"])
-    return Best(best, values, words, tuple(in_order))
+    return BestTrial(best, values, words, tuple(in_order))
 
 
 # --- table and figures -------------------------------------------------------------------------------------------
 
 
-def show_table(study: Study, metrics: Mapping[str, str], folder: Path, tracker: Tracker, under: str = "") -> None:
-    """Write all trials as a table, record it `under` a folder of the run, and print its first rows."""
+def show_table(study: Study, metrics: Mapping[str, Direction], folder: Path, tracker: Tracker, under: str = "") -> None:
+    """Write all trials as a table, record it `under` a folder of the run in MLflow, and print its first rows."""
     rows = outcomes.rows(study, metrics)
     title = f"{study.study_name}: {outcomes.best_in_words(study, metrics)}"
     for path in outcomes.write_table(folder, rows, title):
@@ -93,8 +95,8 @@ def show_table(study: Study, metrics: Mapping[str, str], folder: Path, tracker: 
         print("  ".join(f"{name} {value}" for name, value in row.items() if value))
 
 
-def draw(study: Study, metrics: Mapping[str, str], folder: Path, tracker: Tracker) -> None:
-    """Optuna's figures."""
+def draw(study: Study, metrics: Mapping[str, Direction], folder: Path, tracker: Tracker) -> None:
+    """Draw Optuna's figures, and record them."""
     for path in outcomes.draw(study, metrics, folder / "figures"):
         tracker.artifact(path, "figures")
 
@@ -102,36 +104,36 @@ def draw(study: Study, metrics: Mapping[str, str], folder: Path, tracker: Tracke
 # --- the best configuration ----------------------------------------------------------------------------------------
 
 
-def place_of_best(composer: Composer, name: str, typed: str | None) -> Path:
-    """Where the best configuration is written."""
-    if typed is not None:
-        return Path(typed).expanduser().absolute()
+def place_of_best(composer: Composer, name: str, file: str | None) -> Path:
+    """Return where the best configuration is written: in `file`, or in the folder of its kind."""
+    if file is not None:
+        return Path(file).expanduser().absolute()
     group = "baseline" if "baseline" in composer.config({})[0] else "experiment"
     return (CONF / group).resolve() / f"{name}.yaml"
 
 
 def refuse_foreign(path: Path) -> None:
-    """A file that no search wrote is not written over."""
+    """Refuse to write over a file that no search wrote."""
     if path.exists() and MARK not in path.read_text():
-        raise Refusal(f"{path} is there and was not written by a search: type best=<another file>")
+        raise Refusal(f"{path} exists and was not written by a search: type best=<another file>")
 
 
-def write_best(composer: Composer, best: Best, name: str, typed: str | None) -> Path:
-    """The configuration of the best trial, as an experiment or as a choice of a classical method."""
-    path = place_of_best(composer, name, typed)
+def write_best(composer: Composer, best: BestTrial, name: str, file: str | None) -> Path:
+    """Write the configuration of the best trial: as an experiment, or as a choice of a classical method."""
+    path = place_of_best(composer, name, file)
     head = [
         f"Question: which configuration is the best of those that the search {name} tried? Trial {best.number}:",
         f"{best.scores} on the validation split.",
-        f"    {MARK} {' '.join(composer.typed)}",
+        f"    {MARK} {' '.join(composer.overrides)}",
     ]
-    text = choice_of_method if "baseline" in composer.config({})[0] else experiment
+    text = method_file if "baseline" in composer.config({})[0] else experiment_file
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, text(composer, best.values, head))
     return path
 
 
-def command(path: Path, composer: Composer, best: Best) -> str:
-    """What to type to use the file."""
+def command(path: Path, composer: Composer, best: BestTrial) -> str:
+    """Return the command that uses the file."""
     config, choices = composer.config(best.values)
     group, action = ("baseline", "baseline") if "baseline" in config else ("experiment", "train")
     folder = (CONF / group).resolve()
@@ -144,27 +146,27 @@ def command(path: Path, composer: Composer, best: Best) -> str:
 # --- the test split -------------------------------------------------------------------------------------------------
 
 
-def score_on_test(study: Study, best: Best, folder: Path, tracker: Tracker) -> None:
-    """Score the best, with all its seeds, on the test split, beside the usual methods. Once: not again for the same."""
+def score_on_test(study: Study, best: BestTrial, folder: Path, tracker: Tracker) -> None:
+    """Score all trainings of the best trial on the test split, beside the usual methods, unless it was done before."""
     from dlgd import build
     from dlgd.scoring.report import report
 
-    folders = [Path(run.user_attrs["folder"]) for run in best.runs]
+    folders = [Path(one.user_attrs["folder"]) for one in best.trainings]
     if study.user_attrs.get("tested") == [str(one) for one in folders]:
         log.info("the best was scored on the test split before: %s", folder / "scores.md")
         return
     missing = [one for one in folders if not (one / runs.CONFIG).exists()]
     if missing:
-        log.info("%s is not on this machine: the test split is left to the one that has it", missing[0])
+        log.info("%s is not on this machine: the one that has it scores the test split", missing[0])
         return
     config = runs.read_config(folders[0])
+    ours: Sequence[Method]
     if "baseline" in config:
         data, ours = build.data(config), [build.method(config.baseline)]
-        data.prepare()
     else:
-        ours = [trained(one, run) for one, run in zip(folders, best.runs, strict=True)]
-        data = ours[0].data
-        data.prepare()
+        networks = [trained_network(one, trial) for one, trial in zip(folders, best.trainings, strict=True)]
+        data, ours = networks[0].data, networks
+    data.prepare()
     others = [one for one in build.comparison(config) if one.name not in {mine.name for mine in ours}]
     report(
         methods=[*build.fitted(ours, data), *build.fitted(others, data)],
@@ -178,13 +180,13 @@ def score_on_test(study: Study, best: Best, folder: Path, tracker: Tracker) -> N
     study.set_user_attr("tested", [str(one) for one in folders])
 
 
-def trained(folder: Path, run: FrozenTrial) -> Method:
-    """The network of a trial, with the weights that were best in its validations."""
+def trained_network(folder: Path, trial: FrozenTrial) -> Trained:
+    """Return the network of a trial, with the weights that were best in its validations."""
     from dlgd import build
     from dlgd.scoring.trained import Trained
 
     config, data, network, _ = build.trained(folder, runs.read_config(folder), None)
-    seed = f" seed {run.params['seed']}" if "seed" in run.params else ""
+    seed = f" seed {trial.params['seed']}" if "seed" in trial.params else ""
     loss = build.loss(config, data.spec)
     return Trained(
         name=f"{config.choices.model}{seed}", network=network, data=data, device=build.run_device(config), loss=loss

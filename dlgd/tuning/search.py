@@ -1,4 +1,4 @@
-"""A search: checked before it begins, gone on with where it stopped, and what comes out of it kept."""
+"""A search from its checks to its results; a stopped search is continued."""
 
 from __future__ import annotations
 
@@ -17,16 +17,19 @@ from optuna.distributions import IntDistribution
 from dlgd import build
 from dlgd.cli import entry, runs
 from dlgd.core import checks
+from dlgd.core.config import plain
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import CONF
 from dlgd.core.renames import updated_params
 from dlgd.core.settings_without_effect import changes_no_score
+from dlgd.tracking.parents import PARENT_TAG
 from dlgd.tracking.provenance import flatten
 from dlgd.tracking.store import is_alive, owner
 from dlgd.tuning import outcomes, pool, queue, report
 from dlgd.tuning import study as studies
-from dlgd.tuning.report import Best
+from dlgd.tuning.report import BestTrial
 from dlgd.tuning.space import Parameter, Space, parse
+from dlgd.tuning.study import Direction
 from dlgd.tuning.trial import Composer, check, is_group, make_objective, with_evaluation
 from dlgd.tuning.worker import Job
 
@@ -38,29 +41,28 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PARENT_TAG = "mlflow.parentRunId"  # as MLflow's pages know it
 FINALISTS = 3  # trials that are trained again with other seeds
 
 
-# --- before it begins ----------------------------------------------------------------------------------------------
+# --- before the search ---------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
 class Search:
-    """A study, and all that its workers get."""
+    """A study and the job of its workers, checked and opened."""
 
     config: DictConfig
     folder: Path
     composer: Composer
     study: Study
     storage: BaseStorage
-    tracker: Tracker  # of the run under which those of all trials lie
-    values: Sequence[Mapping[str, Any]] | None  # of the trials, where a grid says them beforehand
+    tracker: Tracker  # of the run in MLflow that is the parent of all trials
+    values: Sequence[Mapping[str, Any]] | None  # of the trials of a grid, which are known beforehand; else None
     job: Job
 
 
-def refuse(config: DictConfig) -> None:
-    """What can be seen to be wrong at once."""
+def check_options(config: DictConfig) -> None:
+    """Refuse wrong options of the search itself."""
     if not config.sweep.search:
         files = sorted(path.stem for path in (CONF / "sweep").glob("*.yaml"))
         raise Refusal(f"nothing is searched: type sweep=<one of {', '.join(files)}>, or one of your own in sweeps/")
@@ -71,16 +73,16 @@ def refuse(config: DictConfig) -> None:
         raise Refusal(f"reruns={config.reruns} needs one metric, and seeds that are not searched: type reruns=0")
 
 
-def checked(
+def check_search(
     config: DictConfig, overrides: Sequence[str], folder: Path
 ) -> tuple[Composer, Space, list[dict[str, Any]] | None]:
-    """What composes the configurations of trials, what is searched, and the points of a grid; the directions of the
-    metrics are noted in the configuration. Raises Refusal for whatever cannot be searched or built; makes no data."""
-    refuse(config)
-    metrics = studies.asked(OmegaConf.to_container(config.sweep)["metrics"])
+    """Return the composer of the trials, the space, and the points of a grid. Refusal for what cannot be searched or
+    built; no data are made. Notes the directions of the metrics in the configuration."""
+    check_options(config)
+    metrics = studies.parse_metrics(plain(config.sweep, resolve=False)["metrics"])
     studies.check(metrics, config.sweep.sampler, config.sweep.pruner)
     composer = Composer(overrides)
-    space = searched(config, composer, overrides)
+    space = space_of(config, composer, overrides)
     values = space.grid() if config.sweep.sampler == "grid" else None
     config.sweep.metrics = check(composer, space.corners(is_group), metrics, folder)
     return composer, space, values
@@ -88,16 +90,16 @@ def checked(
 
 def prepare(config: DictConfig) -> Search:
     """Check everything, then open the study and its run in MLflow."""
-    overrides, folder = typed(), entry.output_folder()
-    composer, space, values = checked(config, overrides, folder)
-    metrics = OmegaConf.to_container(config.sweep.metrics)
+    overrides, folder = trial_overrides(), entry.output_folder()
+    composer, space, values = check_search(config, overrides, folder)
+    metrics: dict[str, Direction] = plain(config.sweep.metrics, resolve=False)
     name = str(config.study or HydraConfig.get().runtime.choices["sweep"])
     report.refuse_foreign(report.place_of_best(composer, name, config.best))
     where = config.storage or str(folder.absolute() / "study.journal")
     storage = studies.storage_of(where)
     study = studies.create(storage, name, metrics)
     compare_settings(study, settings(config, composer, space), folder)
-    tracker = open_record(composer, folder, name, metrics, config)
+    tracker = start_parent(composer, folder, name, config)
     tags = {"dlgd.study": name} | ({} if tracker.run_id is None else {PARENT_TAG: tracker.run_id})
     threads = pool.threads_each(config.workers)
     job = Job(
@@ -113,40 +115,40 @@ def prepare(config: DictConfig) -> Search:
     )  # fmt: skip
 
 
-def typed() -> list[str]:
-    """What was typed and concerns trials: options, and folders in which else to look for files."""
+def trial_overrides() -> list[str]:
+    """Return the overrides that concern trials: options, and further folders of configuration files."""
     overrides = HydraConfig.get().overrides
     return [*overrides.task, *(one for one in overrides.hydra if one.lstrip("+").startswith("hydra.searchpath"))]
 
 
-def searched(config: DictConfig, composer: Composer, overrides: Sequence[str]) -> Space:
-    """The space of the sweep file without what was typed."""
+def space_of(config: DictConfig, composer: Composer, overrides: Sequence[str]) -> Space:
+    """Return the space of the sweep file without the options that were typed."""
     base, choices = composer.config({})
 
     def value_of(name: str) -> Any:
         return choices.get(name) if is_group(name) else OmegaConf.select(base, name)
 
     keys = [one.lstrip("+~").partition("=")[0] for one in overrides]
-    return parse(OmegaConf.to_container(config.sweep.search), value_of, keys)
+    return parse(plain(config.sweep.search, resolve=False), value_of, keys)
 
 
 def settings(config: DictConfig, composer: Composer, space: Space) -> dict[str, str]:
-    """What all trials of a study have in common, as text by name: with another one they could not be compared."""
+    """Return, as text by name, the settings that all trials of a study must share to be comparable."""
     base, choices = composer.config({})
     varied = [one.name for one in space.parameters]
     below = tuple(f"{name}." for name in varied)
-    flat = flatten(OmegaConf.to_container(with_evaluation(base, choices))) | choices
+    flat = flatten(plain(with_evaluation(base, choices), resolve=False)) | choices
     common = {
         key: value
         for key, value in flat.items()
         if key not in varied and not key.startswith(below) and not changes_no_score(key)
     }
-    sweep = {f"sweep.{key}": value for key, value in OmegaConf.to_container(config.sweep).items()}
+    sweep = {f"sweep.{key}": value for key, value in plain(config.sweep, resolve=False).items()}
     return {key: str(value) for key, value in (common | sweep | {"searched": varied}).items()}
 
 
 def compare_settings(study: Study, wanted: Mapping[str, str], folder: Path) -> None:
-    """Keep the settings with a new study; Refusal where it was begun with others."""
+    """Record the settings in a new study. Refusal where a study was begun with other settings."""
     before = study.user_attrs.get("settings")
     if before is None:
         if list(folder.glob("trial_*")):
@@ -154,7 +156,7 @@ def compare_settings(study: Study, wanted: Mapping[str, str], folder: Path) -> N
         study.set_user_attr("settings", dict(wanted))
         return
     before = updated_params(before)
-    if not any(key.startswith("evaluation.") for key in before):  # studies once did not keep how scores are made
+    if not any(key.startswith("evaluation.") for key in before):  # early studies did not record the evaluation
         wanted = {key: value for key, value in wanted.items() if not key.startswith("evaluation.")}
     before = {key: value for key, value in before.items() if not changes_no_score(key)}
     for key in {**wanted, **before}:
@@ -166,17 +168,17 @@ def compare_settings(study: Study, wanted: Mapping[str, str], folder: Path) -> N
             )
 
 
-def open_record(composer: Composer, folder: Path, name: str, metrics: Mapping[str, str], config: DictConfig) -> Tracker:
-    """The run in MLflow under which those of the trials lie; that of an earlier session, if there was one."""
+def start_parent(composer: Composer, folder: Path, name: str, config: DictConfig) -> Tracker:
+    """Start the run in MLflow that is the parent of the trials' runs, or continue that of an earlier session."""
     base = with_evaluation(*composer.config({}))
     tracker = build.tracker(base, folder)
-    params, tags = build.record(base, {}, str(config.device), checksum="")
-    del tags["data_checksum"]  # the data are made by the trials
-    sweep = {f"sweep.{key}": value for key, value in OmegaConf.to_container(config.sweep).items() if key != "search"}
-    asked = {f"search.{key}": value for key, value in OmegaConf.to_container(config.sweep.search).items()}
+    params, tags = build.params_and_tags(base, {}, device_name=str(config.device), checksum="")
+    del tags["data_checksum"]  # the trials make the data
+    sweep = {f"sweep.{key}": value for key, value in plain(config.sweep, resolve=False).items() if key != "search"}
+    space = {f"search.{key}": value for key, value in plain(config.sweep.search, resolve=False).items()}
     params = {key: value for key, value in params.items() if key.startswith(("data.", "training.", "seed"))}
     tracker.start(
-        name=f"sweep {name}", params=params | sweep | asked, tags=tags | {"dlgd.study": name},
+        name=f"sweep {name}", params=params | sweep | space, tags=tags | {"dlgd.study": name},
         run_id=runs.run_id(folder),
     )  # fmt: skip
     return tracker
@@ -185,17 +187,17 @@ def open_record(composer: Composer, folder: Path, name: str, metrics: Mapping[st
 # --- the search ----------------------------------------------------------------------------------------------------
 
 
-def look_for_the_best(search: Search) -> bool:
-    """Try everything, and keep what came out; whether it came to its end, and was not interrupted."""
+def run_search(search: Search) -> bool:
+    """Run all trials, and write the results. Returns whether the search was not interrupted."""
     config, job = search.config, search.job
-    how = attempt(search, job, search.study, search.values)
+    how, best = run_trials(search, job, search.study, search.values), None
     report.show_table(search.study, job.metrics, search.folder, search.tracker)
     if how == "ended":
         best = report.best_or_picked(search.study, job.metrics, config.pick)
         report.draw(search.study, job.metrics, search.folder, search.tracker)
         if config.reruns and config.pick is None:
             how, best = train_again(search)
-    if how != "ended":
+    if best is None:
         return how != "interrupted"
     written = report.write_best(search.composer, best, search.study.study_name, config.best)
     log.info("the best configuration is in %s: %s", written, report.command(written, search.composer, best))
@@ -205,8 +207,11 @@ def look_for_the_best(search: Search) -> bool:
     return True
 
 
-def train_again(search: Search) -> tuple[str, Best | None]:
-    """Train the best few with other seeds, in a study of their own: how that ended, and which is best in the mean."""
+def train_again(search: Search) -> tuple[str, BestTrial | None]:
+    """Train the best trials again with other seeds, in a study of their own.
+
+    Returns how that ended (see `pool.search`), and the best trial in the mean over these seeds if it has ended.
+    """
     job, count = search.job, search.config.reruns
     finalists = outcomes.best_trials(search.study, job.metrics)[:FINALISTS]
     numbers = [trial.number for trial in finalists]
@@ -219,12 +224,12 @@ def train_again(search: Search) -> tuple[str, Best | None]:
         space=Space((*job.space.parameters, seed)), sampler="random", pruner="none", trials=len(values), until=None,
     )  # fmt: skip
     study = studies.create(search.storage, name, job.metrics)
-    how = attempt(search, again, study, values)
+    how = run_trials(search, again, study, values)
     report.show_table(study, job.metrics, again.folder, search.tracker, under="again")
     return how, report.best_in_the_mean(study, finalists, job.metrics) if how == "ended" else None
 
 
-def attempt(search: Search, job: Job, study: Study, values: Sequence[Mapping[str, Any]] | None) -> str:
-    """Let workers try the trials of a job; how that ended."""
+def run_trials(search: Search, job: Job, study: Study, values: Sequence[Mapping[str, Any]] | None) -> str:
+    """Let workers run the trials of a job. Returns how that ended, see `pool.search`."""
     queue.ask(study, job.trials, values)
     return pool.search(job, study, search.storage, workers=search.config.workers, is_alive=is_alive)

@@ -1,9 +1,9 @@
-"""What a sweep may vary, as a sweep file says it, in Optuna's distributions.
+"""The search space of a sweep file, as Optuna's distributions.
 
-optimizer.lr: {low: 1e-4, high: 1e-2, log: true}        # a number; whole where low and high are
+optimizer.lr: {low: 1e-4, high: 1e-2, log: true}        # a number; whole where low, high and step are
 model.layers: {low: 2, high: 10, step: 2}
 model: [cnn, resnet]                                    # one of a list: values, or choices of a group
-model.dropout: {low: 0.0, high: 0.5, when: {model: cnn}}  # searched only there; or when: {model: [cnn, vgg]}
+model.dropout: {low: 0.0, high: 0.5, when: {model: cnn}}  # searched only with this model; or when: {model: [cnn, vgg]}
 """
 
 from __future__ import annotations
@@ -12,43 +12,48 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
 from dlgd.core import checks
 from dlgd.core.errors import Refusal
 
 if TYPE_CHECKING:
     from optuna import Trial
-    from optuna.distributions import BaseDistribution
 
 Value = None | bool | int | float | str
+Distribution = CategoricalDistribution | IntDistribution | FloatDistribution
 KEYS = ("low", "high", "step", "log", "values", "when")
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One that is searched, where the earlier ones named in `when` have one of the values given there."""
+    """An option or group that is searched.
+
+    when: {name: values} of earlier parameters, all of which must have one of these values; otherwise this parameter is
+        not searched.
+    """
 
     name: str
-    distribution: BaseDistribution
+    distribution: Distribution
     when: Mapping[str, Sequence[Value]]
 
-    def applies(self, chosen: Mapping[str, Value]) -> bool:
-        """Whether it is searched beside these values of the earlier parameters."""
-        return all(name in chosen and chosen[name] in values for name, values in self.when.items())
+    def applies(self, earlier: Mapping[str, Value]) -> bool:
+        """Return whether it is searched beside these values of the earlier parameters."""
+        return all(name in earlier and earlier[name] in values for name, values in self.when.items())
 
     def suggest(self, trial: Trial) -> Value:
-        """The value that the study's sampler proposes."""
+        """Return the value that the study's sampler proposes."""
         d = self.distribution
-        match type(d).__name__:
-            case "CategoricalDistribution":
-                return trial.suggest_categorical(self.name, d.choices)
-            case "IntDistribution":
-                return trial.suggest_int(self.name, d.low, d.high, step=d.step, log=d.log)
+        if isinstance(d, CategoricalDistribution):
+            return trial.suggest_categorical(self.name, d.choices)
+        if isinstance(d, IntDistribution):
+            return trial.suggest_int(self.name, d.low, d.high, step=d.step, log=d.log)
         return trial.suggest_float(self.name, d.low, d.high, step=d.step, log=d.log)
 
     def values(self) -> list[Value]:
-        """All of them, for a grid. Raises Refusal where there is no end of them."""
+        """Return all values, for a grid. Refusal where they are not countable."""
         d = self.distribution
-        if hasattr(d, "choices"):
+        if isinstance(d, CategoricalDistribution):
             return list(d.choices)
         if d.log or d.step is None:
             raise Refusal(f"a grid needs the values of {self.name}: write a list, or low, high and step, without log")
@@ -57,53 +62,57 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Space:
-    """All that is searched, in the order in which it is written."""
+    """All parameters that are searched, in the order of the sweep file."""
 
     parameters: tuple[Parameter, ...]
 
     def suggest(self, trial: Trial) -> dict[str, Value]:
-        """The values of a trial."""
-        chosen: dict[str, Value] = {}
+        """Return the values of a trial."""
+        values: dict[str, Value] = {}
         for parameter in self.parameters:
-            if parameter.applies(chosen):
-                chosen[parameter.name] = parameter.suggest(trial)
-        return chosen
+            if parameter.applies(values):
+                values[parameter.name] = parameter.suggest(trial)
+        return values
 
     def grid(self) -> list[dict[str, Value]]:
-        """Every combination once."""
+        """Return each combination once."""
         return self._combinations(Parameter.values)
 
-    def corners(self, groups: Callable[[str], bool]) -> list[dict[str, Value]]:
-        """Every combination of the parameters that `groups` names, with one value of each other one: what is to be
-        tried before a search begins."""
-        return self._combinations(lambda one: list(one.distribution.choices) if groups(one.name) else [_first(one)])
+    def corners(self, is_group: Callable[[str], bool]) -> list[dict[str, Value]]:
+        """Return each combination of choices of groups, with one value of each other parameter.
+
+        These are built before a search begins, to refuse what does not fit.
+        """
+
+        def values_of(parameter: Parameter) -> list[Value]:
+            d = parameter.distribution
+            if not isinstance(d, CategoricalDistribution):
+                return [d.low]
+            return list(d.choices if is_group(parameter.name) else d.choices[:1])
+
+        return self._combinations(values_of)
 
     def _combinations(self, values_of: Callable[[Parameter], list[Value]]) -> list[dict[str, Value]]:
         points: list[dict[str, Value]] = [{}]
         for parameter in self.parameters:
             values = values_of(parameter)
             points = [
-                point | chosen
+                point | added
                 for point in points
-                for chosen in ([{parameter.name: value} for value in values] if parameter.applies(point) else [{}])
+                for added in ([{parameter.name: value} for value in values] if parameter.applies(point) else [{}])
             ]
         return points
 
 
-def _first(parameter: Parameter) -> Value:
-    d = parameter.distribution
-    return d.choices[0] if hasattr(d, "choices") else d.low
+def parse(search: Mapping[str, Any], value_of: Callable[[str], Value], fixed: Sequence[str] = ()) -> Space:
+    """Return the space of a sweep file's `search`. Refusal, with the parameter's name, for what cannot be searched.
 
-
-def parse(search: Mapping[str, Any], value_of: Callable[[str], Value], typed: Sequence[str] = ()) -> Space:
-    """The space of a sweep file's `search`. Raises Refusal, with the parameter's name, for what cannot be searched.
-
-    typed: parameters whose value a person typed. value_of: the value that an option or
-    group has in every trial, for conditions on what is not searched.
+    value_of: gives the value that an option or group has in all trials, for conditions on what is not searched.
+    fixed: parameters that a person has typed, and that are therefore not searched.
     """
     if not search:
         raise Refusal("nothing is searched: write sweep.search, as the files in sweeps/ do")
-    searched = [name for name in search if name not in typed]
+    searched = [name for name in search if name not in fixed]
     found: list[Parameter] = []
     for name in searched:
         spec = search[name]
@@ -133,14 +142,13 @@ def _check_condition(name: str, other: str, values: Sequence[Value], found: Sequ
     distribution = next((one.distribution for one in found if one.name == other), None)
     if distribution is None:
         raise Refusal(f"sweep.search: {name} depends on {other}, which must stand before it")
-    strange = [value for value in values if value not in getattr(distribution, "choices", ())]
-    if strange:
-        raise Refusal(f"sweep.search: {name} depends on {other}={strange[0]}, which {other} never is")
+    choices = distribution.choices if isinstance(distribution, CategoricalDistribution) else ()
+    absent = [value for value in values if value not in choices]
+    if absent:
+        raise Refusal(f"sweep.search: {name} depends on {other}={absent[0]}, which {other} never is")
 
 
-def _distribution(name: str, spec: Any) -> BaseDistribution:
-    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-
+def _distribution(name: str, spec: Any) -> Distribution:
     if isinstance(spec, list):
         spec = {"values": spec}
     if not isinstance(spec, Mapping):
@@ -153,9 +161,10 @@ def _distribution(name: str, spec: Any) -> BaseDistribution:
         if not isinstance(values, list) or not values or not all(isinstance(v, Value) for v in values):
             raise Refusal(f"sweep.search: the values of {name} must be a list of numbers, names, true, false or null")
         return CategoricalDistribution(values)
-    low, high, step, log = (spec.get(key) for key in ("low", "high", "step", "log"))
+    low, high, step, log = spec.get("low"), spec.get("high"), spec.get("step"), spec.get("log")
     numbers = [low, high] if step is None else [low, high, step]
-    if not all(checks.fits(number, float) for number in numbers) or not isinstance(log, bool | None):
+    are_numbers = all(checks.fits(number, float) for number in numbers)
+    if low is None or high is None or not are_numbers or not isinstance(log, bool | None):
         raise Refusal(f"sweep.search: {name} needs numbers low and high, perhaps step, or log: true")
     try:
         if all(isinstance(number, int) for number in numbers):

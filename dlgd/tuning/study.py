@@ -1,4 +1,4 @@
-"""Optuna's study of a sweep: where it is kept, which sampler proposes and which pruner stops trials."""
+"""Optuna's study of a sweep: its storage, its sampler, which proposes trials, and its pruner, which stops them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from dlgd.core import checks
 from dlgd.core.errors import Refusal
@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 
 SAMPLERS = ("tpe", "random", "grid", "cmaes", "qmc")
 PRUNERS = ("none", "median", "hyperband", "asha")
-DIRECTIONS = ("minimize", "maximize")
-REDUCTION = 3  # of hyperband and asha: one trial in three goes on
+Direction = Literal["minimize", "maximize"]
+DIRECTIONS: tuple[Direction, ...] = ("minimize", "maximize")
+REDUCTION = 3  # hyperband and asha let one trial in three go on
 
 
-def asked(metrics: object) -> dict[str, str | None]:
-    """sweep.metrics as directions by name: a list of names has none, and a metric then has that of its score."""
+def parse_metrics(metrics: object) -> dict[str, Direction | None]:
+    """Return sweep.metrics as directions by name; None stands for the direction of the score, as in a list of names."""
     if isinstance(metrics, list) and all(isinstance(name, str) for name in metrics):
         metrics = dict.fromkeys(metrics)
     if not isinstance(metrics, dict) or not metrics:
@@ -39,8 +40,8 @@ def asked(metrics: object) -> dict[str, str | None]:
     return metrics
 
 
-def check(metrics: Mapping[str, str | None], sampler: str, pruner: str) -> None:
-    """Refuse what Optuna cannot do."""
+def check(metrics: Mapping[str, Direction | None], sampler: str, pruner: str) -> None:
+    """Refuse unknown samplers and pruners, and those that cannot serve several metrics."""
     for key, value, known in (("sampler", sampler, SAMPLERS), ("pruner", pruner, PRUNERS)):
         checks.choice(f"sweep.{key}", value, known)
     if len(metrics) > 1 and pruner != "none":
@@ -49,22 +50,25 @@ def check(metrics: Mapping[str, str | None], sampler: str, pruner: str) -> None:
         raise Refusal(f"sweep.sampler=cmaes works with one metric, not {len(metrics)}: type sweep.sampler=tpe")
 
 
-def direction_of(score: Score, typed: str | None) -> str:
-    """Of a metric: that of its score, which what was typed must not contradict."""
+def direction_of(score: Score, requested: Direction | None) -> Direction:
+    """Return the direction of a metric: that of its score, which the requested one must not contradict."""
     if score.higher_is_better is None:
-        if typed is None:
+        if requested is None:
             raise Refusal(f"sweep.metrics: neither more nor less of {score.name} is better: write minimize or maximize")
-        return typed
-    own = "maximize" if score.higher_is_better else "minimize"
-    if typed not in (own, None):
+        return requested
+    own: Direction = "maximize" if score.higher_is_better else "minimize"
+    if requested not in (own, None):
         better = "more" if score.higher_is_better else "less"
-        raise Refusal(f"sweep.metrics: {score.name} is {typed}, but {better} of it is better: write {own}, or null")
+        raise Refusal(f"sweep.metrics: {score.name} is {requested}, but {better} of it is better: write {own}, or null")
     return own
 
 
 def make_sampler(name: str, *, seed: int, draw: int) -> BaseSampler:
-    """The sampler of one worker. `draw` is another number in each worker and after each interruption: the same one
-    would make it propose again what was proposed before."""
+    """Return the sampler of one worker.
+
+    draw: a number that differs between workers and after each interruption; otherwise the sampler would propose the
+        same values again.
+    """
     import numpy as np
     from optuna import samplers
     from optuna.exceptions import ExperimentalWarning
@@ -76,17 +80,17 @@ def make_sampler(name: str, *, seed: int, draw: int) -> BaseSampler:
             return samplers.TPESampler(seed=own)
         case "cmaes":
             return samplers.CmaEsSampler(seed=own, independent_sampler=independent, warn_independent_sampling=False)
-        case "qmc":  # one series of points for all workers, hence one seed
+        case "qmc":  # all workers share one series of points, hence one seed
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ExperimentalWarning)
                 return samplers.QMCSampler(
                     scramble=True, seed=seed, independent_sampler=independent, warn_independent_sampling=False
                 )
-    return independent  # "random"; and a grid's values come with the trial
+    return independent  # "random"; also "grid", as its trials have their values already
 
 
 def make_pruner(name: str) -> BasePruner:
-    """A pruner; its resource is the number of validations."""
+    """Return a pruner, whose resource is the number of validations."""
     from optuna import pruners
 
     match name:
@@ -96,11 +100,11 @@ def make_pruner(name: str) -> BasePruner:
             return pruners.HyperbandPruner(min_resource=1, reduction_factor=REDUCTION)
         case "asha":
             return pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=REDUCTION)
-    return pruners.NopPruner()  # None would be the median
+    return pruners.NopPruner()  # Optuna takes None for the median pruner
 
 
 def storage_of(where: str) -> BaseStorage:
-    """A file of Optuna's journal, or any database that an Optuna URL names. Raises Refusal where it cannot be used."""
+    """Open a file for Optuna's journal, or the database of an Optuna URL. Refusal where it cannot be used."""
     import optuna
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -112,11 +116,11 @@ def storage_of(where: str) -> BaseStorage:
         try:
             return optuna.storages.RDBStorage(where)
         except SQLAlchemyError:
-            time.sleep(1.0)  # where two make the tables at once, one of them fails
+            time.sleep(1.0)  # where two processes make the tables at once, one of them fails
             return optuna.storages.RDBStorage(where)
     except ModuleNotFoundError as error:
         raise Refusal(f"storage={shown} needs a Python package: pip install {error.name}") from error
-    except ImportError as error:  # Optuna's own words for a missing driver
+    except ImportError as error:  # Optuna raises it where a driver is missing
         raise Refusal(f"storage={shown} needs a database driver, such as psycopg: {error}") from error
     except (SQLAlchemyError, ValueError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
@@ -124,16 +128,16 @@ def storage_of(where: str) -> BaseStorage:
 
 
 def _journal(path: Path) -> BaseStorage:
-    """A file that may be killed at any moment, and any number of processes may write to.
+    """Open a journal to which any number of processes may write, and each may be killed at any moment.
 
-    Optuna's own locks stay behind when their process is killed, and then hold up all others for half a minute; this
-    one is the system's and ends with its process. What a killed writer left of a line is cut off.
+    Optuna's own locks outlive a killed process, and then hold up all others for half a minute; this lock is the
+    system's and ends with its process. A line that a killed process has left unfinished is cut off.
     """
     from filelock import FileLock
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
-    class Lock:  # as Optuna wants one
+    class Lock:  # with the methods of Optuna's locks
         def __init__(self) -> None:
             self._lock = FileLock(f"{path}.lock")
 
@@ -148,9 +152,11 @@ def _journal(path: Path) -> BaseStorage:
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = Lock()
     path.touch()
-    lock.acquire()  # before the first reading
+    lock.acquire()  # cuts an unfinished line before the first reading
     lock.release()
-    return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
+    # Optuna does not export the base class of its locks.
+    backend = JournalFileBackend(str(path), lock_obj=lock)  # pyright: ignore[reportArgumentType]
+    return JournalStorage(backend)
 
 
 def _cut_unfinished_line(path: Path) -> None:
@@ -165,8 +171,11 @@ def _cut_unfinished_line(path: Path) -> None:
 
 
 def alone(storage: BaseStorage) -> AbstractContextManager:
-    """While entered, no other process takes a trial. Only SQLite needs it, where two may read that a trial waits before
-    either writes that it does not; a journal and database servers decide by themselves who was first."""
+    """Return a context in which no other process takes a trial.
+
+    Only SQLite needs it: two processes may both read that a trial waits before one of them writes that it is taken. A
+    journal and database servers decide themselves which process was first.
+    """
     from filelock import FileLock
 
     engine = getattr(storage, "engine", None)
@@ -175,8 +184,8 @@ def alone(storage: BaseStorage) -> AbstractContextManager:
     return FileLock(f"{engine.url.database}.lock")
 
 
-def create(storage: BaseStorage, name: str, metrics: Mapping[str, str]) -> Study:
-    """The study of that name, made where it is new. One process does this before the others begin."""
+def create(storage: BaseStorage, name: str, metrics: Mapping[str, Direction]) -> Study:
+    """Open the study of that name, or make it. One process must do this before the others begin."""
     import optuna
 
     return optuna.create_study(
@@ -186,7 +195,7 @@ def create(storage: BaseStorage, name: str, metrics: Mapping[str, str]) -> Study
 
 
 def load(storage: BaseStorage, name: str, *, sampler: str, pruner: str, seed: int, worker: int) -> Study:
-    """The study as a worker uses it."""
+    """Open the study with the sampler and the pruner of a worker."""
     import optuna
 
     study = optuna.load_study(study_name=name, storage=storage, sampler=make_sampler("random", seed=0, draw=0))

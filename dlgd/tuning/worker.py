@@ -1,9 +1,10 @@
-"""A process that tries one set of values after the other, and tells the study what came out."""
+"""A worker process: it runs one trial after the other, and records their outcomes in the study."""
 
 from __future__ import annotations
 
 import contextlib
 import gc
+import io
 import logging
 import math
 import multiprocessing
@@ -23,6 +24,7 @@ from dlgd.core.errors import Refusal
 from dlgd.tuning import queue
 from dlgd.tuning import study as studies
 from dlgd.tuning.space import Space
+from dlgd.tuning.study import Direction
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -31,11 +33,16 @@ log = logging.getLogger(__name__)
 
 
 class Diverged(Exception):
-    """A number became infinite or undefined: values like these are not worth another trial."""
+    """A number became infinite or undefined. The sampler should avoid such values."""
 
 
-class Task:
-    """A trial as the objective sees it. The objective returns scores by name, the metrics among them."""
+class RunningTrial:
+    """A trial as the objective sees it. The objective returns scores by name, the metrics among them.
+
+    values: of the parameters, by name.
+    folder: for the files of the trial.
+    metric: the score that the pruner follows; None where there are several.
+    """
 
     def __init__(self, trial: Trial, values: Mapping[str, Any], folder: Path, metric: str | None) -> None:
         self.number, self.values, self.folder = trial.number, values, folder
@@ -43,7 +50,7 @@ class Task:
         self._trial, self._metric, self._reports = trial, metric, 0
 
     def report(self, scores: Mapping[str, float]) -> bool:
-        """Tell the scores of a validation; whether the trial is to end here."""
+        """Report the scores of a validation. Returns whether the pruner ends the trial here."""
         if self._metric is not None and math.isfinite(scores.get(self._metric, math.nan)):
             self._reports += 1
             self._trial.report(scores[self._metric], self._reports)
@@ -51,34 +58,34 @@ class Task:
         return self.stopped
 
     def note(self, name: str, value: Any) -> None:
-        """Keep something with the trial."""
+        """Record a value in the trial."""
         self._trial.set_user_attr(name, value)
 
 
-Objective = Callable[[Task], Mapping[str, float]]
+Objective = Callable[[RunningTrial], Mapping[str, float]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What a worker is given; it is pickled."""
+    """The job of the workers of a search; it is pickled."""
 
     study: str
     storage: str  # an Optuna URL, or the path of a journal
-    folder: Path  # of the trials' folders and the workers' logs
+    folder: Path  # for the folders of the trials and the logs of the workers
     space: Space
-    metrics: Mapping[str, str]  # direction by name
+    metrics: Mapping[str, Direction]  # by name
     sampler: str
     pruner: str
     seed: int
-    trials: int
+    trials: int  # how many are wanted
     until: float | None  # seconds since 1970 after which no trial begins
     make_objective: Callable[[], Objective]  # called once in each worker
     owner: Callable[[], str]  # the name of the process that calls it
 
 
 def serve(job: Job, number: int) -> None:
-    """The life of a worker process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, which says what is to be done
+    """Run trials until none waits or the time is up: the main function of a worker process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, which then ends the workers
     _end_with_parent()
     _log_to(job.folder / f"worker_{number}.log")
     storage = studies.storage_of(job.storage)
@@ -90,30 +97,31 @@ def serve(job: Job, number: int) -> None:
             return
         try:
             run(study, trial, job, objective)
-        except KeyboardInterrupt:  # the parent says what becomes of the trial
+        except KeyboardInterrupt:  # the parent enqueues the trial again
             log.info("trial %d: interrupted", trial.number)
             sys.exit(130)
 
 
 def run(study: Study, trial: Trial, job: Job, objective: Objective) -> None:
-    """Try one set of values. Whatever goes wrong is the trial's, not the study's."""
+    """Run one trial. An error ends the trial, and is recorded in it; the study goes on."""
     from optuna.trial import TrialState
 
     single = len(job.metrics) == 1
     begun = time.perf_counter()
     values, outcome, error = None, TrialState.FAIL, ""
     try:
-        chosen = trial.user_attrs.get("values") or job.space.suggest(trial)
-        log.info("trial %d: %s", trial.number, ", ".join(f"{name}={value}" for name, value in chosen.items()))
-        task = Task(trial, chosen, folder_of(job.folder, trial.number), next(iter(job.metrics)) if single else None)
-        scores = objective(task)
+        point = trial.user_attrs.get("values") or job.space.suggest(trial)
+        log.info("trial %d: %s", trial.number, ", ".join(f"{name}={value}" for name, value in point.items()))
+        metric = next(iter(job.metrics)) if single else None
+        running = RunningTrial(trial, point, folder_of(job.folder, trial.number), metric)
+        scores = objective(running)
         values = [scores[name] for name in job.metrics]
         if not all(map(math.isfinite, values)):
             raise Diverged(f"{', '.join(f'{name}={scores[name]}' for name in job.metrics)}")
         trial.set_user_attr("scores", {name: float(value) for name, value in scores.items()})
-        outcome = TrialState.PRUNED if task.stopped else TrialState.COMPLETE
+        outcome = TrialState.PRUNED if running.stopped else TrialState.COMPLETE
     except Diverged as diverged:
-        # Pruned, the sampler learns to stay away; of several metrics there is no worst one.
+        # The sampler avoids values whose trial was pruned. With several metrics, Optuna prunes nothing.
         outcome, error = TrialState.PRUNED if single else TrialState.FAIL, f"diverged: {diverged}"
     except Refusal as refusal:
         error = str(refusal)
@@ -122,9 +130,9 @@ def run(study: Study, trial: Trial, job: Job, objective: Objective) -> None:
         log.exception("trial %d", trial.number)
     seconds = time.perf_counter() - begun
     _tell(study, trial, outcome, values if outcome == TrialState.COMPLETE else None, error, seconds)
-    gc.collect()  # what the trial held on the device
+    gc.collect()  # frees the memory that the trial used on the device
     if not gc.get_freeze_count():
-        gc.freeze()  # the libraries, imported by now: looking through them took 0.4 s after each trial
+        gc.freeze()  # excludes the imported libraries: going through them took 0.4 s after each trial
 
 
 def _tell(study: Study, trial: Trial, state: Any, values: list[float] | None, error: str, seconds: float) -> None:
@@ -136,17 +144,17 @@ def _tell(study: Study, trial: Trial, state: Any, values: list[float] | None, er
             trial.set_user_attr("error", error[:1000])
         study.tell(trial, values, state=state)
         log.info("trial %d: %s %s%s", trial.number, state.name.lower(), "" if values is None else values, error)
-    except (UpdateFinishedTrialError, ValueError) as late:  # another process took this one for dead
+    except (UpdateFinishedTrialError, ValueError) as late:  # another process has marked the trial as lost
         log.warning("trial %d was ended by another process: %s", trial.number, late)
 
 
 def folder_of(folder: Path, number: int) -> Path:
-    """Of a trial."""
+    """Return the folder of a trial."""
     return folder / f"trial_{number:04d}"
 
 
 def _end_with_parent() -> None:
-    """End at once when the parent process does, however that happens: its trial is then tried again."""
+    """End at once when the parent process ends, for any reason: the trial is then run again."""
     parent = multiprocessing.parent_process()
     if parent is None:  # called directly
         return
@@ -159,10 +167,11 @@ def _end_with_parent() -> None:
 
 
 def _log_to(path: Path) -> None:
-    """Everything that this process says, into a file."""
+    """Send all output of this process to a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(OSError), path.open("ab", buffering=0) as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
-    sys.stdout.reconfigure(line_buffering=True)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", force=True)

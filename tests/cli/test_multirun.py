@@ -15,7 +15,7 @@ import pytest
 from mlflow import MlflowClient
 from omegaconf import OmegaConf
 
-from dlgd.cli import multirun
+from dlgd.cli import multirun, multirun_summary
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import ROOT
 from dlgd.core.threads import cores
@@ -139,7 +139,7 @@ def test_ctrl_c_ends_the_run_gently_and_begins_no_other(begin, tmp_path, launche
     _, errors = process.communicate(timeout=400)
     assert process.returncode == 130, errors
     assert "dlgd: run 0 seed=0: stopped" in errors or "dlgd: run 0: stopped" in errors
-    begun = multirun.read_outcomes(folder_of(tmp_path))
+    begun = multirun_summary.read_outcomes(folder_of(tmp_path))
     assert 1 <= len(begun) < 3 or launcher == "joblib"
     assert {one.status for one in begun.values()} <= {"KILLED"}
     parent, children, _ = recorded(tmp_path)
@@ -166,13 +166,13 @@ def test_a_misspelt_choice_ends_the_command_before_any_run(dlgd, tmp_path):
     done = dlgd("train", "-m", "model=cnn,resnt", *DIGITS[:-4])
     assert done.returncode == 2
     assert "resnt" in done.stderr
-    assert not multirun.read_outcomes(tmp_path)
+    assert not multirun_summary.read_outcomes(tmp_path)
 
 
 def test_words_for_an_end(tmp_path):
-    assert multirun.why(-signal.SIGSEGV, tmp_path) == "ended by the signal SIGSEGV"
-    assert "lack of memory" in multirun.why(-signal.SIGKILL, tmp_path)
-    assert "exit code 3" in multirun.why(3, tmp_path)
+    assert multirun.failure_of(-signal.SIGSEGV, tmp_path) == "ended by the signal SIGSEGV"
+    assert "lack of memory" in multirun.failure_of(-signal.SIGKILL, tmp_path)
+    assert "exit code 3" in multirun.failure_of(3, tmp_path)
     assert multirun.line_of(Refusal("say this\nand more"), "config") == "say this"
     assert multirun.line_of(KeyError("x"), "config") == "KeyError: 'x'"
 
@@ -180,12 +180,12 @@ def test_words_for_an_end(tmp_path):
 def test_runs_are_named_by_what_they_do_not_share(tmp_path):
     outcomes = {}
     for number, model in enumerate(["cnn", "unet"]):
-        outcomes[tmp_path / str(number)] = multirun.Outcome(number, ["seed=0", f"model={model}"])
+        outcomes[tmp_path / str(number)] = multirun_summary.Outcome(number, ["seed=0", f"model={model}"])
         (tmp_path / str(number)).mkdir()
         outcomes[tmp_path / str(number)].write(tmp_path / str(number))
-    assert list(multirun.short_names(outcomes).values()) == ["0 model=cnn", "1 model=unet"]
-    assert multirun.read_outcomes(tmp_path) == outcomes
-    assert json.loads((tmp_path / "0" / multirun.OUTCOME).read_text())["status"] == "RUNNING"
+    assert list(multirun_summary.short_names(outcomes).values()) == ["0 model=cnn", "1 model=unet"]
+    assert multirun_summary.read_outcomes(tmp_path) == outcomes
+    assert json.loads((tmp_path / "0" / multirun_summary.OUTCOME).read_text())["status"] == "RUNNING"
 
 
 def test_the_summary_has_the_scores_of_the_evaluation_and_of_the_network(tmp_path):
@@ -200,8 +200,8 @@ def test_the_summary_has_the_scores_of_the_evaluation_and_of_the_network(tmp_pat
         model = {"_target_": {"ae": "dlgd.models.ae.AE", "vae": "dlgd.models.vae.VAE"}[name]}
         OmegaConf.save(OmegaConf.create({"evaluation": evaluation, "model": model}), run / "config.yaml")
         (run / "scores.json").write_text(json.dumps([{"method": name, **row, "seconds_per_sample": 0.5}]))
-        finished[run], names[run] = multirun.Outcome(number, [], status="FINISHED"), name
-    table, columns = multirun.scores(finished, names)
+        finished[run], names[run] = multirun_summary.Outcome(number, [], status="FINISHED"), name
+    table, columns = multirun_summary.scores(finished, names)
     lines = markdown(list(table.values()), columns).splitlines()
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     assert cells[0] == ["method", "explained variance (%)", "MSE", "-ELBO (nats)", "time (s/sample)"]

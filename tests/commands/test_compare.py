@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dlgd.results.command_line import folder_name
-from dlgd.results.finished import PARENT_TAG
+from dlgd.tracking.parents import PARENT_TAG
 from tests.commands.tiny_run import TINY
 from tests.recorded_runs import Recorder
 

@@ -21,14 +21,14 @@ def shipped(request, tmp_path, monkeypatch):
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         config = hydra.compose("sweep", [f"sweep={request.param}"])
         composer = trial.Composer([f"sweep={request.param}"])
-        yield config, composer, search.searched(config, composer, [f"sweep={request.param}"])
+        yield config, composer, search.space_of(config, composer, [f"sweep={request.param}"])
     assert not (tmp_path / "untouched").exists(), "no data are made to check a sweep"
 
 
 def test_it_can_be_searched(shipped, tmp_path):
     config, composer, searched = shipped
-    search.refuse(config)
-    metrics = studies.asked(OmegaConf.to_container(config.sweep.metrics))
+    search.check_options(config)
+    metrics = studies.parse_metrics(OmegaConf.to_container(config.sweep.metrics))
     studies.check(metrics, config.sweep.sampler, config.sweep.pruner)
     corners = searched.corners(trial.is_group)
     assert 0 < len(corners) <= 20
@@ -48,7 +48,7 @@ def test_extremes_are_built_too(shipped, tmp_path):
         if not trial.is_group(parameter.name):
             corner = next(one for one in corners if parameter.name in one)
             several = [corner | {parameter.name: value} for value in ends(parameter)]
-            metrics = studies.asked(OmegaConf.to_container(config.sweep.metrics))
+            metrics = studies.parse_metrics(OmegaConf.to_container(config.sweep.metrics))
             trial.check(composer, several, metrics, tmp_path)
 
 

@@ -226,7 +226,7 @@ def test_what_is_refused_before_any_work(tmp_path, monkeypatch, typed, words):
     monkeypatch.chdir(tmp_path)
     overrides = [f"hydra.searchpath=[file://{tmp_path}]", "sweep=small", *typed]
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"), pytest.raises(Exception, match=words):
-        search.checked(hydra.compose("sweep", overrides), overrides, tmp_path)
+        search.check_search(hydra.compose("sweep", overrides), overrides, tmp_path)
     assert not (tmp_path / "untouched").exists()
 
 
@@ -249,9 +249,9 @@ def test_a_search_follows_the_direction_of_a_score(tmp_path, monkeypatch, metric
         config = hydra.compose("sweep", overrides)
         if isinstance(directions, str):
             with pytest.raises(Refusal, match=directions):
-                search.checked(config, overrides, tmp_path)
+                search.check_search(config, overrides, tmp_path)
         else:
-            composer, space, _ = search.checked(config, overrides, tmp_path)
+            composer, space, _ = search.check_search(config, overrides, tmp_path)
             assert config.sweep.metrics == directions
             kept = search.settings(config, composer, space)
             assert kept["sweep.metrics"] == str(directions), "as of a study for which they were typed"

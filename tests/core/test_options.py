@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from dlgd.core.options import chosen, from_keywords
+from dlgd.core.options import from_keywords, make_from
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,7 @@ def test_missing_and_misspelt_keywords(keywords):
 
 def test_a_dataclass_of_some_of_the_options():
     options = Named(depth=3.0, salty=False, name="Baltic")
-    assert chosen(Sea, options) == Sea(depth=3.0, salty=False)
-    assert chosen(Sea, options, depth=4.0) == Sea(depth=4.0, salty=False)
+    assert make_from(Sea, options) == Sea(depth=3.0, salty=False)
+    assert make_from(Sea, options, depth=4.0) == Sea(depth=4.0, salty=False)
     with pytest.raises(AttributeError, match="name"):
-        chosen(Named, Sea(depth=1.0))
+        make_from(Named, Sea(depth=1.0))

@@ -23,7 +23,7 @@ def clock(monkeypatch):
     return now
 
 
-def test_without_a_terminal_there_is_a_line_now_and_then(clock, caplog, monkeypatch):
+def test_without_a_terminal_there_is_a_line_line_timer(clock, caplog, monkeypatch):
     monkeypatch.setattr("dlgd.core.progress.sys.stderr.isatty", lambda: False)
     with caplog.at_level(logging.INFO):
         for item in progress("abcdef", "letters"):

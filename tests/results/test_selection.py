@@ -8,9 +8,10 @@ import pytest
 
 from dlgd.core.errors import Refusal
 from dlgd.results import comparability
-from dlgd.results.finished import PARENT_TAG, Finished, FinishedRun, Selection
+from dlgd.results.finished import Finished, FinishedRun, Selection
 from dlgd.results.grouping import groups
 from dlgd.results.selection import has, header, select_runs
+from dlgd.tracking.parents import PARENT_TAG
 from tests.recorded_runs import BASELINE, DATA, Recorder
 
 

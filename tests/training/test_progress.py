@@ -12,7 +12,7 @@ def shown(display: Display, step: int) -> None:
     display.show(moment=moment, losses={"train/loss": 0.012345}, pace=321.4, seconds_left=90)
 
 
-def test_without_a_terminal_there_is_a_line_now_and_then(caplog, monkeypatch, capsys):
+def test_without_a_terminal_there_is_a_line_line_timer(caplog, monkeypatch, capsys):
     now = [100.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
     with caplog.at_level(logging.INFO), Display(terminal=False) as display:

@@ -122,7 +122,7 @@ def test_a_line_that_a_killed_writer_left_unfinished_is_cut_off(tmp_path):
 )
 def test_refusals(metrics, sampler, pruner, words):
     with pytest.raises(Refusal, match=words):
-        studies.check(studies.asked(metrics), sampler, pruner)
+        studies.check(studies.parse_metrics(metrics), sampler, pruner)
 
 
 ACCURACY = Score("accuracy", "accuracy", "%", higher_is_better=True)
@@ -131,8 +131,8 @@ SHARE = Score("share", "share", higher_is_better=None)
 
 
 def test_a_metric_has_the_direction_of_its_score():
-    assert studies.asked(["accuracy", "error"]) == {"accuracy": None, "error": None}
-    assert studies.asked({"accuracy": "maximize", "error": None}) == {"accuracy": "maximize", "error": None}
+    assert studies.parse_metrics(["accuracy", "error"]) == {"accuracy": None, "error": None}
+    assert studies.parse_metrics({"accuracy": "maximize", "error": None}) == {"accuracy": "maximize", "error": None}
     assert {studies.direction_of(ACCURACY, typed) for typed in (None, "maximize")} == {"maximize"}
     assert {studies.direction_of(ERROR, typed) for typed in (None, "minimize")} == {"minimize"}
     assert studies.direction_of(SHARE, "maximize") == "maximize"

@@ -18,9 +18,10 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from dlgd.core.contract import SPLITS, Batch, DataSource, Stream
+from dlgd.core.constants import SPLITS
+from dlgd.core.contract import Batch, DataSource, Stream
 from dlgd.core.errors import Refusal
-from dlgd.core.options import chosen, from_keywords
+from dlgd.core.options import from_keywords, make_from
 from dlgd.core.specs import ImageSpec
 from dlgd.problems.images.data import digit_splits, drawn_digits, idx
 from dlgd.problems.images.data.idx import SIZE, Pictures
@@ -40,7 +41,7 @@ class Digits(DataSource):
 
     def __init__(self, options: DigitOptions) -> None:
         self.options = options
-        self.task = chosen(Task, options, name=options.task)
+        self.task = make_from(Task, options, name=options.task)
         self._splits: dict[str, Pictures] = {}
         self._statistics: dict[str, float] = {}
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from dlgd.core.contract import SPLITS
+from dlgd.core.constants import SPLITS
 from dlgd.core.errors import Refusal
 from dlgd.physics.integrators import Dynamics, advance, trajectory
 from dlgd.physics.lorenz import Lorenz63, Lorenz96

@@ -20,7 +20,8 @@ import xarray as xr
 from torch import Tensor
 
 from dlgd.core import cache, checks
-from dlgd.core.contract import SPLITS, Batch, DataSource, Scaling, Stream
+from dlgd.core.constants import SPLITS
+from dlgd.core.contract import Batch, DataSource, Scaling, Stream
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import cache_folder
 from dlgd.core.specs import SequenceSpec

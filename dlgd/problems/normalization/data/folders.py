@@ -22,7 +22,7 @@ import numpy as np
 import xarray as xr
 
 from dlgd.core import checks
-from dlgd.core.contract import SPLITS
+from dlgd.core.constants import SPLITS
 from dlgd.core.errors import Refusal
 from dlgd.core.progress import progress
 from dlgd.physics.diffusion import open_faces

@@ -16,9 +16,10 @@ import torch
 import xarray as xr
 
 from dlgd.core import cache, checks
-from dlgd.core.contract import SPLITS, Stream
+from dlgd.core.constants import SPLITS
+from dlgd.core.contract import Stream
 from dlgd.core.errors import Refusal
-from dlgd.core.options import chosen, from_keywords
+from dlgd.core.options import from_keywords, make_from
 from dlgd.core.paths import cache_folder
 from dlgd.core.progress import progress
 from dlgd.physics import normalization
@@ -68,7 +69,7 @@ class NemovarFiles(OperatorSource):
     options: NemovarFilesOptions
 
     def __init__(self, options: NemovarFilesOptions) -> None:
-        super().__init__(options, chosen(Layout, options))
+        super().__init__(options, make_from(Layout, options))
         self._trained_and_scored: set[str] = set()  # names of samples of the training split and of another one
 
     @property
@@ -84,7 +85,7 @@ class NemovarFiles(OperatorSource):
 
     def tiny(self) -> NormalizationCoefficients:
         """Simulated operators of the same features on 40 x 48 cells."""
-        small = chosen(
+        small = make_from(
             NormalizationOptions,
             self.options,
             rows=40,

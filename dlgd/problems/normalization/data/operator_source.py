@@ -13,7 +13,8 @@ import xarray as xr
 from torch import Tensor
 
 from dlgd.core import cache, checks
-from dlgd.core.contract import SPLITS, Batch, DataSource, Stream
+from dlgd.core.constants import SPLITS
+from dlgd.core.contract import Batch, DataSource, Stream
 from dlgd.core.errors import Refusal
 from dlgd.core.specs import StaggeredGridSpec
 from dlgd.physics.halo import pad_cells, pad_south_faces, pad_west_faces

@@ -22,7 +22,7 @@ import numpy as np
 import xarray as xr
 
 from dlgd.core import cache, checks
-from dlgd.core.contract import SPLITS
+from dlgd.core.constants import SPLITS
 from dlgd.core.errors import Refusal
 from dlgd.core.options import from_keywords
 from dlgd.core.paths import cache_folder

@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from dlgd.core.contract import SPLITS
+from dlgd.core.constants import SPLITS
 from dlgd.core.errors import Refusal
 
 DAY = np.timedelta64(1, "D")

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from dlgd.core import checks
-from dlgd.core.contract import SPLITS
+from dlgd.core.constants import SPLITS
 from dlgd.core.errors import Refusal
 from dlgd.core.options import from_keywords
 from dlgd.problems.ssh.data import map_axes, map_files, map_names, map_samples, track_files

@@ -18,10 +18,10 @@ import xarray as xr
 from torch import Tensor
 
 from dlgd.core import cache
-from dlgd.core.constants import DAYS_PER_YEAR, KM_PER_DEGREE
-from dlgd.core.contract import SPLITS, Batch, DataSource, Method, Scaling, Stream
+from dlgd.core.constants import DAYS_PER_YEAR, KM_PER_DEGREE, SPLITS
+from dlgd.core.contract import Batch, DataSource, Method, Scaling, Stream
 from dlgd.core.errors import Refusal
-from dlgd.core.options import chosen
+from dlgd.core.options import make_from
 from dlgd.core.specs import MapSpec
 from dlgd.problems.ssh.data import first_guesses, map_samples
 from dlgd.problems.ssh.data.observing import Observing
@@ -91,7 +91,7 @@ class SSHSource(DataSource):
 
     def _observing(self) -> Observing:
         """The simulated satellites."""
-        return chosen(Observing, self.options)
+        return make_from(Observing, self.options)
 
     # --- samples -------------------------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from dlgd.core import checks
 from dlgd.core.constants import KM_PER_DEGREE
 from dlgd.core.contract import Method
 from dlgd.core.errors import Refusal
-from dlgd.core.progress import now_and_then
+from dlgd.core.progress import line_timer
 from dlgd.problems.ssh.methods.covariances import COVARIANCES
 from dlgd.problems.ssh.methods.oi_posterior import Grid, Prior, Selection, posterior
 from dlgd.problems.ssh.methods.oi_search import search
@@ -152,7 +152,7 @@ class OptimalInterpolation(Method):
         last = max(0, train.sizes["sample"] - DAYS)
         starts = np.unique(np.linspace(0, last, STRETCHES).astype(int))
         stretches = [train.isel(sample=slice(start, start + DAYS)).load() for start in starts]
-        (Lx, Ly, Lt, noise), tried, is_time = self.parameters, itertools.count(1), now_and_then()
+        (Lx, Ly, Lt, noise), tried, is_time = self.parameters, itertools.count(1), line_timer()
 
         def cost(parameters: Sequence[float]) -> float:
             factor, lt, amplitude = parameters

@@ -13,7 +13,7 @@ import torch
 import xarray as xr
 from scipy.special import softmax
 
-from dlgd.core.contract import SPLITS
+from dlgd.core.constants import SPLITS
 from dlgd.core.errors import Refusal
 from dlgd.core.options import from_keywords
 from dlgd.problems.images.data import digit_splits, idx

@@ -7,7 +7,7 @@ import pytest
 import torch
 import xarray as xr
 
-from dlgd.core.contract import SPLITS
+from dlgd.core.constants import SPLITS
 from dlgd.core.errors import Refusal
 from dlgd.physics.systems import dynamics_of
 from tests.problems.lorenz.data.lorenz_data import NAMES, TASKS, encoded, make, small

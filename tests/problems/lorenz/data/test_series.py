@@ -10,7 +10,7 @@ import torch
 from scipy.integrate import odeint, solve_ivp
 from sklearn.feature_extraction.image import extract_patches_2d
 
-from dlgd.core.contract import SPLITS
+from dlgd.core.constants import SPLITS
 from dlgd.core.errors import Refusal
 from dlgd.physics.integrators import advance
 from dlgd.problems.lorenz.data import course_rk45

@@ -12,7 +12,7 @@ import pytest
 import xarray as xr
 
 from dlgd.core import cache
-from dlgd.core.contract import SPLITS
+from dlgd.core.constants import SPLITS
 from dlgd.core.errors import Refusal
 from dlgd.problems.normalization.data.simulated import NormalizationCoefficients
 from tests.problems.normalization.data.small_data import make, ready

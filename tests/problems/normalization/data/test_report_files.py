@@ -11,7 +11,7 @@ import pytest
 import torch
 import xarray as xr
 
-from dlgd.core.contract import SPLITS
+from dlgd.core.constants import SPLITS
 from dlgd.core.errors import Refusal
 from dlgd.physics import normalization
 from dlgd.problems.normalization.data.nemovar_files import NemovarFiles

@@ -7,7 +7,7 @@ import pytest
 import torch
 import xarray as xr
 
-from dlgd.core.contract import SPLITS
+from dlgd.core.constants import SPLITS
 from dlgd.physics import normalization
 from dlgd.physics.diffusion import random_diffusion
 from dlgd.physics.grids import tripolar

@@ -8,7 +8,8 @@ import pytest
 import xarray as xr
 from omegaconf import OmegaConf
 
-from dlgd.core.contract import SPLITS, Method
+from dlgd.core.constants import SPLITS
+from dlgd.core.contract import Method
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import CONF
 from dlgd.problems.ssh.data import first_guesses

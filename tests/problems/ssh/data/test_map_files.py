@@ -133,7 +133,7 @@ def test_missing_days_are_missing_and_a_map_that_is_mostly_missing_too(tmp_path)
     np.testing.assert_allclose(read(tmp_path / "a.nc").ssh, expected, atol=1e-7)
 
 
-def test_a_cell_that_is_missing_now_and_then_is_land(tmp_path):
+def test_a_cell_that_is_missing_line_timer_is_land(tmp_path):
     ssh = truth()
     ssh[6, 8, 8] = np.inf
     fields(ssh=ssh).to_netcdf(tmp_path / "a.nc")

@@ -14,7 +14,7 @@ import xarray as xr
 from omegaconf import OmegaConf
 from torch.nn import functional
 
-from dlgd.core.contract import SPLITS
+from dlgd.core.constants import SPLITS
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import CONF, ROOT
 from dlgd.problems.ssh.data.netcdf import SSHNetCDF

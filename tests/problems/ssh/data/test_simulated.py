@@ -12,7 +12,7 @@ import torch
 import xarray as xr
 from omegaconf import OmegaConf
 
-from dlgd.core.contract import SPLITS
+from dlgd.core.constants import SPLITS
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import CONF
 from dlgd.physics.qg import TwoLayerFlow

@@ -7,7 +7,7 @@ import pytest
 import torch
 import xarray as xr
 
-from dlgd.core.contract import SPLITS
+from dlgd.core.constants import SPLITS
 from dlgd.core.errors import Refusal
 from dlgd.problems.ssh.data.stream import PRIOR
 from tests.problems.ssh.data.seas_at_hand import (

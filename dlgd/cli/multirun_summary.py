@@ -1,0 +1,116 @@
+"""The outcomes of the runs of a multirun, and their summary: its table, multirun.md, and its run in MLflow."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from dlgd.core.config import load
+from dlgd.core.files import write_text
+from dlgd.core.score import Score
+from dlgd.tracking import parents, store
+
+OUTCOME = "outcome.json"  # in the folder of a run
+SUMMARY = "multirun.md"  # in the folder of the multirun
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one of the runs has ended.
+
+    number: its place in the multirun.
+    overrides: the options of the run, as they were typed.
+    status: RUNNING, then FINISHED, FAILED or KILLED, as in MLflow.
+    error: in one line; empty unless the run failed.
+    tracking: the part of the configuration that names its place in MLflow; empty for a command that records nothing.
+    """
+
+    number: int
+    overrides: list[str]
+    status: str = "RUNNING"
+    error: str = ""
+    minutes: float = 0.0
+    tracking: dict[str, Any] = field(default_factory=dict)
+
+    def write(self, folder: Path) -> None:
+        """Write it into the folder of the run."""
+        write_text(folder / OUTCOME, json.dumps(asdict(self), indent=2))
+
+
+def read_outcomes(folder: Path) -> dict[Path, Outcome]:
+    """Return the outcomes of the runs that began, by their folders, in order."""
+    found = {file.parent: Outcome(**json.loads(file.read_text())) for file in folder.rglob(OUTCOME)}
+    return dict(sorted(found.items(), key=lambda pair: pair[1].number))
+
+
+def sum_up(folder: Path, outcomes: dict[Path, Outcome]) -> None:
+    """Print the scores of the finished runs and the errors of others; write both to multirun.md and to MLflow."""
+    from dlgd.scoring import table
+
+    finished = {run: one for run, one in outcomes.items() if one.status == "FINISHED"}
+    names = short_names(outcomes)
+    rows, columns = scores(finished, names)
+    title = f"{folder}: {len(finished)} of {len(outcomes)} runs finished"
+    others = [f"run {names[run]}: {reason(one)}" for run, one in outcomes.items() if run not in finished]
+    text = "\n".join([title, "", *([table.markdown(list(rows.values()), columns)] if rows else []), *others])
+    write_text(folder / SUMMARY, f"{text}\n")
+    if rows:
+        table.print_table(list(rows.values()), columns, title)
+    else:
+        print(title)
+    for line in others:
+        print(f"dlgd: {line}", file=sys.stderr)
+    close_parent(folder, outcomes, text)
+
+
+def short_names(outcomes: dict[Path, Outcome]) -> dict[Path, str]:
+    """Return names such as "3 model=unet seed=0": the number, and the overrides that not all runs have in common."""
+    common = set.intersection(*(set(one.overrides) for one in outcomes.values()))
+    own = {run: [each for each in one.overrides if each not in common] for run, one in outcomes.items()}
+    return {run: " ".join([str(one.number), *own[run]]) for run, one in outcomes.items()}
+
+
+def reason(outcome: Outcome) -> str:
+    """Return why a run has no scores."""
+    words = {"FAILED": f"failed: {outcome.error}", "KILLED": outcome.error}
+    return words.get(outcome.status, "has not reported its end; it may still be running")
+
+
+def scores(finished: dict[Path, Outcome], names: dict[Path, str]) -> tuple[dict[Path, dict[str, Any]], list[Score]]:
+    """Return the first row of each run's scores.json, named after the run, and the columns of the table."""
+    from dlgd import build
+    from dlgd.scoring import descriptions
+
+    rows, described, seen = {}, [], set()
+    for run in finished:
+        if not (run / "scores.json").exists():  # a command that scores nothing
+            continue
+        rows[run] = json.loads((run / "scores.json").read_text())[0] | {"method": names[run]}
+        config = load(run / "config.yaml")
+        network = OmegaConf.select(config, "model._target_")  # of a classical method: None
+        if (str(config.evaluation.scores), network) not in seen:
+            seen.add((str(config.evaluation.scores), network))
+            described += build.evaluation(config).all_scores
+            described += () if network is None else descriptions.of_class(network)
+    return rows, descriptions.columns(described)
+
+
+def close_parent(folder: Path, outcomes: dict[Path, Outcome], text: str) -> None:
+    """End the multirun's own run in MLflow, whose page shows the summary."""
+    parent = store.read_run_id(folder)
+    if parent is None:  # no run was recorded
+        return
+    from dlgd import build
+
+    tracking = next(one.tracking for one in outcomes.values() if one.tracking)
+    statuses = {one.status for one in outcomes.values()}
+    tracker = build.tracker(OmegaConf.create(tracking), folder)
+    tags = {"runs": str(len(outcomes)), parents.NOTE_TAG: text[: parents.LONGEST_NOTE]}
+    tracker.start(name=folder.name, params={}, tags=tags, run_id=parent)
+    tracker.artifact(folder / SUMMARY)
+    tracker.finish(next((one for one in ("FAILED", "KILLED", "FINISHED") if one in statuses), "FAILED"))
