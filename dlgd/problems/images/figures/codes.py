@@ -50,7 +50,8 @@ def _by_class(axes: Axes, plane: np.ndarray, labels: np.ndarray, names: Sequence
         axes.scatter(*members.T, s=8, color=colour, alpha=0.7, label=name)
         if len(members):
             box = {"boxstyle": "round,pad=0.2", "facecolor": "white", "edgecolor": colour, "alpha": 0.85}
-            axes.annotate(name, np.median(members, axis=0), ha="center", va="center", fontsize=9, bbox=box)
+            x, y = np.median(members, axis=0)
+            axes.annotate(name, (x, y), ha="center", va="center", fontsize=9, bbox=box)
 
 
 def _plane(codes: np.ndarray) -> tuple[np.ndarray, tuple[str, str]]:

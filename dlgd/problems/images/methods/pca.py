@@ -88,18 +88,18 @@ class Modes(Coder):
 
     def encode(self, samples: xr.Dataset) -> np.ndarray:
         """Return the amplitudes (sample, mode) of the samples' input."""
-        given = samples["given" if "given" in samples else self.variable].values
-        if given.shape[1:] != self._shape:
+        fields = samples["given" if "given" in samples else self.variable].values
+        if fields.shape[1:] != self._shape:
             raise Refusal(
-                f"Samples of shape {given.shape[1:]} do not fit the training samples, which have {self._shape} cells."
+                f"Samples of shape {fields.shape[1:]} do not fit the training samples, which have {self._shape} cells."
             )
-        anomalies = given.reshape(len(given), -1)[:, self._cells] - self._mean
+        anomalies = fields.reshape(len(fields), -1)[:, self._cells] - self._mean
         if not np.isfinite(anomalies).all():
             raise Refusal(f"{self.variable} is not finite in cells where the training samples are finite.")
         if "observed" not in samples:
             return anomalies @ self._modes.T
-        observed = samples.observed.values.reshape(len(given), -1)[:, self._cells]
-        starts = range(0, len(given), MAX_BATCH_ELEMENTS)
+        observed = samples.observed.values.reshape(len(fields), -1)[:, self._cells]
+        starts = range(0, len(fields), MAX_BATCH_ELEMENTS)
         return np.concatenate(
             [self._fill(anomalies[n : n + MAX_BATCH_ELEMENTS], observed[n : n + MAX_BATCH_ELEMENTS]) for n in starts]
         )

@@ -98,8 +98,8 @@ class Observing:
         if self.components == "all":
             return torch.ones(len(names), dtype=torch.bool)
         if isinstance(self.components, float):
-            chosen = torch.randperm(len(names), generator=generator)[: max(1, round(self.components * len(names)))]
-            return torch.zeros(len(names), dtype=torch.bool).index_fill_(0, chosen, True)
+            numbers = torch.randperm(len(names), generator=generator)[: max(1, round(self.components * len(names)))]
+            return torch.zeros(len(names), dtype=torch.bool).index_fill_(0, numbers, True)
         return torch.tensor([name in self.components for name in names])
 
     def seen(self, starts: Tensor, steps: int, allowed: Tensor, generator: torch.Generator) -> Tensor:
@@ -111,21 +111,21 @@ class Observing:
         patterns = count if self.pattern_per == "window" else 1
         clock = torch.arange(steps, device=device) + self._shifts(starts, generator)
         if self.pattern == "random":
-            chosen = torch.rand(patterns, steps, size, generator=generator, device=device) < self.share
+            seen = torch.rand(patterns, steps, size, generator=generator, device=device) < self.share
         else:
-            chosen = (clock % self.every == 0)[..., None]
+            seen = (clock % self.every == 0)[..., None]
         if self.pattern == "random_components":
             times = (steps + self.every - 2) // self.every + 1  # at most, in a window
             priorities = torch.rand(patterns, times, size, generator=generator, device=device)
             several = max(1, round(self.share * int(allowed.sum())))
             lowest = priorities.masked_fill(~allowed, 2.0).topk(several, largest=False, sorted=False).indices
             drawn = torch.zeros_like(priorities, dtype=torch.bool).scatter_(-1, lowest, True)
-            chosen = chosen & drawn[torch.arange(patterns, device=device)[:, None], clock // self.every]
-        chosen = (chosen & allowed).expand(count, steps, size).clone()
+            seen = seen & drawn[torch.arange(patterns, device=device)[:, None], clock // self.every]
+        seen = (seen & allowed).expand(count, steps, size).clone()
         first, last = self.edges
-        chosen[:, :first] = False
-        chosen[:, steps - last :] = False
-        return chosen
+        seen[:, :first] = False
+        seen[:, steps - last :] = False
+        return seen
 
     def _shifts(self, starts: Tensor, generator: torch.Generator) -> Tensor:
         """Return, (B or 1, 1), how many steps before the window its clock starts, at most every - 1."""

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dlgd.core import checks
-from dlgd.core.contract import SPLITS
+from dlgd.core.constants import SPLITS
 from dlgd.core.errors import Refusal
 from dlgd.problems.lorenz.data.series import Drawn, OneRun, Recipe, Solver, Stretches, Twin
 

@@ -43,10 +43,10 @@ class SequenceStream(Stream):
         epoch, place = divmod(step, self.steps_per_epoch)
         if epoch != self._epoch:
             self._epoch, self._order = epoch, self._order_of(epoch)
-        chosen = self._order[place * self.batch_size : (place + 1) * self.batch_size]
-        steps = self.starts.index_select(0, chosen)[:, None] + self._within
+        numbers = self._order[place * self.batch_size : (place + 1) * self.batch_size]
+        steps = self.starts.index_select(0, numbers)[:, None] + self._within
         windows = self.series.index_select(0, steps.flatten()).unflatten(0, steps.shape)
-        return self.make(chosen, windows, self._generator.manual_seed(self._number(NOISE, step)))
+        return self.make(numbers, windows, self._generator.manual_seed(self._number(NOISE, step)))
 
     def _order_of(self, epoch: int) -> Tensor:
         """Return the order of an epoch; it is drawn on the CPU, so that it is the same on every device."""

@@ -15,21 +15,21 @@ from dlgd.problems.lorenz.data.tensors import SequenceTensors
 
 
 def with_known_observations(
-    chosen: Tensor, windows: Tensor, _: torch.Generator, *, tensors: SequenceTensors, known: Tensor
+    numbers: Tensor, windows: Tensor, _: torch.Generator, *, tensors: SequenceTensors, known: Tensor
 ) -> Batch:
     """Return windows to be assimilated with the observations of all samples (windows, length, N)."""
-    return tensors.assimilation(known.index_select(0, chosen), windows)
+    return tensors.assimilation(known.index_select(0, numbers), windows)
 
 
 def with_known_steps(
-    chosen: Tensor, windows: Tensor, _: torch.Generator, *, tensors: SequenceTensors, known: Tensor
+    numbers: Tensor, windows: Tensor, _: torch.Generator, *, tensors: SequenceTensors, known: Tensor
 ) -> Batch:
     """Return windows to be forecast with the known steps of all samples (windows, history, N)."""
-    return tensors.forecast(known.index_select(0, chosen), windows[:, known.shape[1] :])
+    return tensors.forecast(known.index_select(0, numbers), windows[:, known.shape[1] :])
 
 
 def with_new_observations(
-    chosen: Tensor,
+    numbers: Tensor,
     windows: Tensor,
     generator: torch.Generator,
     *,
@@ -39,7 +39,7 @@ def with_new_observations(
 ) -> Batch:
     """Return windows to be assimilated; their observations are drawn anew, among the `allowed` variables (N,)."""
     # of the windows, only their number counts: none shares the noise of the series
-    seen = observing.seen(chosen, windows.shape[1], allowed, generator)
+    seen = observing.seen(numbers, windows.shape[1], allowed, generator)
     noisy = _noisy(windows, observing.noise_variance, generator)
     return tensors.assimilation(torch.where(seen, noisy, torch.nan), windows)
 

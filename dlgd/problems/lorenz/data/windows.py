@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from dlgd.core.contract import SPLITS
+from dlgd.core.constants import SPLITS
 
 
 def cut(series: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:

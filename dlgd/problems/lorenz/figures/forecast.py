@@ -41,8 +41,8 @@ def trajectories(
     """Truth and forecasts (sample, lead, variable) of some samples as lines; of many variables, of one as fields."""
     if len(names) > FEW:
         return hovmoller(time, truth[0], None, {name: each[0] for name, each in forecasts.items()})
-    chosen = np.unique(np.linspace(0, len(truth) - 1, SAMPLES).round().astype(int))
-    return _lines(time, truth[chosen], {name: each[chosen] for name, each in forecasts.items()}, names)
+    shown = np.unique(np.linspace(0, len(truth) - 1, SAMPLES).round().astype(int))
+    return _lines(time, truth[shown], {name: each[shown] for name, each in forecasts.items()}, names)
 
 
 @matplotlib.rc_context(STYLE)

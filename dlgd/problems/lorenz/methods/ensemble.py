@@ -55,7 +55,7 @@ class Filter(Method):
         check_method_device(device)
         self.name = f"{kind} {members}, inflation {inflation:g}"
         self.members, self.inflation, self.seed, self.device = members, inflation, seed, device
-        self._states: Tensor | None = None  # (number, n), of the training part
+        self._states: Tensor | None = None  # (number, n), of the training split
         self._latest: tuple[xr.Dataset, Diagnostics] | None = None
 
     @abstractmethod

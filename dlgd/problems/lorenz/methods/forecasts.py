@@ -31,15 +31,15 @@ class Forecast(Method):
     def predict(self, samples: xr.Dataset) -> np.ndarray:
         """Return (sample, lead, variable), float64. A forecast that explodes may leave the range of numbers."""
         self._refuse(samples)
-        given = samples.given.transpose("sample", "history", "variable").values.astype(np.float64)
+        known = samples.given.transpose("sample", "history", "variable").values.astype(np.float64)
         with np.errstate(over="ignore", invalid="ignore"):
-            return self._answer(given, samples)
+            return self._answer(known, samples)
 
     def _learn(self, train: xr.Dataset) -> None:
         """Learn; most methods learn nothing."""
 
     @abstractmethod
-    def _answer(self, given: np.ndarray, samples: xr.Dataset) -> np.ndarray:
+    def _answer(self, known: np.ndarray, samples: xr.Dataset) -> np.ndarray:
         """Return (sample, lead, variable) from known steps (sample, history, variable)."""
 
     def _refuse(self, samples: xr.Dataset) -> None:
@@ -55,8 +55,8 @@ class Persistence(Forecast):
 
     choice = name = "persistence"
 
-    def _answer(self, given: np.ndarray, samples: xr.Dataset) -> np.ndarray:
-        return np.repeat(given[:, -1:], samples.sizes["lead"], axis=1)
+    def _answer(self, known: np.ndarray, samples: xr.Dataset) -> np.ndarray:
+        return np.repeat(known[:, -1:], samples.sizes["lead"], axis=1)
 
 
 class ClimatologyForecast(Forecast):
@@ -69,8 +69,8 @@ class ClimatologyForecast(Forecast):
         mean = runs_of(train).mean(axis=(0, 1))
         self._mean = np.full_like(mean, mean.mean()) if train.attrs["system"] == "lorenz96" else mean
 
-    def _answer(self, given: np.ndarray, samples: xr.Dataset) -> np.ndarray:
-        return np.broadcast_to(self._mean, (len(given), samples.sizes["lead"], len(self._mean))).copy()
+    def _answer(self, known: np.ndarray, samples: xr.Dataset) -> np.ndarray:
+        return np.broadcast_to(self._mean, (len(known), samples.sizes["lead"], len(self._mean))).copy()
 
 
 class LinearAutoregression(Forecast):
@@ -99,12 +99,12 @@ class LinearAutoregression(Forecast):
             inputs.reshape(-1, inputs.shape[-1]), targets.reshape(-1, targets.shape[-1]), rcond=None
         )[0]  # (history variables + 1, variable), the latest step first
 
-    def _answer(self, given: np.ndarray, samples: xr.Dataset) -> np.ndarray:
-        if given.shape[1] < self.history:
+    def _answer(self, known: np.ndarray, samples: xr.Dataset) -> np.ndarray:
+        if known.shape[1] < self.history:
             raise Refusal(
                 f"baseline.history={self.history} needs as many known steps: type data.history={self.history}"
             )
-        past, answers = list(given[:, ::-1][:, : self.history].swapaxes(0, 1)), []
+        past, answers = list(known[:, ::-1][:, : self.history].swapaxes(0, 1)), []
         for _ in range(samples.sizes["lead"]):
             answers.append(np.concatenate(past, axis=-1) @ self._weights[:-1] + self._weights[-1])
             past = [answers[-1], *past[:-1]]
@@ -143,8 +143,8 @@ class Analog(Forecast):
         self._states, self._changes = pairs[:, :size], pairs[:, size:] - pairs[:, :size]
         self._search = NearestNeighbors(n_neighbors=self.neighbours).fit(self._states)
 
-    def _answer(self, given: np.ndarray, samples: xr.Dataset) -> np.ndarray:
-        state, answers = given[:, -1], []
+    def _answer(self, known: np.ndarray, samples: xr.Dataset) -> np.ndarray:
+        state, answers = known[:, -1], []
         bound = 1e3 * np.abs(self._states).max()  # a linear change that goes too far has no neighbours any more
         for _ in range(samples.sizes["lead"]):
             state = np.clip(state + self._change(state), -bound, bound)
@@ -176,14 +176,14 @@ class TrueOde(Forecast):
         checks.whole_number("baseline.substeps", substeps, least=1)
         self.integrator, self.substeps = integrator, substeps
 
-    def _answer(self, given: np.ndarray, samples: xr.Dataset) -> np.ndarray:
+    def _answer(self, known: np.ndarray, samples: xr.Dataset) -> np.ndarray:
         import torch
 
         from dlgd.physics.integrators import adaptive, trajectory
         from dlgd.physics.systems import dynamics_of
 
         dynamics, dt, leads = dynamics_of(samples.attrs), float(samples.attrs["dt"]), samples.sizes["lead"]
-        start = torch.from_numpy(given[:, -1].copy())
+        start = torch.from_numpy(known[:, -1].copy())
         if self.integrator == "adaptive":
             times = dt * np.arange(leads + 1)
             states = adaptive(dynamics, start, times, rtol=ADAPTIVE_TOLERANCE, atol=ADAPTIVE_TOLERANCE)

@@ -94,9 +94,9 @@ class LeastSquares(Forecast):
         """Return the coefficients (term, variable)."""
         return _least_squares(terms, changes)
 
-    def _answer(self, given: np.ndarray, samples: xr.Dataset) -> np.ndarray:
+    def _answer(self, known: np.ndarray, samples: xr.Dataset) -> np.ndarray:
         dt, leads = float(samples.attrs["dt"]), samples.sizes["lead"]
-        start, steps = torch.from_numpy(given[:, -1].copy()), self.substeps
+        start, steps = torch.from_numpy(known[:, -1].copy()), self.substeps
         states = trajectory(Polynomial(self.coefficients), start, dt / steps, leads * steps, every=steps)
         return states[1:].movedim(0, 1).numpy()
 

@@ -343,7 +343,7 @@ def test_what_does_not_fit():
         local.predict(samples)
     method = EnKF(members=5, **COMMON)
     method.fit(samples)
-    with pytest.raises(ValueError, match="no observation from its burn-in, 99 time units, on"):
+    with pytest.raises(ValueError, match="no observation after its burn-in of 99 time units"):
         method.scores(samples.assign_attrs(burn_in=99.0))
     with pytest.raises(Refusal, match=r"not finite any more at step 2: try a larger baseline\.inflation"):
         method.cycles(windows_of(samples), torch.full((2, 5, 3), torch.inf, dtype=torch.float64), generator())
