@@ -21,8 +21,14 @@ def test_init_files_are_empty():
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_modules_are_short_and_have_a_subject(path):
+    """What is longer says why: in the docstring of the module, or in that of the function."""
     assert path.stem not in ("utils", "tools", "common", "helpers", "misc")
-    assert len(path.read_text().splitlines()) <= 400
+    tree = ast.parse(path.read_text())
+    assert len(path.read_text().splitlines()) <= 300 or "longer than others" in (ast.get_docstring(tree) or "")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            lines = (node.end_lineno or node.lineno) - node.lineno + 1
+            assert lines <= 60 or "longer than others" in (ast.get_docstring(node) or ""), node.name
 
 
 def test_the_engine_names_no_data_set():

@@ -186,8 +186,8 @@ class Network(ABC, nn.Module):
 
 
 class Coder(ABC):
-    """Encodes samples as codes of a few numbers, and decodes them. A network's coder works on scaled tensors, a method's
-    coder on arrays in physical units."""
+    """Encodes samples as codes of a few numbers, and decodes them. A network's coder works on scaled tensors, a
+    method's coder on arrays in physical units."""
 
     size: int  # numbers in a code
     explained: np.ndarray | None = None  # (size,), share of the training samples' variance, where each number has one
@@ -202,8 +202,8 @@ class Coder(ABC):
 
 
 class Augmentation(ABC):
-    """A change of a batch that keeps its physics true. `halo` is the number of cells of context that it consumes on each
-    side of a field, besides those of the network."""
+    """A change of a batch that keeps its physics true. `halo` is the number of cells of context that it consumes on
+    each side of a field, besides those of the network."""
 
     halo: int = 0
 
@@ -213,8 +213,8 @@ class Augmentation(ABC):
 
 
 class Stream(ABC):
-    """An endless series of training batches. The batch of a step depends only on the seed and the step. So a resumed run
-    equals one without interruption."""
+    """An endless series of training batches. The batch of a step depends only on the seed and the step. So a resumed
+    run equals one without interruption."""
 
     steps_per_epoch: int
 
