@@ -122,7 +122,7 @@ class OperatorSource(DataSource):
         self.features.use_statistics(statistics)
 
     def samples(self, split: str) -> xr.Dataset:
-        """Samples as the head of `simulated.py` describes them, with `distance` (cells) and fields of the closed form."""
+        """Samples as the head of `simulated.py` describes them, with `distance` (cells) and the closed form."""
         self.prepare()
         return self._samples[split]
 
