@@ -1,7 +1,7 @@
-"""What a network sees of a diffusion operator, and what it is asked for.
+"""The input and the target that networks get of a diffusion operator.
 
-Physical fields come padded by halo + 1 cells with the grid's topology; features have halo cells around.
-South and west faces stand with the cell that they bound.
+Physical fields are padded by halo + 1 cells with the grid's topology; features have halo cells around. South and west
+faces have the index of the cell that they bound.
 """
 
 from __future__ import annotations
@@ -73,34 +73,36 @@ class Features(ABC):
 
     @abstractmethod
     def use_statistics(self, statistics: Mapping[str, float]) -> None:
-        """Set what `learn` found at training time."""
+        """Use what `learn` found at training time."""
 
     @abstractmethod
     def learn(self, fields: Mapping[str, np.ndarray], sea: np.ndarray) -> None:
-        """Statistics of the training split; alpha_i and alpha_j (south and west faces), w, gamma: (sample, y, x)."""
+        """Compute the statistics of the training split: alpha_i and alpha_j (south and west faces), w and gamma, each
+        (sample, y, x)."""
 
     @abstractmethod
     def input(self, padded: Padded) -> np.ndarray:
-        """(C, ny + 2 p - 2, nx + 2 p - 2) float32: one cell of padding is used up."""
+        """The input channels, (C, ny + 2 p - 2, nx + 2 p - 2) float32: they use up one cell of padding."""
 
     @abstractmethod
     def target(self, gamma: np.ndarray, known: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Scaled target (y, x) float32, zero where gamma is NaN; `known` is what the closed form gives."""
+        """The scaled target (y, x), float32, zero where gamma is NaN; `known` has the fields of the closed form."""
 
     @abstractmethod
     def gamma(self, prediction: np.ndarray, known: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Scaled prediction back to gamma in m (y, x)."""
+        """gamma in m (y, x), from a scaled prediction."""
 
 
 INNER = np.s_[1:-1, 1:-1]
 
 
 class Dimensionless(Features):
-    """Logarithms of what A = W^-1/2 (W + D) W^-1/2 is made of, and of a closed form; the log-residual is learned.
+    """Logarithms of the elements of A = W^-1/2 (W + D) W^-1/2, and fields of a closed form. The target is the logarithm
+    of gamma over the closed form.
 
-    gamma^2 / w depends only on the couplings alpha / sqrt(w_p w_q), the ratios of neighbouring areas and the
-    coast, so nothing here has a unit and no statistics are needed: centres and widths are rounded
-    constants that suit length scales of 0.2 to 2 cells.
+    gamma^2 / w depends only on the couplings alpha / sqrt(w_p w_q), the ratios of neighbouring areas and the coast. So
+    nothing here has a unit and no statistics are needed: centres and widths are rounded constants that suit length
+    scales of 0.2 to 2 cells.
     """
 
     CENTRE, WIDTH = -1.0, 1.2  # of log(alpha / w) for length scales of 0.25 to 1.6 cells
@@ -158,7 +160,7 @@ class Dimensionless(Features):
         """Nothing to learn."""
 
     def input(self, padded: Padded) -> np.ndarray:
-        """See `channels`; zero on land and on closed faces."""
+        """The fields of `channels`; zero on land and on closed faces."""
         log_w = np.log(padded.w)
         step_i = log_w[INNER] - log_w[:-2, 1:-1]
         step_j = log_w[INNER] - log_w[1:-1, :-2]
@@ -183,17 +185,20 @@ class Dimensionless(Features):
         ).astype(np.float32)
 
     def target(self, gamma: np.ndarray, known: Mapping[str, np.ndarray]) -> np.ndarray:
-        """log(gamma / guess) over its width."""
+        """The logarithm of gamma over the guess, over its usual size."""
         return np.nan_to_num(np.log(gamma / known[GUESS]) / self.scaling.std, nan=0.0).astype(np.float32)
 
     def gamma(self, prediction: np.ndarray, known: Mapping[str, np.ndarray]) -> np.ndarray:
-        """guess * exp(residual)."""
+        """The guess times the exponential of the residual."""
         return known[GUESS] * np.exp(self.scaling.std * prediction.astype(np.float64))
 
 
 class Standardized(Features):
-    """alpha_i, alpha_j, w and gamma less their mean over their standard deviation, and the distance to the coast:
-    the inputs of Coulaud 2022. Statistics over "sea" (land set to zero afterwards) or over the whole "image"."""
+    """Fields minus their mean, over their standard deviation, and the distance to the coast: the input of Coulaud 2022.
+
+    over: "sea" or "image", over which the statistics are computed; with "sea", land is then set to zero.
+    distance: manhattan, euclidean or none.
+    """
 
     NAMES = ("alpha_i", "alpha_j", "w", "gamma")
 
@@ -206,7 +211,7 @@ class Standardized(Features):
 
     @property
     def channels(self) -> tuple[str, ...]:
-        """alpha_i, alpha_j, w and, unless it is none, the signed distance to the coast."""
+        """alpha_i, alpha_j, w and, if it is wanted, the signed distance to the coast."""
         return ("alpha_i", "alpha_j", "w") + (() if self.distance == "none" else (f"distance_{self.distance}",))
 
     @property
@@ -216,12 +221,12 @@ class Standardized(Features):
 
     @property
     def zeroed_on_land(self) -> tuple[str, ...]:
-        """Over "sea", all that is standardized."""
+        """All standardized fields, where they are standardized over the "sea"."""
         return self.channels[:3] if self.over == "sea" else ()
 
     @property
     def scaling(self) -> Scaling:
-        """Of gamma in m."""
+        """The scaling of gamma in m."""
         return self._scaling("gamma")
 
     def _scaling(self, name: str) -> Scaling:
@@ -230,15 +235,15 @@ class Standardized(Features):
 
     @property
     def statistics(self) -> dict[str, float]:
-        """Mean and standard deviation of each field."""
+        """The mean and standard deviation of each field."""
         return dict(self._statistics)
 
     def use_statistics(self, statistics: Mapping[str, float]) -> None:
-        """Those of the training samples."""
+        """Use the means and standard deviations of the training split."""
         self._statistics = {key: float(value) for key, value in statistics.items()}
 
     def learn(self, fields: Mapping[str, np.ndarray], sea: np.ndarray) -> None:
-        """Mean and standard deviation over samples and cells."""
+        """Compute means and standard deviations over samples and cells."""
         for name in self.NAMES:
             values = np.nan_to_num(fields[name])
             chosen = values[..., sea] if self.over == "sea" else values
@@ -252,7 +257,7 @@ class Standardized(Features):
         return np.where(sea, scaled, 0.0) if self.over == "sea" else scaled
 
     def input(self, padded: Padded) -> np.ndarray:
-        """See `channels`."""
+        """The fields of `channels`."""
         sea = padded.sea[INNER]
         alpha_i, alpha_j = padded.alpha_i[:-1][INNER], padded.alpha_j[:, :-1][INNER]
         fields = [
@@ -265,17 +270,20 @@ class Standardized(Features):
         return np.stack(fields).astype(np.float32)
 
     def target(self, gamma: np.ndarray, known: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Standardized gamma."""
+        """gamma, standardized."""
         scaling = self.scaling
         return np.nan_to_num((gamma - scaling.mean) / scaling.std, nan=0.0).astype(np.float32)
 
     def gamma(self, prediction: np.ndarray, known: Mapping[str, np.ndarray]) -> np.ndarray:
-        """In m."""
+        """gamma in m."""
         return prediction.astype(np.float64) * self.scaling.std + self.scaling.mean
 
 
 def choose(features: str, *, closed_form: str, standardize_over: str, distance: str) -> Features:
-    """By name: "dimensionless" or "standardized". The options of both are checked in any case."""
+    """Return the features of a name. The options of both kinds are checked in any case.
+
+    features: "dimensionless" or "standardized". The other options are those of `OperatorOptions`.
+    """
     checks.choice("data.features", features, ("dimensionless", "standardized"))
     standardized = Standardized(over=standardize_over, distance=distance)
     dimensionless = Dimensionless(closed_forms.choose(closed_form))

@@ -1,4 +1,4 @@
-"""Samples of diffusion operators as xarray Datasets: built, completed, and read from a user's file."""
+"""Samples of diffusion operators as xarray Datasets: made, completed by derived fields, or read from a user's file."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from dlgd.physics.diffusion import Diffusion, open_faces
 from dlgd.physics.halo import Topology
 from dlgd.problems.normalization.data.closed_forms import GUESS, ClosedForm
 
-LARGEST_SCALE = 100  # cells, of a user's fields: what is longer is more likely a mistake of units
+LARGEST_SCALE = 100  # cells, of a user's fields: longer ones are probably a mistake of units
 
 
 def base(lat: np.ndarray, lon: np.ndarray, w: np.ndarray, sea: np.ndarray, topology: Topology) -> xr.Dataset:
-    """What all samples share; arrays (y, x)."""
+    """The variables that all samples share, from arrays (y, x)."""
     plane = ("y", "x")
     return xr.Dataset(
         {
@@ -35,13 +35,13 @@ def base(lat: np.ndarray, lon: np.ndarray, w: np.ndarray, sea: np.ndarray, topol
 
 
 def places(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Row and column (y, x) of each cell's centre, where latitude and longitude are not known."""
+    """The row and the column of each cell's centre, (y, x) each, where latitude and longitude are not known."""
     rows, columns = np.meshgrid(np.arange(shape[0]) + 0.5, np.arange(shape[1]) + 0.5, indexing="ij")
     return rows, columns
 
 
 def sample(operator: Diffusion, gamma: np.ndarray) -> xr.Dataset:
-    """One operator and its coefficients."""
+    """The variables of one sample: an operator and its coefficients."""
     return xr.Dataset(
         {
             "alpha_i": (
@@ -57,20 +57,21 @@ def sample(operator: Diffusion, gamma: np.ndarray) -> xr.Dataset:
 
 
 def topology(samples: xr.Dataset) -> Topology:
-    """From the attributes."""
+    """The topology that the attributes give."""
     return Topology(samples.attrs["west_east"], samples.attrs["south_north"])
 
 
 def operators(samples: xr.Dataset) -> Iterator[Diffusion]:
-    """Each sample's diffusion operator."""
+    """The diffusion operator of each sample."""
     for alpha_i, alpha_j in zip(samples.alpha_i.values, samples.alpha_j.values, strict=True):
         yield Diffusion(alpha_i, alpha_j, samples.w.values, samples.mask.values, topology(samples))
 
 
 def complete(samples: xr.Dataset, distance_metric: str, closed_form: ClosedForm | None) -> xr.Dataset:
-    """Add what follows from the samples: the signed distance to the coast (cells), and the fields of the closed form.
+    """Add fields derived from the samples: the signed distance to the coast (cells), and those of the closed form.
 
-    Their attribute `derived` is 1; that of GUESS called `seconds` is how long the closed form took for a sample.
+    Derived fields have the attribute `derived`, 1. The attribute `seconds` of GUESS is the time that the closed form
+    took for a sample.
     """
     distance = coastline.signed_distance(samples.mask.values, topology(samples), distance_metric)
     attributes = {"units": "1", "long_name": f"signed {distance_metric} distance to coast in cells", "derived": 1}
@@ -87,7 +88,7 @@ def complete(samples: xr.Dataset, distance_metric: str, closed_form: ClosedForm 
         for name in (GUESS, *closed_form.channels)
     }
     samples = samples.assign(fields)
-    samples[GUESS].attrs["seconds"] = float(np.median(seconds))  # the first one may have waited for a compiler
+    samples[GUESS].attrs["seconds"] = float(np.median(seconds))  # the first one may include compilation
     return samples
 
 
@@ -103,7 +104,10 @@ def as_cells(samples: xr.Dataset) -> dict[str, np.ndarray]:
 
 
 def with_closed_land(dataset: xr.Dataset, sea: np.ndarray, sides: Topology, where: str) -> xr.Dataset:
-    """Refuse NaN, negative and inconsistent values at sea; zero on faces that touch land. `where` they are from."""
+    """Set faces that touch land to zero. Refuse NaN, negative and inconsistent values at sea.
+
+    where: the source of the samples, for messages.
+    """
     if not sea.any():
         raise Refusal(f"mask in {where} has no sea cell")
     open_i, open_j = open_faces(sea, sides)
@@ -130,7 +134,7 @@ def with_closed_land(dataset: xr.Dataset, sea: np.ndarray, sides: Topology, wher
             raise Refusal(f"gamma in {where} must be finite and positive at sea")
         dataset = dataset.assign(gamma=dataset.gamma.where(sea))
     return dataset.assign(
-        w=(("y", "x"), np.where(sea, w, np.median(w[sea]))),  # never looked at on land, but logarithms are taken
+        w=(("y", "x"), np.where(sea, w, np.median(w[sea]))),  # land does not count, but its logarithm is computed
         mask=(("y", "x"), sea),
         alpha_i=(("sample", "y_face", "x"), np.where(open_i, dataset.alpha_i.values, 0.0)),
         alpha_j=(("sample", "y", "x"), np.where(open_j, dataset.alpha_j.values, 0.0)),
@@ -141,7 +145,10 @@ def with_closed_land(dataset: xr.Dataset, sea: np.ndarray, sides: Topology, wher
 
 
 def read(path: Path, default: Topology) -> xr.Dataset:
-    """Samples from a NetCDF file with alpha_i, alpha_j, w, mask and perhaps gamma; Refusal where it does not fit."""
+    """The samples of a NetCDF file with alpha_i, alpha_j, w, mask and optionally gamma. Refusal where it does not fit.
+
+    default: the topology of a file without attributes that give one.
+    """
     try:
         with xr.open_dataset(path) as opened:
             dataset = opened.load()
@@ -177,8 +184,8 @@ def _check_units(dataset: xr.Dataset, path: Path) -> None:
 
 
 def _with_sample_dimension(dataset: xr.Dataset, path: Path) -> xr.Dataset:
-    """Dimensions (sample, y_face or y_south, x) of alpha_i, with or without the north side, (sample, y, x) of
-    alpha_j and gamma, (y, x) of w and mask; a single sample may lack the first."""
+    """The file's variables with named dimensions: alpha_i (sample, y_face, x), or (sample, y_south, x) without the
+    north side; alpha_j and gamma (sample, y, x); w and mask (y, x). A single sample may lack the first dimension."""
     ny, nx = dataset.w.shape if dataset.w.ndim == 2 else (0, 0)
     arrays = {}
     for name in ("w", "mask", "alpha_i", "alpha_j", "gamma"):
@@ -214,7 +221,8 @@ def _with_sample_dimension(dataset: xr.Dataset, path: Path) -> xr.Dataset:
 
 
 def _with_north_side(dataset: xr.Dataset, sides: Topology) -> xr.Dataset:
-    """alpha_i (sample, y_face, x): where the file has none, the north side is closed, or the south side again."""
+    """alpha_i (sample, y_face, x). A north side that the file does not have is closed; on a periodic grid it is the
+    south side."""
     if "y_south" not in dataset.alpha_i.dims:
         return dataset
     south = dataset.alpha_i.values
@@ -224,7 +232,7 @@ def _with_north_side(dataset: xr.Dataset, sides: Topology) -> xr.Dataset:
 
 
 def _check_north_side(alpha_i: np.ndarray, sides: Topology, path: Path) -> None:
-    """Two cells share a face of a periodic or folded north side: it cannot have two diffusivities."""
+    """Refuse two diffusivities for one face: two cells share it on a periodic or folded north side."""
     north = alpha_i[:, -1]
     for kind, twin, wanted in (
         ("fold", north[:, ::-1], "symmetric about its middle"),

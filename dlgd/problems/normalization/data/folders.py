@@ -1,13 +1,13 @@
-"""Folders of the report's files: which samples they hold, and these as the Datasets that all sources give.
+"""Folders of the report's files, and their samples as Datasets like those of other data sets.
 
 G. Coulaud, Report on using CNNs to estimate normalization coefficients for diffusion-based correlation operators,
-2022. A folder is of one of two kinds, which is found out:
+2022. A folder has one of two formats, which is recognized:
 
     NetCDF       coordinates.nc of NEMO, and a folder per sample with NEMOVAR's diffusivities and coefficients;
                  see `nemo_netcdf.py`
     processed    X/<sample>.npz, Y/<sample>_norm_coeffs.npz and dict_std_mean.txt; see `processed_npz.py`
 
-What all samples share, coordinates.nc or dict_std_mean.txt, stands in the folder or in one of the two above it.
+The file that all samples share, coordinates.nc or dict_std_mean.txt, is in the folder or in one of the two above it.
 """
 
 from __future__ import annotations
@@ -42,18 +42,18 @@ FILES = {
     "coefficients": "Bmod_cor_nor*.nc",
 }
 LARGEST_MISMATCH = 0.01  # share of faces or cells that may be sea for gamma and land for alpha, or the reverse
-LARGEST_ASYMMETRY = 0.5  # of the diffusivity of a face of the fold, seen from its two sides
+LARGEST_ASYMMETRY = 0.5  # relative difference of the two diffusivities that a face of the fold has in the files
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What a folder does not say about itself.
+    """What the files of a folder do not say themselves.
 
     grid: mercator (closed in the north and the south) or tripolar (folded in the north).
-    faces: alpha_i and alpha_j of a cell stand on its south_west faces or its north_east ones; auto: on those that
-        fit the coast of gamma, south_west where neither fits better or there is no gamma.
-    padding: "rows" and "columns" to be cut off on either side; None: as many as can be recognized.
-    files: names of the NetCDF files, with * for what varies.
+    faces: "south_west" where alpha_i and alpha_j of a cell are those of its south and west faces, or "north_east". With
+        "auto" they are on the faces that fit the coast of gamma better, and on south_west where there is no gamma.
+    padding: `rows` and `columns` on each side that are not part of the grid; None: as many as can be recognized.
+    files: names of the NetCDF files of `coordinates`, `diffusivities` and `coefficients`, with * for what varies.
     """
 
     grid: str
@@ -63,11 +63,11 @@ class Layout:
 
     @property
     def topology(self) -> Topology:
-        """Of the grid without its padding."""
+        """The topology of the grid without its padding."""
         return TOPOLOGIES[self.grid]
 
     def check(self) -> None:
-        """Refuse what cannot be."""
+        """Refuse options that cannot work, in one sentence each."""
         checks.choice("data.grid", self.grid, TOPOLOGIES)
         checks.choice("data.faces", self.faces, FACES)
         if set(self.padding) != {"rows", "columns"}:
@@ -82,7 +82,7 @@ class Layout:
 
 
 class Folder(Protocol):
-    """An opened folder of either kind."""
+    """An opened folder of either format."""
 
     @property
     def names(self) -> Sequence[str]:
@@ -95,7 +95,7 @@ class Folder(Protocol):
 
 
 def open_folder(path: Path, layout: Layout) -> Folder:
-    """The samples that stand in this folder itself; Refusal where there are none."""
+    """Open a folder with samples. Refusal where it has none."""
     if (path / "X").is_dir():
         return ProcessedFolder(path, layout.padding)
     folder = NemoFolder(path, layout.files, layout.padding)
@@ -112,7 +112,7 @@ def open_folder(path: Path, layout: Layout) -> Folder:
 
 
 def read(path: Path, layout: Layout) -> xr.Dataset:
-    """All samples of a folder, with gamma where every one has it."""
+    """All samples of a folder; gamma is among them if every sample has it."""
     folder = open_folder(path, layout)
     samples = assemble([folder.read(name) for name in progress(folder.names, f"reading {path}")], layout)
     known = "gamma" in samples and bool(samples.gamma.notnull().any(("y", "x")).all())
@@ -123,7 +123,7 @@ def read(path: Path, layout: Layout) -> xr.Dataset:
 
 
 def assemble(stored: Sequence[Stored], layout: Layout) -> xr.Dataset:
-    """Samples on one grid with one coast, and their names; gamma is all NaN where the files of a sample lack it."""
+    """The samples, on one grid with one coast, and their names; gamma is NaN where the files of a sample lack it."""
     first = stored[0]
     for one in stored:
         if one.shape != first.shape:
@@ -135,7 +135,7 @@ def assemble(stored: Sequence[Stored], layout: Layout) -> xr.Dataset:
         alpha_i[:, -1] = _folded(alpha_i[:, -1], open_faces(sea, layout.topology)[0][-1], first.name)
     for one, south, west in zip(stored, alpha_i, alpha_j, strict=True):
         few = _check_coast(one, south, west, sea, layout.topology)
-        if few and one is first:  # it will be much the same in all
+        if few and one is first:  # other samples will have about the same
             log.warning("%s: %s", one.name, " and ".join(few))
     samples = fields.base(*_position(first), _area(stored, sea), sea, layout.topology).assign(
         alpha_i=(("sample", "y_face", "x"), alpha_i, {"units": "m2"}),
@@ -151,7 +151,7 @@ def assemble(stored: Sequence[Stored], layout: Layout) -> xr.Dataset:
 
 
 def _sea(stored: Sequence[Stored], layout: Layout) -> np.ndarray:
-    """(y, x): where gamma is positive; without any gamma, cells with a face that is open."""
+    """The sea, bool (y, x): where gamma is positive; without any gamma, cells with an open face."""
     coasts = [(one.name, one.gamma > 0) for one in stored if one.gamma is not None]
     if not coasts:
         sea = np.zeros(stored[0].shape, bool)
@@ -170,7 +170,7 @@ def _sea(stored: Sequence[Stored], layout: Layout) -> np.ndarray:
 
 
 def _cells_of_faces(alpha_i: np.ndarray, alpha_j: np.ndarray, *, any_face: bool) -> np.ndarray:
-    """(y, x): cells with any of their four faces open, or with all."""
+    """Bool (y, x): whether any of the four faces of a cell is open, or all of them are."""
     west = alpha_j > 0
     four = np.stack([alpha_i[:-1] > 0, alpha_i[1:] > 0, west, np.roll(west, -1, axis=1)])
     return np.asarray(four.any(axis=0) if any_face else four.all(axis=0))
@@ -181,12 +181,12 @@ def _default(faces: str) -> str:
 
 
 def _on_faces(one: Stored, faces: str) -> tuple[np.ndarray, np.ndarray]:
-    """alpha_i (y_face, x), NaN where the files have nothing, and alpha_j (y, x)."""
+    """alpha_i (y_face, x) and alpha_j (y, x) on south and west faces; NaN where the files have none."""
     return south_faces(one, north=faces == "north_east"), west_faces(one, east=faces == "north_east")
 
 
 def _faces(stored: Sequence[Stored], sea: np.ndarray, layout: Layout) -> str:
-    """On which faces the files have their diffusivities: those that are open where gamma has sea on both sides."""
+    """The faces on which the files have diffusivities: those that are open where gamma has sea on both sides."""
     known = next((one for one in stored if one.gamma is not None), None)
     if layout.faces != "auto" or known is None:
         return _default(layout.faces)
@@ -198,20 +198,20 @@ def _faces(stored: Sequence[Stored], sea: np.ndarray, layout: Layout) -> str:
     south_west, north_east = misfits("south_west"), misfits("north_east")
     if 10 * north_east >= south_west:
         return "south_west"
-    log.warning("the diffusivities of %s fit its coast as those of north and east faces, and are read so", known.name)
+    log.warning("the diffusivities of %s are read as those of north and east faces, which fit its coast", known.name)
     return "north_east"
 
 
 def _folded(north: np.ndarray, is_open: np.ndarray, name: str) -> np.ndarray:
-    """(sample, x): the faces of the fold, which the files have twice and not always alike, with one value each."""
+    """alpha_i of the faces of the fold, (sample, x): the mean of the two values that the files have for each face."""
     if np.isnan(north).all():
-        log.warning("%s has no row beyond the fold in the north, which is taken as closed", name)
+        log.warning("%s has no row beyond the fold in the north: the north side counts as closed", name)
         return np.zeros_like(north)
     twin = north[:, ::-1]
     if (np.abs(north - twin) > LARGEST_ASYMMETRY * (north + twin) / 2)[:, is_open].any():
         raise Refusal(
-            f"alpha_i of {name} does not look alike from both sides of the fold in the north: "
-            "type data.padding.rows=..., data.faces=... as the files have it, or data.grid=mercator"
+            f"alpha_i of {name} differs between the two sides of the fold in the north: type data.padding.rows=... "
+            "and data.faces=... as the files have them, or data.grid=mercator"
         )
     return (north + twin) / 2
 
@@ -219,18 +219,18 @@ def _folded(north: np.ndarray, is_open: np.ndarray, name: str) -> np.ndarray:
 def _check_coast(
     one: Stored, alpha_i: np.ndarray, alpha_j: np.ndarray, sea: np.ndarray, topology: Topology
 ) -> list[str]:
-    """The coast of gamma and that of the diffusivities must be the same, but for a few cells; what these are."""
+    """Refuse a coast of gamma that differs from that of the diffusivities in more than a few cells; say which few."""
     if one.gamma is None:
         return []
     open_i, open_j = open_faces(sea, topology)
-    if topology.south_north == "fold" and not alpha_i[-1].any():  # taken as closed
+    if topology.south_north == "fold" and not alpha_i[-1].any():  # it counts as closed
         open_i[-1] = False
     closed = int((open_i & ~(alpha_i > 0)).sum() + (open_j & ~(alpha_j > 0)).sum())
     lost = int((_cells_of_faces(alpha_i, alpha_j, any_face=False) & ~sea).sum())
     few = []
     for count, whole, words in (
         (closed, open_i.sum() + open_j.sum(), "faces between sea cells of gamma have no diffusivity"),
-        (lost, sea.sum(), "cells have diffusivities all around but no gamma"),
+        (lost, sea.sum(), "cells have diffusivities on all faces but no gamma"),
     ):
         if count > LARGEST_MISMATCH * whole:
             raise Refusal(
@@ -252,7 +252,7 @@ def _area(stored: Sequence[Stored], sea: np.ndarray) -> np.ndarray:
 
 
 def _position(one: Stored) -> tuple[np.ndarray, np.ndarray]:
-    """Latitude and longitude, or rows and columns where they are not known."""
+    """Latitude and longitude of the cells, or row and column where they are not known."""
     if one.lat is None or one.lon is None:
         return fields.places(one.shape)
     return one.inner(one.lat), one.inner(one.lon)

@@ -25,7 +25,10 @@ SAME_PLACE = 1e-5  # of unit vectors: 64 m
 
 
 class NemoFolder:
-    """A folder of samples, one folder each, or a single sample's own folder."""
+    """A folder with a folder for each sample, or the folder of a single sample.
+
+    files: names of the files, and padding: rows and columns on each side, as in `folders.Layout`.
+    """
 
     def __init__(self, path: Path, files: Mapping[str, str], padding: Mapping[str, int | None]) -> None:
         self.path, self._files, self._padding = path, files, padding
@@ -39,8 +42,11 @@ class NemoFolder:
 
     @cached_property
     def _edges(self) -> Edges:
-        """As asked for; else the columns that repeat those of the other side (NEMO's halo: one on each side), and
-        the last row if it repeats the one before, turned round (the halo of a fold about the corners of cells)."""
+        """The padding: what the options give, or what is recognized.
+
+        Recognized are one column on each side that repeats a column of the other side (NEMO's halo), and a last row
+        that repeats the one before in reverse (the halo of a fold through corners of cells).
+        """
         place = unit_vectors(self._grid["gphit"], self._grid["glamt"])
 
         def same(a: np.ndarray, b: np.ndarray) -> bool:
@@ -58,7 +64,7 @@ class NemoFolder:
         return Edges(south, north, columns, columns)
 
     def read(self, name: str) -> Stored:
-        """A sample."""
+        """The sample of that name. Refusal where its files do not fit."""
         grid, files, place = self._grid, self._files, self._places[name]
         diffusivities = _only(place, files["diffusivities"])
         k = _planes(diffusivities, ("K11", "K22"))
@@ -86,7 +92,7 @@ class NemoFolder:
 
 
 def _only(place: Path, pattern: str) -> Path:
-    """The file of this name; Refusal where several fit."""
+    """The file that fits a pattern. Refusal unless it is one."""
     found = sorted(place.glob(pattern))
     if len(found) != 1:
         raise Refusal(f"{place} has {len(found)} files {pattern}, of which one is needed: keep one folder per sample")
@@ -94,7 +100,7 @@ def _only(place: Path, pattern: str) -> Path:
 
 
 def _planes(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """Variables (y, x) as float64, NaN where masked; axes of length one before them are dropped."""
+    """Read variables as (y, x), float64, NaN where masked; leading axes of length one are dropped."""
     try:
         with xr.open_dataset(path, decode_times=False) as opened:
             dataset = opened.load()

@@ -1,7 +1,7 @@
-"""The report's own files: data=nemovar_files path=<folder>. What a folder may hold: `folders.py`.
+"""The report's own files: data=nemovar_files path=<folder>. `folders.py` describes what a folder may hold.
 
-The folder has a folder for each split, train, valid and test, or all samples together, of which data.samples says how
-many go to each split. Where the files have no gamma, exact coefficients are computed once and kept in the cache.
+The folder has a folder for each split, train, valid and test, or all samples together; then data.samples says how many
+go to each split. Where the files have no gamma, exact coefficients are computed once and kept in the cache.
 """
 
 from __future__ import annotations
@@ -35,11 +35,14 @@ STANDS_IN = {"train": ("valid", "test"), "valid": ("test", "train"), "test": ("v
 
 @dataclass(frozen=True, kw_only=True)
 class NemovarFilesOptions(OperatorOptions):
-    """path: the folder. grid, faces, padding, files: see `folders.Layout`.
+    """Options besides those of all data sets of operators:
 
-    samples: number of each split, drawn with the seed; None takes all of a split's own folder or, in one split at most,
-        what the others leave of samples that stand together.
-    tolerance: largest relative error of gamma^2 where it is computed because the files have none.
+    path: the folder of the report's files; predictions do not need it.
+    grid, faces, padding, files: what the files do not say themselves, see `Layout`.
+    samples: how many samples each split has, drawn at random. None takes all of a split's own folder. Where all samples
+        stand together, one split may be None and takes what the others leave; without any number, all are test samples.
+    seed: of the draw of the samples, where `samples` has numbers.
+    tolerance: largest relative error of gamma^2, from 1e-8 to 1e-2, where it is computed because the files lack it.
     """
 
     grid: str
@@ -74,17 +77,17 @@ class NemovarFiles(OperatorSource):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Known once the files are read."""
+        """(ny, nx) of the grid; empty before the files are read."""
         return self._samples["train"].mask.shape if self._samples else ()
 
     def check(self) -> None:
-        """Refuse options that cannot work. The folder is looked at by `prepare`: who only predicts need not have it."""
+        """Refuse options that cannot work. Only `prepare` looks at the folder, which predictions do not need."""
         self.layout.check()
         self.options.check()
         self._check_patches()
 
     def tiny(self) -> NormalizationCoefficients:
-        """Simulated operators of the same features on 40 x 48 cells."""
+        """Simulated operators on 40 x 48 cells, with the same features."""
         small = make_from(
             NormalizationOptions,
             self.options,
@@ -102,7 +105,7 @@ class NemovarFiles(OperatorSource):
     # --- samples -------------------------------------------------------------------------------------------
 
     def prepare(self) -> None:
-        """Read every sample; compute the coefficients that are missing (seconds each, all cores), once."""
+        """Read all samples, and compute coefficients that are missing, once (each takes seconds on all cores)."""
         if self._samples:
             return
         self.check()
@@ -116,7 +119,7 @@ class NemovarFiles(OperatorSource):
         self._trained_and_scored = {name for _, name in set(splits["train"]) & {*splits["valid"], *splits["test"]}}
 
     def _splits(self) -> dict[str, list[tuple[Folder, str]]]:
-        """The samples of each split."""
+        """The samples of each split: the folder and the name of each."""
         options = self.options
         if options.path is None:
             raise Refusal(f"data={options.name} needs a folder: type path=<folder of the report's files>")
@@ -136,7 +139,7 @@ class NemovarFiles(OperatorSource):
         return splits
 
     def _drawn(self, folder: Folder, split: str) -> list[str]:
-        """As many samples of a split's own folder as are asked for."""
+        """The names of as many samples of a split's own folder as data.samples asks for."""
         options, names = self.options, folder.names
         count = options.samples[split]
         if count is None:
@@ -149,7 +152,7 @@ class NemovarFiles(OperatorSource):
         return [names[n] for n in sorted(order[:count])]
 
     def _dealt(self, folder: Folder) -> dict[str, list[str]]:
-        """Samples that stand together, dealt to the splits; without any number, all of them to the test split."""
+        """The names of each split's samples where all stand together; without numbers, all go to the test split."""
         names, counts = folder.names, dict(self.options.samples)
         free = [split for split in SPLITS if counts[split] is None]
         if len(free) == len(SPLITS):
@@ -163,13 +166,13 @@ class NemovarFiles(OperatorSource):
         counts |= {split: left for split in free}
         order: list[int] = np.random.default_rng(self.options.seed).permutation(len(names)).tolist()
         dealt = {}
-        for split in ("test", "valid", "train"):  # in this order, more training samples leave the others as they were
+        for split in ("test", "valid", "train"):  # in this order, more training samples do not change the others
             taken, order = order[: counts[split]], order[counts[split] :]
             dealt[split] = [names[n] for n in sorted(taken)]
         return dealt
 
     def _with_exact(self, samples: xr.Dataset) -> xr.Dataset:
-        """Exact gamma in place of what the files do not have."""
+        """The samples with exact gamma where the files have none."""
         if "gamma" not in samples:
             unknown = np.full(samples.alpha_j.shape, np.nan)
             samples = samples.assign(gamma=(("sample", "y", "x"), unknown, {"units": "m"}))
@@ -191,20 +194,21 @@ class NemovarFiles(OperatorSource):
         return samples.assign(gamma=(samples.gamma.dims, gamma, samples.gamma.attrs))
 
     def _exact(self, one: xr.Dataset) -> xr.Dataset:
-        """A sample with gamma: a file of our own kind, which `evaluate input=` and `predict input=` read too."""
+        """A sample with gamma, in the format of a user's file, which `evaluate` and `predict` can read."""
         (operator,) = fields.operators(one)
         tolerance = self.options.tolerance
         gamma = normalization.exact(operator, tolerance)
         return one.assign(gamma=(one.alpha_j.dims, gamma[None], {"units": "m"})).assign_attrs(tolerance=tolerance)
 
     def stream(self, *, halo: int, batch_size: int, seed: int, device: torch.device | str) -> Stream:
-        """Random patches, unless the network would be scored on what it was trained on."""
+        """Random patches. Refusal where the network would be scored on samples that it was trained on."""
         self.prepare()
-        self._check_patches()  # now that the grid is known
+        self._check_patches()  # the grid is known now
         if self._trained_and_scored:
             raise Refusal(
-                f"{min(self._trained_and_scored)} would be trained on and scored on: make folders train, valid and "
-                f"test in {self.options.path}, or give data.samples.train, data.samples.valid and data.samples.test"
+                f"{min(self._trained_and_scored)} is in the training split and in another one: make folders train, "
+                f"valid and test in {self.options.path}, or give data.samples.train, data.samples.valid and "
+                "data.samples.test"
             )
         return super().stream(halo=halo, batch_size=batch_size, seed=seed, device=device)
 

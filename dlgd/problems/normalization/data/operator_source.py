@@ -1,4 +1,4 @@
-"""From samples of diffusion operators to what a network sees, and back; whoever makes or reads the samples."""
+"""From samples of diffusion operators to tensors and back: what all data sets of normalization coefficients share."""
 
 from __future__ import annotations
 
@@ -24,10 +24,14 @@ from dlgd.problems.normalization.data.closed_forms import GUESS
 
 @dataclass(frozen=True, kw_only=True)
 class OperatorOptions:
-    """name: as typed in data=... features, closed_form, standardize_over, distance: see `features.choose`.
-
-    patch: cells of a training patch on each side. coast_weight: coastal cells are drawn (1 + coast_weight) times as
-    often as those of the open sea.
+    """name: the name of the data set, as typed in data=...
+    features: what networks see. "dimensionless" couplings with the logarithm of gamma over a closed form as the target,
+        which hold for other grids and length scales, too; or the report's "standardized" fields.
+    closed_form: separable or homogeneous, of dimensionless features.
+    standardize_over: the "sea" or the whole "image", over which standardized features have mean 0.
+    distance: manhattan or euclidean, the distance to the coast among standardized features; none: without it.
+    patch: cells on each side of a training patch.
+    coast_weight: coastal cells are drawn (1 + coast_weight) times as often as those of the open sea; 0 or more.
     """
 
     name: str
@@ -45,10 +49,10 @@ class OperatorOptions:
 
 
 class OperatorSource(DataSource):
-    """A source's `prepare` makes or finds the samples of each split, as the head of `simulated.py`
-    describes them, and hands them to `_keep_samples`.
+    """A data set of diffusion operators. The `prepare` of a subclass makes or finds the samples of each split, which
+    the head of `simulated.py` describes, and passes them to `_keep_samples`.
 
-    layout: of a folder of files that is read in place of a single one.
+    layout: of a folder of the report's files, which may be read instead of a user's single file.
     """
 
     def __init__(self, options: OperatorOptions, layout: folders.Layout) -> None:
@@ -66,7 +70,7 @@ class OperatorSource(DataSource):
     @property
     @abstractmethod
     def shape(self) -> tuple[int, ...]:
-        """(ny, nx) of the grid; empty where it is known after `prepare` only."""
+        """(ny, nx) of the grid; empty before `prepare` where only the files tell it."""
 
     @property
     def spec(self) -> StaggeredGridSpec:
@@ -84,7 +88,7 @@ class OperatorSource(DataSource):
         )
 
     def _check_patches(self) -> None:
-        """Refuse those that are larger than the grid, where its size is known."""
+        """Refuse patches that are larger than the grid, where its size is known."""
         patch, shape = self.options.patch, self.shape
         if shape and patch > min(shape):
             ny, nx = shape
@@ -93,7 +97,8 @@ class OperatorSource(DataSource):
     # --- samples -------------------------------------------------------------------------------------------
 
     def _keep_samples(self, splits: Mapping[str, xr.Dataset]) -> None:
-        """Add what is derived from the samples, and learn from the training split unless a checkpoint said it all."""
+        """Add derived fields to the samples. Compute the statistics of the training split unless a checkpoint has given
+        them."""
         complete = {split: self._complete(splits[split]) for split in SPLITS}
         if not self.features.statistics:
             train = complete["train"]
@@ -104,7 +109,7 @@ class OperatorSource(DataSource):
         return fields.complete(samples, self.features.distance_metric, self.features.closed_form)
 
     def checksum(self) -> str:
-        """Over all splits."""
+        """A digest of all splits."""
         return "-".join(cache.digest(self.samples(split))[:12] for split in SPLITS)
 
     @property
@@ -113,17 +118,17 @@ class OperatorSource(DataSource):
         return self.features.statistics
 
     def use_statistics(self, statistics: Mapping[str, float]) -> None:
-        """Those of the training samples."""
+        """Scale by the statistics of the training split, as at training time."""
         self.features.use_statistics(statistics)
 
     def samples(self, split: str) -> xr.Dataset:
-        """See the head of `simulated.py`; with `distance` (cells) and what the closed form gives."""
+        """Samples as the head of `simulated.py` describes them, with `distance` (cells) and the closed form."""
         self.prepare()
         return self._samples[split]
 
     def read(self, path: Path) -> xr.Dataset:
-        """A user's file, or a folder of the report's files, checked; the topology is this data set's unless a
-        file has attributes of its own."""
+        """The samples of a user's file, or of a folder of the report's files. The topology is this data set's unless
+        the file has attributes that give another one."""
         found = folders.read(path, self.layout) if path.is_dir() else fields.read(path, self.layout.topology)
         return self._complete(found)
 
@@ -159,10 +164,10 @@ class OperatorSource(DataSource):
         return {} if form is None else {name: one[name].values for name in (GUESS, *form.channels)}
 
     def stream(self, *, halo: int, batch_size: int, seed: int, device: torch.device | str) -> Stream:
-        """Random patches; coastal cells more often with `coast_weight`."""
+        """Random patches; with `coast_weight`, more of them lie at the coast."""
         train = self.samples("train")
         batches = list(self.encode(train, halo=halo, device=device))
-        near_coast = np.exp(-np.maximum(train.distance.values - 1, 0) / 3.0)  # errors stand within some 3 cells
+        near_coast = np.exp(-np.maximum(train.distance.values - 1, 0) / 3.0)  # errors are large within some 3 cells
         return patches.PatchStream(
             input_NCYX=torch.cat([b.input for b in batches]),
             target_NCYX=torch.cat([b.target for b in batches]),

@@ -10,10 +10,11 @@ from dlgd.core.contract import Batch, Stream
 
 
 class PatchStream(Stream):
-    """Square patches round random cells, drawn by weight; the patch of a step depends on seed and step alone.
+    """Square patches around random cells; the batch of a step depends on the seed and the step alone.
 
-    input_NCYX carries `halo` cells around, and target_NCYX and mask_NCYX none. With `periodic` a patch may
-    lie across the east side. weight_YX is each cell's probability to be drawn (not normalized).
+    input_NCYX: the input, with `halo` cells around; target_NCYX and mask_NCYX have none.
+    weight_YX: each cell's probability to be drawn, not normalized.
+    patch: cells on each side of a patch. periodic: whether a patch may lie across the east side.
     """
 
     def __init__(
@@ -31,7 +32,7 @@ class PatchStream(Stream):
     ) -> None:
         self.halo, self.patch, self.batch_size, self.periodic, self.seed = halo, patch, batch_size, periodic, seed
         self.count, _, self.ny, self.nx = target_NCYX.shape
-        if periodic:  # patches that cross the east side find its continuation there
+        if periodic:  # appended, so that patches may cross the east side
             beyond = slice(2 * halo, 2 * halo + patch)
             input_NCYX = torch.cat([input_NCYX, input_NCYX[..., beyond]], dim=-1)
             target_NCYX = torch.cat([target_NCYX, target_NCYX[..., :patch]], dim=-1)
@@ -41,7 +42,7 @@ class PatchStream(Stream):
         self.steps_per_epoch = max(1, round(self.count * self.ny * self.nx / (patch**2 * batch_size)))
 
     def batch(self, step: int) -> Batch:
-        """Patches of random samples, each holding its drawn cell at a random place."""
+        """The batch of a step: patches of random samples, with the drawn cell at a random place in each."""
         rng = np.random.default_rng([self.seed, step])
         sample = rng.integers(self.count, size=self.batch_size)
         y, x = np.divmod(np.searchsorted(self._chance, rng.random(self.batch_size), side="right"), self.nx)

@@ -1,11 +1,11 @@
-"""Samples of the report as its networks were given them: standardized, in compressed NumPy archives.
+"""Samples of the report as its networks got them: standardized, in compressed NumPy archives.
 
     X/<sample>.npz                 arr_0 (3, rows, columns): alpha_i, alpha_j, w of the grid and its padding
     Y/<sample>_norm_coeffs.npz     arr_0 (ny, nx), or (rows, columns): gamma, exactly 0 on land; may be missing
     dict_std_mean.txt              two dictionaries, one after the other: standard deviations, then means
 
-Fields were standardized over what is not zero, zeros staying zero (Partial_std in the report), or over the whole
-image (Full_std). The files tell which: only the former have exact zeros, on land and on closed faces.
+Fields were standardized over values other than zero, and zeros stayed zero (Partial_std in the report); or over the
+whole image (Full_std). The files show which: only the former have exact zeros, on land and on closed faces.
 """
 
 from __future__ import annotations
@@ -28,12 +28,15 @@ STATISTICS = "dict_std_mean.txt"
 FIELDS = ("alpha_i_minus", "alpha_j_minus", "w")
 TARGET = "norm_coeffs"
 KEY = "arr_0"  # np.savez's name of the first array
-EXACT_ZEROS = 1e-3  # share of exact zeros in a field above which they are no coincidence
-ROUNDING = 1e-6  # of the mean and the standard deviation: what single precision may leave of a zero
+EXACT_ZEROS = 1e-3  # a larger share of exact zeros in a field is no coincidence
+ROUNDING = 1e-6  # of the mean and the standard deviation: in single precision a zero may become so much
 
 
 class ProcessedFolder:
-    """A folder with X and Y: a part of a data set."""
+    """A folder with X and Y.
+
+    padding: rows and columns on each side, as in `folders.Layout`.
+    """
 
     def __init__(self, path: Path, padding: Mapping[str, int | None]) -> None:
         self.path, self._padding = path, padding
@@ -46,7 +49,7 @@ class ProcessedFolder:
         return read_statistics(find_above(self.path, STATISTICS))
 
     def read(self, name: str) -> Stored:
-        """A sample."""
+        """The sample of that name. Refusal where its files do not fit."""
         file_x, file_y = self.path / "X" / f"{name}.npz", self.path / "Y" / f"{name}_{TARGET}.npz"
         x = _array(file_x)
         y = _array(file_y) if file_y.exists() else None
@@ -63,7 +66,8 @@ class ProcessedFolder:
         return Stored(name, alpha_i, alpha_j, w, gamma, edges)
 
     def _edges(self, x: np.ndarray, y: np.ndarray | None, file: Path) -> Edges:
-        """As asked for; else what X has more than Y, or columns that repeat those of the other side."""
+        """The padding: what the options give; else rows and columns that X has and Y has not, or columns that repeat
+        those of the other side."""
         whole, target = x.shape[1:], None if y is None else y.shape
         rows, columns = self._padding["rows"], self._padding["columns"]
         if target is not None and (len(target) != 2 or any(t > size for t, size in zip(target, whole, strict=True))):
@@ -85,7 +89,7 @@ class ProcessedFolder:
 
 
 def _repeated_columns(x: np.ndarray) -> int:
-    """Number of columns on each side that repeat those of the other side, if there are 4 or more; else 0."""
+    """The number of columns on each side that repeat those of the other side; 0 where they are fewer than 4."""
     columns = x.shape[-1]
     for number in range(4, columns // 4):
         west, east = x[..., : 2 * number], x[..., columns - 2 * number :]
@@ -95,7 +99,7 @@ def _repeated_columns(x: np.ndarray) -> int:
 
 
 def _array(path: Path) -> np.ndarray:
-    """The array of an archive, float64; pickled objects are never loaded."""
+    """Read the array of an archive, float64; pickled objects are never loaded."""
     try:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as archive:
             if KEY not in archive:
@@ -114,7 +118,7 @@ def _array(path: Path) -> np.ndarray:
 
 
 def _physical(scaled: np.ndarray, std: float, mean: float, *, zeros_count: bool = False) -> np.ndarray:
-    """Standardization undone. Zeros are zeros of the field where `zeros_count`, or where there are many of them."""
+    """Undo the standardization. Zeros are zeros of the field itself with `zeros_count`, or where there are many."""
     values = std * scaled + mean
     zero = scaled == 0
     if zeros_count or zero.mean() > EXACT_ZEROS:
@@ -124,7 +128,7 @@ def _physical(scaled: np.ndarray, std: float, mean: float, *, zeros_count: bool 
 
 
 def read_statistics(path: Path) -> tuple[dict[str, float], dict[str, float]]:
-    """Standard deviations and means by field; the text is read as literals and never evaluated."""
+    """Read standard deviations and means by field; the text is parsed as literals and never evaluated."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -144,7 +148,10 @@ def read_statistics(path: Path) -> tuple[dict[str, float], dict[str, float]]:
 
 
 def _numbers(table: object, kind: str, path: Path) -> dict[str, float]:
-    """The four fields of a dictionary; Refusal where one is missing or impossible."""
+    """The numbers of the four fields. Refusal where one is missing or impossible.
+
+    kind: of the numbers, for messages.
+    """
     wanted = (*FIELDS, TARGET)
     numbers = table if isinstance(table, dict) else {}
     missing = [name for name in wanted if name not in numbers]

@@ -1,14 +1,14 @@
 """Diffusion operators on global ocean grids and their exact normalization coefficients: data=nemovar, data=mercator.
 
-A sample is a pair of random length-scale fields; the simulator computes gamma exactly. Samples are xarray
-Datasets with the variables that a user's own file must have too:
+A sample is a pair of random fields of length scales, whose gamma is computed exactly. Samples are xarray Datasets with
+these variables, which a user's own file must have too:
 
-    alpha_i (sample, y_face, x) m2   on south faces, last row the north side of the grid; (sample, y, x) in a
-                                     user's file means that the north side is closed
+    alpha_i (sample, y_face, x) m2   on south faces; the last row is the north side of the grid. A user's file with
+                                     (sample, y, x) has a closed north side
     alpha_j (sample, y, x) m2        on west faces
     w (y, x) m2                      cell area
     mask (y, x)                      1 at sea, 0 on land
-    gamma (sample, y, x) m           normalization coefficient, NaN on land; what the network predicts
+    gamma (sample, y, x) m           normalization coefficient, NaN on land; networks predict it
 """
 
 from __future__ import annotations
@@ -33,16 +33,24 @@ from dlgd.problems.normalization.data.folders import Layout
 from dlgd.problems.normalization.data.operator_source import OperatorOptions, OperatorSource
 
 GRIDS = {"mercator": grids.mercator, "tripolar": grids.tripolar}
-LARGEST_SCALE = 5  # cells; longer ones cannot be probed at all tolerances
+LARGEST_SCALE = 5  # cells; probing of longer ones does not reach all tolerances
 
 
 @dataclass(frozen=True, kw_only=True)
 class NormalizationOptions(OperatorOptions):
-    """grid: a name of GRIDS, of rows x columns cells. coast: "real", or "random" polar continents. samples: how many
-    each split has. seed: of all draws. in_memory: without files in the cache.
+    """Options besides those of all data sets of operators:
 
-    tolerance: largest relative error of gamma^2, for "train" and for "evaluation", the other splits.
-    diffusivity: the keyword arguments of `physics.diffusion.random_diffusion`.
+    grid: mercator or tripolar.
+    rows, columns: cells of the grid, south-north and west-east.
+    coast: "real", or "random" polar continents, for which no file of the real one is needed.
+    samples: how many samples each split has, at least 1.
+    tolerance: largest relative error of gamma^2, from 1e-8 to 1e-2: `train` of the training split, where noise of this
+        size does no harm and saves time, and `evaluation` of the others.
+    diffusivity: the random length scales of diffusion: `scale_min` and `scale_max`, their range in cells, at most 5;
+        `anisotropy`, 0 (equal south-north and west-east) to 1 (independent); `smoothness`, their correlation length in
+        degrees of arc. See `physics.diffusion.random_diffusion`.
+    seed: of the random length scales and of the random coast.
+    in_memory: whether samples are made each time and not kept in the cache.
     """
 
     grid: str
@@ -112,7 +120,7 @@ class NormalizationCoefficients(OperatorSource):
             raise Refusal(f"data.rows={options.rows}, data.columns={options.columns}: {error}") from error
 
     def tiny(self) -> NormalizationCoefficients:
-        """The same on a grid of 40 x 48 cells with random continents, 2 / 1 / 1 samples, kept in memory."""
+        """The same data set with 2 / 1 / 1 samples on 40 x 48 cells with random continents, kept in memory."""
         options = vars(self.options) | {
             "rows": 40,
             "columns": 48,
@@ -132,7 +140,7 @@ class NormalizationCoefficients(OperatorSource):
 
     @cached_property
     def _folder(self) -> Path | None:
-        """Keyed by what the samples depend on; their number is not among it, so that more can be added."""
+        """The folder in the cache, named by all that samples depend on, but not by their number: more can be added."""
         if self.options.in_memory:
             return None
         keys = ("grid", "rows", "columns", "coast", "tolerance", "diffusivity", "seed")
@@ -141,7 +149,7 @@ class NormalizationCoefficients(OperatorSource):
         return cache.folder_for(cache_folder(), self.options.name, config)
 
     def prepare(self) -> None:
-        """Every sample of every split: read where it is in the cache, else made (seconds each, all cores)."""
+        """Read the samples that are in the cache, and make the others (each takes seconds on all cores)."""
         self.check()
         if self._samples:
             return

@@ -1,4 +1,4 @@
-"""One sample as the report's files hold it: with padding round the grid, and two faces for each cell."""
+"""One sample as the report's files hold it: with padding around the grid, and two faces for each cell."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dlgd.core.errors import Refusal
 
 @dataclass(frozen=True)
 class Edges:
-    """Number of rows and columns that stand around the grid."""
+    """The numbers of rows and columns of padding around the grid."""
 
     south: int = 0
     north: int = 0
@@ -22,8 +22,8 @@ class Edges:
 
 @dataclass(frozen=True)
 class Stored:
-    """Arrays of the whole file (rows, columns) in m2, land and closed faces being 0 or NaN; gamma (ny, nx) of the
-    grid alone in m, 0 on land, or None."""
+    """Arrays of the whole file, (rows, columns), m2, 0 or NaN on land and on closed faces; gamma, m, of the grid alone,
+    (ny, nx), 0 on land, or None."""
 
     name: str
     alpha_i: np.ndarray
@@ -37,22 +37,25 @@ class Stored:
     @property
     def shape(self) -> tuple[int, int]:
         """(ny, nx) of the grid."""
-        return self.inner(self.w).shape  # type: ignore[return-value]
+        rows, columns = self.inner(self.w).shape
+        return rows, columns
 
     def inner(self, field: np.ndarray) -> np.ndarray:
-        """The grid without what stands around."""
+        """A field of the file without its padding."""
         return inner(field, self.edges)
 
 
 def inner(field: np.ndarray, edges: Edges) -> np.ndarray:
-    """(..., rows, columns) -> (..., ny, nx)."""
+    """Cut off the padding: (..., rows, columns) -> (..., ny, nx)."""
     rows, columns = field.shape[-2:]
     return field[..., edges.south : rows - edges.north, edges.west : columns - edges.east]
 
 
 def south_faces(one: Stored, *, north: bool) -> np.ndarray:
-    """alpha_i (ny + 1, nx) on south faces, the last row being the north side; with `north` it is stored on north
-    faces. Rows that the file does not have are NaN."""
+    """alpha_i (ny + 1, nx) on south faces; the last row is the north side. Rows that the file does not have are NaN.
+
+    north: whether the file has it on north faces.
+    """
     rows, columns = one.alpha_i.shape
     ny, _ = one.shape
     first = one.edges.south - int(north)
@@ -63,12 +66,15 @@ def south_faces(one: Stored, *, north: bool) -> np.ndarray:
 
 
 def west_faces(one: Stored, *, east: bool) -> np.ndarray:
-    """alpha_j (ny, nx) on west faces of a grid that is periodic west-east; with `east` it is stored on east faces."""
+    """alpha_j (ny, nx) on west faces of a grid that is periodic west-east.
+
+    east: whether the file has it on east faces.
+    """
     return np.roll(one.inner(one.alpha_j), int(east), axis=-1)
 
 
 def find_above(folder: Path, name: str) -> Path:
-    """A file that a folder's samples share: in it, or in one of the two folders above."""
+    """Find a file that a folder's samples share: in the folder, or in one of the two above it."""
     for place in (folder, *folder.parents[:2]):
         if (place / name).is_file():
             return place / name

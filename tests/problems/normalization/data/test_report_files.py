@@ -166,7 +166,7 @@ def test_training_on_what_is_scored_is_refused(folder):
     write_nemo(folder, written("mercator"))
     data = source(folder, grid="mercator")
     assert names(data) == {split: ["PERTEN0", "PERTEN1", "PERTEN2"] for split in SPLITS}
-    with pytest.raises(Refusal, match=r"PERTEN0 would be trained on and scored on.*data\.samples\.train"):
+    with pytest.raises(Refusal, match=r"PERTEN0 is in the training split and in another one.*data\.samples\.train"):
         data.stream(halo=1, batch_size=1, seed=0, device="cpu")
 
 

@@ -225,7 +225,7 @@ def test_padding_of_y_that_is_not_stated(folder):
     refused(folder, "X and Y of .*id0.npz are both padded: type data.padding.rows=", grid="tripolar")
     refused(folder, "do not fit", grid="tripolar", padding={"rows": 30, "columns": 8})
     wrong = {"grid": "tripolar", "padding": {"rows": 4, "columns": 8}}
-    refused(folder, "does not look alike from both sides of the fold", **wrong)
+    refused(folder, "differs between the two sides of the fold", **wrong)
 
 
 # --- samples that do not fit one another -------------------------------------------------------------------
@@ -262,7 +262,7 @@ def test_gamma_that_lacks_a_sea(processed):
         y = load(file)
         y[10:16, 10:16] = 0.0
         np.savez(file, y)
-    refused(processed, "cells have diffusivities all around but no gamma")
+    refused(processed, "cells have diffusivities on all faces but no gamma")
 
 
 # --- NetCDF ------------------------------------------------------------------------------------------------
