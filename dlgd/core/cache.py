@@ -30,7 +30,7 @@ def folder_for(root: Path, name: str, config: Mapping[str, Any]) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / "config.json").exists():
-            write_text(folder / "config.json", text + "\n")
+            write_text(folder / "config.json", text + "\n", shared=True)
     except OSError as error:
         raise Refusal(f"cannot write the data cache in {folder}: {error.strerror}; set DLGD_CACHE elsewhere") from error
     return folder

@@ -28,9 +28,9 @@ def written_whole(path: Path, *, shared: bool = False) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, *, shared: bool = False) -> None:
     """Write a text whole or not at all, in UTF-8. Raises OSError."""
-    with written_whole(path) as partial:
+    with written_whole(path, shared=shared) as partial:
         partial.write_text(text, encoding="utf-8")
 
 
