@@ -85,7 +85,7 @@ def test_a_part_is_named_by_whole_words():
         "trunk.1.weight",
         "trunk.1.bias",
     ]
-    with pytest.raises(Refusal, match=r"freeze=trun is no part .* trunk, head"):
+    with pytest.raises(Refusal, match=r"freeze=trun is not a part .* trunk, head"):
         fine_tuning.freeze(net, ["trun"])
     with pytest.raises(Refusal, match="freeze=trunk,head leaves nothing"):
         fine_tuning.freeze(net, ["trunk", "head"])
