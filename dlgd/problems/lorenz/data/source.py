@@ -38,10 +38,6 @@ log = logging.getLogger(__name__)
 
 MAX_BATCH_ELEMENTS = 1_000_000  # values of the truth that are encoded as one batch
 PATTERNS, COMPONENTS = range(2)  # keep the draws of one seed apart
-# Attributes that had another name, or another word for a value, when series were first cached and runs first recorded:
-# by these both are found again.
-FIRST_NAMES = {"resample_observations": "noise_again"}
-FIRST_VALUES = {("observations_pattern_per", "split"): "part"}
 
 
 class Lorenz(DataSource):
@@ -114,14 +110,6 @@ class Lorenz(DataSource):
         """The attributes of samples and of the cached series; see `files.py`."""
         return files.attributes(self.typed, self.options, self.preset, self.dynamics)
 
-    @property
-    def _key(self) -> dict[str, Any]:
-        """The attributes as they enter the name of the cache's folder and the checksum."""
-        return {
-            FIRST_NAMES.get(key, key): FIRST_VALUES.get((key, value), value) if isinstance(value, str) else value
-            for key, value in self.attributes.items()
-        }
-
     def check(self) -> None:
         """Refuse options that cannot work, in one sentence each."""
         options = self.options
@@ -172,7 +160,8 @@ class Lorenz(DataSource):
 
         if self.typed.in_memory:
             return make().state.values
-        folder = cache.folder_for(cache_folder(), self.typed.name, self._key | {"format": 1})
+        key = files.as_first_named(self.attributes) | {"format": 1}
+        folder = cache.folder_for(cache_folder(), self.typed.name, key)
         with cache.lock(folder):
             return cache.get(folder / "series.nc", make).state.values
 
@@ -201,7 +190,7 @@ class Lorenz(DataSource):
     def checksum(self) -> str:
         """A digest of the series and of all options."""
         self.prepare()
-        total = hashlib.sha256(json.dumps(self._key, sort_keys=True).encode())
+        total = hashlib.sha256(json.dumps(files.as_first_named(self.attributes), sort_keys=True).encode())
         total.update(self._series.tobytes())
         return total.hexdigest()[:12]
 
