@@ -25,6 +25,9 @@ from dlgd.problems.lorenz.data.options import LorenzOptions
 from dlgd.problems.lorenz.data.presets import Preset
 
 LONG_NAMES = {"observations": "observed values", "given": "known values", "state": "true values"}
+# Attributes that had another name, or another word for a value, when series were first cached and runs first recorded.
+FIRST_NAMES = {"resample_observations": "noise_again"}
+FIRST_WORDS = {("observations_pattern_per", "split"): "part"}
 
 
 def dimensions(name: str, *, forecast: bool) -> tuple[str, str, str]:
@@ -61,6 +64,13 @@ def attributes(typed: LorenzOptions, options: Mapping[str, Any], preset: Preset,
     own |= {"noise_variance": options["observations"]["noise_variance"]}
     found = attributes_of(dynamics) | own | plain | preset.recipe.attributes(dynamics)
     return {key: _netcdf_attribute(value) for key, value in found.items()}
+
+
+def as_first_named(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the attributes as the name of the cache's folder and the checksum have them: cached series and runs of
+    before are found again by their first names."""
+    found = {FIRST_NAMES.get(key, key): value for key, value in attributes.items()}
+    return found | {key: word for (key, value), word in FIRST_WORDS.items() if found.get(key) == value}
 
 
 def _netcdf_attribute(value: Any) -> Any:

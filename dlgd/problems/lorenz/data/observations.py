@@ -59,7 +59,7 @@ class Observing:
         for option, known in CHOICES.items():
             checks.choice(f"data.observations.{option}", getattr(self, option), known)
         self._check_components(names)
-        checks.whole_number("data.observations.every", self.every, least=1, most=steps, hint=f"{steps} are a window")
+        checks.whole_number("data.observations.every", self.every, least=1, most=steps, hint="the steps of a window")
         checks.number("data.observations.share", self.share, above=0, most=1)
         checks.number("data.observations.noise_variance", self.noise_variance, least=0)
         self._check_edges(steps)

@@ -160,7 +160,8 @@ class Lorenz(DataSource):
 
         if self.typed.in_memory:
             return make().state.values
-        folder = cache.folder_for(cache_folder(), self.typed.name, self.attributes | {"format": 1})
+        key = files.as_first_named(self.attributes) | {"format": 1}
+        folder = cache.folder_for(cache_folder(), self.typed.name, key)
         with cache.lock(folder):
             return cache.get(folder / "series.nc", make).state.values
 
@@ -189,7 +190,7 @@ class Lorenz(DataSource):
     def checksum(self) -> str:
         """A digest of the series and of all options."""
         self.prepare()
-        total = hashlib.sha256(json.dumps(self.attributes, sort_keys=True).encode())
+        total = hashlib.sha256(json.dumps(files.as_first_named(self.attributes), sort_keys=True).encode())
         total.update(self._series.tobytes())
         return total.hexdigest()[:12]
 
