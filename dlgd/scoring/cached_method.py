@@ -57,7 +57,7 @@ class CachedMethod(Method):
             std = self.inner.error_std(samples)
             if std is None:
                 return None
-            cached = cache.get(folder / f"{key}-error.nc", lambda: _as_dataset(std, method=self._config))
+            cached = cache.get(folder / f"{key}-error.nc", lambda: _as_dataset(std, {"method": self._config}))
         return cached.answer.values
 
     def predict(self, samples: xr.Dataset) -> np.ndarray:
@@ -69,7 +69,7 @@ class CachedMethod(Method):
             seconds = self.inner.seconds_per_sample
             if seconds is None:
                 seconds = (time.perf_counter() - start) / samples.sizes["sample"]
-            return _as_dataset(answer, seconds_per_sample=seconds, method=self._config)
+            return _as_dataset(answer, {"seconds_per_sample": seconds, "method": self._config})
 
         folder, key = self._place(samples)
         cached = cache.get(folder / f"{key}.nc", make)
@@ -85,7 +85,7 @@ class CachedMethod(Method):
         return cache.folder_for(cache_folder(), "answers", {"format": 1}), key
 
 
-def _as_dataset(answer: np.ndarray, **attributes: Any) -> xr.Dataset:
+def _as_dataset(answer: np.ndarray, attributes: Mapping[str, Any]) -> xr.Dataset:
     """Return an answer of any shape as a Dataset."""
     dims = [f"axis_{number}" for number in range(answer.ndim)]
     return xr.Dataset({"answer": (dims, answer)}, attrs=attributes)
