@@ -1,9 +1,11 @@
-"""Learning curves of trainings with two players, and of validations with many scores."""
+"""Learning curves of trainings, with one player or two, and of validations with many scores."""
 
 import numpy as np
+import pytest
+from matplotlib import image
 
 from dlgd.core.score import Score
-from dlgd.plotting.curves import MOST, draw_learning_curves
+from dlgd.plotting.curves import MOST, draw_learning_curves, learning_curves
 
 HIGH = {"accuracy": True, "share": None}
 
@@ -61,3 +63,43 @@ def test_a_star_stands_where_a_score_was_best():
     assert texts(axes) == ["valid/accuracy: 9.00e+01 at 2", "valid/error: 1.00e+01 at 2", "valid/share"]
     (unknown,) = draw_learning_curves(rows, score_of=lambda name: None).axes
     assert texts(unknown)[0] == "valid/accuracy", "nobody knows what is best"
+
+
+def history(steps):
+    rows = [{"step": step, "train/loss": 1 / step, "lr": 1e-3} for step in range(1, steps + 1)]
+    for step in (10, 20, 30):
+        rows.append({"step": step, "valid/loss": 2 / step, "valid/eps_q": abs(step - 20) + 1.0})
+    return rows
+
+
+def test_learning_curves_show_every_record_against_step(tmp_path):
+    figure = draw_learning_curves(history(50), score_of=described)
+    losses, scores = figure.axes
+    assert (losses.get_xlabel(), losses.get_ylabel(), losses.get_yscale()) == ("step", "loss", "log")
+    assert (scores.get_xlabel(), scores.get_ylabel()) == ("step", "validation score")
+    np.testing.assert_allclose(losses.lines[0].get_xydata(), [(step, 1 / step) for step in range(1, 51)])
+    assert losses.get_legend().texts[0].get_text() == "train/loss"
+    assert scores.get_legend().texts[0].get_text() == "valid/eps_q: 1.00e+00 at 20"
+    learning_curves(history(50), tmp_path / "figures" / "learning_curves.png", score_of=described)
+    assert image.imread(tmp_path / "figures" / "learning_curves.png").shape[1] > 1500
+
+
+def test_a_long_training_curve_gets_its_running_mean():
+    losses = draw_learning_curves(history(1000), score_of=described).axes[0]
+    pale, mean = losses.lines[:2]
+    assert pale.get_alpha() < 1
+    np.testing.assert_allclose(mean.get_ydata()[0], np.mean([1 / step for step in range(1, 21)]))
+    assert mean.get_xdata()[0] == 20
+
+
+def test_learning_curves_leave_out_what_is_not_finite_and_draw_zero():
+    rows = [{"step": 1, "train/loss": 1.0}, {"step": 2, "train/loss": float("nan")}, {"step": 3, "train/loss": 0.0}]
+    axes = draw_learning_curves(rows, score_of=described).axes[0]
+    assert axes.lines[0].get_xdata().tolist() == [1, 3]
+    assert axes.get_yscale() == "linear"
+
+
+@pytest.mark.parametrize("rows", [[], [{"step": 1, "lr": 0.1}]])
+def test_nothing_to_draw_is_refused(rows, tmp_path):
+    with pytest.raises(ValueError, match=r"no train/loss and no valid/"):
+        learning_curves(rows, tmp_path / "curves.png", score_of=described)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import xarray as xr
 from omegaconf import OmegaConf
 
+from dlgd.core.errors import Refusal
 from dlgd.core.paths import CONF
 from dlgd.physics.diffusion import random_diffusion
 from dlgd.physics.grids import Grid, mercator, tripolar
@@ -25,6 +28,7 @@ def grid_of(name: str) -> Grid:
     return {"tripolar": tripolar, "mercator": mercator}[name](40, 48)
 
 
+@functools.cache
 def simulated(grid: str, count: int = 3) -> xr.Dataset:
     """Samples with exact gamma; on the tripolar grid with sea on both sides of the fold."""
     cells = grid_of(grid)
@@ -156,3 +160,10 @@ def write_processed(
                 target = target[rows : rows + sea.shape[0], columns : columns + sea.shape[1]]
             if gamma:
                 np.savez_compressed(folder / split / "Y" / f"id{number}_norm_coeffs.npz", target)
+
+
+def refused(path: Path | None, words: str, **changes: object) -> None:
+    """By `check` or by `prepare`, in one line."""
+    with pytest.raises(Refusal, match=words) as caught:
+        source(path, **({"grid": "mercator"} | changes)).prepare()
+    assert "\n" not in str(caught.value)

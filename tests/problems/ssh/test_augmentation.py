@@ -98,5 +98,5 @@ def test_other_data():
     with pytest.raises(Refusal, match="is for maps of the sea surface, which data=waves does not give"):
         MirroredSeas(spec=Spec(name="waves", kind="field", **known))
     places = {"input_channels": (*SEA.input_channels, "x"), "groups": (*SEA.groups, (specs.COORDINATES, 1))}
-    with pytest.raises(Refusal, match=r"no place for coordinates: type data\.coordinates=false"):
+    with pytest.raises(Refusal, match=r"cannot mirror the channels coordinates: type data\.coordinates=false"):
         MirroredSeas(spec=replace(SEA, **places))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+import torch
 from omegaconf import OmegaConf
 
 from dlgd.core.paths import CONF
@@ -17,6 +18,13 @@ SMALL = {
     "samples": {"train": 2, "valid": 1, "test": 1},
     "tolerance": {"train": 1e-4, "evaluation": 1e-4},
     "patch": 16,
+}
+CPU = torch.device("cpu")
+STANDARDIZED = {"features": "standardized"}
+FEATURES = {
+    "dimensionless": {"features": "dimensionless"},
+    "over sea": STANDARDIZED | {"standardize_over": "sea", "distance": "manhattan"},
+    "over image": STANDARDIZED | {"standardize_over": "image", "distance": "none"},
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 from pathlib import Path
 
@@ -18,8 +17,6 @@ from dlgd.problems.normalization.data.nemovar_files import NemovarFiles
 from dlgd.problems.normalization.scores import relative_error
 from tests.problems.normalization.data.small_data import make
 from tests.problems.normalization.report_files import simulated, source, write_nemo, write_processed
-
-written = functools.cache(simulated)
 
 
 @pytest.fixture(autouse=True)
@@ -62,18 +59,18 @@ def exact_error(samples: xr.Dataset) -> float:
 def test_netcdf(folder, grid, faces):
     """NEMO's halo is recognized and cut off, and so are the faces; one diffusivity per face of the fold."""
     for split, number in zip(SPLITS, range(3), strict=True):
-        write_nemo(folder / split, written(grid).isel(sample=[number]), faces=faces)
+        write_nemo(folder / split, simulated(grid).isel(sample=[number]), faces=faces)
     data = source(folder, grid=grid)
     data.prepare()
     assert data.spec.grid == data.shape == (40, 48)
     for split, number in zip(SPLITS, range(3), strict=True):
-        expected = written(grid).isel(sample=[number])
+        expected = simulated(grid).isel(sample=[number])
         samples = data.samples(split)
         expect(samples, expected, rtol=1e-9)
         np.testing.assert_allclose(samples.lat, expected.lat)
         assert list(samples.file.values) == ["PERTEN0"]
     if grid == "tripolar":
-        assert (written(grid).alpha_i.values[:, -1] > 0).sum() > 50, "the fold is at sea"
+        assert (simulated(grid).alpha_i.values[:, -1] > 0).sum() > 50, "the fold is at sea"
     assert exact_error(data.samples("test")) < 1e-5
 
 
@@ -84,17 +81,17 @@ def test_netcdf(folder, grid, faces):
     [("mercator", (0, 8), False), ("mercator", (0, 0), False), ("tripolar", (6, 8), True), ("tripolar", (6, 8), False)],
 )
 def test_processed(folder, grid, padding, padded_gamma, dtype, over):
-    write_processed(folder, written(grid), over=over, padding=padding, padded_gamma=padded_gamma, dtype=dtype)
+    write_processed(folder, simulated(grid), over=over, padding=padding, padded_gamma=padded_gamma, dtype=dtype)
     asked = dict(zip(("rows", "columns"), padding, strict=True)) if padded_gamma else {"rows": None, "columns": None}
     data = source(folder, grid=grid, padding=asked)
     for number, split in enumerate(SPLITS):
-        expect(data.samples(split), written(grid).isel(sample=[number]), rtol=1e-6 if dtype == np.float32 else 1e-9)
+        expect(data.samples(split), simulated(grid).isel(sample=[number]), rtol=1e-6 if dtype == np.float32 else 1e-9)
     assert exact_error(data.samples("test")) < 1e-5
 
 
 def test_both_kinds_agree(folder):
-    write_nemo(folder / "nemo", written("mercator"))
-    write_processed(folder / "npz", written("mercator"), over="sea", splits={"all": [0, 1, 2]})
+    write_nemo(folder / "nemo", simulated("mercator"))
+    write_processed(folder / "npz", simulated("mercator"), over="sea", splits={"all": [0, 1, 2]})
     (folder / "npz" / "all" / "dict_std_mean.txt").write_text((folder / "npz" / "dict_std_mean.txt").read_text())
     one, two = (source(folder / place, grid="mercator").samples("test") for place in ("nemo", "npz/all"))
     expect(one, two, rtol=1e-9)
@@ -102,7 +99,7 @@ def test_both_kinds_agree(folder):
 
 def test_what_a_network_sees_and_the_way_back(folder):
     """Everything after the reading is that of the simulated data."""
-    write_processed(folder, written("mercator"), over="image")
+    write_processed(folder, simulated("mercator"), over="image")
     for features in ("dimensionless", "standardized"):
         data = source(folder, grid="mercator", features=features)
         samples = data.samples("test")
@@ -115,7 +112,7 @@ def test_what_a_network_sees_and_the_way_back(folder):
 
 
 def test_statistics_without_a_newline_or_by_numpy_2(folder):
-    write_processed(folder, written("mercator"), over="sea")
+    write_processed(folder, simulated("mercator"), over="sea")
     file = folder / "dict_std_mean.txt"
     expected = source(folder, grid="mercator").samples("test")
     lines = file.read_text().splitlines()
@@ -136,7 +133,7 @@ def names(data: NemovarFiles) -> dict[str, list[str]]:
 
 
 def test_numbers_deal_samples_that_stand_together(folder):
-    write_nemo(folder, written("mercator"))
+    write_nemo(folder, simulated("mercator"))
     drawn = names(source(folder, grid="mercator", samples={"train": 1, "valid": 1, "test": 1}))
     assert sorted(name for split in SPLITS for name in drawn[split]) == ["PERTEN0", "PERTEN1", "PERTEN2"]
     rest = names(source(folder, grid="mercator", samples={"train": None, "valid": 1, "test": 1}))
@@ -148,13 +145,13 @@ def test_numbers_deal_samples_that_stand_together(folder):
 
 
 def test_numbers_draw_from_the_folder_of_a_part(folder):
-    write_processed(folder, written("mercator"), over="sea", splits={"train": [0, 1], "valid": [2], "test": [0]})
+    write_processed(folder, simulated("mercator"), over="sea", splits={"train": [0, 1], "valid": [2], "test": [0]})
     assert names(source(folder, grid="mercator"))["train"] == ["id0", "id1"]
     assert len(names(source(folder, grid="mercator", samples={"train": 1, "valid": None, "test": None}))["train"]) == 1
 
 
 def test_without_a_test_folder_valid_stands_in(folder, caplog):
-    write_processed(folder, written("mercator"), over="sea", splits={"train": [0, 1], "valid": [2]})
+    write_processed(folder, simulated("mercator"), over="sea", splits={"train": [0, 1], "valid": [2]})
     data = source(folder, grid="mercator")
     with caplog.at_level(logging.WARNING):
         assert names(data) == {"train": ["id0", "id1"], "valid": ["id2"], "test": ["id2"]}
@@ -163,7 +160,7 @@ def test_without_a_test_folder_valid_stands_in(folder, caplog):
 
 
 def test_training_on_what_is_scored_is_refused(folder):
-    write_nemo(folder, written("mercator"))
+    write_nemo(folder, simulated("mercator"))
     data = source(folder, grid="mercator")
     assert names(data) == {split: ["PERTEN0", "PERTEN1", "PERTEN2"] for split in SPLITS}
     with pytest.raises(Refusal, match=r"PERTEN0 is in the training split and in another one.*data\.samples\.train"):
@@ -172,7 +169,7 @@ def test_training_on_what_is_scored_is_refused(folder):
 
 def test_one_name_in_two_parts_is_two_samples(folder):
     for number, split in enumerate(SPLITS):
-        write_nemo(folder / split, written("mercator").isel(sample=[number]), names=["a"])
+        write_nemo(folder / split, simulated("mercator").isel(sample=[number]), names=["a"])
     data = source(folder, grid="mercator")
     assert names(data) == {split: ["a"] for split in SPLITS}
     data.stream(halo=1, batch_size=1, seed=0, device="cpu")
@@ -183,7 +180,7 @@ def test_one_name_in_two_parts_is_two_samples(folder):
 
 @pytest.mark.parametrize("kind", ["netcdf", "processed"])
 def test_missing_coefficients_are_computed_once(folder, cache_folder, kind, monkeypatch, caplog):
-    samples = written("mercator")
+    samples = simulated("mercator")
     if kind == "netcdf":
         write_nemo(folder, samples, gamma=False)
     else:
@@ -205,10 +202,10 @@ def test_missing_coefficients_are_computed_once(folder, cache_folder, kind, monk
 
 
 def test_those_that_are_known_are_kept(folder):
-    write_nemo(folder, written("mercator"))
+    write_nemo(folder, simulated("mercator"))
     for file in (folder / "PERTEN1").glob("Bmod_cor*"):
         file.unlink()
-    expect(source(folder, grid="mercator").samples("test"), written("mercator"), rtol=1e-5)
+    expect(source(folder, grid="mercator").samples("test"), simulated("mercator"), rtol=1e-5)
 
 
 # --- input=<folder> ----------------------------------------------------------------------------------------
@@ -216,9 +213,9 @@ def test_those_that_are_known_are_kept(folder):
 
 def test_a_folder_in_place_of_a_file(folder):
     """`evaluate input=` and `predict input=`, with a network trained on simulated data too."""
-    write_processed(folder, written("mercator"), over="image", splits={"train": [0], "valid": [1, 2]})
+    write_processed(folder, simulated("mercator"), over="image", splits={"train": [0], "valid": [1, 2]})
     found = make("mercator").read(folder / "valid")
-    expect(found, written("mercator").isel(sample=[1, 2]), rtol=1e-9)
+    expect(found, simulated("mercator").isel(sample=[1, 2]), rtol=1e-9)
     assert {"distance", "gamma_estimate"} <= set(found)
     with pytest.raises(Refusal, match=r"give one of its splits, such as .*train"):
         make("mercator").read(folder)

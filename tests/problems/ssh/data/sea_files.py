@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
+from omegaconf import OmegaConf
+
+from dlgd.core.paths import CONF
+from dlgd.problems.ssh.data import map_axes, map_files
+from dlgd.problems.ssh.data.map_axes import Box
+from dlgd.problems.ssh.data.map_files import Reading
+from dlgd.problems.ssh.data.netcdf import SSHNetCDF
 
 DAYS = np.arange("2012-10-01", "2012-10-21", dtype="datetime64[D]")
 LAT, LON = 33 + 0.25 * np.arange(12), -65 + 0.25 * np.arange(16)
 MAPS = ("time", "lat", "lon")
+SHORT = {"margin": 1, "days": 3, "patch": 8}
 
 
 def truth() -> np.ndarray:
@@ -109,3 +118,32 @@ def karin(path: Path) -> Path:
     packing = {"dtype": "int32", "scale_factor": 1e-4, "_FillValue": 2**31 - 1}
     xr.Dataset(fields, stamps).to_netcdf(path, encoding={"ssh_karin": packing, "ssh_true": packing})
     return path
+
+
+# --- read ------------------------------------------------------------------------------------------------------------
+
+
+def reading(
+    *,
+    names: Mapping[str, str] | None = None,
+    time_units: str | None = None,
+    box: Sequence[float] | None = None,
+    period: tuple[str, str] | None = None,
+) -> Reading:
+    return Reading(names=names or {}, time_units=time_units, box=Box.of(box), period=map_axes.period(period))
+
+
+def read(*paths: Path, target: str | None = None, **options: object) -> xr.Dataset:
+    return map_files.reference(paths, target=target, reading=reading(**options))
+
+
+def observed(path: Path, sea: xr.Dataset, variable: str | None = None, **options: object) -> np.ndarray:
+    return map_files.gridded([path], variable=variable, reference=sea, reading=reading(**options))
+
+
+def source(path: Path | str | None, **changes: object) -> SSHNetCDF:
+    """With the options of the configuration, but for short windows."""
+    config = OmegaConf.load(CONF / "data" / "ssh_netcdf.yaml")
+    options = OmegaConf.to_container(config.data, resolve=True)
+    options = {key: value for key, value in options.items() if not key.startswith("_")}
+    return SSHNetCDF(**(options | SHORT | {"path": None if path is None else str(path)} | changes))

@@ -3,32 +3,18 @@
 from __future__ import annotations
 
 import inspect
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-import xarray as xr
 from omegaconf import OmegaConf
 from torch.nn import functional
 
 from dlgd.core.constants import SPLITS
 from dlgd.core.errors import Refusal
-from dlgd.core.paths import CONF, ROOT
+from dlgd.core.paths import CONF
 from dlgd.problems.ssh.data.netcdf import SSHNetCDF
-from tests.problems.ssh.data.sea_files import DAYS, duacs, fields, registry, seen, starter, tracks, truth
-
-SHORT = {"margin": 1, "days": 3, "patch": 8}
-
-
-def source(path: Path | str | None, **changes: object) -> SSHNetCDF:
-    """With the options of the configuration, but for short windows."""
-    config = OmegaConf.load(CONF / "data" / "ssh_netcdf.yaml")
-    options = OmegaConf.to_container(config.data, resolve=True)
-    options = {key: value for key, value in options.items() if not key.startswith("_")}
-    return SSHNetCDF(**(options | SHORT | {"path": None if path is None else str(path)} | changes))
+from tests.problems.ssh.data.sea_files import DAYS, duacs, fields, registry, seen, source, starter, tracks, truth
 
 
 def test_every_option_is_in_the_configuration():
@@ -266,37 +252,3 @@ def test_files_that_cannot_work(tmp_path, change, words):
     data = source(**({"path": starter(tmp_path / "a.nc")} | change))
     with pytest.raises(Refusal, match=words):
         data.stream(halo=0, batch_size=2, seed=0, device="cpu")
-
-
-# --- memory ------------------------------------------------------------------------------------------------------
-
-A_YEAR = """
-import resource, sys
-sys.path.insert(0, sys.argv[2])
-from test_ssh_netcdf import source
-data = source(sys.argv[1], patch=64, margin=15, days=9)
-data.prepare()
-stream = data.stream(halo=8, batch_size=4, seed=0, device="cpu")
-stream.batch(0)
-for batch in data.encode(data.samples("valid").isel(sample=slice(0, 8)), halo=8, device="cpu"):
-    assert batch.target.shape[1:] == (9, 240, 240)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
-"""
-
-
-@pytest.mark.slow
-def test_a_year_of_240_by_240_cells_takes_less_than_four_gib(tmp_path):
-    rng, shape = np.random.default_rng(0), (366, 240, 240)
-    ssh = rng.normal(0, 0.3, shape).astype(np.float32)
-    axes = {
-        "time": np.datetime64("2012-10-01", "ns") + np.arange(366) * np.timedelta64(1, "D"),
-        "lat": 32 + 0.05 * np.arange(240),
-        "lon": -66 + 0.05 * np.arange(240),
-    }
-    observations = np.where(rng.random(shape, dtype=np.float32) < 0.05, ssh, np.nan)
-    maps = {"ssh": (tuple(axes), ssh), "nadir_obs": (tuple(axes), observations)}
-    xr.Dataset(maps, axes).to_netcdf(tmp_path / "natl_gf_w_5nadirs.nc")
-    command = [sys.executable, "-c", A_YEAR, str(tmp_path / "natl_gf_w_5nadirs.nc"), str(Path(__file__).parent)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
-    assert done.returncode == 0, done.stderr
-    assert float(done.stdout) < 4.0, f"{done.stdout} GiB"

@@ -1,4 +1,4 @@
-"""Optimal interpolation against dense matrices, simulated Gaussian fields, and loops."""
+"""Optimal interpolation against dense matrices and simulated Gaussian fields."""
 
 import logging
 import re
@@ -11,10 +11,9 @@ from scipy.stats import chi2
 from dlgd.core import progress
 from dlgd.core.errors import Refusal
 from dlgd.problems.ssh.methods import oi_posterior, optimal_interpolation
-from dlgd.problems.ssh.methods.oi_search import search
 from dlgd.problems.ssh.methods.oi_tiles import cut
 from dlgd.problems.ssh.methods.optimal_interpolation import OptimalInterpolation
-from dlgd.problems.ssh.methods.sea_points import Points, points_of, superobservations
+from dlgd.problems.ssh.methods.sea_points import points_of
 from tests.problems.ssh.methods.small_seas import MEAN, STD, correlation, dates, dense, random_samples, samples
 
 KINDS = ("gaussian", "matern12", "matern32", "matern52")
@@ -177,60 +176,7 @@ def test_the_points_of_satellites_held_out_are_not_looked_at():
     assert len(points_of(days, 1)) == (~held).sum() - 1
 
 
-# --- averages along tracks ----------------------------------------------------------------------------------
-
-
-def test_superobservations_by_a_loop():
-    """Two passes of one satellite, with a gap in the first, and then another satellite at the same place."""
-    lat = np.concatenate((30 + 0.06 * np.arange(12), 40 + 0.06 * np.arange(7), 30 + 0.06 * np.arange(4)))
-    lat[8:12] += 0.3
-    days = np.concatenate((np.arange(12.0), 20000 + np.arange(7), 20007 + np.arange(4))) / 86400
-    satellite = np.repeat([0, 0, 1], [12, 7, 4])
-    rng = np.random.default_rng(0)
-    lon, ssh = rng.normal(0, 1e-3, 23), rng.normal(size=23)
-    points = superobservations(Points(days, lat, lon, ssh), satellite, 5)
-    groups = ([*range(5)], [5, 6, 7], [8, 9, 10, 11], [*range(12, 17)], [17, 18], [*range(19, 23)])
-    for name, values in (("days", days), ("lat", lat), ("lon", lon), ("ssh", ssh)):
-        np.testing.assert_allclose(getattr(points, name), [values[group].mean() for group in groups], atol=1e-12)
-    single = superobservations(points, np.zeros(6), 1)
-    np.testing.assert_array_equal(single.ssh, points.ssh)
-
-
-def test_a_later_pass_over_the_same_place_is_not_averaged_with_the_first():
-    points = Points(np.array([0.0, 9.9156]), np.full(2, 30.0), np.zeros(2), np.array([1.0, 2.0]))
-    np.testing.assert_array_equal(superobservations(points, np.zeros(2), 5).ssh, [1.0, 2.0])
-
-
-# --- tiles and the search -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("scattered", [False, True])
-@pytest.mark.parametrize("size", [0.5, 2.0, 7.3, 100.0])
-def test_weights_of_pieces_add_up_to_one(size, scattered):
-    axis = np.linspace(-3, 18, 106)
-    if scattered:
-        axis = np.random.default_rng(0).permutation(axis)[[0, 5, 7, 50, 51, 52, 100]]
-    pieces, total = cut(axis, size), np.zeros(len(axis))
-    for piece in pieces:
-        total[piece.members] += piece.weights
-        assert axis.min() <= piece.low <= piece.high <= axis.max()
-    np.testing.assert_allclose(total, 1)
-    assert len(pieces) == 1 or scattered or abs(len(pieces) - 21 / size) < 1
-    covered = np.any([piece.distance(axis) == 0 for piece in pieces], axis=0)
-    assert covered.all()
-
-
-def test_search():
-    asked = []
-
-    def cost(x):
-        asked.append(tuple(x))
-        return float((np.log(np.asarray(x) / [3.0, 0.2, 7.0]) ** 2).sum())
-
-    best, least = search(cost, [1.0, 1.0, 7.0])
-    assert least == cost(best) == min(map(cost, asked.copy()))
-    np.testing.assert_allclose(np.log(best), np.log([3.0, 0.2, 7.0]), atol=np.log(1.2) / 2 + 1e-9)
-    assert len(asked) < 100
+# --- tuning -----------------------------------------------------------------------------------------------
 
 
 def waves(times, lat, lon, *, length, duration, seed):
@@ -318,7 +264,7 @@ def test_other_data_are_refused():
 def test_points_that_cannot_be_told_apart_are_refused():
     days = random_samples(points=200)
     days["track_lat"] = days.track_lat * 0 + 31.0
-    with pytest.raises(Refusal, match=r"raise baseline\.noise, or take baseline\.precision=float64"):
+    with pytest.raises(Refusal, match=r"raise baseline\.noise, or type baseline\.precision=float64"):
         oi(noise=1e-5, Lt=50.0, precision="float32").predict(days)
 
 

@@ -138,7 +138,7 @@ def test_what_has_no_spectrum_is_refused(monkeypatch):
     with pytest.raises(ValueError, match="needs 8 days or more, and these are 7"):
         spectra(truth[:few], error[:few], time=TIME[:few], lat=LAT, lon=LON)
     kept = np.r_[0:20, 21:DAYS]
-    with pytest.raises(ValueError, match="without a gap, and after 2012-10-20 is one"):
+    with pytest.raises(ValueError, match="without a gap, and there is a gap after 2012-10-20"):
         spectra(truth[kept], error[kept], time=TIME[kept], lat=LAT, lon=LON)
     with pytest.raises(ValueError, match="8 longitudes or more, and these are 4"):
         spectra(truth[..., :4], error[..., :4], time=TIME, lat=LAT, lon=LON[:4])
