@@ -52,7 +52,7 @@ def test_a_table_from_training_to_paper(dlgd, tmp_path):
     }
     assert found["model=resnet model.skip=addition"].count("±") == 3
     assert "1.87e-2" in found["model=resnet model.skip=addition"], "printed in the header of the runs' experiment"
-    assert "Printed: Coulaud 2022, tables 5 and 6, other data" in text
+    assert "Printed: Coulaud 2022, tables 5 and 6, with other data" in text
 
     done = dlgd("compare", TABLE, *SMALL, "training.steps=3")
     assert done.returncode == 2, "runs of another budget make no table"
@@ -65,8 +65,8 @@ def test_a_table_from_training_to_paper(dlgd, tmp_path):
 
 def test_refusals(dlgd):
     for arguments, words in (
-        ([], "no `table`"),
-        (["experiment=normalization/cost"], "no `table`"),
+        ([], "describes no table"),
+        (["experiment=normalization/cost"], "describes no table"),
         (["experiment=normalization/nowhere"], "nowhere"),
         ([TABLE, "tracking=off"], "tracking=off"),
         ([TABLE], "no MLflow database"),
@@ -143,7 +143,7 @@ def test_any_runs_make_a_table_and_the_same_runs_the_same_one(compare, recorded)
     assert rows["model=resnet model.skip=none"] == ["3", r"1.1 ± 1e-1 \*", "1.25e-1", r"11 ± 1 \*"]
     assert rows["model=resnet model.skip=addition"][2] == "2.50e-1"
     assert rows["printed order"][1] == "confirmed"
-    assert "Printed: Somebody 2022, other data" in done.stdout
+    assert "Printed: Somebody 2022, with other data" in done.stdout
     lines = (folder / "runs.csv").read_text().splitlines()
     assert len(lines) == 11
     assert f"baseline=homogeneous,0,{recorded[1]['baseline']},0.75,7.5" in lines
@@ -187,9 +187,9 @@ def test_more_is_better_where_the_score_says_so(compare):
     assert list(rows) == ["model.skip=none", "model.skip=concatenation", "model.skip=addition", "separable"]
     assert rows["model.skip=none"] == ["3", "**89 ± 1**"]
     assert rows["model.skip=addition"][1].endswith(r"\*\*"), "it differs from the best"
-    assert "of which nobody says it" not in done.stdout
+    assert "Nothing says whether" not in done.stdout
     done, _ = compare(*words, "scores=[eps]")
-    assert "Less is taken to be better of eps, of which nobody says it" in done.stdout
+    assert "Nothing says whether more or less of eps is better; less is taken to be" in done.stdout
     done, _ = compare(*words, "scores=[accuracy]", "neither=[accuracy]")
     assert done.returncode == 2
     assert "neither has accuracy, but more of accuracy is better: leave it out" in done.stderr
