@@ -16,10 +16,11 @@ KINDS = {int: "a whole number", float: "a finite number", str: "a name", bool: "
 
 def fits(value: Any, kind: type) -> bool:
     """Return whether a value is of one of KINDS: 3 is a float too; true, NaN and infinity are no numbers."""
-    if kind in (int, float):
-        number = Integral if kind is int else Real
-        return isinstance(value, number) and not isinstance(value, bool) and math.isfinite(value)
-    return isinstance(value, kind)
+    if kind in (int, float) and isinstance(value, bool):
+        return False
+    if kind is float and isinstance(value, Real) and not isinstance(value, Integral):  # those are finite, however large
+        return math.isfinite(value)
+    return isinstance(value, Integral if kind in (int, float) else kind)
 
 
 def of_kind(option: str, value: Any, kind: type) -> None:

@@ -22,6 +22,8 @@ def typed(value: object) -> object:
     [
         (3, int, True),
         (np.int64(3), int, True),
+        (10**400, int, True),
+        (10**400, float, True),
         (3.0, int, False),
         (True, int, False),
         ("3", int, False),
