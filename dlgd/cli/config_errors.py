@@ -9,6 +9,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 from yaml import YAMLError
 
 from dlgd.cli.error_origin import is_ours
+from dlgd.core import renames
 from dlgd.core.checks import among
 from dlgd.core.config import load
 from dlgd.core.errors import Refusal
@@ -43,12 +44,17 @@ def in_a_sentence(error: Exception, config_name: str) -> str:
         group, _, choice = error.missing_cfg_file.partition("/")
         if not (CONF / group).is_dir():  # a group of Hydra itself, such as hydra/launcher
             group, _, choice = error.missing_cfg_file.rpartition("/")
+        if (group, choice) in renames.VALUES:
+            return f"{group}={choice} is called {group}={renames.VALUES[group, choice]} now: type that"
         return f"{group}={choice} is unknown: {among(choice, sorted(choices_of(group) or error.options or ()))}"
     cause = error.__cause__
     if isinstance(cause, ConfigAttributeError | ConfigKeyError) and cause.parent_node is not None:
         outer = str(cause.full_key).rpartition(".")[0]
         there = {str(name) for name in cause.parent_node} | (set() if outer else groups_of(config_name))
         typed = [f"{outer}.{name}" if outer else name for name in there - NOT_TYPED if not name.startswith("_")]
+        now = renames.option(str(cause.full_key))
+        if now in typed:
+            return f"{cause.full_key} is called {now} now: type that"
         return f"{cause.full_key} is no option: {among(str(cause.full_key), sorted(typed))}"
     if isinstance(error, ConfigAttributeError | ConfigKeyError):
         return f"{error.full_key} is missing from the configuration: do not remove it, for instance by ~{error.key}"

@@ -37,6 +37,19 @@ def test_what_was_probably_meant(config_name, typed, beginning, meant):
     assert meant in sentence.removesuffix(f" (did you mean {meant}?)").replace(",", "").split()
 
 
+@pytest.mark.parametrize(
+    ("typed", "now"),
+    [
+        (["data=ssh", "data.parts=3"], "data.parts is called data.splits now"),
+        (["data=ssh", "data.observe_again=false"], "data.observe_again is called data.resample_observations now"),
+        (["init_rate=0.1"], "init_rate is called init_lr_scale now"),
+        (["model=segments"], "model=segments is called model=overlapping_segments now"),
+    ],
+)
+def test_names_of_before(typed, now):
+    assert complaint("config", *typed) == f"{now}: type that"
+
+
 def test_all_that_there_are():
     sentence = complaint("config", "data=unheard_of")
     assert sorted(path.stem for path in (CONF / "data").iterdir()) == sentence.partition("one of ")[2].split(", ")
