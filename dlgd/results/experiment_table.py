@@ -44,9 +44,10 @@ def compare_experiment(config: DictConfig) -> None:
     """Make the table of an experiment: print it, and write it with its figures."""
     experiment, overrides = entry.choices()["experiment"], training_overrides()
     if config.get("table") is None:
+        reason = "no experiment was typed" if experiment == "None" else f"experiment={experiment} has no `table`"
         raise Refusal(
-            f"The file of experiment={experiment} describes no table: type an experiment=... whose file has a `table`, "
-            "or say which runs of MLflow to compare, such as runs.experiment=nemovar"
+            f"{reason}: type an experiment=... whose file has a `table`, or say which runs to compare, such as "
+            "runs.experiment=nemovar"
         )
     scores = listed(config.scores) or list(config.table.scores)
     rows, finished = planned_rows(config, overrides), Finished(config.tracking.uri)

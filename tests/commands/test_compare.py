@@ -65,8 +65,8 @@ def test_a_table_from_training_to_paper(dlgd, tmp_path):
 
 def test_refusals(dlgd):
     for arguments, words in (
-        ([], "describes no table"),
-        (["experiment=normalization/cost"], "describes no table"),
+        ([], "no experiment was typed"),
+        (["experiment=normalization/cost"], "experiment=normalization/cost has no `table`"),
         (["experiment=normalization/nowhere"], "nowhere"),
         ([TABLE, "tracking=off"], "tracking=off"),
         ([TABLE], "no MLflow database"),
