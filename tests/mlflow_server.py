@@ -26,7 +26,7 @@ def free_port() -> int:
 
 
 class Server:
-    """`mlflow server` on a free port, with one worker; its artifacts lie in folder/served, unless told otherwise."""
+    """`mlflow server` on a free port, with one worker; its artifacts lie in folder/served by default."""
 
     def __init__(self, folder: Path, backend: str | None = None, *, served: bool = True):
         self.folder, self.port = folder, free_port()

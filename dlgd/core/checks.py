@@ -138,9 +138,9 @@ def names(option: str, values: Any, *, example: str) -> None:
         _refuse(option, values, f"a list of names, such as {example}")
 
 
-def _is_list_of(values: Any, is_one: Callable[[Any], bool]) -> bool:
+def _is_list_of(values: Any, valid: Callable[[Any], bool]) -> bool:
     is_list = isinstance(values, Sequence) and not isinstance(values, str)
-    return is_list and len(values) > 0 and all(map(is_one, values))
+    return is_list and len(values) > 0 and all(map(valid, values))
 
 
 def _refuse(option: str, value: Any, wanted: str, *, null: bool = False, hint: str = "") -> NoReturn:

@@ -11,6 +11,7 @@ import logging
 import os
 import platform
 import re
+import shutil
 import sqlite3
 import tempfile
 import warnings
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlgd.core.errors import Refusal
+from dlgd.core.files import written_whole
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -142,7 +144,8 @@ def _create_database(path: Path) -> None:
             with closing(sqlite3.connect(draft)) as source, closing(sqlite3.connect(complete)) as target:
                 source.backup(target)
                 target.execute("PRAGMA journal_mode=WAL")  # stays with the file; writers wait half as long
-            os.replace(complete, path)
+            with written_whole(path) as partial:
+                shutil.copyfile(complete, partial)
 
 
 def read_run_id(folder: Path) -> str | None:

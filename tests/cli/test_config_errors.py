@@ -12,7 +12,7 @@ from dlgd.cli.config_errors import in_a_sentence
 from dlgd.core.paths import CONF
 
 
-def complaint(config_name: str, *overrides: str) -> str:
+def sentence_of(config_name: str, *overrides: str) -> str:
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"), pytest.raises(HydraException) as error:
         hydra.compose(config_name, overrides=list(overrides))
     return in_a_sentence(error.value, config_name)
@@ -31,7 +31,7 @@ def complaint(config_name: str, *overrides: str) -> str:
     ],
 )
 def test_what_was_probably_meant(config_name, typed, beginning, meant):
-    sentence = complaint(config_name, typed)
+    sentence = sentence_of(config_name, typed)
     assert sentence.startswith(beginning)
     assert sentence.endswith(f" (did you mean {meant}?)")
     assert meant in sentence.removesuffix(f" (did you mean {meant}?)").replace(",", "").split()
@@ -47,21 +47,21 @@ def test_what_was_probably_meant(config_name, typed, beginning, meant):
     ],
 )
 def test_names_of_before(typed, now):
-    assert complaint("config", *typed) == f"{now}: type that"
+    assert sentence_of("config", *typed) == f"{now}: type that"
 
 
 def test_all_that_there_are():
-    sentence = complaint("config", "data=unheard_of")
+    sentence = sentence_of("config", "data=unheard_of")
     assert sorted(path.stem for path in (CONF / "data").iterdir()) == sentence.partition("one of ")[2].split(", ")
 
 
 def test_where_nothing_could_be_typed():
-    assert complaint("config", "model.layers.deep=3") == "model.layers.deep is no option: there is none"
+    assert sentence_of("config", "model.layers.deep=3") == "model.layers.deep is no option: there is none"
 
 
 @pytest.mark.parametrize("typed", ["model=resnet,cnn", "seed", "training.steps=[1", "~data.nothing"])
-def test_other_complaints_are_on_one_line(typed):
-    sentence = complaint("config", typed)
+def test_other_errors_are_on_one_line(typed):
+    sentence = sentence_of("config", typed)
     assert "\n" not in sentence
     assert typed.lstrip("~").partition("=")[2 if "[" in typed else 0] in sentence
 

@@ -13,7 +13,7 @@ COMMANDS = sorted(p.stem for p in (ROOT / "dlgd").glob("*.py") if "@entry.comman
 HEAVY = ("torch", "mlflow", "xarray", "numpy", "matplotlib", "scipy", "numba", "pandas", "rich")
 
 
-def test_doors_are_found():
+def test_commands_are_found():
     assert {"train", "baseline", "evaluate", "predict", "simulate"} <= set(COMMANDS)
 
 

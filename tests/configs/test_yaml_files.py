@@ -67,12 +67,12 @@ def test_no_file_has_another_ending():
 
 
 @pytest.mark.parametrize("group", sorted(BUILDERS))
-def test_every_group_can_be_chosen_at_a_door(group):
+def test_every_group_can_be_chosen_by_a_command(group):
     assert commands_with(group)
 
 
 @pytest.mark.parametrize("command_name", COMMANDS)
-def test_every_door_composes(command_name):
+def test_every_command_composes(command_name):
     """With the defaults that it names."""
     config = compose(command_name)
     assert {"seed", "device"} <= set(config)
@@ -82,7 +82,7 @@ def test_every_door_composes(command_name):
 
 
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
-def test_every_choice_composes_at_every_door_of_its_group(group, choice):
+def test_every_choice_composes_at_every_command_of_its_group(group, choice):
     for command_name in commands_with(group):
         config = with_choice(group, choice, command_name)
         if group in BUILDERS:

@@ -1,4 +1,4 @@
-"""What an option may be, and how a person is told."""
+"""What an option may be, and how a person learns of it."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ STROKES: tuple[tuple[tuple[tuple[float, float], ...], ...], ...] = (
     (((0.5, 0.47), (0.2, 0.22), (0.5, 0), (0.8, 0.22), (0.15, 0.78), (0.5, 1), (0.85, 0.78), (0.5, 0.47)),),
     (((0.85, 0.3), (0.5, 0.5), (0.15, 0.25), (0.5, 0), (0.85, 0.25), (0.7, 1)),),
 )
-SIZE = 28
+SIDE = 28  # rows and columns of a picture
 
 
 def draw(labels: np.ndarray, seed: int) -> np.ndarray:
@@ -30,11 +30,11 @@ def _one(digit: int, rng: np.random.Generator) -> np.ndarray:
     turn, slant = rng.uniform(-0.2, 0.2, size=2)
     width, height = rng.uniform(9, 12), rng.uniform(16, 18)
     matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) @ [[1, slant], [0, 1]]
-    centre = SIZE / 2 - 0.5 + rng.uniform(-1, 1, size=2)
+    centre = SIDE / 2 - 0.5 + rng.uniform(-1, 1, size=2)
     thickness = rng.uniform(0.8, 1.5)
-    y, x = np.mgrid[:SIZE, :SIZE]
+    y, x = np.mgrid[:SIDE, :SIDE]
     pixels = np.stack([x, y], axis=-1)[:, :, None]
-    nearest = np.full((SIZE, SIZE), np.inf)
+    nearest = np.full((SIDE, SIDE), np.inf)
     for stroke in STROKES[digit]:
         corners = (np.array(stroke) - 0.5) * (width, height) @ matrix.T + centre
         nearest = np.minimum(nearest, _distance(pixels, corners[:-1], corners[1:]).min(axis=-1))

@@ -191,11 +191,11 @@ def _faces(stored: Sequence[Stored], sea: np.ndarray, layout: Layout) -> str:
     if layout.faces != "auto" or known is None:
         return _default(layout.faces)
 
-    def misfits(faces: str) -> int:
+    def mismatches(faces: str) -> int:
         pairs = zip(_on_faces(known, faces), open_faces(sea, layout.topology), strict=True)
         return sum(int(((alpha > 0) != is_open)[~np.isnan(alpha)].sum()) for alpha, is_open in pairs)
 
-    south_west, north_east = misfits("south_west"), misfits("north_east")
+    south_west, north_east = mismatches("south_west"), mismatches("north_east")
     if 10 * north_east >= south_west:
         return "south_west"
     log.warning("the diffusivities of %s are read as those of north and east faces, which fit its coast", known.name)

@@ -20,7 +20,7 @@ from dlgd.core.errors import Refusal
 from dlgd.physics.grids import unit_vectors
 from dlgd.problems.normalization.data.stored import Edges, Stored, find_above, inner
 
-COORDINATES = ("e1t", "e2t", "e1f", "e2f", "e1u", "e2v", "glamt", "gphit")
+COORDINATE_VARIABLES = ("e1t", "e2t", "e1f", "e2f", "e1u", "e2v", "glamt", "gphit")
 SAME_PLACE = 1e-5  # of unit vectors: 64 m
 
 
@@ -38,7 +38,7 @@ class NemoFolder:
 
     @cached_property
     def _grid(self) -> dict[str, np.ndarray]:
-        return _planes(find_above(self.path, self._files["coordinates"]), COORDINATES)
+        return _planes(find_above(self.path, self._files["coordinates"]), COORDINATE_VARIABLES)
 
     @cached_property
     def _edges(self) -> Edges:

@@ -16,8 +16,8 @@ import xarray as xr
 from dlgd.core import checks
 from dlgd.core.contract import Method
 from dlgd.core.errors import Refusal
+from dlgd.problems.ssh.data.map_samples import DAY
 
-DAY = np.timedelta64(1, "D")
 NEEDED, OPTIONAL = {"km", "days"}, {"method", "observation_draws"}
 
 

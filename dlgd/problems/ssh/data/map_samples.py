@@ -31,12 +31,12 @@ from dlgd.core.constants import SPLITS
 from dlgd.core.errors import Refusal
 
 DAY = np.timedelta64(1, "D")
-TRUTH = {"units": "m", "standard_name": "sea_surface_height", "long_name": "sea surface height"}
-OBSERVATIONS = {"units": "m", "long_name": "daily means of observed sea surface height"}
-SEA = {"long_name": "sea"}
-TIME = {"standard_name": "time"}
-LAT = {"units": "degrees_north", "standard_name": "latitude"}
-LON = {"units": "degrees_east", "standard_name": "longitude"}
+TRUTH_ATTRS = {"units": "m", "standard_name": "sea_surface_height", "long_name": "sea surface height"}
+OBSERVATION_ATTRS = {"units": "m", "long_name": "daily means of observed sea surface height"}
+SEA_ATTRS = {"long_name": "sea"}
+TIME_ATTRS = {"standard_name": "time"}
+LAT_ATTRS = {"units": "degrees_north", "standard_name": "latitude"}
+LON_ATTRS = {"units": "degrees_east", "standard_name": "longitude"}
 
 
 def day_numbers(time: np.ndarray, days: np.ndarray) -> np.ndarray:
@@ -59,15 +59,15 @@ def cut(record: xr.Dataset, days: slice, margin: int, sea: np.ndarray) -> xr.Dat
     time = record.time.values
     samples = xr.Dataset(
         {
-            "ssh": (("sample", "lat", "lon"), record.ssh.values[days], TRUTH),
-            "observations": (("day", "lat", "lon"), record.observations.values[near], OBSERVATIONS),
-            "sea": (("lat", "lon"), sea, SEA),
+            "ssh": (("sample", "lat", "lon"), record.ssh.values[days], TRUTH_ATTRS),
+            "observations": (("day", "lat", "lon"), record.observations.values[near], OBSERVATION_ATTRS),
+            "sea": (("lat", "lon"), sea, SEA_ATTRS),
         },
         {
-            "time": ("sample", time[days], TIME),
-            "day": ("day", time[near], TIME),
-            "lat": ("lat", record.lat.values, LAT),
-            "lon": ("lon", record.lon.values, LON),
+            "time": ("sample", time[days], TIME_ATTRS),
+            "day": ("day", time[near], TIME_ATTRS),
+            "lat": ("lat", record.lat.values, LAT_ATTRS),
+            "lon": ("lon", record.lon.values, LON_ATTRS),
         },
         record.attrs,
     )
@@ -144,4 +144,4 @@ def complete(found: xr.Dataset, path: Path) -> xr.Dataset:
         sea = (
             np.isfinite(found.ssh.values).any(axis=0) if "ssh" in found else np.ones(found.observations.shape[1:], bool)
         )
-    return found.assign(sea=(("lat", "lon"), sea, SEA))
+    return found.assign(sea=(("lat", "lon"), sea, SEA_ATTRS))

@@ -18,7 +18,7 @@ from dlgd.core.options import from_keywords
 from dlgd.problems.ssh.data import map_axes, map_files, map_names, map_samples, track_files
 from dlgd.problems.ssh.data.map_axes import Box
 from dlgd.problems.ssh.data.map_files import Reading
-from dlgd.problems.ssh.data.map_samples import OBSERVATIONS, consecutive
+from dlgd.problems.ssh.data.map_samples import OBSERVATION_ATTRS, consecutive
 from dlgd.problems.ssh.data.observing import cell_means
 from dlgd.problems.ssh.data.options import MapOptions
 from dlgd.problems.ssh.data.source import SSHSource
@@ -163,7 +163,7 @@ class SSHNetCDF(SSHSource):
             )
         else:
             maps = map_files.gridded(observed, variable=variable, reference=reference, reading=reading)
-            record = reference.assign(observations=(("time", "lat", "lon"), maps, OBSERVATIONS))
+            record = reference.assign(observations=(("time", "lat", "lon"), maps, OBSERVATION_ATTRS))
         self._compare(record)
         return record
 
@@ -196,7 +196,7 @@ class SSHNetCDF(SSHSource):
         maps[:, ~np.isfinite(reference.ssh.values).any(axis=0)] = np.nan
         if not np.isfinite(maps).any():
             raise Refusal(f"{paths[0]} has no observation where the reference has sea: choose another data.box")
-        return reference.assign({**table.data_vars, "observations": (("time", "lat", "lon"), maps, OBSERVATIONS)})
+        return reference.assign({**table.data_vars, "observations": (("time", "lat", "lon"), maps, OBSERVATION_ATTRS)})
 
     def read(self, path: Path) -> xr.Dataset:
         """A file with maps of observations under the names of the training files, or other names in common use; the
@@ -217,7 +217,7 @@ class SSHNetCDF(SSHSource):
         if scored:
             reference = map_files.reference([path], target=target, reading=reading)
             maps = map_files.gridded([path], variable=variable, reference=reference, reading=reading)
-            record = reference.assign(observations=(("time", "lat", "lon"), maps, OBSERVATIONS))
+            record = reference.assign(observations=(("time", "lat", "lon"), maps, OBSERVATION_ATTRS))
         else:
             record = map_files.unreferenced(path, variable=variable, reading=reading)
         return self._with_attributes(map_samples.complete(map_samples.of_record(record), path))

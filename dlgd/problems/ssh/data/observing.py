@@ -12,7 +12,7 @@ from dlgd.core import checks
 from dlgd.core.constants import SECONDS_PER_DAY
 from dlgd.core.errors import Refusal
 from dlgd.physics.orbits import SATELLITES, Box, Points, points_over
-from dlgd.problems.ssh.data.map_samples import OBSERVATIONS, day_numbers
+from dlgd.problems.ssh.data.map_samples import OBSERVATION_ATTRS, day_numbers
 
 SPACING_KM = 7.0  # between two points along a track, and across a swath
 FOUR_NADIRS = ("jason", "geosat", "sentinel3", "envisat")
@@ -75,10 +75,10 @@ class Observing:
         tables = [self._points(record, number) for number in range(len(self.names))]
         columns = {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
         table = xr.Dataset({name: ("point", values) for name, values in columns.items()})
-        table.track_ssh.attrs.update(OBSERVATIONS, long_name="observed sea surface height")
+        table.track_ssh.attrs.update(OBSERVATION_ATTRS, long_name="observed sea surface height")
         table.track_satellite.attrs.update(names=",".join(self.names))
         used = table.isel(point=np.flatnonzero(~table.held_out.values))
-        maps = xr.DataArray(cell_means(used, record), dims=("time", "lat", "lon"), attrs=OBSERVATIONS)
+        maps = xr.DataArray(cell_means(used, record), dims=("time", "lat", "lon"), attrs=OBSERVATION_ATTRS)
         observed = record.assign(table.data_vars).assign(observations=maps)
         return observed.assign_attrs(noise_std=self.noise_std, satellites=",".join(self.names))
 

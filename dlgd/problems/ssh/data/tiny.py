@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import xarray as xr
 
-from dlgd.problems.ssh.data.map_samples import TRUTH, consecutive
+from dlgd.problems.ssh.data.map_samples import TRUTH_ATTRS, consecutive
 from dlgd.problems.ssh.data.options import MapOptions
 from dlgd.problems.ssh.data.source import SSHSource
 
@@ -29,7 +29,7 @@ def random_sea(*, days: int, shape: tuple[int, int], land: bool, seed: int) -> x
         "lat": 33.0 + 0.25 * np.arange(shape[0]),
         "lon": -65.0 + 0.25 * np.arange(shape[1]),
     }
-    return xr.Dataset({"ssh": (("time", "lat", "lon"), ssh, TRUTH)}, coordinates)
+    return xr.Dataset({"ssh": (("time", "lat", "lon"), ssh, TRUTH_ATTRS)}, coordinates)
 
 
 class TinySSH(SSHSource):

@@ -360,7 +360,7 @@ def test_a_perfect_prediction_is_the_truth(task):
 # --- the small version -------------------------------------------------------------------------------------
 
 
-def test_drawn_digits_can_be_told_apart():
+def test_drawn_digits_differ():
     """By the nearest mean picture of the training split, though they are moved, turned and thick or thin."""
     source = tiny()
     train, test = source.samples("train"), source.samples("test")

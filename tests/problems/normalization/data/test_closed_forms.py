@@ -1,4 +1,4 @@
-"""What a network is told of the closed form, and what it costs."""
+"""What a network knows of the closed form, and what it costs."""
 
 from __future__ import annotations
 

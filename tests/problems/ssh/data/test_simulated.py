@@ -49,12 +49,12 @@ def flow(folder, monkeypatch) -> TwoLayerFlow:
     """What the data set with the shipped options simulates its sea with; on fewer points and for fewer days."""
     made = []
 
-    class Kept(TwoLayerFlow):
+    class Recorded(TwoLayerFlow):
         def __init__(self, **options: Any) -> None:
             super().__init__(**options)
             made.append(self)
 
-    monkeypatch.setattr(simulated_sea, "TwoLayerFlow", Kept)
+    monkeypatch.setattr(simulated_sea, "TwoLayerFlow", Recorded)
     make(sea={"years": 0.2, "days_of_spinup": 0, "cells": 32}, **SMALL).prepare()
     (one,) = made
     return one
