@@ -16,7 +16,7 @@ import xarray as xr
 from dlgd.core import checks
 from dlgd.core.contract import Method
 from dlgd.core.errors import Refusal
-from dlgd.problems.ssh.data.map_samples import DAY
+from dlgd.problems.ssh.days import DAY
 
 NEEDED, OPTIONAL = {"km", "days"}, {"method", "observation_draws"}
 

@@ -21,36 +21,20 @@ sea where ssh is known on any day; in a file without ssh, every cell does.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
-from dlgd.core.constants import SPLITS
 from dlgd.core.errors import Refusal
+from dlgd.problems.ssh.days import day_numbers
 
-DAY = np.timedelta64(1, "D")
 TRUTH_ATTRS = {"units": "m", "standard_name": "sea_surface_height", "long_name": "sea surface height"}
 OBSERVATION_ATTRS = {"units": "m", "long_name": "daily means of observed sea surface height"}
 SEA_ATTRS = {"long_name": "sea"}
 TIME_ATTRS = {"standard_name": "time"}
 LAT_ATTRS = {"units": "degrees_north", "standard_name": "latitude"}
 LON_ATTRS = {"units": "degrees_east", "standard_name": "longitude"}
-
-
-def day_numbers(time: np.ndarray, days: np.ndarray) -> np.ndarray:
-    """The index of the nearest of consecutive days for each moment (n,); both are datetime64."""
-    return np.rint((time - days[0]) / DAY).astype(np.int64)
-
-
-def consecutive(counts: Mapping[str, int], *, gap: int, first: int = 0) -> dict[str, slice]:
-    """The days of each split, one split after the other from day `first` on, with `gap` days between them."""
-    splits = {}
-    for split in SPLITS:
-        splits[split] = slice(first, first + counts[split])
-        first = splits[split].stop + gap
-    return splits
 
 
 def cut(record: xr.Dataset, days: slice, margin: int, sea: np.ndarray) -> xr.Dataset:

@@ -18,11 +18,12 @@ from dlgd.core.options import from_keywords
 from dlgd.problems.ssh.data import map_axes, map_files, map_names, map_samples, track_files
 from dlgd.problems.ssh.data.map_axes import Box
 from dlgd.problems.ssh.data.map_files import Reading
-from dlgd.problems.ssh.data.map_samples import OBSERVATION_ATTRS, consecutive
+from dlgd.problems.ssh.data.map_samples import OBSERVATION_ATTRS
 from dlgd.problems.ssh.data.observing import cell_means
 from dlgd.problems.ssh.data.options import MapOptions
 from dlgd.problems.ssh.data.source import SSHSource
 from dlgd.problems.ssh.data.tiny import TinySSH
+from dlgd.problems.ssh.days import consecutive
 
 log = logging.getLogger(__name__)
 

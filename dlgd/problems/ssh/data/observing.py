@@ -12,7 +12,8 @@ from dlgd.core import checks
 from dlgd.core.constants import SECONDS_PER_DAY
 from dlgd.core.errors import Refusal
 from dlgd.physics.orbits import SATELLITES, Box, Points, points_over
-from dlgd.problems.ssh.data.map_samples import OBSERVATION_ATTRS, day_numbers
+from dlgd.problems.ssh.data.map_samples import OBSERVATION_ATTRS
+from dlgd.problems.ssh.days import day_numbers
 
 SPACING_KM = 7.0  # between two points along a track, and across a swath
 FOUR_NADIRS = ("jason", "geosat", "sentinel3", "envisat")

@@ -15,11 +15,11 @@ from dlgd.core.constants import SPLITS
 from dlgd.core.errors import Refusal
 from dlgd.core.options import from_keywords
 from dlgd.core.paths import cache_folder
-from dlgd.problems.ssh.data.map_samples import consecutive
 from dlgd.problems.ssh.data.options import MapOptions
 from dlgd.problems.ssh.data.simulated_sea import SeaOptions, simulate
 from dlgd.problems.ssh.data.source import SSHSource
 from dlgd.problems.ssh.data.tiny import TinySSH
+from dlgd.problems.ssh.days import consecutive
 
 log = logging.getLogger(__name__)
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 import xarray as xr
 
-from dlgd.problems.ssh.data.map_samples import TRUTH_ATTRS, consecutive
+from dlgd.problems.ssh.data.map_samples import TRUTH_ATTRS
 from dlgd.problems.ssh.data.options import MapOptions
 from dlgd.problems.ssh.data.source import SSHSource
+from dlgd.problems.ssh.days import consecutive
 
 STD, MEAN = 0.3, 0.1  # m
 LENGTHS = (8.0, 4.0, 4.0)  # days and cells: standard deviations of the Gaussian that smooths white noise

@@ -24,7 +24,7 @@ import numpy as np
 
 from dlgd.core.constants import EARTH_RADIUS_M
 from dlgd.core.errors import Refusal
-from dlgd.problems.ssh.data.map_samples import DAY
+from dlgd.problems.ssh.days import DAY
 
 RESOLVED = 0.5  # the score down to which a wavelength is resolved
 FEWEST = 8  # days, and columns, of a spectrum

@@ -22,7 +22,7 @@ import numpy as np
 
 from dlgd.core.errors import Refusal
 from dlgd.physics.grids import great_circle_m, unit_vectors
-from dlgd.problems.ssh.data.map_samples import DAY
+from dlgd.problems.ssh.days import DAY
 from dlgd.problems.ssh.scores.spectra import FEWEST as FEWEST_OF_SPECTRUM
 from dlgd.problems.ssh.scores.spectra import resolved_down_to
 

@@ -9,11 +9,11 @@ import torch
 import xarray as xr
 
 from dlgd.core.contract import Batch
-from dlgd.problems.ssh.data.map_samples import consecutive
 from dlgd.problems.ssh.data.observing import Observing
 from dlgd.problems.ssh.data.options import MapOptions
 from dlgd.problems.ssh.data.source import SSHSource
 from dlgd.problems.ssh.data.tiny import random_sea
+from dlgd.problems.ssh.days import consecutive
 
 COUNTS, GAP, MARGIN, DAYS = {"train": 30, "valid": 6, "test": 8}, 9, 5, 5
 NO_SWATH_ERRORS = {"roll": 0.0, "baseline": 0.0, "length_km": 1000.0}
