@@ -16,6 +16,7 @@ def main(config: DictConfig) -> None:
     """Build the method, prepare the data, score the method, and record the run."""
     from dlgd import build
     from dlgd.core.files import make_writable
+    from dlgd.scoring import descriptions
     from dlgd.scoring.report import report
 
     folder = entry.output_folder()
@@ -27,7 +28,10 @@ def main(config: DictConfig) -> None:
     make_writable(folder)
     runs.write_config(config, folder)
     data.prepare()
-    params, tags = build.params_and_tags(config, config.choices, device_name="cpu", checksum=data.checksum())
+    scores = descriptions.of_report(evaluation, [method])
+    params, tags = build.params_and_tags(
+        config, config.choices, device_name="cpu", checksum=data.checksum(), scores=scores
+    )
     tracker.start(name=f"{method.name}-{config.data.name}", params=params, tags=tags)
     with tracker.recorded():
         report(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from dlgd.core.score import Score
 from dlgd.scoring import descriptions
 from dlgd.scoring.cached_method import CachedMethod
 from dlgd.scoring.image_classifier import ImageClassifier
-from dlgd.tracking import provenance
+from dlgd.tracking import provenance, run_tags
 from dlgd.training import checkpoint, device, fine_tuning, seeding
 from dlgd.training.options import Options
 from dlgd.training.schedulers import Scheduler
@@ -210,11 +210,16 @@ def trained(
 
 
 def params_and_tags(
-    config: DictConfig, choices: Mapping[str, str], *, device_name: str, checksum: str
+    config: DictConfig,
+    choices: Mapping[str, str],
+    *,
+    device_name: str,
+    checksum: str,
+    scores: Iterable[Score] = (),
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Return the parameters and tags of a run for the tracker.
 
-    choices: of the config groups. checksum: of the data.
+    choices: of the config groups. checksum: of the data. scores: all that the run may record.
     """
-    tags = provenance.tags(device=device_name) | {"data_checksum": checksum}
+    tags = provenance.tags(device=device_name) | {"data_checksum": checksum} | run_tags.directions_tag(scores)
     return provenance.flatten(plain(config)) | dict(choices), tags

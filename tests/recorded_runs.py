@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dlgd.tracking import store
+from dlgd.tracking.run_tags import DIRECTIONS_TAG
 from dlgd.tracking.sender import safe_name
 
 DATA = {"data": "nemovar", "data._target_": "dlgd.data.Nemovar", "data.name": "nemovar", "data.rows": "40"}
 TRAINING = {"training": "quick", "training.steps": "5", "training.minutes": "None", "training.log_every": "1"}
 NETWORK = {"model": "resnet", "model._target_": "dlgd.models.ResNet", "model.layers": "10", "device": "auto"}
 BASELINE = {"baseline": "homogeneous", "baseline._target_": "dlgd.baselines.homogeneous", "split": "test"}
+SCORES = '{"more": ["accuracy"], "less": ["eps", "eps_max", "seconds_per_sample"], "neither": []}'  # their directions
 CHECKSUM = "111-222-333"  # of the training, validation and test splits
 
 
@@ -43,7 +45,8 @@ class Recorder:
 
         self.seconds += 1
         start = 1000 * (self.seconds if start is None else start)
-        tags = {"device": "cpu", "machine": "1 core", "git_hash": "abc", "data_checksum": checksum} | dict(tags or {})
+        usual = {"device": "cpu", "machine": "1 core", "git_hash": "abc", "data_checksum": checksum}
+        tags = usual | {DIRECTIONS_TAG: SCORES} | dict(tags or {})
         run_id = self.client.create_run(self.experiment(experiment), start_time=start).info.run_id
         self.client.log_batch(
             run_id,

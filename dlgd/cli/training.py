@@ -101,8 +101,9 @@ def train(config: DictConfig, folder: Path, *, resumed: bool, trial: SearchTrial
     loss, augmentation = build.loss(config, data.spec), build.augmentation(config, data.spec)
     halo = network.halo + augmentation.halo
     params, tags = build.params_and_tags(
-        config, config.choices, device_name=str(setup.device), checksum=data.checksum()
-    )
+        config, config.choices, device_name=str(setup.device), checksum=data.checksum(),
+        scores=[*descriptions.of_validation(evaluation, network), *descriptions.of_report(evaluation, methods)],
+    )  # fmt: skip
     tags |= {} if trial is None else trial.tags
     tracker.start(name=run_name(config.choices), params=params, tags=tags, run_id=runs.run_id(folder))
     tracker.artifact(folder / runs.CONFIG)

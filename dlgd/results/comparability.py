@@ -39,7 +39,17 @@ def warnings(runs: Iterable[FinishedRun]) -> list[str]:
         if len(values) > 1:
             named = ", ".join(values[:SHOWN]) + (", ..." if len(values) > SHOWN else "")
             found.append(f"Beware: {len(values)} {what}: {named}.")
-    return found
+    return found + _resumed_with_others(runs)
+
+
+def _resumed_with_others(runs: Sequence[FinishedRun]) -> list[str]:
+    """Return a sentence if some runs were resumed with other options than they had in their first steps."""
+    resumed = [run for run in runs if run.earlier]
+    if not resumed:
+        return []
+    options = sorted({key for run in resumed for key in run.earlier})
+    named = ", ".join(options[:SHOWN]) + (", ..." if len(options) > SHOWN else "")
+    return [f"Beware: {len(resumed)} resumed with other options than in their first steps: {named}."]
 
 
 def data_changed(runs: Iterable[FinishedRun]) -> bool:

@@ -92,9 +92,10 @@ def assign(
     found = [run for name in names for run in finished.runs(name)]
     # Classical methods, from dlgd.baseline, are left out: they have few settings and would fit every row.
     runs = [run for run in found if "model" in run.params and run.metric(f"{split}/{scores[0]}") is not None]
+    runs.sort(key=lambda run: bool(run.earlier))  # those with all steps in one way first; the newest of each kind first
     for row in rows:
         for seed, config in row.configs.items():
-            fitting = next((run for run in runs if not run.differences(config)), None)  # the newest comes first
+            fitting = next((run for run in runs if not run.differences(config)), None)
             if fitting is not None:
                 row.runs[seed] = fitting
     varied = tuple(f"{key}." for key in HydraConfig.get().sweeper.params or {})
@@ -151,9 +152,9 @@ def report_experiment(
     runs_of, methods = {row.name: row.runs for row in planned}, listed(config.methods)
     methods = header.get("methods", ()) if methods is None else methods
     rows = tables.rows_of_experiment(runs_of, scores, split=config.split, methods=methods, experiment=header)
-    higher, unsaid = directions(scores, higher=config.higher, neither=config.neither)
-    comparison = tables.compared(rows, scores, higher=higher, against=config.against)
     runs = {f"{row.name} {seed}": run for row in planned for seed, run in row.runs.items()}
+    higher, unsaid = directions(scores, runs=runs.values(), higher=config.higher, neither=config.neither)
+    comparison = tables.compared(rows, scores, higher=higher, against=config.against)
     notes = [comparability.budget(list(runs.values())), *steps_differ(runs, finished, f"{config.split}/{scores[0]}")]
     notes += [*comparability.warnings(runs.values()), *unsaid, *in_words(comparison)]
     if comparability.data_changed(runs.values()):

@@ -13,7 +13,7 @@ from dlgd.core.errors import Refusal
 from dlgd.core.renames import updated_params
 from dlgd.core.settings_without_effect import changes_no_score
 from dlgd.results import database
-from dlgd.tracking import store
+from dlgd.tracking import run_tags, store
 from dlgd.tracking.provenance import flatten
 from dlgd.tracking.sender import safe_name
 
@@ -26,7 +26,10 @@ PAGE = 1000  # runs in one answer of a server; MLflow allows 50,000
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """A run that MLflow has recorded; its params are text, as MLflow stores them."""
+    """A run that MLflow has recorded; its params are text, as MLflow stores them.
+
+    A run that was resumed with other options has the values in force as its params, and the first ones in `earlier`.
+    """
 
     run_id: str
     params: Mapping[str, str]
@@ -35,6 +38,7 @@ class FinishedRun:
     minutes: float  # from its start to its end; NaN while it has no end
     status: str = "FINISHED"  # or RUNNING, FAILED, KILLED, SCHEDULED
     start: int = 0  # milliseconds since 1970
+    earlier: Mapping[str, str] = field(default_factory=dict)  # only of options that can change scores
 
     def metric(self, name: str) -> float | None:
         """Return the last value of a metric, by the name under which it was logged; None where it never was."""
@@ -161,5 +165,14 @@ def _stored_run(run: Run) -> database.StoredRun:
 
 def _run(stored: database.StoredRun) -> FinishedRun:
     minutes = math.nan if stored.end is None else (stored.end - stored.start) / 60_000
-    params = updated_params(stored.params)
-    return FinishedRun(stored.run_id, params, stored.metrics, stored.tags, minutes, stored.status, stored.start)
+    first, changed = updated_params(stored.params), run_tags.values_in_force(stored.tags)
+    return FinishedRun(
+        stored.run_id,
+        {**first, **changed},
+        stored.metrics,
+        stored.tags,
+        minutes,
+        stored.status,
+        stored.start,
+        {key: first[key] for key in sorted(changed) if key in first and not changes_no_score(key)},
+    )

@@ -17,6 +17,7 @@ from dlgd.results.finished import FinishedRun
 KINDS = ("model", "baseline")  # the setting that names the network or the classical method of a run
 NO_ROW = ("seed", "split")  # settings that change scores and still make no row of their own
 NO_SEED = "-"  # for the seed of a run that has none
+EARLIER = "first"  # in the name of a row, before the options that its runs had before they were resumed with others
 MANY = 3  # settings in a name; a longer name leaves out the usual values
 
 Place = tuple[str, str, str]  # values in one place are compared with one another: see `_place`
@@ -29,6 +30,7 @@ class Group:
     settings: Mapping[str, str]  # those in which the row differs from others
     kind: str  # one of KINDS, or empty
     choice: str  # the network or the method, such as resnet
+    earlier: Mapping[str, str]  # options that its runs had before they were resumed with others
     name: str = ""
     runs: dict[str, FinishedRun] = field(default_factory=dict)  # by seed, in the order of seeds
     replaced: int = 0
@@ -46,7 +48,8 @@ def groups(runs: Sequence[FinishedRun]) -> tuple[list[Group], str]:
         distinct = {key: own[key] for key in sorted(own, key=_rank) if len(values[_place(key, own)]) > 1}
         kind = _kind(own)
         choice = own.get(kind, "")
-        group = found.setdefault((kind, choice, *distinct.items()), Group(distinct, kind, choice))
+        key = (kind, choice, *distinct.items(), EARLIER, *run.earlier.items())
+        group = found.setdefault(key, Group(distinct, kind, choice, run.earlier))
         seed = run.params.get("seed", NO_SEED)
         group.replaced += seed in group.runs
         group.runs.setdefault(seed, run)
@@ -88,7 +91,12 @@ def _name(groups: Sequence[Group]) -> str:
 def _words(group: Group, settings: Mapping[str, str], several: bool) -> str:
     """Return the settings as a name, with the network or method where there are several."""
     own = {group.kind: group.choice} if group.kind and (several or not settings) else {}
-    return " ".join(f"{key}={as_typed(value)}" for key, value in {**own, **settings}.items()) or "all runs"
+    name = _typed({**own, **settings}) or "all runs"
+    return f"{name} ({EARLIER} {_typed(group.earlier)})" if group.earlier else name
+
+
+def _typed(settings: Mapping[str, str]) -> str:
+    return " ".join(f"{key}={as_typed(value)}" for key, value in settings.items())
 
 
 def as_typed(value: str) -> str:

@@ -1,9 +1,10 @@
-"""The directions of scores, as the evaluations in conf/evaluation and the networks in conf/model describe them."""
+"""The directions of scores: as runs have recorded them, or else as the evaluations in conf/evaluation and the networks
+in conf/model describe them. The latter imports torch."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -11,7 +12,9 @@ from dlgd.core.config import load, plain
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import CONF
 from dlgd.core.score import Score
+from dlgd.results.finished import FinishedRun
 from dlgd.scoring.descriptions import LOSS, SECONDS, find, of_class
+from dlgd.tracking import run_tags
 
 WORDS = {True: "more", False: "less", None: "neither more nor less"}
 
@@ -38,31 +41,43 @@ def _scores_of_group(group: str, key: str | None) -> tuple[Score, ...]:
 
 
 def directions(
-    scores: Sequence[str], *, higher: Sequence[str], neither: Sequence[str]
+    scores: Sequence[str], *, runs: Iterable[FinishedRun] = (), higher: Sequence[str], neither: Sequence[str]
 ) -> tuple[dict[str, bool | None], list[str]]:
     """Return whether more of each score is better (None: neither is), and sentences on scores without description.
 
+    runs: the first that has recorded the direction of a score decides; the program is asked for what none has.
     higher, neither: patterns of scores without description, of which more, or neither more nor less, is better.
     Refusal where they contradict a description.
     """
     found: dict[str, bool | None] = {}
     notes = []
+    texts = dict.fromkeys(run.tags.get(run_tags.DIRECTIONS_TAG, "") for run in runs)
+    recorded = [run_tags.directions(text) for text in texts]
     for name in scores:
-        score, option = known_score(name), _option(name, higher, neither)
-        if score is None and option is None:
+        known, option = _recorded(recorded, name), _option(name, higher, neither)
+        if known is None and (score := known_score(name)) is not None:
+            known = (score.higher_is_better,)
+        if known is None and option is None:
             notes.append(
                 f"Nothing says whether more or less of {name} is better; less is taken to be: otherwise type "
                 f"higher=[{name}] or neither=[{name}]."
             )
-        if score is not None and option is not None and option[1] is not score.higher_is_better:
-            raise Refusal(
-                f"{option[0]} has {name}, but {WORDS[score.higher_is_better]} of {name} is better: leave it out"
-            )
-        if score is not None:
-            found[name] = score.higher_is_better
+        if known is not None and option is not None and option[1] is not known[0]:
+            raise Refusal(f"{option[0]} has {name}, but {WORDS[known[0]]} of {name} is better: leave it out")
+        if known is not None:
+            found[name] = known[0]
         else:
             found[name] = False if option is None else option[1]
     return found, notes
+
+
+def _recorded(recorded: Iterable[Mapping[str, bool | None]], name: str) -> tuple[bool | None] | None:
+    """Return the direction that the first run with a description of this score has recorded; None where none has."""
+    for one in recorded:
+        pattern = name if name in one else next((pattern for pattern in one if fnmatchcase(name, pattern)), None)
+        if pattern is not None:
+            return (one[pattern],)
+    return None
 
 
 def _option(name: str, higher: Sequence[str], neither: Sequence[str]) -> tuple[str, bool | None] | None:

@@ -29,7 +29,7 @@ def compare_runs(config: DictConfig) -> None:
     found, left_out = groups(selected.runs)
     methods, scores = listed(config.methods), selected.scores
     rows, sources = tables.rows_of_groups(found, scores, split=split, methods=methods, experiment=header)
-    higher, unsaid = directions(scores, higher=config.higher, neither=config.neither)
+    higher, unsaid = directions(scores, runs=selected.runs, higher=config.higher, neither=config.neither)
     comparison = tables.compared(rows, scores, higher=higher, against=config.against, best_first=True)
     notes = [
         comparability.budget(selected.runs),

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlgd.core.files import write_text
-from dlgd.tracking import parents, store
+from dlgd.tracking import parents, run_tags, store
 from dlgd.tracking.journal import Journal, Record
 
 if TYPE_CHECKING:
@@ -86,7 +86,8 @@ class Sender:
             write_text(self._folder / store.RUN_ID_FILE, f"{self.run_id}\n")
         if not new:
             self._send_tags(tags)
-        self._send_params({} if new else self._client.get_run(self.run_id).data.params)
+        data = None if new else self._client.get_run(self.run_id).data
+        self._send_params({} if data is None else data.tags, {} if data is None else data.params)
         if store.database(self._uri) is not None:
             for stale in store.close_stale(self._client):
                 logger.info("MLflow run %s was never finished and its process has ended: marked as KILLED", stale)
@@ -166,13 +167,19 @@ class Sender:
         for first in range(0, len(rows), BATCH):
             self._mlflow.log_batch(self._run, tags=rows[first : first + BATCH])
 
-    def _send_params(self, known: Mapping[str, str]) -> None:
-        """Send the params that the run lacks. MLflow never changes a param: a resumed run keeps its first values."""
+    def _send_params(self, tags: Mapping[str, str], known: Mapping[str, str]) -> None:
+        """Send the params that the run lacks. MLflow never changes a param: tags have the new values of a resumed run.
+
+        tags, known: the tags and params that the run has.
+        """
         from mlflow.entities import Param
 
-        for key in sorted(self._params.keys() & known.keys()):
-            if known[key] != self._params[key]:
-                logger.info("%s is now %s; MLflow keeps the run's first value, %s", key, self._params[key], known[key])
+        changed = run_tags.changed_values(known, tags, self._params)
+        for tag, value in changed.items():
+            logger.info(
+                "MLflow keeps the first value of %s: the tag %s has %s", tag.removeprefix(run_tags.IN_FORCE), tag, value
+            )
+        self._send_tags(changed)
         rows = [Param(key, value) for key, value in self._params.items() if key not in known]
         for first in range(0, len(rows), BATCH):
             self._mlflow.log_batch(self._run, params=rows[first : first + BATCH])

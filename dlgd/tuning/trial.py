@@ -161,14 +161,17 @@ def apply_method(
     """Apply a classical method to the validation split. Returns its scores."""
     from dlgd import build
     from dlgd.core.files import make_writable
-    from dlgd.scoring import score
+    from dlgd.scoring import descriptions, score
 
     evaluation = build.evaluation(config)
     method = build.method(config.baseline).inner  # without its cache: no other trial needs the same answers
     tracker = build.tracker(config, trial.folder)
     make_writable(trial.folder)
     runs.write_config(config, trial.folder)
-    params, own_tags = build.params_and_tags(config, config.choices, device_name="cpu", checksum=data.checksum())
+    scores_given = descriptions.of_report(evaluation, [method])
+    params, own_tags = build.params_and_tags(
+        config, config.choices, device_name="cpu", checksum=data.checksum(), scores=scores_given
+    )
     tracker.start(name=f"{method.name}-{config.data.name}", params=params, tags=own_tags | dict(tags))
     with tracker.recorded():
         rows, _ = score.score(build.fitted([method], data), data.samples("valid"), evaluation)

@@ -3,9 +3,13 @@
 import pytest
 
 from dlgd.core.errors import Refusal
+from dlgd.core.score import Score
+from dlgd.results import known_scores
 from dlgd.results.comparison import Row
+from dlgd.results.finished import FinishedRun
 from dlgd.results.known_scores import directions
 from dlgd.results.tables import compared
+from dlgd.tracking.run_tags import DIRECTIONS_TAG, directions_tag
 
 KNOWN = {
     "accuracy": True,
@@ -52,6 +56,29 @@ def test_what_is_typed_may_repeat_but_not_contradict():
         directions(["mu", "rmse"], higher=["rmse", "mu"], neither=[])
     with pytest.raises(Refusal, match="neither has accuracy, but more of accuracy is better"):
         directions(["accuracy"], higher=[], neither=["*"])
+
+
+def test_what_runs_have_recorded_needs_no_import_of_the_program(monkeypatch):
+    monkeypatch.setattr(known_scores, "known_score", lambda name: pytest.fail(f"{name} was looked for in the program"))
+    mine = [Score("gain", "gain", higher_is_better=True), Score("width_*", "", higher_is_better=None, in_table=False)]
+    runs = [run_with(directions_tag(mine)), run_with({}), run_with({DIRECTIONS_TAG: "no JSON"})]
+    found = known_scores.directions(["gain", "width_2"], runs=runs, higher=[], neither=[])
+    assert found == ({"gain": True, "width_2": None}, [])
+    with pytest.raises(Refusal, match="neither has gain, but more of gain is better"):
+        directions(["gain"], runs=runs, higher=[], neither=["gain"])
+
+
+def test_a_score_that_no_run_has_described_is_looked_for_in_the_program():
+    runs = [run_with(directions_tag([Score("gain", "gain", higher_is_better=True)]))]
+    assert directions(["accuracy"], runs=runs, higher=[], neither=[]) == ({"accuracy": True}, [])
+
+
+def run_with(tags):
+    return FinishedRun("id", {}, {}, tags, 1.0)
+
+
+def test_more_names_than_a_tag_can_have_are_not_recorded():
+    assert directions_tag(Score(f"score_{number}", "", higher_is_better=False) for number in range(2000)) == {}
 
 
 def test_rows_stand_in_the_order_of_a_score_that_should_be_high():
