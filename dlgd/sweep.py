@@ -12,6 +12,7 @@ import sys
 from omegaconf import DictConfig, OmegaConf
 
 from dlgd.cli import entry
+from dlgd.core.interruption import STOPPED, say
 
 OmegaConf.register_new_resolver("study_name", lambda study, sweep: study or sweep, replace=True)
 
@@ -32,8 +33,8 @@ def main(config: DictConfig) -> None:
         search.tracker.finish(status)
     if not ended:
         command = shlex.join(["python", "-m", "dlgd.sweep", *sys.argv[1:]])
-        print(f"dlgd: stopped; go on with: {command}", file=sys.stderr)
-        sys.exit(130)
+        say(f"dlgd: stopped; go on with: {command}\n")
+        sys.exit(STOPPED)
 
 
 if __name__ == "__main__":

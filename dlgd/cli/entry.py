@@ -20,6 +20,7 @@ from dlgd.core import checks
 from dlgd.core.config import plain
 from dlgd.core.constants import SPLITS
 from dlgd.core.errors import Refusal
+from dlgd.core.interruption import STOPPED, interruptible, say
 from dlgd.core.paths import CONF
 
 
@@ -43,8 +44,8 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
                         checks.choice("split", config.split, SPLITS)
                     function(config)
             except KeyboardInterrupt:
-                print("dlgd: interrupted; what was finished is kept", file=sys.stderr)
-                sys.exit(130)
+                say("dlgd: stopped; what was finished is kept: type the same command again to go on\n")
+                sys.exit(STOPPED)
             except Exception as error:
                 leave_if_refused(error, config_name)
                 raise
@@ -55,11 +56,12 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
             OmegaConf.register_new_resolver("run_folder", run_folder, replace=True)
             os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra raises what it would print
             try:
-                refuse_lost_run(sys.argv[1:])
-                with multirun.summed_up():
-                    main()
+                with interruptible():
+                    refuse_lost_run(sys.argv[1:])
+                    with multirun.summed_up():
+                        main()
             except KeyboardInterrupt:
-                sys.exit(multirun.STOPPED)
+                sys.exit(STOPPED)
             except Exception as error:
                 leave_if_refused(error, config_name)
                 raise

@@ -17,7 +17,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -33,17 +32,17 @@ from dlgd.cli.multirun_summary import OUTCOME, Outcome, read_outcomes, sum_up
 from dlgd.core.config import plain
 from dlgd.core.errors import Refusal
 from dlgd.core.files import write_text
+from dlgd.core.interruption import SIGNALS, STOPPED, Interruption, uninterrupted
 from dlgd.tracking import parents, store
 
 log = logging.getLogger(__name__)
 
 ERROR, OUTPUT = "error.txt", "output.txt"  # in the folder of a run
 STOP = "stop"  # a file in the folder of a multirun: no further run begins
-STOPPED = 130  # exit code of a run that has ended because a person stopped it
-STOPPED_CODES = (STOPPED, -signal.SIGINT, -signal.SIGTERM)  # the latter two before the run begins to train
+STOPPED_CODES = (STOPPED, *(-number for number in SIGNALS))  # the latter before the run can handle signals
 # Options of the multirun that its runs do not get.
 OWN_OPTIONS = ("hydra.mode", "hydra.run.", "hydra.sweep", "hydra/sweeper", "hydra.launcher", "hydra/launcher")
-MESSAGE = b"\nStopping: no further run begins. Once more to stop at once.\n"
+MESSAGE = b"\nStopping: no further run begins. Ctrl-C once more to stop at once.\n"
 
 
 # --- in the process of the run -----------------------------------------------------------------------------------
@@ -128,8 +127,8 @@ def run_process(arguments: list[str], output: Path | None) -> int:
     with open(os.devnull if output is None else output, "wb") as file:
         streams = {} if output is None else {"stdout": file, "stderr": subprocess.STDOUT}
         if of_launcher:  # signals reach all processes of a terminal or of a cluster's job: the run ends first
-            signal.signal(signal.SIGINT, lambda *_: None)
-            signal.signal(signal.SIGTERM, lambda *_: None)
+            for number in SIGNALS:
+                signal.signal(number, lambda *_: None)
             signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # which the run inherits
         child = subprocess.Popen(arguments, **streams)
         if of_launcher:  # a cluster sends SIGUSR1 when the time is nearly over
@@ -178,6 +177,7 @@ class Multirun(Callback):
     """Hydra calls it at the beginning of a multirun; conf/base.yaml names it."""
 
     folder: Path | None = None  # of the multirun that this process has begun
+    interruption = Interruption()  # which has stopped it
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Note which process has begun the multirun, and let a signal stop it gently."""
@@ -191,22 +191,17 @@ class Multirun(Callback):
         for old in (folder / STOP, folder / store.RUN_ID_FILE, *folder.rglob(OUTCOME)):
             old.unlink(missing_ok=True)  # of another multirun in the same folder
         Multirun.folder = folder
-        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
-        def stop(number: int, _: FrameType | None) -> None:
+        def stop(number: int) -> None:
             (folder / STOP).touch()
-            for each, handler in before.items():
-                signal.signal(each, handler)  # a second signal acts as usual
-            os.write(2, MESSAGE)
-            if number == signal.SIGTERM:  # unlike Ctrl-C, it reached no process but this one
+            if number != signal.SIGINT:  # unlike Ctrl-C, it may have reached no process but this one
                 import psutil
 
                 for child in psutil.Process().children(recursive=True):
                     child.terminate()
 
-        for number, handler in before.items():
-            if handler is not signal.SIG_IGN:
-                signal.signal(number, stop)
+        Multirun.interruption = Interruption(MESSAGE, stop)
+        Multirun.interruption.__enter__()
 
 
 @contextmanager
@@ -214,13 +209,18 @@ def summed_up() -> Iterator[None]:
     """Sum up a multirun at its end, and leave with an exit code other than 0 if a run failed."""
     try:
         yield
+    except Exception:
+        if not Multirun.interruption.requested:  # else a launcher complains that its processes were stopped
+            raise
     finally:
         folder = Multirun.folder
         outcomes = {} if folder is None else read_outcomes(folder)
         if folder is not None and outcomes:
-            sum_up(folder, outcomes)
+            with uninterrupted():
+                sum_up(folder, outcomes)
+        Multirun.interruption.__exit__()
     statuses = {one.status for one in outcomes.values()}
     if statuses & {"FAILED", "RUNNING"}:
         sys.exit(1)
-    if "KILLED" in statuses or (folder is not None and (folder / STOP).exists()):
+    if "KILLED" in statuses or Multirun.interruption.requested:
         sys.exit(STOPPED)

@@ -105,14 +105,14 @@ def train(config: DictConfig, folder: Path, *, resumed: bool, trial: SearchTrial
         scores=[*descriptions.of_validation(evaluation, network), *descriptions.of_report(evaluation, methods)],
     )  # fmt: skip
     tags |= {} if trial is None else trial.tags
-    tracker.start(name=run_name(config.choices), params=params, tags=tags, run_id=runs.run_id(folder))
-    tracker.artifact(folder / runs.CONFIG)
     validate = validation(
         data=data, evaluation=evaluation, loss=loss, halo=network.halo, device=setup.device,
         snapshots=folder / "snapshots",
     )  # fmt: skip
+    tracker.start(name=run_name(config.choices), params=params, tags=tags, run_id=runs.run_id(folder))
     status = "FAILED"
     try:
+        tracker.artifact(folder / runs.CONFIG)
         result = fit(
             network=network,
             loss=loss,

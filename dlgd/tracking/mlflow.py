@@ -15,6 +15,7 @@ from typing import Any
 
 from dlgd.core.contract import Tracker
 from dlgd.core.errors import Refusal
+from dlgd.core.interruption import uninterrupted
 from dlgd.tracking import store, system
 from dlgd.tracking.sender import Sender
 
@@ -78,6 +79,14 @@ class MLflow(Tracker):
     def start(
         self, *, name: str, params: Mapping[str, Any], tags: Mapping[str, str], run_id: str | None = None
     ) -> None:
+        try:
+            with uninterrupted():  # no run is left half made
+                self._start(name=name, params=params, tags=tags, run_id=run_id)
+        except KeyboardInterrupt:
+            self.finish("KILLED")
+            raise
+
+    def _start(self, *, name: str, params: Mapping[str, Any], tags: Mapping[str, str], run_id: str | None) -> None:
         self._started = Sender(
             uri=self._uri,
             experiment=self._experiment,
@@ -108,6 +117,10 @@ class MLflow(Tracker):
         self._sender.add_artifact(Path(path).absolute(), folder)
 
     def finish(self, status: str) -> None:
+        with uninterrupted():
+            self._finish(status)
+
+    def _finish(self, status: str) -> None:
         if self._thread is None:
             return
         self._status = status

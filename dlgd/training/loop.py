@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from dlgd.core.contract import Augmentation, Batch, Loss, Network, Stream, Tracker, Validate
+from dlgd.core.interruption import Interruption
 from dlgd.core.progress import duration
 from dlgd.core.score import Score
 from dlgd.training.checkpoint import Checkpoint
 from dlgd.training.device import describe
-from dlgd.training.interruption import Interruption
 from dlgd.training.options import Options
 from dlgd.training.progress import Display
 from dlgd.training.run import Run
@@ -29,6 +29,7 @@ from dlgd.training.seeding import seed_step, step_rng
 
 log = logging.getLogger(__name__)
 
+STOPPING = b"\nStopping after this step, with a checkpoint. Ctrl-C once more to stop at once, without.\n"
 PlayerLoss = tuple[str, Tensor, dict[str, Tensor]]  # what Network.objectives yields: player, total, terms
 
 
@@ -102,7 +103,7 @@ def fit(
     log.info("Training from step %d on %s", run.state.step, describe(device))
 
     stopped = False
-    with Interruption() as interruption, Display() as display:
+    with Interruption(STOPPING) as interruption, Display() as display:
         while not interruption.requested:
             moment = run.moment()
             over = moment.progress >= 1

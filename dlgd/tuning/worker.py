@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlgd.cli.error_origin import in_a_line
 from dlgd.core.errors import Refusal
+from dlgd.core.interruption import STOPPED, interruptible, uninterrupted
 from dlgd.tuning import queue
 from dlgd.tuning import study as studies
 from dlgd.tuning.space import Space
@@ -88,18 +89,24 @@ def serve(job: Job, number: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, which then ends the workers
     _end_with_parent()
     _log_to(job.folder / f"worker_{number}.log")
+    try:
+        with interruptible():
+            _run_waiting(job, number)
+    except KeyboardInterrupt:  # the parent enqueues the trial again
+        log.info("stopped")
+        sys.exit(STOPPED)
+
+
+def _run_waiting(job: Job, number: int) -> None:
     storage = studies.storage_of(job.storage)
     study = studies.load(storage, job.study, sampler=job.sampler, pruner=job.pruner, seed=job.seed, worker=number)
     objective, owner = job.make_objective(), job.owner()
     while job.until is None or time.time() < job.until:
-        trial = queue.take(study, storage, job.trials, owner)
+        with uninterrupted():
+            trial = queue.take(study, storage, job.trials, owner)
         if trial is None:
             return
-        try:
-            run(study, trial, job, objective)
-        except KeyboardInterrupt:  # the parent enqueues the trial again
-            log.info("trial %d: interrupted", trial.number)
-            sys.exit(130)
+        run(study, trial, job, objective)
 
 
 def run(study: Study, trial: Trial, job: Job, objective: Objective) -> None:
@@ -129,7 +136,8 @@ def run(study: Study, trial: Trial, job: Job, objective: Objective) -> None:
         error = in_a_line(bug)
         log.exception("trial %d", trial.number)
     seconds = time.perf_counter() - begun
-    _tell(study, trial, outcome, values if outcome == TrialState.COMPLETE else None, error, seconds)
+    with uninterrupted():
+        _tell(study, trial, outcome, values if outcome == TrialState.COMPLETE else None, error, seconds)
     gc.collect()  # frees the memory that the trial used on the device
     if not gc.get_freeze_count():
         gc.freeze()  # excludes the imported libraries: going through them took 0.4 s after each trial

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from dlgd.core import interruption
 from dlgd.core.errors import Refusal
 from dlgd.training import checkpoint
 from dlgd.training.schedulers import Cosine
@@ -67,8 +68,9 @@ def test_resume_after_an_error_equals_no_error(tmp_path, network, optimizer):
             assert torch.equal(tensor, average_of(folder)[name]), name
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_step_and_leaves_it_on_disk(tmp_path, number):
+@pytest.mark.parametrize("number", interruption.SIGNALS)
+def test_a_signal_ends_the_step_and_leaves_it_on_disk(tmp_path, monkeypatch, number):
+    monkeypatch.setattr(interruption, "SAME_WISH_S", 0.0)
     _, whole = train(tmp_path / "whole", **ALL)
     stream = stopping_at(11, lambda: signal.raise_signal(number))  # within step 5
     result, killed = train(tmp_path / "cut", stream=stream, **ALL)
