@@ -52,6 +52,7 @@ bench: install ## speed, as ratios within one run
 	$(BIN)/python -m pytest tests/benchmarks -m bench -s
 
 ui: install ## MLflow's pages on http://127.0.0.1:5000 (PORT=...)
+	@$(BIN)/python -m dlgd.tracking.moved $(CURDIR)/mlflow.db
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow server \
 		--backend-store-uri sqlite:///$(CURDIR)/mlflow.db \
 		--workers 1 --host $(HOST) --port $(PORT)

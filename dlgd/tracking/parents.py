@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlgd.core.files import write_text
-from dlgd.tracking import store
+from dlgd.tracking import moved, store
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -33,7 +33,7 @@ def folder_of(run_folder: Path) -> Path | None:
     return next((folder for folder in run_folder.absolute().parents if (folder / RECORD).is_file()), None)
 
 
-def parent_tags(client: MlflowClient, experiment_id: str, run_folder: Path) -> dict[str, str]:
+def parent_tags(client: MlflowClient, uri: str, experiment_id: str, run_folder: Path) -> dict[str, str]:
     """Return the tag that places a run under the parent of its multirun, which is created where it is missing; nothing
     for a single run.
 
@@ -48,7 +48,10 @@ def parent_tags(client: MlflowClient, experiment_id: str, run_folder: Path) -> d
         parent = store.read_run_id(folder)
         if parent is None:
             record = json.loads((folder / RECORD).read_text())
-            tags = {store.FOLDER_TAG: str(folder), store.OWNER_TAG: record["owner"]}
+            tags = {
+                store.FOLDER_TAG: moved.recorded_folder(folder, store.database(uri)),
+                store.OWNER_TAG: record["owner"],
+            }
             parent = client.create_run(experiment_id, run_name=record["name"], tags=tags).info.run_id
             write_text(folder / store.RUN_ID_FILE, f"{parent}\n")
     return {PARENT_TAG: parent}

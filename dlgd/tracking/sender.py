@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlgd.core.files import write_text
-from dlgd.tracking import parents, run_tags, store
+from dlgd.tracking import moved, parents, run_tags, store
 from dlgd.tracking.journal import Journal, Record
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Sender:
         self._uri, self._experiment, self._folder = uri, experiment, folder
         self._name, self._wanted = name, run_id
         self._params = {safe_name(key): str(value)[:LONGEST] for key, value in params.items()}
-        self._tags = {**tags, store.FOLDER_TAG: str(folder)}
+        self._tags = {**tags, store.FOLDER_TAG: moved.recorded_folder(folder, store.database(uri))}
         self._sent = self._first_byte()
         self._client: MlflowClient | None = None
         self._open = False
@@ -157,7 +157,7 @@ class Sender:
     def _create(self, tags: Mapping[str, str]) -> str:
         experiment_id = store.experiment_id(self._mlflow, self._uri, self._experiment)
         sent = {safe_name(key): str(value) for key, value in tags.items()}
-        sent |= parents.parent_tags(self._mlflow, experiment_id, self._folder)
+        sent |= parents.parent_tags(self._mlflow, self._uri, experiment_id, self._folder)
         return self._mlflow.create_run(experiment_id, run_name=self._name, tags=sent).info.run_id
 
     def _send_tags(self, tags: Mapping[str, str]) -> None:

@@ -1,8 +1,8 @@
 """Where MLflow keeps its records: the address, the database, experiments, run folders and stale runs.
 
-Without an address everything lies in the working folder: mlflow.db (SQLite) and mlartifacts/. This serves many
-processes of one machine. Several machines need a server, because SQLite's WAL mode does not work across machines on a
-shared disk.
+Without an address everything lies in the working folder: mlflow.db (SQLite) and mlartifacts/, which may be moved
+together: see `moved`. This serves many processes of one machine. Several machines need a server, because SQLite's WAL
+mode does not work across machines on a shared disk.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from dlgd.core.errors import Refusal
 from dlgd.core.files import written_whole
+from dlgd.tracking import moved
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -83,6 +84,7 @@ def connect(uri: str) -> MlflowClient:
     try:
         if path is not None:
             _create_database(path)
+            moved.follow(path)
         return MlflowClient(tracking_uri=uri)
     except ModuleNotFoundError as error:
         raise Refusal(f"tracking.uri={shown(uri)} needs a Python package: pip install {error.name}.") from error
@@ -113,7 +115,7 @@ def experiment_id(client: MlflowClient, uri: str, name: str) -> str:
     if found is not None:
         return found.experiment_id
     path = database(uri)
-    artifacts = None if path is None else (path.parent / "mlartifacts").as_uri()
+    artifacts = None if path is None else (path.parent / moved.ARTIFACTS).as_uri()
     try:
         return client.create_experiment(name, artifact_location=artifacts)
     except MlflowException:  # another process may have created it just now
@@ -152,7 +154,7 @@ def read_run_id(folder: Path) -> str | None:
     """Return the MLflow run that a run folder belongs to; None where it was never recorded there."""
     try:
         return (folder / RUN_ID_FILE).read_text().strip() or None
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
 
 
@@ -171,10 +173,11 @@ def find_run_folder(run_id: str, *, uri: str | None = None) -> Path:
     folder = run.data.tags.get(FOLDER_TAG)
     if folder is None:
         raise Refusal(f"MLflow run {run_id} was not made by dlgd: it has no tag {FOLDER_TAG}.")
-    if not Path(folder).is_dir():
+    found = next((one for one in moved.run_folders(folder, path) if read_run_id(one) == run_id), None)
+    if found is None:
         host = run.data.tags.get("host", "another machine")
         raise Refusal(f"MLflow run {run_id} kept its folder at {folder} on {host}: it is not on this machine.")
-    return Path(folder)
+    return found
 
 
 def owner() -> str:

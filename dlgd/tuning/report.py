@@ -151,10 +151,11 @@ def score_on_test(study: Study, best: BestTrial, folder: Path, tracker: Tracker)
     from dlgd import build
     from dlgd.scoring.report import report
 
-    folders = [Path(one.user_attrs["folder"]) for one in best.trainings]
-    if study.user_attrs.get("tested") == [str(one) for one in folders]:
+    recorded = [one.user_attrs["folder"] for one in best.trainings]
+    if study.user_attrs.get("tested") == recorded:
         log.info("the best was scored on the test split before: %s", folder / "scores.md")
         return
+    folders = [folder_now(one, folder) for one in recorded]
     missing = [one for one in folders if not (one / runs.CONFIG).exists()]
     if missing:
         log.info("%s is not on this machine: the one that has it scores the test split", missing[0])
@@ -177,7 +178,17 @@ def score_on_test(study: Study, best: BestTrial, folder: Path, tracker: Tracker)
         title=f"{config.data.name}, test split: trial {best.number} of {study.study_name}",
         split="test",
     )
-    study.set_user_attr("tested", [str(one) for one in folders])
+    study.set_user_attr("tested", recorded)
+
+
+def folder_now(recorded: str, study: Path) -> Path:
+    """Return the folder of a trial: where it was recorded, or in the folder of its study, which may have been moved."""
+    before = Path(recorded)
+    if before.exists():
+        return before
+    parts = before.parts[before.parts.index(study.name) + 1 :] if study.name in before.parts else before.parts[-1:]
+    moved = study.joinpath(*parts)
+    return moved if moved.exists() else before
 
 
 def trained_network(folder: Path, trial: FrozenTrial) -> Trained:
