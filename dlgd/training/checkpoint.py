@@ -5,8 +5,6 @@ from __future__ import annotations
 import copy
 import io
 import json
-import pickle
-import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -19,8 +17,7 @@ from torch.optim import Optimizer
 from dlgd.core.errors import Refusal
 from dlgd.core.files import written_whole
 from dlgd.core.renames import updated
-
-FORMAT = "dlgd checkpoint 1"
+from dlgd.training import checkpoint_file
 
 
 @dataclass
@@ -86,7 +83,7 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
     """
     content = {f.name: getattr(checkpoint, f.name) for f in fields(checkpoint) if f.name != "path"}
     content |= {
-        "format": FORMAT,
+        "format": checkpoint_file.FORMAT,
         "state": json.dumps(asdict(checkpoint.state)),
         "config": json.dumps(checkpoint.config),
     }
@@ -105,33 +102,18 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
 def load(path: Path) -> Checkpoint:
     """Read a checkpoint, with its tensors on the CPU, without running any code from it.
 
-    Raises Refusal where the file is missing, damaged or something else.
+    Raises Refusal where the file is missing, damaged, of a later version or something else.
     """
-    if not path.is_file():
-        raise Refusal(f"There is no checkpoint {path}: give a run folder or file that exists.")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()  # torch.load does not look at the checksums
-    except (zipfile.BadZipFile, EOFError) as error:
-        raise Refusal(f"{path} is truncated or is not a checkpoint: use another one, such as a best_*.pt.") from error
-    if damaged is not None:
-        raise Refusal(f"{path} is damaged (in {damaged}): use another checkpoint, such as a best_*.pt.")
-    foreign = f"{path} is not a checkpoint of dlgd: give one that dlgd.train wrote."
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError) as error:
-        raise Refusal(foreign) from error
-    if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
-        raise Refusal(foreign)
-    content["state"] = State(**json.loads(content["state"]))
-    content["config"] = updated(json.loads(content["config"]))
+    content = checkpoint_file.read(path)
+    content |= {"state": State(**content["state"]), "config": updated(content["config"])}
     return Checkpoint(**content, path=path)
 
 
 def restore(network: nn.Module, checkpoint: Checkpoint, *, averaged: bool = True) -> None:
     """Give a network the weights that were validated: the moving average where there is one, else the last.
 
-    With averaged=False, always the last. Raises Refusal where the checkpoint is another network's.
+    With averaged=False, always the last. Raises Refusal where the checkpoint is another network's, or has weights that
+    are not finite.
     """
     weights = checkpoint.averaged if averaged and checkpoint.averaged is not None else checkpoint.weights
     expected = network.state_dict()
@@ -141,13 +123,30 @@ def restore(network: nn.Module, checkpoint: Checkpoint, *, averaged: bool = True
             f"{checkpoint.path or 'The checkpoint'} is of another network ({wrong}): "
             "give the model and data options that it was trained with."
         )
+    refuse_not_finite(expected=expected, found=weights, path=checkpoint.path)
     network.load_state_dict(weights)
+
+
+def refuse_not_finite(*, expected: Mapping[str, Tensor], found: Mapping[str, Tensor], path: Path | None) -> None:
+    """Refuse weights with NaN or infinite values where those of a new network, `expected`, have none.
+
+    dlgd saves no such weights; a file that was changed, or that another program wrote, may have them.
+    """
+    for name, tensor in found.items():
+        if not torch.isfinite(tensor).all() and torch.isfinite(expected[name]).all():
+            others = [] if path is None else sorted(one.name for one in path.parent.glob("best_*.pt") if one != path)
+            instead = f"such as {others[0]} beside it" if others else "such as a best_*.pt"
+            raise Refusal(
+                f"{path or 'The checkpoint'} has weights that are not finite ({name}), of a training that diverged or "
+                f"a file that is damaged: use another one, {instead}, in a new run with init_from=<that file>, and a "
+                "smaller optimizer.lr if it diverges again."
+            )
 
 
 def restore_optimizers(optimizers: Mapping[str, Optimizer], checkpoint: Checkpoint) -> None:
     """Give the optimizers their moments back; learning rates and other options stay as they are now.
 
-    Raises Refusal where the checkpoint was made with other optimizers.
+    Raises Refusal where the checkpoint was made with other optimizers, or for other weights.
     """
     now = {player: type(optimizer).__name__ for player, optimizer in optimizers.items()}
     then = {player: saved["kind"] for player, saved in checkpoint.optimizers.items()}
@@ -159,6 +158,12 @@ def restore_optimizers(optimizers: Mapping[str, Optimizer], checkpoint: Checkpoi
     for player, optimizer in optimizers.items():
         # A copy, because an optimizer goes on writing into the tensors that it is given.
         state = copy.deepcopy(checkpoint.optimizers[player]["state"])
+        wrong = _first_misfit(optimizer, state)
+        if wrong is not None:
+            raise Refusal(
+                f"{checkpoint.path or 'The checkpoint'} has a state of the optimizer ({player}) that does not fit its "
+                f"weights ({wrong}): resume with the model and `freeze` of that run, or begin a new one with init_from."
+            )
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
@@ -173,7 +178,45 @@ def _first_difference(*, expected: Mapping[str, Tensor], found: Mapping[str, Ten
             return f"it lacks {name}"
         if found[name].shape != tensor.shape:
             return f"its {name} is {tuple(found[name].shape)}, not {tuple(tensor.shape)}"
+        if found[name].dtype != tensor.dtype:
+            return f"its {name} is {_short(found[name].dtype)}, not {_short(tensor.dtype)}"
     for name in found:
         if name not in expected:
             return f"its {name} is unknown here"
+    return None
+
+
+def _short(kind: torch.dtype) -> str:
+    return str(kind).removeprefix("torch.")
+
+
+# What the optimizers of conf/optimizer keep of a weight: numbers, and tensors of its shape.
+MOMENTS: dict[type[Optimizer], tuple[str, ...]] = {
+    torch.optim.Adam: ("step", "exp_avg", "exp_avg_sq"),
+    torch.optim.AdamW: ("step", "exp_avg", "exp_avg_sq"),
+    torch.optim.SGD: (),
+}
+
+
+def _first_misfit(optimizer: Optimizer, state: Mapping[Any, Any]) -> str | None:
+    """Return the first part of an optimizer's state that does not fit its weights, in words.
+
+    What an optimizer keeps of a weight is known of those in MOMENTS; that of others is only held to be a mapping.
+    """
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    needed = MOMENTS.get(type(optimizer))
+    for number, kept in state.items():
+        if needed is not None and (not isinstance(number, int) or not 0 <= number < len(weights)):
+            return f"it is of weight {number}, of {len(weights)}"
+        if not isinstance(kept, Mapping):
+            return f"that of weight {number} is no mapping"
+        if needed is None:
+            continue
+        lacking = [name for name in needed if not isinstance(kept.get(name), Tensor)]
+        if lacking:
+            return f"weight {number} lacks {lacking[0]}"
+        for name, value in kept.items():
+            shapes = [()] if name == "step" else [weights[number].shape]
+            if isinstance(value, Tensor) and (value.shape not in shapes or value.is_complex()):
+                return f"{name} of weight {number} is {tuple(value.shape)}, not {tuple(shapes[0])}"
     return None

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from dlgd.core import checks
@@ -38,20 +38,25 @@ def groups(
 def load_fitting(network: nn.Module, file: Path) -> tuple[str, ...]:
     """Load into a network those weights of a checkpoint that fit by name and shape, and log which do and which do not.
 
-    Returns the names of the loaded weights. Raises Refusal where nothing fits.
+    Returns the names of the loaded weights. Raises Refusal where nothing fits, or what fits is not finite.
     """
     found = checkpoint.load(file)
     source = found.weights if found.averaged is None else found.averaged
     own = network.state_dict()
-    fits = {name: tensor for name, tensor in source.items() if name in own and own[name].shape == tensor.shape}
+    fits = {name: tensor for name, tensor in source.items() if name in own and _alike(own[name], tensor)}
     weights = [name for name, _ in network.named_parameters()]
     loaded = tuple(name for name in weights if name in fits)
     if not loaded:
         raise Refusal(f"init_from: nothing in {file} fits this network: give the model's options of that run")
+    checkpoint.refuse_not_finite(expected=own, found=fits, path=file)
     network.load_state_dict(fits, strict=False)
     log.info("Loaded from %s: %s", file, in_short(loaded))
     log.info("Left at random: %s", in_short([name for name in weights if name not in fits]) or "nothing")
     return loaded
+
+
+def _alike(one: Tensor, other: Tensor) -> bool:
+    return one.shape == other.shape and one.dtype == other.dtype
 
 
 def freeze(network: nn.Module, names: Sequence[str]) -> None:

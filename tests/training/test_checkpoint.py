@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from dlgd.core.errors import Refusal
-from dlgd.training import checkpoint
+from dlgd.training import checkpoint, checkpoint_file
 from dlgd.training.checkpoint import State
 from tests.training.tiny_training import Convolutions, train
 
@@ -81,7 +81,7 @@ def test_other_files_are_refused_and_nothing_in_them_runs(tmp_path, kind):
     elif kind == "other tensors":
         torch.save({"weights": torch.zeros(1)}, path)
     elif kind == "code":
-        torch.save({"format": checkpoint.FORMAT, "weights": Payload(trace)}, path)
+        torch.save({"format": checkpoint_file.FORMAT, "weights": Payload(trace)}, path)
     else:
         path.write_bytes(pickle.dumps(Payload(trace)))
     with pytest.raises(Refusal, match=r"not a checkpoint"):

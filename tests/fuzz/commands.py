@@ -1,0 +1,159 @@
+"""Commands in forks of one process that has imported everything: tens of milliseconds each instead of seconds.
+
+`Commands` starts that process, which is this file run as a script. Each command gets a fork of its own, the very entry
+that `python -m dlgd.<command>` calls, a working folder, a time after which it is asked to stop and one after which it
+counts as hanging.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMANDS = ("train", "baseline", "evaluate", "predict", "simulate", "compare", "sweep")
+STOP_AFTER = 10.0  # s, then the command gets SIGTERM, as from a person who has waited long enough
+HANGS_AFTER = 60.0  # s, then it is killed
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    arguments: tuple[str, ...]  # the command's name first
+    code: int  # exit code; negative: the signal that ended it
+    stderr: str
+    seconds: float
+    stopped: bool  # whether it was still at work after STOP_AFTER
+
+    @property
+    def kind(self) -> str:
+        """One of: accepted, refused, hangs, traceback; "poor" for a refusal of more or less than one sentence."""
+        if self.seconds >= HANGS_AFTER:
+            return "hangs"
+        if "Traceback" in self.stderr or self.code not in (0, 2, 130, -signal.SIGTERM):
+            return "traceback"
+        if self.code == 2:
+            lines = [line for line in self.stderr.splitlines() if line.startswith("dlgd: ")]
+            return "refused" if len(lines) == 1 and self.stderr.endswith(lines[0] + "\n") else "poor"
+        return "accepted"
+
+
+class Commands:
+    """A process that runs commands in forks of itself."""
+
+    def __init__(self, folder: Path, cache: Path) -> None:
+        """Start it. folder: where commands work and write. cache: of data."""
+        self.folder = folder
+        environment = os.environ | {
+            "DLGD_CACHE": str(cache), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true",
+        }  # fmt: skip
+        self.server = subprocess.Popen(
+            [sys.executable, __file__],
+            cwd=folder, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def run(self, *arguments: str) -> Done:
+        """Run a command: its name and what is typed after it."""
+        stdin, stdout = self.server.stdin, self.server.stdout
+        assert stdin is not None
+        assert stdout is not None
+        stdin.write(json.dumps(arguments) + "\n")
+        stdin.flush()
+        found = json.loads(stdout.readline())
+        return Done(arguments=tuple(arguments), **found)
+
+    def close(self) -> None:
+        """End the process."""
+        assert self.server.stdin is not None
+        self.server.stdin.close()
+        self.server.wait(timeout=60)
+
+
+# --- in the process that forks -----------------------------------------------------------------------------------
+
+
+def serve() -> None:
+    """Read commands from the standard input, a line each, and answer each with a line."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # nothing but answers goes there
+    entries = {name: importlib.import_module(f"dlgd.{name}").main for name in COMMANDS}
+    for module in (
+        "dlgd.cli.training",
+        "dlgd.build",
+        "dlgd.scoring.report",
+        "dlgd.tracking.off",
+        "dlgd.tracking.mlflow",
+    ):
+        importlib.import_module(module)
+    import torch
+
+    torch.set_num_threads(1)
+    number = 0
+    for line in sys.stdin:
+        number += 1
+        name, *overrides = json.loads(line)
+        answers.write(json.dumps(forked(entries[name], name, overrides, Path(f".stderr-{number % 2}"))) + "\n")
+        answers.flush()
+
+
+def forked(entry: object, name: str, overrides: list[str], errors: Path) -> dict[str, object]:
+    """Run an entry in a fork. Returns the fields of Done."""
+    started = time.monotonic()
+    child = os.fork()
+    if child == 0:
+        run_entry(entry, name, overrides, errors)
+    stopped, hung, status = False, False, 0
+    while True:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            break
+        seconds = time.monotonic() - started
+        if seconds > STOP_AFTER and not stopped:
+            stopped = True
+            os.kill(child, signal.SIGTERM)
+        if seconds > HANGS_AFTER and not hung:
+            hung = True
+            os.kill(child, signal.SIGABRT)  # faulthandler says where it was
+        time.sleep(0.005)
+    return {
+        "code": os.waitstatus_to_exitcode(status),
+        "stderr": errors.read_text(errors="replace"),
+        "seconds": time.monotonic() - started,
+        "stopped": stopped,
+    }
+
+
+def run_entry(entry: object, name: str, overrides: list[str], errors: Path) -> None:
+    """Be the command; never returns."""
+    file = os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(file, 2)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    faulthandler.enable()
+    sys.argv = [f"dlgd/{name}.py", *overrides]
+    code = 1
+    try:
+        entry()  # type: ignore[operator]
+        code = 0
+    except SystemExit as leaving:
+        code = leaving.code if isinstance(leaving.code, int) else 0 if leaving.code is None else 1
+        if isinstance(leaving.code, str):
+            print(leaving.code, file=sys.stderr)
+    except BaseException:  # noqa: BLE001  # what Python prints of an error that nobody catches
+        sys.excepthook(*sys.exc_info())
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    serve()
