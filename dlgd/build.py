@@ -34,6 +34,7 @@ def _build(config: Any, group: str, *, arguments: Sequence[Any] = (), given: Map
 def data(config: DictConfig) -> DataSource:
     """Return the data set, checked, not prepared."""
     values = plain(config.data)
+    checks.part_of_file_names("data.name", values.get("name"))
     first_guess = config.data.get("first_guess")
     if OmegaConf.is_dict(first_guess) and OmegaConf.is_dict(first_guess.get("method")):  # of a classical method
         values["first_guess"]["method"] = method(first_guess.method, "data.first_guess.method")
@@ -89,6 +90,7 @@ def load_initial_weights(config: DictConfig, net: Network, source: tuple[Path, D
 def optimizers(config: DictConfig, net: Network) -> dict[str, torch.optim.Optimizer]:
     """Return an optimizer for each player of the network."""
     found = {}
+    checks.names("init_loaded", config.init_loaded, example="[layers.0.weight]", empty=True)
     checks.number("optimizer.lr", config.optimizer.lr, least=0)
     for name, player in net.players().items():
         groups = fine_tuning.groups(

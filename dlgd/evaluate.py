@@ -7,6 +7,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from dlgd.cli import entry, runs
+from dlgd.core import checks
 from dlgd.core.errors import Refusal
 
 
@@ -32,7 +33,8 @@ def main(config: DictConfig) -> None:
     if config.input is None:
         samples = data.samples(config.split)
     else:
-        samples, where = data.read(Path(config.input)), Path(config.input).stem
+        file = checks.path("input", config.input)
+        samples, where = data.read(file), file.stem
         if not set(data.truth) <= set(samples):
             raise Refusal(f"{config.input} has no {', '.join(data.truth)} to compare with: use dlgd.predict")
     folder = (run if run.is_dir() else Path("outputs") / run.stem) / "evaluation" / where

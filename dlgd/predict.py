@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from omegaconf import DictConfig
 
 from dlgd.cli import entry, runs
+from dlgd.core import checks
 from dlgd.core.errors import Refusal
 from dlgd.core.files import written_whole
 
@@ -18,11 +18,16 @@ def main(config: DictConfig) -> None:
     from dlgd import build
     from dlgd.scoring.trained import Trained
 
-    (run, former), output = runs.find_trained(config.run, config), Path(config.output)
+    run, former = runs.find_trained(config.run, config)
+    input, output = checks.path("input", config.input), checks.path("output", config.output)
     if not output.parent.is_dir() or not os.access(output.parent, os.W_OK):
         raise Refusal(f"output={output} cannot be written: {output.parent} is not a folder to which you may write")
+    if output.exists() and not output.is_file():
+        raise Refusal(f"output={output} is no regular file, and would be replaced by one: type another path")
+    if output.exists() and input.exists() and output.samefile(input):
+        raise Refusal(f"output={output} is the input, which would be lost: type another path")
     former, data, network, _ = build.trained(run, former, config.criterion)
-    samples = data.read(Path(config.input))
+    samples = data.read(input)
     method = Trained(name=former.choices.model, network=network, data=data, device=build.run_device(config))
     dataset = build.evaluation(former).dataset(samples, method.predict(samples))
     try:

@@ -8,10 +8,11 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 from yaml import YAMLError
 
+from dlgd.cli import library_errors
 from dlgd.cli.error_origin import is_ours
+from dlgd.cli.typed_options import choices_of, options_of
 from dlgd.core import renames
 from dlgd.core.checks import among
-from dlgd.core.config import load
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import CONF
 
@@ -31,7 +32,13 @@ def refusal_of(error: Exception, config_name: str) -> Refusal | None:
     if not is_ours(error):
         return None
     if isinstance(error, HydraException | OmegaConfBaseException | YAMLError):
-        return Refusal(in_a_sentence(error, config_name))
+        inner = error.__cause__ or error.__context__
+        while inner is not None and not isinstance(inner, Refusal):
+            inner = inner.__cause__ or inner.__context__
+        return inner or Refusal(in_a_sentence(error, config_name))
+    of_library = library_errors.in_a_sentence(error)
+    if of_library is not None:
+        return Refusal(of_library)
     if isinstance(error, OSError) and (error.filename is not None or error.errno in FULL):
         where = "a file cannot be written" if error.filename is None else error.filename
         return Refusal(f"{where}: {error.strerror}; choose another folder or make room")
@@ -50,7 +57,11 @@ def in_a_sentence(error: Exception, config_name: str) -> str:
     cause = error.__cause__
     if isinstance(cause, ConfigAttributeError | ConfigKeyError) and cause.parent_node is not None:
         outer = str(cause.full_key).rpartition(".")[0]
-        there = {str(name) for name in cause.parent_node} | (set() if outer else groups_of(config_name))
+        groups = options_of(config_name).groups
+        if cause.full_key in groups:  # the group exists, but nothing was chosen of it
+            chosen = f"{cause.full_key}=<one of {', '.join(sorted(choices_of(str(cause.full_key))))}>"
+            return f"options of {cause.full_key} need a choice of it: type {chosen} too, or leave them out"
+        there = {str(name) for name in cause.parent_node} | (set() if outer else set(groups))
         typed = [f"{outer}.{name}" if outer else name for name in there - NOT_TYPED if not name.startswith("_")]
         now = renames.option(str(cause.full_key))
         if now in typed:
@@ -59,15 +70,3 @@ def in_a_sentence(error: Exception, config_name: str) -> str:
     if isinstance(error, ConfigAttributeError | ConfigKeyError):
         return f"{error.full_key} is missing from the configuration: do not remove it, for instance by ~{error.key}"
     return " ".join(str(error).split())
-
-
-def choices_of(group: str) -> list[str]:
-    """Return the names of the files in conf/<group> and its folders, as they are typed."""
-    folder = CONF / group
-    return [str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.yaml")]
-
-
-def groups_of(config_name: str) -> set[str]:
-    """Return the groups of which conf/<config_name>.yaml has a choice, even if it is none."""
-    defaults = load(CONF / f"{config_name}.yaml").get("defaults", [])
-    return {str(group) for entry in defaults if not isinstance(entry, str) for group in entry}

@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from dlgd.core.config import load, plain
+from dlgd.core import checks
+from dlgd.core.config import plain
 from dlgd.core.errors import Refusal
 from dlgd.core.files import write_text
 from dlgd.core.renames import updated
 
 CONFIG = "config.yaml"  # in the folder of a run
+LAST = Path("checkpoints", "last.pt")  # has the configuration too
+# What every configuration of a training has, the last of them at the end of the file.
+NEEDED = (
+    *("seed", "loss", "evaluation", "data", "model", "augmentation", "optimizer", "scheduler", "training", "tracking"),
+    "choices",
+)
+
+log = logging.getLogger(__name__)
 
 
-def find_trained(text: str, config: DictConfig) -> tuple[Path, DictConfig | None]:
+def find_trained(text: object, config: DictConfig, option: str = "run") -> tuple[Path, DictConfig | None]:
     """Return a run folder and its configuration, or a checkpoint file and None.
 
-    text: the path of either, or the id of a run in the MLflow of `config`.
+    text: the path of either, or the id of a run in the MLflow of `config`. option: its name, for a message.
     """
-    file = Path(text).expanduser()
+    text = str(text) if isinstance(text, int) else text  # an id without letters
+    file = checks.path(option, text)
     if file.is_file():
         return file, None
-    folder = find_run(text, OmegaConf.select(config, "tracking.uri"))
+    folder = find_run(str(text), OmegaConf.select(config, "tracking.uri"))
     return folder, read_config(folder)
 
 
@@ -35,8 +47,8 @@ def find_run(text: str, uri: str | None = None) -> Path:
         if len(text) != 32 or not text.isalnum():  # not an id of MLflow, whose import takes long
             raise Refusal(f"there is no run folder {text}: give one such as outputs/2026-01-31/12-00-00-000000")
         folder = find_run_folder(text, uri=uri)
-    if not (folder / CONFIG).is_file():
-        raise Refusal(f"{folder} is not a run folder: it has no {CONFIG}")
+    if not ((folder / CONFIG).is_file() or (folder / LAST).is_file()):
+        raise Refusal(f"{folder} is not a run folder: it has neither {CONFIG} nor {LAST}")
     return folder
 
 
@@ -63,9 +75,41 @@ def run_id(folder: Path) -> str | None:
 def read_config(folder: Path) -> DictConfig:
     """Return the configuration of a run, with present names."""
     try:
-        return OmegaConf.create(updated(plain(load(folder / CONFIG), resolve=False)))
-    except Exception as error:  # YAML raises many kinds of errors for a damaged file
-        raise Refusal(f"{folder / CONFIG} cannot be read: {error}") from error
+        values = _recorded_values(folder)
+    except Refusal as damage:
+        values = _values_in_last(folder, damage)
+    return OmegaConf.create(updated(values))
+
+
+def _recorded_values(folder: Path) -> dict[str, Any]:
+    """Return the configuration in a run's folder as plain values. Refusal where it is damaged or cut."""
+    file = folder / CONFIG
+    try:
+        text = file.read_text(encoding="utf-8")
+        config = OmegaConf.create(text) if text.strip() else OmegaConf.create({})
+    except OSError as error:
+        raise Refusal(f"{file} cannot be read ({error.strerror})") from error
+    except Exception as error:  # YAML and OmegaConf raise many kinds of errors for a damaged file
+        raise Refusal(f"{file} is damaged ({' '.join(str(error).split())[:100]})") from error
+    if not isinstance(config, DictConfig):
+        raise Refusal(f"{file} is damaged (it holds no names with values)")
+    lacking = [name for name in NEEDED if name not in config]
+    if lacking or not text.endswith("\n"):
+        raise Refusal(f"{file} is not whole ({f'it lacks {lacking[0]}' if lacking else 'its last line is cut'})")
+    return plain(config, resolve=False)
+
+
+def _values_in_last(folder: Path, damage: Refusal) -> dict[str, Any]:
+    """Return the configuration that the newest checkpoint of a run has, in place of a damaged one."""
+    from dlgd.training import checkpoint
+
+    last = checkpoint.last_path(folder)
+    try:
+        values = checkpoint.load(last).config
+    except Refusal as error:
+        raise Refusal(f"{damage}, and no {last} has its values: give another run, or a checkpoint file") from error
+    log.warning("%s: its values are taken from %s", damage, last)
+    return {key: value for key, value in values.items() if key != "statistics"}  # of the data, not an option
 
 
 def resumed_config(folder: Path, overrides: list[str]) -> DictConfig:

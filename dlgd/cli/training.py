@@ -59,7 +59,7 @@ def assemble(config: DictConfig, data: DataSource, *, resumed: bool) -> Training
     network = build.network(config, data.spec)
     options = build.options(config)
     criteria = build.criteria(options, evaluation, network)
-    source = None if resumed or config.init_from is None else runs.find_trained(str(config.init_from), config)
+    source = None if resumed or config.init_from is None else runs.find_trained(config.init_from, config, "init_from")
     loaded = build.load_initial_weights(config, network, source)
     config.init_loaded = config.init_loaded if resumed else loaded
     optimizers = build.optimizers(config, network.to(where))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any, NoReturn
 
 from dlgd.core.errors import Refusal
@@ -27,6 +29,19 @@ def of_kind(option: str, value: Any, kind: type) -> None:
     """Refuse a value that is not of this kind, one of KINDS."""
     if not fits(value, kind):
         _refuse(option, value, KINDS[kind])
+
+
+def path(option: str, value: Any) -> Path:
+    """Return a path that was typed, ~ replaced by the home folder. Refuse all but texts that can be one."""
+    if not isinstance(value, str) or not value.strip() or "\0" in value:
+        _refuse(option, value, "the path of a file or folder")
+    return Path(value).expanduser()
+
+
+def part_of_file_names(option: str, value: Any) -> None:
+    """Refuse all but letters, digits and, after one of them, the signs _ - . + in a name that files are named after."""
+    if not isinstance(value, str) or not re.fullmatch(r"\w[\w.+-]*", value):
+        _refuse(option, value, "a name of letters, digits and the signs _ - . +, which files are named after")
 
 
 # --- numbers; a hint says why, or what else can be typed -------------------------------------------------------------
@@ -132,24 +147,24 @@ def numbers(
         _refuse(option, values, f"a list of numbers{limits.words()}, such as {example}")
 
 
-def names(option: str, values: Any, *, example: str) -> None:
-    """Refuse all but a list of at least one name."""
-    if not _is_list_of(values, lambda value: fits(value, str)):
+def names(option: str, values: Any, *, example: str, empty: bool = False) -> None:
+    """Refuse all but a list of names, at least one of them unless it may be empty."""
+    if not _is_list_of(values, lambda value: fits(value, str), empty=empty):
         _refuse(option, values, f"a list of names, such as {example}")
 
 
-def _is_list_of(values: Any, valid: Callable[[Any], bool]) -> bool:
+def _is_list_of(values: Any, valid: Callable[[Any], bool], *, empty: bool = False) -> bool:
     is_list = isinstance(values, Sequence) and not isinstance(values, str)
-    return is_list and len(values) > 0 and all(map(valid, values))
+    return is_list and (empty or len(values) > 0) and all(map(valid, values))
 
 
 def _refuse(option: str, value: Any, wanted: str, *, null: bool = False, hint: str = "") -> NoReturn:
-    sentence = f"{option}={_as_typed(value)} must be {wanted}{', or null' if null else ''}"
+    sentence = f"{option}={as_typed(value)} must be {wanted}{', or null' if null else ''}"
     raise Refusal(f"{sentence}: {hint}" if hint else sentence)
 
 
-def _as_typed(value: Any) -> Any:
-    """Return a value as it is typed: null, true and false."""
+def as_typed(value: Any) -> Any:
+    """Return a value as it is typed, if it is null, true or false; else the value itself."""
     return {None: "null", True: "true", False: "false"}[value] if value is None or isinstance(value, bool) else value
 
 
@@ -160,7 +175,7 @@ def choice(option: str, value: Any, known: Iterable[str]) -> None:
     """Refuse all but the known names."""
     known = tuple(known)
     if value not in known:
-        raise Refusal(f"{option}={_as_typed(value)} is unknown: {among(str(value), known)}")
+        raise Refusal(f"{option}={as_typed(value)} is unknown: {among(str(value), known)}")
 
 
 def among(typed: str, known: Iterable[str]) -> str:

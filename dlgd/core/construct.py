@@ -32,7 +32,7 @@ def construct(
     With `_partial_: true` the result is a function of the missing arguments, as in Hydra.
     """
     if not isinstance(config, Mapping):
-        raise Refusal(f"{group}={config} must be a {TARGET} with its options")
+        raise Refusal(f"{group}={checks.as_typed(config)} must be a {TARGET} with its options")
     given = {} if given is None else given
     target = locate(config.get(TARGET), group)
     options = {key: value for key, value in config.items() if key not in (TARGET, PARTIAL)}

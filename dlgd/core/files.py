@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,8 +17,11 @@ def written_whole(path: Path, *, shared: bool = False) -> Iterator[Path]:
 
     The content is on the disk before the file is renamed, so that not even a power cut leaves half a file. A process
     that is killed leaves its temporary file, which the next one overwrites. Where several processes may write the same
-    file at once (`shared`), each has its own temporary file. Raises OSError.
+    file at once (`shared`), each has its own temporary file. Raises OSError, also where `path` is a folder, a device or
+    another thing that is no file, and which a file would replace.
     """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
     partial = path.with_name(f".{path.name}.{os.getpid() if shared else 'partial'}")
     try:
         yield partial

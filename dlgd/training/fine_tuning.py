@@ -64,6 +64,7 @@ def freeze(network: nn.Module, names: Sequence[str]) -> None:
 
     Raises Refusal where a name is none of the network's, or where nothing is left to be trained.
     """
+    checks.names("freeze", names, example="[layers.0]", empty=True)
     for name in names:
         frozen = [weight for own, weight in network.named_parameters() if begins(own, name)]
         if not frozen:

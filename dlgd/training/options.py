@@ -75,4 +75,6 @@ class Options:
         for name in self.criteria:  # each becomes part of a file's name
             if not re.fullmatch(r"[\w.-]+", name):
                 raise Refusal(f"training.criteria has {name!r}: give names of validation scores, such as loss.")
+            if list(self.criteria).count(name) > 1:
+                raise Refusal(f"training.criteria has {name} more than once: each has one best checkpoint.")
         object.__setattr__(self, "criteria", tuple(self.criteria))

@@ -20,8 +20,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = ("train", "baseline", "evaluate", "predict", "simulate", "compare", "sweep")
-STOP_AFTER = 10.0  # s, then the command gets SIGTERM, as from a person who has waited long enough
-HANGS_AFTER = 60.0  # s, then it is killed
+STOP_AFTER = 20.0  # s, then the command gets SIGTERM, as from a person who has waited long enough
+HANGS_AFTER = STOP_AFTER + 60.0  # s, then it is killed
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,8 @@ class Commands:
     def __init__(self, folder: Path, cache: Path) -> None:
         """Start it. folder: where commands work and write. cache: of data."""
         self.folder = folder
-        environment = os.environ | {
-            "DLGD_CACHE": str(cache), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true",
-        }  # fmt: skip
+        own = {"DLGD_CACHE": str(cache), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        environment = os.environ | own | {"MLFLOW_DISABLE_TELEMETRY": "true"}
         self.server = subprocess.Popen(
             [sys.executable, __file__],
             cwd=folder, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
@@ -97,9 +96,7 @@ def serve() -> None:
     import torch
 
     torch.set_num_threads(1)
-    number = 0
-    for line in sys.stdin:
-        number += 1
+    for number, line in enumerate(sys.stdin):
         name, *overrides = json.loads(line)
         answers.write(json.dumps(forked(entries[name], name, overrides, Path(f".stderr-{number % 2}"))) + "\n")
         answers.flush()

@@ -59,8 +59,19 @@ def cut_out(content: bytes, rng: np.random.Generator) -> bytes:
 
 def other(content: bytes, rng: np.random.Generator) -> bytes:
     """Something else altogether."""
-    return [b"", b"\n", b"PK\x05\x06" + bytes(18), b"\x89HDF\r\n\x1a\n", b"CDF\x01", b"{}", b"null", b"- 1\n", b"%PDF-1.4",
-            rng.bytes(rng.integers(1, 5000)), content[::-1], bytes(len(content))][rng.integers(12)]  # fmt: skip
+    short = [
+        b"",
+        b"\n",
+        b"PK\x05\x06" + bytes(18),
+        b"\x89HDF\r\n\x1a\n",
+        b"CDF\x01",
+        b"{}",
+        b"null",
+        b"- 1\n",
+        b"%PDF-1.4",
+    ]
+    others = [*short, rng.bytes(rng.integers(1, 5000)), content[::-1], bytes(len(content))]
+    return others[rng.integers(len(others))]
 
 
 def with_surgery(archive: bytes, rng: np.random.Generator) -> bytes:

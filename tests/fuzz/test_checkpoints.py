@@ -26,7 +26,7 @@ def whole(tmp_path_factory) -> Path:
 
 
 def used(path: Path) -> str:
-    """Use a checkpoint as resume, evaluate and init_from do: the network and its optimizer are those of the training."""
+    """Use a checkpoint as resume, evaluate and init_from do, with the network and optimizer of the training."""
     try:
         found = checkpoint.load(path)
         for averaged in (True, False):
@@ -37,10 +37,8 @@ def used(path: Path) -> str:
         network(torch.ones(2, 1, 8, 8)).prediction.sum().backward()
         optimizer.step()
     except Refusal as refusal:
-        assert str(refusal).count("\n") == 0
-        assert str(path) in str(refusal)
-        return "refused"
-    except Exception as error:
+        return "refused" if str(path) in str(refusal) and "\n" not in str(refusal) else f"poor: {refusal}"
+    except Exception as error:  # noqa: BLE001 - all kinds are counted
         return f"leaked: {type(error).__name__}: {str(error)[:100]}"
     return "used"
 
@@ -64,6 +62,7 @@ def test_some_damages(whole, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(7200)
 def test_thousands_of_damages(whole, tmp_path):
     found = counts(whole, tmp_path / "last.pt", seeds=range(3000))
     print(f"checkpoints: {dict(found)}")
@@ -100,14 +99,8 @@ def mutated(value, rng: np.random.Generator, depth: int = 0):
         place = rng.integers(len(value))
         return [*value[:place], mutated(value[place], rng, depth + 1), *value[place + 1 :]]
     if isinstance(value, torch.Tensor) and rng.random() < 0.7:
-        others = [
-            value[..., :0],
-            value[None],
-            value.to(torch.float16),
-            value.long(),
-            value * float("nan"),
-            value.double(),
-        ]
+        flat, rounded = value.reshape(-1)[:0], value.to(torch.float16)
+        others = [flat, value[None], rounded, value.long(), value.double(), value * float("nan")]
         return others[rng.integers(len(others))]
     return ODD[rng.integers(len(ODD))]
 
@@ -139,6 +132,7 @@ def test_some_other_contents(whole, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(7200)
 def test_thousands_of_other_contents(whole, tmp_path):
     found = contents_counts(whole, tmp_path / "last.pt", seeds=range(3000))
     print(f"contents: {dict(found)}")

@@ -18,6 +18,7 @@ import numpy as np
 import xarray as xr
 from torch import Tensor
 
+from dlgd.core import netcdf
 from dlgd.core.errors import Refusal
 
 PICTURE = ("sample", "y", "x")
@@ -43,11 +44,7 @@ def dataset(fields: Mapping[str, Tensor], *, classes: tuple[str, ...], task: str
 
 def read(path: Path, *, needed: tuple[str, ...], size: tuple[int, int], classes: int) -> xr.Dataset:
     """A user's own pictures; Refusal where variables are missing, of another size, or out of their ranges."""
-    try:
-        with xr.open_dataset(path) as opened:
-            found = opened.load()
-    except (OSError, ValueError, RuntimeError) as error:
-        raise Refusal(f"cannot read {path} as NetCDF: {str(error).splitlines()[0]}") from error
+    found = netcdf.read(path)
     missing = [name for name in needed if name not in found]
     if missing:
         has = ", ".join(map(str, found.data_vars)) or "no variable"
@@ -79,6 +76,8 @@ def _checked(samples: xr.Dataset, path: Path, classes: int) -> xr.Dataset:
         "label": f"must be whole numbers from 0 to {classes - 1}",
     }
     for name in map(str, samples):
+        if not netcdf.has_numbers(samples[name]):
+            raise Refusal(f"{name} in {path} must hold numbers, not {samples[name].dtype}")
         if not ranges[name](samples[name].values).all():
             raise Refusal(f"{name} in {path} {words[name]}")
     samples = samples.assign({name: samples[name].astype(kinds[name]) for name in map(str, samples)})

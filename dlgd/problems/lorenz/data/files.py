@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from dlgd.core import checks, netcdf
 from dlgd.core.errors import Refusal
 from dlgd.physics.integrators import Dynamics
 from dlgd.physics.systems import attributes_of
@@ -87,18 +88,14 @@ def read(path: Path, *, names: Sequence[str], dt: float, forecast: int, attrs: M
 
     forecast: number of known steps of a forecast, 0 for assimilation.
     """
-    try:
-        with xr.open_dataset(path) as opened:
-            found = opened.load()
-    except (OSError, ValueError, RuntimeError) as error:
-        raise Refusal(f"cannot read {path} as NetCDF: {str(error).splitlines()[0]}") from error
+    found = netcdf.read(path)
     needed = "given" if forecast else "observations"
     if needed not in found:
         has = ", ".join(map(str, found.data_vars)) or "no variable"
         raise Refusal(f"{path} lacks {needed}: it has {has}")
-    file_dt = float(found.attrs.get("dt", dt))
-    if not np.isclose(file_dt, dt):
-        raise Refusal(f"{path} has steps of dt={file_dt:g}, but the network was trained with data.dt={dt:g}")
+    file_dt = found.attrs.get("dt", dt)
+    if np.ndim(file_dt) != 0 or not checks.fits(file_dt, float) or not np.isclose(file_dt, dt):
+        raise Refusal(f"{path} has steps of dt={file_dt}, but the network was trained with data.dt={dt:g}")
     fields = {}
     for name in (needed, "state"):
         if name in found:
@@ -118,7 +115,7 @@ def _values(variable: xr.DataArray, dims: Mapping[str, int | None], path: Path) 
         raise Refusal(f"{variable.name} in {path} has {has}: {wanted} is needed")
     if variable.size == 0:
         raise Refusal(f"{path} holds no sample")
-    if not np.issubdtype(variable.dtype, np.number):
+    if not netcdf.has_numbers(variable):
         raise Refusal(f"{variable.name} in {path} must be numbers, not {variable.dtype}")
     return variable.values.astype(np.float64)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from dlgd.core import netcdf
 from dlgd.core.errors import Refusal
 from dlgd.physics import coastline
 from dlgd.physics.diffusion import Diffusion, open_faces
@@ -149,11 +150,7 @@ def read(path: Path, default: Topology) -> xr.Dataset:
 
     default: the topology of a file without attributes that give one.
     """
-    try:
-        with xr.open_dataset(path) as opened:
-            dataset = opened.load()
-    except (OSError, ValueError, RuntimeError) as error:
-        raise Refusal(f"cannot read {path} as NetCDF: {str(error).splitlines()[0]}") from error
+    dataset = netcdf.read(path)
     missing = [name for name in ("alpha_i", "alpha_j", "w", "mask") if name not in dataset]
     if missing:
         raise Refusal(
@@ -164,6 +161,8 @@ def read(path: Path, default: Topology) -> xr.Dataset:
     dataset = _with_sample_dimension(dataset, path)
     kind = dataset.attrs.get("west_east", default.west_east), dataset.attrs.get("south_north", default.south_north)
     try:
+        if not all(isinstance(value, str) for value in kind):
+            raise Refusal(f"west_east and south_north must be words, not {kind[0]} and {kind[1]}")
         sides = Topology(*kind)
     except Refusal as error:
         raise Refusal(f"{path} has attributes that do not fit: {error}") from error

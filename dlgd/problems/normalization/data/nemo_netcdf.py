@@ -14,8 +14,8 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import xarray as xr
 
+from dlgd.core import netcdf
 from dlgd.core.errors import Refusal
 from dlgd.physics.grids import unit_vectors
 from dlgd.problems.normalization.data.stored import Edges, Stored, find_above, inner
@@ -101,11 +101,7 @@ def _only(place: Path, pattern: str) -> Path:
 
 def _planes(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
     """Read variables as (y, x), float64, NaN where masked; leading axes of length one are dropped."""
-    try:
-        with xr.open_dataset(path, decode_times=False) as opened:
-            dataset = opened.load()
-    except (OSError, ValueError, RuntimeError) as error:
-        raise Refusal(f"cannot read {path} as NetCDF: {str(error).splitlines()[0]}") from error
+    dataset = netcdf.read(path, decode_times=False)
     missing = [name for name in names if name not in dataset]
     if missing:
         raise Refusal(

@@ -26,6 +26,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from dlgd.core import netcdf
 from dlgd.core.errors import Refusal
 from dlgd.problems.ssh.days import day_numbers
 
@@ -65,11 +66,7 @@ def cut(record: xr.Dataset, days: slice, margin: int, sea: np.ndarray) -> xr.Dat
 
 def read(path: Path) -> xr.Dataset:
     """The samples of a user's file, which the head of this module describes. Refusal where it does not fit."""
-    try:
-        with xr.open_dataset(path) as opened:
-            found = opened.load()
-    except (OSError, ValueError, RuntimeError) as error:
-        raise Refusal(f"cannot read {path} as NetCDF: {str(error).splitlines()[0]}") from error
+    found = netcdf.read(path)
     if "observations" not in found:
         has = ", ".join(map(str, found.data_vars)) or "no variable"
         raise Refusal(f"{path} lacks observations: it has {has}")

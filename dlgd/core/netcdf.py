@@ -1,0 +1,39 @@
+"""NetCDF files of a person, who is told in one sentence where one cannot be read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import xarray as xr
+
+from dlgd.core.errors import Refusal
+
+
+def read(path: Path, *, decode_times: bool = True) -> xr.Dataset:
+    """Return the content of a file, in memory. decode_times: whether numbers with "days since ..." become dates.
+
+    Raises Refusal where the file is missing, no regular file, damaged or of another kind. The libraries below raise a
+    dozen kinds of errors for damaged files.
+    """
+    if path.is_dir():
+        raise Refusal(f"{path} is a folder: give a NetCDF file")
+    if not path.is_file():
+        raise Refusal(f"{path} is {'no regular file' if path.exists() else 'not there'}: give a NetCDF file")
+    try:
+        with xr.open_dataset(path, decode_times=decode_times) as opened:
+            return opened.load()
+    except Exception as error:
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: Exception) -> Refusal:
+    """Return the sentence for a file that cannot be read for this reason."""
+    if isinstance(error, PermissionError):
+        return Refusal(f"cannot read {path}: {error.strerror}")
+    reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+    return Refusal(f"cannot read {path} as NetCDF, perhaps because it is not whole: {reason}")
+
+
+def has_numbers(variable: xr.DataArray) -> bool:
+    """Return whether a variable holds numbers, or true and false; neither text, dates nor durations."""
+    return variable.dtype.kind in "biuf"
