@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -104,12 +105,9 @@ def draw(study: Study, metrics: Mapping[str, Direction], folder: Path, tracker: 
 # --- the best configuration ----------------------------------------------------------------------------------------
 
 
-def place_of_best(composer: Composer, name: str, file: str | None) -> Path:
-    """Return where the best configuration is written: in `file`, or in the folder of its kind."""
-    if file is not None:
-        return Path(file).expanduser().absolute()
-    group = "baseline" if "baseline" in composer.config({})[0] else "experiment"
-    return (CONF / group).resolve() / f"{name}.yaml"
+def place_of_best(folder: Path, file: str | None) -> Path:
+    """Return where the best configuration is written: in `file`, or in the folder of the study."""
+    return folder / "best.yaml" if file is None else Path(file).expanduser().absolute()
 
 
 def refuse_foreign(path: Path) -> None:
@@ -118,9 +116,8 @@ def refuse_foreign(path: Path) -> None:
         raise Refusal(f"{path} exists and was not written by a search: type best=<another file>")
 
 
-def write_best(composer: Composer, best: BestTrial, name: str, file: str | None) -> Path:
+def write_best(composer: Composer, best: BestTrial, name: str, path: Path) -> None:
     """Write the configuration of the best trial: as an experiment, or as a choice of a classical method."""
-    path = place_of_best(composer, name, file)
     head = [
         f"Question: which configuration is the best of those that the search {name} tried? Trial {best.number}:",
         f"{best.scores} on the validation split.",
@@ -129,18 +126,26 @@ def write_best(composer: Composer, best: BestTrial, name: str, file: str | None)
     text = method_file if "baseline" in composer.config({})[0] else experiment_file
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, text(composer, best.values, head))
-    return path
 
 
-def command(path: Path, composer: Composer, best: BestTrial) -> str:
-    """Return the command that uses the file."""
+def command(path: Path, composer: Composer, best: BestTrial, name: str) -> str:
+    """Return the command that uses the file; where it is no choice yet, first the one that makes it the choice `name`.
+
+    A search writes nothing among the choices by itself: a new file there would mark all later runs as dirty.
+    """
     config, choices = composer.config(best.values)
     group, action = ("baseline", "baseline") if "baseline" in config else ("experiment", "train")
-    folder = (CONF / group).resolve()
-    if not path.is_relative_to(folder):
-        return f"move it to {folder} to use it as {group}={path.stem}"
+    folder, adopt = (CONF / group).resolve(), ""
+    if path.is_relative_to(folder):
+        name = str(path.relative_to(folder).with_suffix(""))
+    else:
+        adopt = f"cp -i {shlex.quote(_shown(path))} {shlex.quote(_shown(folder / f'{name}.yaml'))} && "
     data = f" data={choices['data']}" if group == "baseline" else ""
-    return f"python -m dlgd.{action} {group}={path.relative_to(folder).with_suffix('')}{data}"
+    return f"{adopt}python -m dlgd.{action} {shlex.quote(f'{group}={name}')}{data}"
+
+
+def _shown(path: Path) -> str:
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 # --- the test split -------------------------------------------------------------------------------------------------

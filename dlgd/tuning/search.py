@@ -94,7 +94,7 @@ def prepare(config: DictConfig) -> Search:
     composer, space, values = check_search(config, overrides, folder)
     metrics: dict[str, Direction] = plain(config.sweep.metrics, resolve=False)
     name = str(config.study or HydraConfig.get().runtime.choices["sweep"])
-    report.refuse_foreign(report.place_of_best(composer, name, config.best))
+    report.refuse_foreign(report.place_of_best(folder, config.best))
     where = config.storage or str(folder.absolute() / "study.journal")
     storage = studies.storage_of(where)
     study = studies.create(storage, name, metrics)
@@ -199,8 +199,12 @@ def run_search(search: Search) -> bool:
             how, best = train_again(search)
     if best is None:
         return how != "interrupted"
-    written = report.write_best(search.composer, best, search.study.study_name, config.best)
-    log.info("the best configuration is in %s: %s", written, report.command(written, search.composer, best))
+    place, name = report.place_of_best(search.folder, config.best), search.study.study_name
+    report.write_best(search.composer, best, name, place)
+    search.tracker.artifact(place)
+    log.info(
+        "the best configuration is in %s; use it with: %s", place, report.command(place, search.composer, best, name)
+    )
     if config.test:
         report.score_on_test(search.study, best, search.folder, search.tracker)
     log.info("everything is in %s", search.folder)

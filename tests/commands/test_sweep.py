@@ -180,13 +180,18 @@ def test_a_classical_method(dlgd, tmp_path):
         "sweep:\n  metrics: {eps_mean: minimize}\n  sampler: grid\n"
         "  search:\n    baseline.vectors: [5, 50, 500]\n"
     )
-    place = f"best={tmp_path}/tuned.yaml"
     quick = [*TINY, "tracking=off", "evaluation.methods=null"]
-    done = dlgd("sweep", f"hydra.searchpath=[file://{tmp_path}]", "sweep=classical", place, *quick)
+    done = dlgd("sweep", f"hydra.searchpath=[file://{tmp_path}]", "sweep=classical", *quick)
     assert done.returncode == 0, done.stderr + done.stdout
     table = rows(tmp_path / "outputs" / "sweeps" / "classical")
     assert [row["baseline.vectors"] for row in table] == ["500", "50", "5"], "the more vectors the better"
-    assert OmegaConf.load(tmp_path / "tuned.yaml").vectors == 500
+    best = tmp_path / "outputs" / "sweeps" / "classical" / "best.yaml"
+    assert OmegaConf.load(best).vectors == 500
+    choices = (CONF / "baseline").resolve()
+    assert (
+        f"cp -i outputs/sweeps/classical/best.yaml {choices}/classical.yaml && python -m dlgd.baseline" in done.stdout
+    )
+    assert not (choices / "classical.yaml").exists(), "a new file there would mark all later runs as dirty"
 
 
 # --- what is refused, before any work ------------------------------------------------------------------------------
