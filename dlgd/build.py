@@ -16,7 +16,7 @@ from dlgd.core.contract import Augmentation, DataSource, Evaluation, Loss, Metho
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import ROOT
 from dlgd.core.score import Score
-from dlgd.scoring import descriptions
+from dlgd.scoring import descriptions, published
 from dlgd.scoring.cached_method import CachedMethod
 from dlgd.scoring.image_classifier import ImageClassifier
 from dlgd.tracking import provenance, run_tags
@@ -129,14 +129,23 @@ def criteria(training: Options, scores: Evaluation, net: Network) -> list[Score]
     return found
 
 
-def evaluation(config: DictConfig) -> Evaluation:
-    """Return the evaluation. `evaluation.classifier` may name the checkpoint of a network that classifies images."""
+def evaluation(config: DictConfig, *, samples_of_data: bool = True) -> Evaluation:
+    """Return the evaluation. `evaluation.classifier` may name the checkpoint of a network that classifies images.
+
+    samples_of_data: whether the samples to be scored are a split of the data of this configuration, and no other file:
+        published rows stand only beside samples of the data that they were made with, see `published.standing`.
+    """
     classifier = config.evaluation.get("classifier")
     given = {}
     if classifier is not None:
         checks.of_kind("evaluation.classifier", classifier, str)
         given["classifier"] = image_classifier_of(Path(classifier).expanduser())
-    return _build(config.evaluation.scores, "evaluation.scores", given=given)
+    values = plain(config.evaluation.scores)
+    if values.get("published"):
+        which = config.evaluation.get("published", published.OWN)
+        rows = published.standing(values["published"], config, which=which, samples_of_data=samples_of_data)
+        values["published"] = rows
+    return _build(values, "evaluation.scores", given=given)
 
 
 def image_classifier_of(file: Path) -> ImageClassifier:

@@ -46,7 +46,7 @@ def main(config: DictConfig) -> None:
             *build.fitted(build.comparison(scored), data),
         ],
         samples=samples,
-        evaluation=build.evaluation(scored),
+        evaluation=build.evaluation(scored, samples_of_data=config.input is None),
         folder=folder,
         tracker=Off(experiment=former.data.name, folder=folder),
         title=f"{where}: {checkpoint.state.step} steps on {former.data.name}",

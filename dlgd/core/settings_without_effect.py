@@ -9,9 +9,10 @@ from __future__ import annotations
 SETTINGS = (
     "choices",  # names of the choices of all groups; the options in their files are compared instead
     "device",  # changes the rounding only; tables name the devices of their runs
-    "evaluation.by",  # the methods and printed rows for each data set; like the next two, only beside the network
+    "evaluation.by",  # the methods for each data set; like the next three, only beside the network
     "evaluation.methods",
     "evaluation.printed",
+    "evaluation.published",
     "evaluation.scores.animation",
     "evaluation.scores.published",
     "init_loaded",  # a consequence of init_from

@@ -33,12 +33,13 @@ TRAINED = {
 COMPOSED = {
     "evaluation": ["evaluation=nemovar_cost"],
     "evaluation.by": ["data=lorenz63", "evaluation=assimilate", "evaluation.by.lorenz63.enks.members=3"],
-    "evaluation.printed": ["data=lorenz63", "evaluation=assimilate", "evaluation.printed.none=[{name: a, mse: 1.0}]"],
+    "evaluation.published": ["evaluation.published=all"],
 }
 ELSEWHERE = {
     "choices": "names only",
     "device": "rounding only, which one machine cannot show",
     "evaluation.scores.animation": "test_an_animation_changes_no_score",
+    "evaluation.printed": "of earlier runs, where it held the printed rows",
     "experiment": "a name only",
     "init_loaded": "written by the program, from init_from",
     "resume": "tests/training/test_resume.py",
