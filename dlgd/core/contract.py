@@ -291,6 +291,7 @@ class Method(ABC):
 
     name: str  # of its row in a table of scores
     seconds_per_sample: float | None = None  # set by methods that measure it themselves
+    seconds_measured: str | None = None  # when and where, of seconds that an earlier run measured
     learns: bool = False  # whether its predictions depend on the training split
     scores_given: Sequence[Score] = ()  # those of `scores` that the evaluation of its problem does not describe
 

@@ -157,6 +157,7 @@ def report_experiment(
     comparison = tables.compared(rows, scores, higher=higher, against=config.against)
     notes = [comparability.budget(list(runs.values())), *steps_differ(runs, finished, f"{config.split}/{scores[0]}")]
     notes += [*comparability.warnings(runs.values()), *unsaid, *in_words(comparison)]
+    notes += tables.seconds_of_methods(rows, scores)
     if comparability.data_changed(runs.values()):
         notes.append("Beware: the data have changed between the runs, though their settings have not.")
     if header.get("source"):

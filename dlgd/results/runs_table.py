@@ -37,6 +37,7 @@ def compare_runs(config: DictConfig) -> None:
         *selected.notes,
         *unsaid,
         *in_words(comparison),
+        *tables.seconds_of_methods(rows, scores),
     ]
     if left_out:
         notes.insert(0, f"All rows have, unless their names say otherwise: {left_out}.")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from dlgd.results.finished import FinishedRun
     from dlgd.results.grouping import Group
 
+SECONDS = "seconds_per_sample"
 SCORED_BESIDE = "test"  # the split on which classical methods are scored beside networks
 Runs = Mapping[str, "FinishedRun"]  # by seed
 Header = Mapping[str, Any]  # `table` of an experiment's file: scores, methods, published, source
@@ -70,6 +71,17 @@ def rows_of_groups(
     known = [row.scores for row in rows if not row.seeded]
     others = method_rows(flat, names, scores, printed_rows(experiment or {}, scores))
     return rows + [row for row in others if row.scores not in known], sorted(sources)
+
+
+def seconds_of_methods(rows: Sequence[Row], scores: Sequence[str]) -> list[str]:
+    """Return a sentence on the seconds of classical methods, if the table has any."""
+    shown = any(not row.seeded and row.mean(SECONDS) is not None for row in rows)
+    if SECONDS not in scores or not shown:
+        return []
+    return [
+        f"{SECONDS} of classical methods was measured by the run that computed their cached answers first, on its "
+        "machine: the scores.md of a run says when and where."
+    ]
 
 
 def method_rows(

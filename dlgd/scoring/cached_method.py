@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,14 @@ import xarray as xr
 from dlgd.core import cache
 from dlgd.core.contract import Coder, Method
 from dlgd.core.paths import cache_folder
+from dlgd.tracking import provenance
+
+UNKNOWN = "on an unknown day and machine"  # in the cache of an earlier version
 
 
 class CachedMethod(Method):
-    """A method whose answers for the same samples are computed once and cached, with the seconds that they took.
+    """A method whose answers for the same samples are computed once and cached, with the seconds that they took, when
+    and on which machine.
 
     inner: the method itself, whose answers are not cached.
     config: its options, a part of the name of the cached files.
@@ -62,18 +67,23 @@ class CachedMethod(Method):
 
     def predict(self, samples: xr.Dataset) -> np.ndarray:
         """Return the cached answer, or compute it."""
+        now: list[str] = []  # when and where the answer was computed, if this call does it
 
         def make() -> xr.Dataset:
+            now.append(f"{datetime.now():%Y-%m-%d %H:%M} on {provenance.machine('cpu')}")
             start = time.perf_counter()
             answer = self.inner.predict(samples)
             seconds = self.inner.seconds_per_sample
             if seconds is None:
                 seconds = (time.perf_counter() - start) / samples.sizes["sample"]
-            return _as_dataset(answer, {"seconds_per_sample": seconds, "method": self._config})
+            attributes = {"seconds_per_sample": seconds, "seconds_measured": now[0], "method": self._config}
+            return _as_dataset(answer, attributes)
 
         folder, key = self._place(samples)
         cached = cache.get(folder / f"{key}.nc", make)
         self.seconds_per_sample = float(cached.attrs["seconds_per_sample"])
+        # Where nothing was computed now, an earlier run has done it, perhaps on another machine.
+        self.seconds_measured = None if now else cached.attrs.get("seconds_measured", UNKNOWN)
         return cached.answer.values
 
     def _place(self, samples: xr.Dataset) -> tuple[Path, str]:

@@ -46,8 +46,10 @@ def report(
     score.write_scores(folder / "scores.json", rows)
     everything = [*rows, *evaluation.published]
     columns = descriptions.columns(descriptions.of_report(evaluation, methods))
-    write_text(folder / "scores.md", f"{title}\n\n{table.markdown(everything, columns)}")
+    notes = "".join(f"\n{line}\n" for line in seconds_measured(methods))
+    write_text(folder / "scores.md", f"{title}\n\n{table.markdown(everything, columns)}{notes}")
     table.print_table(everything, columns, title)  # before the figures, some of which take minutes
+    print(notes, end="")
     for number, row in enumerate(rows):
         prefix = split if number == 0 else f"comparison/{row['method']}"
         tracker.log({f"{prefix}/{name}": value for name, value in row.items() if name != "method"}, step)
@@ -71,3 +73,12 @@ def report(
     for name in ("scores.json", "scores.md", "predictions.nc"):
         tracker.artifact(folder / name)
     tracker.artifact(folder / "figures")
+
+
+def seconds_measured(methods: Sequence[Method]) -> list[str]:
+    """Return a sentence for each day and machine on which an earlier run has measured the seconds of cached answers."""
+    names: dict[str, list[str]] = {}
+    for method in methods:
+        if method.seconds_measured is not None:
+            names.setdefault(method.seconds_measured, []).append(method.name)
+    return [f"Time of {', '.join(each)}: measured when first computed, {where}." for where, each in names.items()]

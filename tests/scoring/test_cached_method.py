@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import numpy as np
 import pytest
 import xarray as xr
 
+from dlgd.core import cache
 from dlgd.core.contract import Method
 from dlgd.scoring.cached_method import CachedMethod
+from dlgd.scoring.report import seconds_measured
 
 
 class Slow(Method):
@@ -58,6 +61,20 @@ def test_the_second_call_computes_nothing(samples):
     assert time.perf_counter() - start < 0.15
     assert inner.asked == 1
     assert again.seconds_per_sample == first.seconds_per_sample, "what the method took, not the reading"
+    assert first.seconds_measured is None, "just now, by this run"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d on \d+ cores? of .+", again.seconds_measured)
+    assert seconds_measured([first, again]) == [
+        f"Time of slow: measured when first computed, {again.seconds_measured}."
+    ]
+
+
+def test_seconds_in_the_cache_of_an_earlier_version_are_of_an_unknown_machine(samples, folder):
+    CachedMethod(Slow(), {}).predict(samples)
+    (file,) = folder.glob("answers*/*.nc")
+    cache.write(cache.read(file).drop_attrs().assign_attrs(seconds_per_sample=3.0), file)
+    again = CachedMethod(Slow(), {})
+    again.predict(samples)
+    assert (again.seconds_per_sample, again.seconds_measured) == (3.0, "on an unknown day and machine")
 
 
 def test_other_samples_or_options_are_other_answers(samples):
