@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 def main(config: DictConfig) -> None:
     """Build the method, prepare the data, score the method, and record the run."""
     from dlgd import build
+    from dlgd.cli.multirun_summary import name_in_multirun
     from dlgd.core.files import make_writable
     from dlgd.scoring import descriptions
     from dlgd.scoring.report import report
@@ -32,7 +33,8 @@ def main(config: DictConfig) -> None:
     params, tags = build.params_and_tags(
         config, config.choices, device_name="cpu", checksum=data.checksum(), scores=scores
     )
-    tracker.start(name=f"{method.name}-{config.data.name}", params=params, tags=tags)
+    name = name_in_multirun(folder) or f"{method.name}-{config.data.name}"
+    tracker.start(name=name, params=params, tags=tags)
     with tracker.recorded():
         report(
             methods=build.fitted([method], data),

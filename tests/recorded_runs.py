@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dlgd.tracking import store
+from dlgd.tracking.naming import safe_name
 from dlgd.tracking.run_tags import DIRECTIONS_TAG
-from dlgd.tracking.sender import safe_name
 
 DATA = {"data": "nemovar", "data._target_": "dlgd.data.Nemovar", "data.name": "nemovar", "data.rows": "40"}
 TRAINING = {"training": "quick", "training.steps": "5", "training.minutes": "None", "training.log_every": "1"}

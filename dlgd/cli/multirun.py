@@ -28,7 +28,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from dlgd.cli.config_errors import refusal_of
 from dlgd.cli.error_origin import in_a_line
-from dlgd.cli.multirun_summary import OUTCOME, Outcome, read_outcomes, sum_up
+from dlgd.cli.multirun_summary import OUTCOME, Outcome, name_in_multirun, read_outcomes, sum_up
 from dlgd.core.config import plain
 from dlgd.core.errors import Refusal
 from dlgd.core.files import write_text
@@ -162,7 +162,7 @@ def record_failure(config: DictConfig, folder: Path, outcome: Outcome) -> None:
         params = choices
     try:
         tracker = build.tracker(config, folder)
-        name = f"{choices.get('model', choices.get('baseline'))}-{choices.get('data')}"
+        name = name_in_multirun(folder) or f"{choices.get('model', choices.get('baseline'))}-{choices.get('data')}"
         tags = {parents.ERROR_TAG: outcome.error, "overrides": " ".join(outcome.overrides)}
         tracker.start(name=name, params=params, tags=tags, run_id=store.read_run_id(folder))
         tracker.finish("FAILED")
@@ -184,10 +184,9 @@ class Multirun(Callback):
         folder = Path(config.hydra.sweep.dir).absolute()
         params = config.hydra.sweeper.get("params") or {}
         words = [*(f"{key}={value}" for key, value in params.items()), *config.hydra.overrides.task]
-        swept = [
-            str(one.input_line) for one in OverridesParser.create().parse_overrides(words) if one.is_sweep_override()
-        ]
-        parents.begin(folder, " ".join(swept) or "multirun")
+        swept = [one for one in OverridesParser.create().parse_overrides(words) if one.is_sweep_override()]
+        name = " ".join(str(one.input_line) for one in swept) or "multirun"
+        parents.begin(folder, name, [one.get_key_element().lstrip("+~") for one in swept])
         for old in (folder / STOP, folder / store.RUN_ID_FILE, *folder.rglob(OUTCOME)):
             old.unlink(missing_ok=True)  # of another multirun in the same folder
         Multirun.folder = folder

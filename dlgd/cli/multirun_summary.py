@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,7 @@ def sum_up(folder: Path, outcomes: dict[Path, Outcome]) -> None:
     from dlgd.scoring import table
 
     finished = {run: one for run, one in outcomes.items() if one.status == "FINISHED"}
-    names = short_names(outcomes)
+    names = short_names(folder, outcomes)
     rows, columns = scores(finished, names)
     title = f"{folder}: {len(finished)} of {len(outcomes)} runs finished"
     others = [f"run {names[run]}: {reason(one)}" for run, one in outcomes.items() if run not in finished]
@@ -68,11 +69,31 @@ def sum_up(folder: Path, outcomes: dict[Path, Outcome]) -> None:
     close_parent(folder, outcomes, text)
 
 
-def short_names(outcomes: dict[Path, Outcome]) -> dict[Path, str]:
-    """Return names such as "3 model=unet seed=0": the number, and the overrides that not all runs have in common."""
-    common = set.intersection(*(set(one.overrides) for one in outcomes.values()))
-    own = {run: [each for each in one.overrides if each not in common] for run, one in outcomes.items()}
-    return {run: " ".join([str(one.number), *own[run]]) for run, one in outcomes.items()}
+def short_names(folder: Path, outcomes: dict[Path, Outcome]) -> dict[Path, str]:
+    """Return names such as "3 model=unet seed=0": the number, and the overrides in which the runs differ."""
+    varied = parents.varied(folder)
+    if varied is None:
+        common = set.intersection(*(set(one.overrides) for one in outcomes.values()))
+        varied = {option_of(each) for one in outcomes.values() for each in one.overrides if each not in common}
+    return {run: short_name(one, varied) for run, one in outcomes.items()}
+
+
+def short_name(outcome: Outcome, varied: Collection[str]) -> str:
+    """Return the number of a run, and its overrides of the options that its multirun varies."""
+    return " ".join([str(outcome.number), *(each for each in outcome.overrides if option_of(each) in varied)])
+
+
+def option_of(override: str) -> str:
+    """Return the option of an override: "model.width" of "+model.width=8"."""
+    return override.lstrip("+~").partition("=")[0]
+
+
+def name_in_multirun(run: Path) -> str | None:
+    """Return the name that the run of this folder has in the table of its multirun; None for a single run."""
+    folder = parents.folder_of(run)
+    if folder is None or not (run / OUTCOME).exists():
+        return None
+    return short_name(Outcome(**json.loads((run / OUTCOME).read_text())), parents.varied(folder) or ())
 
 
 def reason(outcome: Outcome) -> str:
@@ -110,7 +131,7 @@ def close_parent(folder: Path, outcomes: dict[Path, Outcome], text: str) -> None
     tracking = next(one.tracking for one in outcomes.values() if one.tracking)
     statuses = {one.status for one in outcomes.values()}
     tracker = build.tracker(OmegaConf.create(tracking), folder)
-    tags = {"runs": str(len(outcomes)), parents.NOTE_TAG: text[: parents.LONGEST_NOTE]}
-    tracker.start(name=folder.name, params={}, tags=tags, run_id=parent)
+    tracker.start(name=folder.name, params={}, tags={"runs": str(len(outcomes))}, run_id=parent)
+    tracker.describe(text)
     tracker.artifact(folder / SUMMARY)
     tracker.finish(next((one for one in ("FAILED", "KILLED", "FINISHED") if one in statuses), "FAILED"))

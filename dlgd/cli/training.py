@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 
 from dlgd import build
 from dlgd.cli import runs
+from dlgd.cli.multirun_summary import name_in_multirun
 from dlgd.core.config import plain
 from dlgd.core.contract import DataSource, Evaluation, Loss, Method, Network, Tracker
 from dlgd.core.files import make_writable
@@ -36,7 +37,8 @@ class SearchTrial:
 
     data: DataSource
     should_stop: Callable[[Mapping[str, float], bool], bool]  # see `fit`
-    tags: Mapping[str, str]  # of the run in MLflow, besides those of each run
+    name: str  # of the run in MLflow
+    tags: Mapping[str, str]  # likewise, besides those of each run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +111,7 @@ def train(config: DictConfig, folder: Path, *, resumed: bool, trial: SearchTrial
         data=data, evaluation=evaluation, loss=loss, halo=network.halo, device=setup.device,
         snapshots=folder / "snapshots",
     )  # fmt: skip
-    tracker.start(name=run_name(config.choices), params=params, tags=tags, run_id=runs.run_id(folder))
+    tracker.start(name=run_name(config, folder, trial), params=params, tags=tags, run_id=runs.run_id(folder))
     status = "FAILED"
     try:
         tracker.artifact(folder / runs.CONFIG)
@@ -142,10 +144,12 @@ def train(config: DictConfig, folder: Path, *, resumed: bool, trial: SearchTrial
     return status
 
 
-def run_name(choices: Mapping[str, str]) -> str:
-    """Return a name such as resnet-nemovar-flips: the choices in which runs differ."""
-    named = [choices[group] for group in ("model", "data", "augmentation")]
-    return "-".join(one for one in named if one != "none")
+def run_name(config: DictConfig, folder: Path, trial: SearchTrial | None) -> str:
+    """Return the name of a run in MLflow: in a search or multirun what tells it from the others, "3 model=unet seed=0";
+    else the choices in which runs differ, "resnet-nemovar-flips"."""
+    named = [config.choices[group] for group in ("model", "data", "augmentation")]
+    alone = "-".join(one for one in named if one != "none")
+    return (name_in_multirun(folder) if trial is None else trial.name) or alone
 
 
 def evaluate_best(

@@ -377,6 +377,15 @@ class Tracker(ABC):
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         """Record scalars. They are buffered: the call returns at once."""
 
+    def tag(self, tags: Mapping[str, str]) -> None:  # noqa: B027
+        """Record short texts by name, such as how a run has ended; nothing where a tracker has no place for them."""
+
+    def describe(self, text: str) -> None:  # noqa: B027
+        """Show a text in Markdown on the run's page, in place of the one before."""
+
+    def compare(self, rows: Sequence[Mapping[str, Any]], step: int) -> None:  # noqa: B027
+        """Record the scores of the methods beside the one of the run: rows {"method": name, score: number}."""
+
     @abstractmethod
     def artifact(self, path: Path, folder: str = "") -> None:
         """Record a file or a folder."""

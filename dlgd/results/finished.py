@@ -13,9 +13,9 @@ from dlgd.core.errors import Refusal
 from dlgd.core.renames import updated_params
 from dlgd.core.settings_without_effect import changes_no_score
 from dlgd.results import database
-from dlgd.tracking import run_tags, store
+from dlgd.tracking import naming, run_tags, store
+from dlgd.tracking.naming import safe_name
 from dlgd.tracking.provenance import flatten
-from dlgd.tracking.sender import safe_name
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -66,12 +66,14 @@ class Selection:
     ids: Sequence[str] = ()
     filter: str | None = None  # in MLflow's language: "params.model = 'unet' and metrics.`test/rmse` < 0.1"
 
-    def in_mlflows_language(self) -> str:
-        """Return all conditions but the experiment as one filter."""
+    def in_mlflows_language(self) -> list[str]:
+        """Return all conditions but the experiment as one filter; as two where it names metrics that runs of before
+        and of now have under different names. A run must pass one of them."""
         clauses = [f"tags.`{key}` = {_quoted(value)}" for key, value in self.tags.items()]
         if self.ids:
             clauses.append(f"attributes.run_id IN ({', '.join(map(_quoted, self.ids))})")
-        return " AND ".join([*clauses, *([self.filter] if self.filter else [])])
+        typed = naming.read_and_sent(self.filter) if self.filter else [""]
+        return [" AND ".join([*clauses, *([one] if one else [])]) for one in typed]
 
 
 def _quoted(text: str) -> str:
@@ -118,12 +120,15 @@ class Finished:
 
     def history(self, run: FinishedRun, metric: str) -> list[tuple[int, float]]:
         """Return (step, value) of a metric, in order of steps."""
-        name = safe_name(metric)
+        found: list[tuple[int, float]] = []
         with self._asking():
-            if self._path is not None:
-                return sorted(database.history(self._path, run.run_id, name))
-            points = self._client().get_metric_history(run.run_id, name)
-        return sorted((point.step, point.value) for point in points)
+            for name in dict.fromkeys((safe_name(metric), naming.sent_metric(metric))):
+                if self._path is not None:
+                    found += database.history(self._path, run.run_id, name)
+                else:
+                    points = self._client().get_metric_history(run.run_id, name)
+                    found += [(point.step, point.value) for point in points]
+        return sorted(found)
 
     def _client(self) -> MlflowClient:
         if self._connected is None:
@@ -133,13 +138,14 @@ class Finished:
     def _search(self, selection: Selection) -> Iterator[Run]:
         experiments = self._client().search_experiments()
         ids = [one.experiment_id for one in experiments if selection.experiment in (None, one.name)]
-        token = "" if ids else None
-        while token is not None:
-            page = self._client().search_runs(
-                ids, selection.in_mlflows_language(), max_results=PAGE, page_token=token or None
-            )
-            yield from page
-            token = page.token or None
+        seen = set()
+        for condition in selection.in_mlflows_language() if ids else ():
+            token = ""
+            while token is not None:
+                page = self._client().search_runs(ids, condition, max_results=PAGE, page_token=token or None)
+                yield from (run for run in page if run.info.run_id not in seen)
+                seen |= {run.info.run_id for run in page}
+                token = page.token or None
 
     @contextmanager
     def _asking(self, filter: str | None = None) -> Iterator[None]:
@@ -165,11 +171,12 @@ def _stored_run(run: Run) -> database.StoredRun:
 
 def _run(stored: database.StoredRun) -> FinishedRun:
     minutes = math.nan if stored.end is None else (stored.end - stored.start) / 60_000
-    first, changed = updated_params(stored.params), run_tags.values_in_force(stored.tags)
+    first = updated_params(naming.read_params(stored.params, stored.tags))
+    changed = run_tags.values_in_force(stored.tags)
     return FinishedRun(
         stored.run_id,
         {**first, **changed},
-        stored.metrics,
+        naming.read_metrics(stored.metrics, stored.tags),
         stored.tags,
         minutes,
         stored.status,

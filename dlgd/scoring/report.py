@@ -29,7 +29,7 @@ def report(
     """Score the methods on the samples, and write scores.json, scores.md, predictions.nc and figures/ in the folder.
 
     The first method is the one of the run: predictions.nc has its predictions, and the tracker has its scores as
-    <split>/<score>, those of the others as comparison/<method>/<score>.
+    <split>/<score>, and those of the others to compare it with.
 
     split: the name of the samples in the tracker.
     step: the training step to which the scores belong in the tracker.
@@ -47,12 +47,13 @@ def report(
     everything = [*rows, *evaluation.published]
     columns = descriptions.columns(descriptions.of_report(evaluation, methods))
     notes = "".join(f"\n{line}\n" for line in seconds_measured(methods))
-    write_text(folder / "scores.md", f"{title}\n\n{table.markdown(everything, columns)}{notes}")
+    text = f"{title}\n\n{table.markdown(everything, columns)}{notes}"
+    write_text(folder / "scores.md", text)
     table.print_table(everything, columns, title)  # before the figures, some of which take minutes
     print(notes, end="")
-    for number, row in enumerate(rows):
-        prefix = split if number == 0 else f"comparison/{row['method']}"
-        tracker.log({f"{prefix}/{name}": value for name, value in row.items() if name != "method"}, step)
+    tracker.log({f"{split}/{name}": value for name, value in rows[0].items() if name != "method"}, step)
+    tracker.compare(rows[1:], step)
+    tracker.describe(text)
     first = methods[0].name
     with written_whole(folder / "predictions.nc") as partial:
         evaluation.dataset(samples, predictions[first]).to_netcdf(partial)

@@ -1,4 +1,4 @@
-"""The local record of a run, one line of JSON per call of `log`. It is also the queue of a tracker that sends them.
+"""The local record of a run, one line of JSON per call of `log` or `tag`. It is also a tracker's queue.
 
 A line is written to the operating system before `append` returns, so that not even SIGKILL loses one. A tracker that
 sends lines from the file needs no memory, however long its server is away.
@@ -16,15 +16,17 @@ from typing import NamedTuple
 
 
 class Record(NamedTuple):
-    """The record of one call of `log`."""
+    """The record of one call of `log`, or of `tag`."""
 
     step: int
     time: int  # milliseconds since 1970
     metrics: dict[str, float]
+    tags: dict[str, str]
 
 
 class Journal:
-    """`metrics.jsonl`: lines such as {"step": 3, "time": 1700000000000, "metrics": {"train/loss": 0.1}}.
+    """`metrics.jsonl`: lines such as {"step": 3, "time": 1700000000000, "metrics": {"train/loss": 0.1}}, and such as
+    {"tags": {"name": "value"}}.
 
     The strings "nan", "inf" and "-inf" stand for numbers that JSON lacks. Raises OSError where the file cannot be
     written.
@@ -50,8 +52,12 @@ class Journal:
         line = {"step": int(step), "time": time.time_ns() // 1_000_000, "metrics": numbers}
         self._file.write(json.dumps(line).encode() + b"\n")
 
+    def append_tags(self, tags: Mapping[str, str]) -> None:
+        """Add a line with tags, likewise."""
+        self._file.write(json.dumps({"tags": {key: str(value) for key, value in tags.items()}}).encode() + b"\n")
+
     def read(self, offset: int, limit: int) -> tuple[list[Record], int]:
-        """Return whole records from byte `offset` on, until they hold `limit` metrics, and the byte after them."""
+        """Return whole records from byte `offset` on, until they hold `limit` numbers or tags, and the byte after."""
         records: list[Record] = []
         with self._path.open("rb") as file:
             file.seek(offset)
@@ -62,7 +68,7 @@ class Journal:
                 record = _parse(line)
                 if record is not None:
                     records.append(record)
-                    limit -= len(record.metrics)
+                    limit -= len(record.metrics) + len(record.tags)
         return records, offset
 
     def close(self) -> None:
@@ -77,6 +83,8 @@ def _parse(line: bytes) -> Record | None:
     """Return a record, or None for a line that a killed process left unfinished."""
     try:
         fields = json.loads(line)
-        return Record(fields["step"], fields["time"], {k: float(v) for k, v in fields["metrics"].items()})
-    except (ValueError, KeyError, TypeError):
+        if "tags" in fields:
+            return Record(0, 0, {}, {key: str(value) for key, value in fields["tags"].items()})
+        return Record(fields["step"], fields["time"], {k: float(v) for k, v in fields["metrics"].items()}, {})
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -9,14 +9,15 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dlgd.core import checks
 from dlgd.core.contract import Tracker
 from dlgd.core.errors import Refusal
 from dlgd.core.interruption import uninterrupted
-from dlgd.tracking import store, system
+from dlgd.tracking import naming, parents, store, system
 from dlgd.tracking.sender import Sender
 
 logger = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ METRICS_PER_LAST_BATCH = 1000  # MLflow's limit
 LONGEST_SILENCE_S = 300.0  # between two tries to reach a server that is away
 PATIENCE_S = 30.0  # how long `finish` waits for a thread that gets nothing done
 SYSTEM_EVERY_S = 10.0
+RESERVED = ("mlflow.", "dlgd.", naming.COMPARISON)  # first parts of the names of tags that the program sets
 
 
 class MLflow(Tracker):
@@ -45,6 +47,8 @@ class MLflow(Tracker):
     mlflow.db in the working folder.
     system_metrics: whether to record the use of CPU, memory and GPU too, every SYSTEM_EVERY_S seconds.
     flush_seconds: seconds between two batches to MLflow; longer after a failure.
+    tags: further tags of the run, such as {campaign: winter}; `python -m dlgd.compare runs.tag=...` finds them.
+    note: a text in Markdown at the head of the run's page; null for none.
     """
 
     def __init__(
@@ -55,6 +59,8 @@ class MLflow(Tracker):
         uri: str | None = None,
         system_metrics: bool = False,
         flush_seconds: float = 5.0,
+        tags: Mapping[str, Any] | None = None,
+        note: str | None = None,
     ) -> None:
         self.run_id: str | None = None  # as long as MLflow has not been reached
         self._uri = store.locate(uri)
@@ -66,6 +72,7 @@ class MLflow(Tracker):
         self._thread: threading.Thread | None = None
         self._finishing = threading.Event()
         self._status = "FINISHED"
+        self._own_tags, self._note = _own_tags(tags), _own_note(note)
         self._warned = False
         self._samples = 0  # of the machine
         self._failures = 0  # in a row
@@ -87,13 +94,14 @@ class MLflow(Tracker):
             raise
 
     def _start(self, *, name: str, params: Mapping[str, Any], tags: Mapping[str, str], run_id: str | None) -> None:
+        sent, targets = naming.sent_params(params)
         self._started = Sender(
             uri=self._uri,
             experiment=self._experiment,
             folder=self._folder,
             name=name,
-            params=params,
-            tags=tags,
+            params=sent,
+            tags={**self._own_tags, **tags, **targets, **({parents.NOTE_TAG: self._note} if self._note else {})},
             run_id=run_id,
         )
         try:
@@ -112,6 +120,23 @@ class MLflow(Tracker):
             self._sender.journal.append(metrics, step)
         except OSError as error:  # a full disk
             self._warn(error)
+
+    def tag(self, tags: Mapping[str, str]) -> None:
+        try:
+            self._sender.journal.append_tags(tags)
+        except OSError as error:
+            self._warn(error)
+
+    def describe(self, text: str) -> None:
+        """Show a text below the person's own note."""
+        both = "\n\n".join(part for part in (self._note, text) if part)
+        self.tag({parents.NOTE_TAG: both[: parents.LONGEST_NOTE]})
+
+    def compare(self, rows: Sequence[Mapping[str, Any]], step: int) -> None:
+        """Record the scores as tags, because charts of single numbers would hide the curves of the training."""
+        tags, metrics = naming.comparison(rows)
+        self.tag(tags)
+        self.log(metrics, step)
 
     def artifact(self, path: Path, folder: str = "") -> None:
         self._sender.add_artifact(Path(path).absolute(), folder)
@@ -194,3 +219,29 @@ class MLflow(Tracker):
             store.reason(error),
             self._folder,
         )
+
+
+def _own_tags(tags: Any) -> dict[str, str]:
+    """Return the tags that a person typed. Refusal where they are no names with texts, or are the program's own."""
+    if tags is None:
+        return {}
+    plain = isinstance(tags, Mapping) and all(isinstance(value, str | int | float) for value in tags.values())
+    if not plain:
+        raise Refusal(
+            f"tracking.tags={tags} must be names with texts or numbers, such as {{campaign: winter}}, or null"
+        )
+    for name in map(str, tags):
+        if naming.safe_name(name) != name or name.startswith(RESERVED):
+            raise Refusal(
+                f"tracking.tags has {name}: choose a name of letters, digits, spaces, _ - . that begins with none of "
+                f"{', '.join(RESERVED)}"
+            )
+    return {str(name): str(value) for name, value in tags.items()}
+
+
+def _own_note(note: Any) -> str:
+    """Return the note that a person typed. Refusal where it is no text."""
+    if note is None:
+        return ""
+    checks.of_kind("tracking.note", note, str)
+    return note

@@ -6,6 +6,7 @@ The first run that reaches MLflow creates it, in any process and on any machine.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,10 +23,18 @@ NOTE_TAG = "mlflow.note.content"  # what MLflow's page of a run shows as its des
 LONGEST_NOTE = 8000  # characters of a tag; MLflow's limit
 
 
-def begin(folder: Path, name: str) -> None:
-    """Make `folder` the folder of a multirun, which belongs to this process."""
+def begin(folder: Path, name: str, varied: Sequence[str]) -> None:
+    """Make `folder` the folder of a multirun, which belongs to this process.
+
+    varied: the options in which its runs differ.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / RECORD, json.dumps({"name": name, "owner": store.owner()}))
+    write_text(folder / RECORD, json.dumps({"name": name, "owner": store.owner(), "varied": list(varied)}))
+
+
+def varied(folder: Path) -> list[str] | None:
+    """Return the options in which the runs of a multirun differ; None where it was begun before they were recorded."""
+    return json.loads((folder / RECORD).read_text()).get("varied")
 
 
 def folder_of(run_folder: Path) -> Path | None:

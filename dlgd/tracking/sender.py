@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import re
 import threading
 from collections import deque
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from dlgd.core.files import write_text
 from dlgd.tracking import moved, parents, run_tags, store
 from dlgd.tracking.journal import Journal, Record
+from dlgd.tracking.naming import safe_name, sent_metric
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -24,7 +24,6 @@ logger = logging.getLogger(__name__)
 SENT_FILE = "mlflow_sent"  # "<run id> <bytes of metrics.jsonl that MLflow has>"
 BATCH = 100  # params in one request; MLflow's limit
 LONGEST = 6000  # characters of a param's value; MLflow's limit
-LONGEST_NAME = 250
 
 
 class Sender:
@@ -97,7 +96,7 @@ class Sender:
         """Send about `limit` metrics, and return whether there may be more of them."""
         records, end = self.journal.read(self._sent, limit)
         if records:
-            self._mlflow.log_batch(self._run, metrics=_metrics(records))
+            self._mlflow.log_batch(self._run, metrics=_metrics(records), tags=_tags(records))
         if end > self._sent:
             self._sent = end
             write_text(self._folder / SENT_FILE, f"{self.run_id} {end}\n")
@@ -185,18 +184,20 @@ class Sender:
             self._mlflow.log_batch(self._run, params=rows[first : first + BATCH])
 
 
-def safe_name(name: str) -> str:
-    """Return a name that MLflow accepts: letters, digits and _ - . space : /, the last one only between two names."""
-    parts = re.sub(r"[^A-Za-z0-9_\-. :/]", "_", name).split("/")
-    return "/".join(part for part in parts if part not in ("", ".", ".."))[:LONGEST_NAME] or "_"
-
-
 def _metrics(records: list[Record]) -> list[Metric]:
     """Return rows for MLflow. Infinity is sent as NaN: MLflow would store 1.8e308, which flattens every curve."""
     from mlflow.entities import Metric
 
     return [
-        Metric(safe_name(name), math.nan if math.isinf(value) else value, record.time, record.step)
+        Metric(sent_metric(name), math.nan if math.isinf(value) else value, record.time, record.step)
         for record in records
         for name, value in record.metrics.items()
     ]
+
+
+def _tags(records: list[Record]) -> list[RunTag]:
+    """Return rows for MLflow; of a tag that was set twice, the last value."""
+    from mlflow.entities import RunTag
+
+    last = {safe_name(key): value for record in records for key, value in record.tags.items()}
+    return [RunTag(key, value) for key, value in last.items()]

@@ -31,7 +31,7 @@ from dlgd.tuning.report import BestTrial
 from dlgd.tuning.space import Parameter, Space, parse
 from dlgd.tuning.study import Direction
 from dlgd.tuning.trial import Composer, check, is_group, make_objective, with_evaluation
-from dlgd.tuning.worker import Job
+from dlgd.tuning.worker import AGAIN, Job
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -224,7 +224,7 @@ def train_again(search: Search) -> tuple[str, BestTrial | None]:
     values = [trial.params | {"seed": search.config.seed + 1 + n} for trial in finalists for n in range(count)]
     log.info("training trials %s again with %d other seeds each", ", ".join(map(str, numbers)), count)
     again = replace(
-        job, study=name, folder=search.folder / f"again_{'_'.join(map(str, numbers))}",
+        job, study=name, folder=search.folder / f"{AGAIN}{'_'.join(map(str, numbers))}",
         space=Space((*job.space.parameters, seed)), sampler="random", pruner="none", trials=len(values), until=None,
     )  # fmt: skip
     study = studies.create(search.storage, name, job.metrics)

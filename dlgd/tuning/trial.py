@@ -146,7 +146,10 @@ def train_network(
 
     try:
         status = train(
-            config, trial.folder, resumed=False, trial=SearchTrial(data=data, should_stop=should_stop, tags=tags)
+            config,
+            trial.folder,
+            resumed=False,
+            trial=SearchTrial(data=data, should_stop=should_stop, name=trial.name, tags=tags),
         )
     except NonFinite as error:
         raise Diverged(str(error)) from error
@@ -172,7 +175,7 @@ def apply_method(
     params, own_tags = build.params_and_tags(
         config, config.choices, device_name="cpu", checksum=data.checksum(), scores=scores_given
     )
-    tracker.start(name=f"{method.name}-{config.data.name}", params=params, tags=own_tags | dict(tags))
+    tracker.start(name=trial.name, params=params, tags=own_tags | dict(tags))
     with tracker.recorded():
         rows, _ = score.score(build.fitted([method], data), data.samples("valid"), evaluation)
         scores = {name: value for name, value in rows[0].items() if name != "method"}

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+AGAIN = "again_"  # before the numbers of the trials that a study trains again, in the name of its folder
+
 
 class Diverged(Exception):
     """A number became infinite or undefined. The sampler should avoid such values."""
@@ -41,13 +43,15 @@ class RunningTrial:
     """A trial as the objective sees it. The objective returns scores by name, the metrics among them.
 
     values: of the parameters, by name.
-    folder: for the files of the trial.
+    folder: for the files of the trial, in the folder of its study.
     metric: the score that the pruner follows; None where there are several.
     """
 
     def __init__(self, trial: Trial, values: Mapping[str, Any], folder: Path, metric: str | None) -> None:
         self.number, self.values, self.folder = trial.number, values, folder
         self.stopped = False  # whether the pruner has stopped it
+        again = "again " if folder.parent.name.startswith(AGAIN) else ""
+        self.name = f"{again}{trial.number} {in_words(values)}"
         self._trial, self._metric, self._reports = trial, metric, 0
 
     def report(self, scores: Mapping[str, float]) -> bool:
@@ -118,7 +122,7 @@ def run(study: Study, trial: Trial, job: Job, objective: Objective) -> None:
     values, outcome, error = None, TrialState.FAIL, ""
     try:
         point = trial.user_attrs.get("values") or job.space.suggest(trial)
-        log.info("trial %d: %s", trial.number, ", ".join(f"{name}={value}" for name, value in point.items()))
+        log.info("trial %d: %s", trial.number, in_words(point))
         metric = next(iter(job.metrics)) if single else None
         running = RunningTrial(trial, point, folder_of(job.folder, trial.number), metric)
         scores = objective(running)
@@ -154,6 +158,11 @@ def _tell(study: Study, trial: Trial, state: Any, values: list[float] | None, er
         log.info("trial %d: %s %s%s", trial.number, state.name.lower(), "" if values is None else values, error)
     except (UpdateFinishedTrialError, ValueError) as late:  # another process has marked the trial as lost
         log.warning("trial %d was ended by another process: %s", trial.number, late)
+
+
+def in_words(values: Mapping[str, Any]) -> str:
+    """Return the values of a trial as they are typed: "model=cnn optimizer.lr=0.001234"."""
+    return " ".join(f"{key}={f'{value:.4g}' if isinstance(value, float) else value}" for key, value in values.items())
 
 
 def folder_of(folder: Path, number: int) -> Path:

@@ -116,7 +116,14 @@ def test_a_refused_and_a_killed_run_take_no_other_with_them(begin, tmp_path):
     assert children["0"].data.tags[parents.ERROR_TAG].startswith(odd)
     assert children["0"].data.params["model.layers"] == "7"
     assert "SIGKILL" in children["1"].data.tags[parents.ERROR_TAG]
-    assert children["1"].data.metrics["train/loss"] > 0  # what it had not sent when it was killed
+    assert children["1"].data.metrics["curves/train/loss"] > 0  # what it had not sent when it was killed
+    names = [children[number].info.run_name for number in "0123"]
+    assert names[1:] == [
+        f"1 {FOREVER} model.layers=4",
+        "2 training.steps=20 model.layers=7",
+        "3 training.steps=20 model.layers=4",
+    ]
+    assert names[0] == f"0 {FOREVER} model.layers=7"
     assert parent.info.status == "FAILED"
     assert "| 3 training.steps=20 model.layers=4 |" in parent.data.tags[parents.NOTE_TAG]
     assert odd in parent.data.tags[parents.NOTE_TAG]
@@ -183,7 +190,13 @@ def test_runs_are_named_by_what_they_do_not_share(tmp_path):
         outcomes[tmp_path / str(number)] = multirun_summary.Outcome(number, ["seed=0", f"model={model}"])
         (tmp_path / str(number)).mkdir()
         outcomes[tmp_path / str(number)].write(tmp_path / str(number))
-    assert list(multirun_summary.short_names(outcomes).values()) == ["0 model=cnn", "1 model=unet"]
+    parents.begin(tmp_path, "model=cnn,unet", ["model"])
+    names = multirun_summary.short_names(tmp_path, outcomes)
+    assert list(names.values()) == ["0 model=cnn", "1 model=unet"]
+    assert {run: multirun_summary.name_in_multirun(run) for run in outcomes} == names  # in MLflow, while they run
+    (tmp_path / parents.RECORD).write_text('{"name": "begun before what differs was recorded", "owner": "a:1:2"}')
+    assert multirun_summary.short_names(tmp_path, outcomes) == names
+    assert multirun_summary.name_in_multirun(tmp_path) is None
     assert multirun_summary.read_outcomes(tmp_path) == outcomes
     assert json.loads((tmp_path / "0" / multirun_summary.OUTCOME).read_text())["status"] == "RUNNING"
 

@@ -79,8 +79,8 @@ def test_the_pages_of_a_multirun(dlgd, tmp_path, page, request):
     page.keyboard.press("Enter")
     page.get_by_text("2 matching runs").wait_for()  # with the one above it
     page.get_by_test_id("expander-button").or_(page.locator(".ag-row button").first).first.click()
-    page.get_by_text("resnet-mnist_5k").first.wait_for()
-    assert page.get_by_text("cnn-mnist_5k").count() == 0
+    page.get_by_text("0 model=resnet").first.wait_for()
+    assert page.get_by_text("1 model=cnn").count() == 0
     page.screenshot(path=tmp_path / "list.png")
 
     # charts of both
@@ -93,7 +93,7 @@ def test_the_pages_of_a_multirun(dlgd, tmp_path, page, request):
     page.screenshot(path=tmp_path / "charts.png")
 
     # figures among the files of a run
-    run = runs["resnet-mnist_5k"].info.run_id
+    run = runs["0 model=resnet"].info.run_id
     page.goto(f"{place}/runs/{run}/artifacts/figures/learning_curves.png")
     picture = page.locator("img[src^='blob:'], img[src*='get-artifact']").first
     picture.wait_for()

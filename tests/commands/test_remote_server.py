@@ -42,7 +42,7 @@ def test_a_run_lives_in_a_server(dlgd, server, tmp_path):
     (scores,) = json.loads((folder / "scores.json").read_text())
     assert run.info.status == "FINISHED"
     assert run.data.metrics["test/accuracy"] == pytest.approx(scores["accuracy"])
-    assert [point.step for point in client.get_metric_history(run_id, "train/loss")] == [5, 10, 15, 20]
+    assert [point.step for point in client.get_metric_history(run_id, "curves/train/loss")] == [5, 10, 15, 20]
     names = {item.path for item in client.list_artifacts(run_id)}
     assert names >= {"config.yaml", "scores.json", "predictions.nc", "figures", "checkpoints"}
     assert run.info.artifact_uri.startswith("mlflow-artifacts:")  # through the server, whichever disk it has
@@ -58,7 +58,7 @@ def test_a_run_lives_in_a_server(dlgd, server, tmp_path):
     done = dlgd("train", f"resume={run_id}", there, "training.steps=30")
     assert done.returncode == 0, done.stderr
     assert json.loads(torch.load(folder / "checkpoints" / "last.pt", weights_only=True)["state"])["step"] == 30
-    assert [point.step for point in client.get_metric_history(run_id, "train/loss")] == [5, 10, 15, 20, 25, 30]
+    assert [point.step for point in client.get_metric_history(run_id, "curves/train/loss")] == [5, 10, 15, 20, 25, 30]
     assert len(list((tmp_path / "outputs").glob("*/*"))) == 1
     done = dlgd("train", *DIGITS, f"init_from={run_id}", there)
     assert done.returncode == 0, done.stderr

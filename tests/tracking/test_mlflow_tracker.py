@@ -56,8 +56,8 @@ def test_everything_is_written(place, tracker, client):
     assert client.get_experiment(run.info.experiment_id).name == "tests"
     assert run.data.params == {"training.minutes": "5", "seed": "0"}
     assert run.data.tags["git_dirty"] == "false"
-    assert history(client, mlflow.run_id, "train/loss") == {step: 1 / (1 + step) for step in range(1000)}
-    assert history(client, mlflow.run_id, "valid/rmse") == {step: float(step) for step in range(1000)}
+    assert history(client, mlflow.run_id, "curves/train/loss") == {step: 1 / (1 + step) for step in range(1000)}
+    assert history(client, mlflow.run_id, "curves/valid/rmse") == {step: float(step) for step in range(1000)}
     assert [each.path for each in client.list_artifacts(mlflow.run_id, "figures")] == ["figures/map.png"]
     kept = place / "mlartifacts" / mlflow.run_id / "artifacts" / "scores" / "scores.json"
     assert kept.read_text() == "{}"
