@@ -9,7 +9,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 from yaml import YAMLError
 
 from dlgd.cli import library_errors
-from dlgd.cli.error_origin import is_ours
+from dlgd.cli.error_origin import is_ours, raised_in
 from dlgd.cli.typed_options import choices_of, options_of
 from dlgd.core import renames
 from dlgd.core.checks import among
@@ -17,6 +17,7 @@ from dlgd.core.errors import Refusal
 from dlgd.core.paths import CONF
 
 NOT_TYPED = {"hydra", "init_loaded"}  # options that are not suggested; nor those that begin with _
+COMPOSING = {"hydra", "omegaconf", "antlr4", "yaml"}  # libraries that raise errors of any kind for what was typed
 FULL = (errno.ENOSPC, errno.EDQUOT)  # the disk, or a person's share of it, is full
 
 
@@ -36,6 +37,9 @@ def refusal_of(error: Exception, config_name: str) -> Refusal | None:
         while inner is not None and not isinstance(inner, Refusal):
             inner = inner.__cause__ or inner.__context__
         return inner or Refusal(in_a_sentence(error, config_name))
+    if raised_in(error) in COMPOSING:
+        reason = " ".join(f"{error}".split()) or type(error).__name__
+        return Refusal(f"what was typed makes no configuration ({reason}): compare it with --help")
     of_library = library_errors.in_a_sentence(error)
     if of_library is not None:
         return Refusal(of_library)

@@ -19,6 +19,12 @@ def is_ours(error: BaseException) -> bool:
     return all(name == OURS or _is_library(name) for name, _, _ in _lines(error))
 
 
+def raised_in(error: BaseException) -> str:
+    """Return the package whose line has raised an error."""
+    *_, (name, _, _) = (("", "", 0), *_lines(error))
+    return name
+
+
 def place(error: BaseException) -> str:
     """Return the innermost line outside libraries, such as mine.py:12; empty where there is none."""
     found = [f"{file.rpartition('/')[2]}:{line}" for name, file, line in _lines(error) if not _is_library(name)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
@@ -11,13 +12,17 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from dlgd.core import checks
 from dlgd.core.config import load
 from dlgd.core.files import write_text
 from dlgd.core.score import Score
 from dlgd.tracking import parents, store
 
 OUTCOME = "outcome.json"  # in the folder of a run
+SCORES = "scores.json"  # likewise
 SUMMARY = "multirun.md"  # in the folder of the multirun
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -45,8 +50,24 @@ class Outcome:
 
 def read_outcomes(folder: Path) -> dict[Path, Outcome]:
     """Return the outcomes of the runs that began, by their folders, in order."""
-    found = {file.parent: Outcome(**json.loads(file.read_text())) for file in folder.rglob(OUTCOME)}
+    found = {file.parent: _read_outcome(file) for file in folder.rglob(OUTCOME)}
     return dict(sorted(found.items(), key=lambda pair: pair[1].number))
+
+
+def _read_outcome(file: Path) -> Outcome:
+    """Return the outcome in a file; that of a run that failed where the file is damaged or of a later version."""
+    try:
+        found = Outcome(**json.loads(file.read_text(encoding="utf-8")))
+        checks.whole_number("number", found.number)
+        checks.names("overrides", found.overrides, example="[seed=1]", empty=True)
+        checks.number("minutes", found.minutes)
+        checks.of_kind("error", found.error, str)
+        if isinstance(found.tracking, dict):
+            return found
+    except (OSError, ValueError, TypeError):  # Refusal is a ValueError
+        pass
+    number = int(file.parent.name) if file.parent.name.isdecimal() else -1
+    return Outcome(number, [], status="FAILED", error=f"{file} is damaged")
 
 
 def sum_up(folder: Path, outcomes: dict[Path, Outcome]) -> None:
@@ -109,9 +130,12 @@ def scores(finished: dict[Path, Outcome], names: dict[Path, str]) -> tuple[dict[
 
     rows, described, seen = {}, [], set()
     for run in finished:
-        if not (run / "scores.json").exists():  # a command that scores nothing
+        if not (run / SCORES).exists():  # a command that scores nothing
             continue
-        rows[run] = json.loads((run / "scores.json").read_text())[0] | {"method": names[run]}
+        row = _first_row(run / SCORES)
+        if row is None:
+            continue
+        rows[run] = row | {"method": names[run]}
         config = load(run / "config.yaml")
         network = OmegaConf.select(config, "model._target_")  # of a classical method: None
         if (str(config.evaluation.scores), network) not in seen:
@@ -119,6 +143,18 @@ def scores(finished: dict[Path, Outcome], names: dict[Path, str]) -> tuple[dict[
             described += build.evaluation(config).all_scores
             described += () if network is None else descriptions.of_class(network)
     return rows, descriptions.columns(described)
+
+
+def _first_row(file: Path) -> dict[str, Any] | None:
+    """Return the first row of a table of scores; None, said in the log, where the file is damaged."""
+    try:
+        row = json.loads(file.read_text(encoding="utf-8"))[0]
+        if isinstance(row, dict):
+            return row
+    except (OSError, ValueError, LookupError, TypeError):
+        pass
+    log.warning("%s is damaged: the run is left out of the table; score it again with dlgd.evaluate", file)
+    return None
 
 
 def close_parent(folder: Path, outcomes: dict[Path, Outcome], text: str) -> None:

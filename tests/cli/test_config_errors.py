@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import ConfigAttributeError
 
 from dlgd.cli.config_errors import in_a_sentence
+from dlgd.cli.error_origin import raised_in
 from dlgd.core.paths import CONF
 
 
@@ -64,6 +65,17 @@ def test_other_errors_are_on_one_line(typed):
     sentence = sentence_of("config", typed)
     assert "\n" not in sentence
     assert typed.lstrip("~").partition("=")[2 if "[" in typed else 0] in sentence
+
+
+def test_options_of_a_group_without_a_choice():
+    sentence = sentence_of("evaluate", "run=x", "data.tile=64")
+    assert sentence.startswith("options of data need a choice of it: type data=<one of fashion_mnist, ")
+
+
+def test_what_hydra_itself_cannot_do():
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"), pytest.raises(ValueError, match="int") as error:
+        hydra.compose("compare", overrides=["methods=[]", "methods.methods=[]"])
+    assert raised_in(error.value) == "omegaconf"
 
 
 def test_what_was_removed():

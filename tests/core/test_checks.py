@@ -118,3 +118,17 @@ def test_choices():
             refused(checks.choice, value, known={"wide": 1})
             == f"model.width={typed(value)} is unknown: choose one of wide"
         )
+
+
+@pytest.mark.parametrize("value", ["../x", "a/b", "", ".hidden", None, 3, "a b", "x\n"])
+def test_names_that_become_files(value):
+    with pytest.raises(Refusal, match="files are named after"):
+        checks.part_of_file_names("data.name", value)
+    checks.part_of_file_names("data.name", "lorenz63-v1.0_a+b")
+
+
+@pytest.mark.parametrize("value", [None, 3, "", " ", "a\0b", ["a"]])
+def test_paths(value):
+    with pytest.raises(Refusal, match="must be the path of a file or folder"):
+        checks.path("input", value)
+    assert checks.path("input", "~/a").is_absolute()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 
 import pytest
 
@@ -54,3 +56,12 @@ def test_every_file_is_written_whole():
         if IN_PLACE.search(line) and "partial" not in line
     }
     assert found == set(), "use dlgd/core/files.py"
+
+
+def test_what_is_no_file_is_never_replaced(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "folder").mkdir()
+    for name in ("fifo", "folder"):
+        with pytest.raises(OSError, match="no regular file"):
+            write_text(tmp_path / name, "text")
+    assert stat.S_ISFIFO((tmp_path / "fifo").stat().st_mode)

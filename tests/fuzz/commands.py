@@ -11,6 +11,7 @@ import faulthandler
 import importlib
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -21,7 +22,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = ("train", "baseline", "evaluate", "predict", "simulate", "compare", "sweep")
 STOP_AFTER = 20.0  # s, then the command gets SIGTERM, as from a person who has waited long enough
-HANGS_AFTER = STOP_AFTER + 60.0  # s, then it is killed
+HANGS_AFTER = 60.0  # s more, then it is killed
+
+
+MEMORY = 4 * 2**30  # bytes that a command may use
 
 
 @dataclass(frozen=True)
@@ -32,15 +36,18 @@ class Done:
     code: int  # exit code; negative: the signal that ended it
     stderr: str
     seconds: float
-    stopped: bool  # whether it was still at work after STOP_AFTER
+    stopped: bool  # whether it was still at work then, and was asked to stop
+    hung: bool  # whether it did not stop
 
     @property
     def kind(self) -> str:
         """One of: accepted, refused, hangs, traceback; "poor" for a refusal of more or less than one sentence."""
-        if self.seconds >= HANGS_AFTER:
+        if self.hung:
             return "hangs"
         if "Traceback" in self.stderr or self.code not in (0, 2, 130, -signal.SIGTERM):
             return "traceback"
+        if self.stderr.startswith("usage: "):  # of a flag, such as -x
+            return "refused"
         if self.code == 2:
             lines = [line for line in self.stderr.splitlines() if line.startswith("dlgd: ")]
             return "refused" if len(lines) == 1 and self.stderr.endswith(lines[0] + "\n") else "poor"
@@ -60,12 +67,12 @@ class Commands:
             cwd=folder, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
 
-    def run(self, *arguments: str) -> Done:
-        """Run a command: its name and what is typed after it."""
+    def run(self, *arguments: str, stop_after: float = STOP_AFTER) -> Done:
+        """Run a command: its name and what is typed after it. It is asked to stop after so many seconds."""
         stdin, stdout = self.server.stdin, self.server.stdout
         assert stdin is not None
         assert stdout is not None
-        stdin.write(json.dumps(arguments) + "\n")
+        stdin.write(json.dumps([stop_after, *arguments]) + "\n")
         stdin.flush()
         found = json.loads(stdout.readline())
         return Done(arguments=tuple(arguments), **found)
@@ -73,7 +80,9 @@ class Commands:
     def close(self) -> None:
         """End the process."""
         assert self.server.stdin is not None
+        assert self.server.stdout is not None
         self.server.stdin.close()
+        self.server.stdout.close()
         self.server.wait(timeout=60)
 
 
@@ -97,12 +106,14 @@ def serve() -> None:
 
     torch.set_num_threads(1)
     for number, line in enumerate(sys.stdin):
-        name, *overrides = json.loads(line)
-        answers.write(json.dumps(forked(entries[name], name, overrides, Path(f".stderr-{number % 2}"))) + "\n")
+        stop_after, name, *overrides = json.loads(line)
+        answers.write(
+            json.dumps(forked(entries[name], name, overrides, Path(f".stderr-{number % 2}"), stop_after)) + "\n"
+        )
         answers.flush()
 
 
-def forked(entry: object, name: str, overrides: list[str], errors: Path) -> dict[str, object]:
+def forked(entry: object, name: str, overrides: list[str], errors: Path, stop_after: float) -> dict[str, object]:
     """Run an entry in a fork. Returns the fields of Done."""
     started = time.monotonic()
     child = os.fork()
@@ -114,10 +125,10 @@ def forked(entry: object, name: str, overrides: list[str], errors: Path) -> dict
         if ended:
             break
         seconds = time.monotonic() - started
-        if seconds > STOP_AFTER and not stopped:
+        if seconds > stop_after and not stopped:
             stopped = True
             os.kill(child, signal.SIGTERM)
-        if seconds > HANGS_AFTER and not hung:
+        if seconds > stop_after + HANGS_AFTER and not hung:
             hung = True
             os.kill(child, signal.SIGABRT)  # faulthandler says where it was
         time.sleep(0.005)
@@ -126,6 +137,7 @@ def forked(entry: object, name: str, overrides: list[str], errors: Path) -> dict
         "stderr": errors.read_text(errors="replace"),
         "seconds": time.monotonic() - started,
         "stopped": stopped,
+        "hung": hung,
     }
 
 
@@ -136,6 +148,7 @@ def run_entry(entry: object, name: str, overrides: list[str], errors: Path) -> N
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     faulthandler.enable()
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))  # what is too large is refused, not swapped
     sys.argv = [f"dlgd/{name}.py", *overrides]
     code = 1
     try:

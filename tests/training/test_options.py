@@ -63,6 +63,7 @@ def test_every_optimizer_choice(name):
         ({"criteria": "loss"}, r"training.criteria=loss must be a list of names, such as \[loss\]"),
         ({"criteria": []}, r"training.criteria=\[\] must be a list of names, such as \[loss\]"),
         ({"criteria": ["../loss"]}, "training.criteria has '../loss'"),
+        ({"criteria": ["loss", "loss"]}, "training.criteria has loss more than once"),
     ],
 )
 def test_impossible_options_are_refused(changes, message):
