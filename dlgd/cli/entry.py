@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from dlgd.cli import multirun
 from dlgd.cli.config_errors import refusal_of
 from dlgd.cli.runs import refuse_lost_run, run_folder
+from dlgd.cli.swept_groups import for_each_run
 from dlgd.cli.typed_options import refuse_misformed
 from dlgd.core import checks
 from dlgd.core.config import plain
@@ -60,6 +61,7 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
                 with interruptible():
                     refuse_misformed(sys.argv[1:], config_name)
                     refuse_lost_run(sys.argv[1:])
+                    sys.argv[1:] = for_each_run(sys.argv[1:])
                     with multirun.summed_up():
                         main()
             except KeyboardInterrupt:

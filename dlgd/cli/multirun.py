@@ -29,6 +29,7 @@ from omegaconf.errors import OmegaConfBaseException
 from dlgd.cli.config_errors import refusal_of
 from dlgd.cli.error_origin import in_a_line
 from dlgd.cli.multirun_summary import OUTCOME, Outcome, name_in_multirun, read_outcomes, sum_up
+from dlgd.cli.swept_groups import has_values
 from dlgd.core.config import plain
 from dlgd.core.errors import Refusal
 from dlgd.core.files import write_text
@@ -184,7 +185,7 @@ class Multirun(Callback):
         folder = Path(config.hydra.sweep.dir).absolute()
         params = config.hydra.sweeper.get("params") or {}
         words = [*(f"{key}={value}" for key, value in params.items()), *config.hydra.overrides.task]
-        swept = [one for one in OverridesParser.create().parse_overrides(words) if one.is_sweep_override()]
+        swept = [one for one in OverridesParser.create().parse_overrides(words) if has_values(one)]
         name = " ".join(str(one.input_line) for one in swept) or "multirun"
         parents.begin(folder, name, [one.get_key_element().lstrip("+~") for one in swept])
         for old in (folder / STOP, folder / store.RUN_ID_FILE, *folder.rglob(OUTCOME)):
