@@ -232,5 +232,5 @@ def params_and_tags(
 
     choices: of the config groups. checksum: of the data. scores: all that the run may record.
     """
-    tags = provenance.tags(device=device_name) | {"data_checksum": checksum} | run_tags.directions_tag(scores)
+    tags = provenance.tags(device=device_name) | {"data_checksum": checksum} | run_tags.scores_tag(scores)
     return provenance.flatten(plain(config)) | dict(choices), tags

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
 from dlgd.tracking import store
 from dlgd.tracking.naming import safe_name
-from dlgd.tracking.run_tags import DIRECTIONS_TAG
+from dlgd.tracking.run_tags import SCORES_TAG
 
 DATA = {"data": "nemovar", "data._target_": "dlgd.data.Nemovar", "data.name": "nemovar", "data.rows": "40"}
 TRAINING = {"training": "quick", "training.steps": "5", "training.minutes": "None", "training.log_every": "1"}
 NETWORK = {"model": "resnet", "model._target_": "dlgd.models.ResNet", "model.layers": "10", "device": "auto"}
 BASELINE = {"baseline": "homogeneous", "baseline._target_": "dlgd.baselines.homogeneous", "split": "test"}
-SCORES = '{"more": ["accuracy"], "less": ["eps", "eps_max", "seconds_per_sample"], "neither": []}'  # their directions
+SCORES = json.dumps(
+    {
+        "more": ["accuracy"],
+        "less": ["eps", "eps_max", "seconds_per_sample"],
+        "neither": [],
+        "table": ["eps", "eps_max", "accuracy", "seconds_per_sample"],
+    }
+)
 CHECKSUM = "111-222-333"  # of the training, validation and test splits
 
 
@@ -46,7 +54,7 @@ class Recorder:
         self.seconds += 1
         start = 1000 * (self.seconds if start is None else start)
         usual = {"device": "cpu", "machine": "1 core", "git_hash": "abc", "data_checksum": checksum}
-        tags = usual | {DIRECTIONS_TAG: SCORES} | dict(tags or {})
+        tags = usual | {SCORES_TAG: SCORES} | dict(tags or {})
         run_id = self.client.create_run(self.experiment(experiment), start_time=start).info.run_id
         self.client.log_batch(
             run_id,

@@ -104,7 +104,7 @@ def train(config: DictConfig, folder: Path, *, resumed: bool, trial: SearchTrial
     halo = network.halo + augmentation.halo
     params, tags = build.params_and_tags(
         config, config.choices, device_name=str(setup.device), checksum=data.checksum(),
-        scores=[*descriptions.of_validation(evaluation, network), *descriptions.of_report(evaluation, methods)],
+        scores=[*descriptions.of_report(evaluation, methods), *descriptions.of_validation(evaluation, network)],
     )  # fmt: skip
     tags |= {} if trial is None else trial.tags
     validate = validation(

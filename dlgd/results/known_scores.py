@@ -51,7 +51,7 @@ def directions(
     """
     found: dict[str, bool | None] = {}
     notes = []
-    texts = dict.fromkeys(run.tags.get(run_tags.DIRECTIONS_TAG, "") for run in runs)
+    texts = dict.fromkeys(run.tags.get(run_tags.SCORES_TAG, "") for run in runs)
     recorded = [run_tags.directions(text) for text in texts]
     for name in scores:
         known, option = _recorded(recorded, name), _option(name, higher, neither)

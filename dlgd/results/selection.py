@@ -15,6 +15,7 @@ from dlgd.core.errors import Refusal
 from dlgd.results import comparability
 from dlgd.results.finished import Finished, FinishedRun, Selection
 from dlgd.results.grouping import as_typed
+from dlgd.tracking import run_tags
 from dlgd.tracking.parents import PARENT_TAG
 
 SHOWN = 12  # names in a sentence
@@ -102,8 +103,10 @@ def score_names(runs: Iterable[FinishedRun], split: str) -> list[str]:
 def named_scores(runs: Sequence[FinishedRun], split: str, names: Sequence[str]) -> list[str]:
     """Return the scores of the table of the experiment for which most of the runs were made.
 
-    Without such a table, return scores that all runs have, except runs without any score of the split: the trials of a
-    search have none of the test split.
+    Without such a table, return those of the problem's own table, or else the first by name, if all runs have them:
+    except runs without any score of the split, such as the trials of a search, which have none of the test split.
+
+    runs: the newest first.
     """
     tables = Counter(run.params.get("table.scores", "") for run in runs)
     named = [str(name) for name in literal(max(sorted(tables), key=tables.__getitem__)) or ()]
@@ -111,7 +114,11 @@ def named_scores(runs: Sequence[FinishedRun], split: str, names: Sequence[str]) 
         return named
     scored = [run for run in runs if any(key.startswith(f"{split}/") for key in run.metrics)]
     common = [name for name in names if all(run.metric(f"{split}/{name}") is not None for run in scored)]
-    common.sort(key=lambda name: name == comparability.NO_SCORE)
+    for run in scored:
+        own = [name for name in run_tags.table(run.tags.get(run_tags.SCORES_TAG, "")) if name in common]
+        if own:
+            return own
+    common.sort(key=lambda name: name == comparability.NO_SCORE)  # runs of earlier versions do not name their table
     return common[:DEFAULT_SCORES]
 
 

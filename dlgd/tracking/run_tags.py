@@ -1,5 +1,5 @@
-"""What a run says of itself in tags of MLflow, beside its params: the directions of its scores, and the values of
-options that a later session of the run has changed."""
+"""What a run says of itself in tags of MLflow, beside its params: the directions of its scores and which of them make
+its table, and the values of options that a later session of the run has changed."""
 
 from __future__ import annotations
 
@@ -9,31 +9,46 @@ from collections.abc import Iterable, Mapping
 from dlgd.core.renames import updated_params
 from dlgd.core.score import Score
 
-DIRECTIONS_TAG = "dlgd.scores"  # {"more": ["accuracy"], "less": ["rmse"], "neither": ["spread_*"]}, in JSON
+# {"more": ["accuracy"], "less": ["rmse"], "neither": ["spread_*"], "table": ["rmse", "accuracy"]}, in JSON
+SCORES_TAG = "dlgd.scores"
 WORDS = {"more": True, "less": False, "neither": None}  # what is better
+LAST = "seconds_per_sample"  # in a table
 IN_FORCE = "in_force."  # before the name of an option: a tag with its value since the run was resumed
 LONGEST = 8000  # characters of a tag; MLflow's limit
 
 
-def directions_tag(scores: Iterable[Score]) -> dict[str, str]:
-    """Return the tag with the directions of scores, so that a comparison needs no import of what computes them.
+def scores_tag(scores: Iterable[Score]) -> dict[str, str]:
+    """Return the tag that describes scores, so that a comparison needs no import of what computes them.
 
+    scores: in the order of the table.
     A list that would be longer than a tag may be is left out; `dlgd.results.known_scores` then asks the program.
     """
     scores = list(scores)
     found = {word: sorted({one.name for one in scores if one.higher_is_better is d}) for word, d in WORDS.items()}
-    text = json.dumps(found)
-    return {DIRECTIONS_TAG: text} if len(text) <= LONGEST else {}
+    columns = dict.fromkeys(one.name for one in scores if one.in_table)
+    text = json.dumps(found | {"table": sorted(columns, key=lambda name: name == LAST)})
+    return {SCORES_TAG: text} if len(text) <= LONGEST else {}
 
 
 def directions(text: str) -> dict[str, bool | None]:
     """Return whether more of each score is better, by its name or pattern, from the text of the tag; None: neither is.
     Nothing where the text is empty, or where another program has written something else."""
+    found = _lists(text)
+    return {name: direction for word, direction in WORDS.items() for name in found.get(word, ())}
+
+
+def table(text: str) -> list[str]:
+    """Return the scores with a column in the table of a run, in order, from the text of the tag."""
+    return _lists(text).get("table", [])
+
+
+def _lists(text: str) -> dict[str, list[str]]:
     try:
         found = json.loads(text)
-        return {name: direction for word, direction in WORDS.items() for name in found.get(word, ())}
-    except (ValueError, AttributeError, TypeError):
+    except ValueError:
         return {}
+    names = found.items() if isinstance(found, dict) else ()
+    return {key: [str(name) for name in value] for key, value in names if isinstance(value, list)}
 
 
 def changed_values(params: Mapping[str, str], tags: Mapping[str, str], now: Mapping[str, str]) -> dict[str, str]:

@@ -188,10 +188,15 @@ def create(storage: BaseStorage, name: str, metrics: Mapping[str, Direction]) ->
     """Open the study of that name, or make it. One process must do this before the others begin."""
     import optuna
 
-    return optuna.create_study(
+    study = optuna.create_study(
         storage=storage, study_name=name, directions=list(metrics.values()), load_if_exists=True,
         sampler=make_sampler("random", seed=0, draw=0), pruner=make_pruner("none"),
     )  # fmt: skip
+    if study.metric_names is None and len(study.directions) == len(metrics):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            study.set_metric_names(list(metrics))  # for Optuna's own tables and pages
+    return study
 
 
 def load(storage: BaseStorage, name: str, *, sampler: str, pruner: str, seed: int, worker: int) -> Study:

@@ -9,7 +9,7 @@ from dlgd.results.comparison import Row
 from dlgd.results.finished import FinishedRun
 from dlgd.results.known_scores import directions
 from dlgd.results.tables import compared
-from dlgd.tracking.run_tags import DIRECTIONS_TAG, directions_tag
+from dlgd.tracking.run_tags import SCORES_TAG, scores_tag
 
 KNOWN = {
     "accuracy": True,
@@ -61,7 +61,7 @@ def test_what_is_typed_may_repeat_but_not_contradict():
 def test_what_runs_have_recorded_needs_no_import_of_the_program(monkeypatch):
     monkeypatch.setattr(known_scores, "known_score", lambda name: pytest.fail(f"{name} was looked for in the program"))
     mine = [Score("gain", "gain", higher_is_better=True), Score("width_*", "", higher_is_better=None, in_table=False)]
-    runs = [run_with(directions_tag(mine)), run_with({}), run_with({DIRECTIONS_TAG: "no JSON"})]
+    runs = [run_with(scores_tag(mine)), run_with({}), run_with({SCORES_TAG: "no JSON"})]
     found = known_scores.directions(["gain", "width_2"], runs=runs, higher=[], neither=[])
     assert found == ({"gain": True, "width_2": None}, [])
     with pytest.raises(Refusal, match="neither has gain, but more of gain is better"):
@@ -69,7 +69,7 @@ def test_what_runs_have_recorded_needs_no_import_of_the_program(monkeypatch):
 
 
 def test_a_score_that_no_run_has_described_is_looked_for_in_the_program():
-    runs = [run_with(directions_tag([Score("gain", "gain", higher_is_better=True)]))]
+    runs = [run_with(scores_tag([Score("gain", "gain", higher_is_better=True)]))]
     assert directions(["accuracy"], runs=runs, higher=[], neither=[]) == ({"accuracy": True}, [])
 
 
@@ -78,7 +78,7 @@ def run_with(tags):
 
 
 def test_more_names_than_a_tag_can_have_are_not_recorded():
-    assert directions_tag(Score(f"score_{number}", "", higher_is_better=False) for number in range(2000)) == {}
+    assert scores_tag(Score(f"score_{number}", "", higher_is_better=False) for number in range(2000)) == {}
 
 
 def test_rows_stand_in_the_order_of_a_score_that_should_be_high():

@@ -7,11 +7,14 @@ from contextlib import closing
 import pytest
 
 from dlgd.core.errors import Refusal
+from dlgd.problems.images.scores.classification import ClassificationEvaluation
 from dlgd.results import comparability
 from dlgd.results.finished import Finished, FinishedRun, Selection
 from dlgd.results.grouping import groups
 from dlgd.results.selection import has, header, select_runs
+from dlgd.scoring.descriptions import of_report
 from dlgd.tracking.parents import PARENT_TAG
+from dlgd.tracking.run_tags import SCORES_TAG, scores_tag
 from tests.recorded_runs import BASELINE, DATA, Recorder
 
 
@@ -146,6 +149,19 @@ def test_scores_are_those_of_the_recorded_table_or_all(recorder):
         selected(scores=["eps", "epz"])
     with pytest.raises(Refusal, match="no run has a score of split=train"):
         selected(split="train")
+
+
+def test_without_a_table_of_an_experiment_that_of_the_problem_is_taken(recorder):
+    classes = {f"accuracy_of_{number}": 90.0 for number in range(10)}
+    scores = {**classes, "accuracy": 91.0, "cross_entropy": 0.3, "error": 9.0, "calibration_error": 2.0}
+    recorded = {f"test/{name}": value for name, value in {**scores, "seconds_per_sample": 1e-3}.items()}
+    recorder.run({"model": "mlp"}, recorded, tags=scores_tag(of_report(ClassificationEvaluation(), [])))
+    assert selected().scores == ["accuracy", "cross_entropy", "calibration_error", "seconds_per_sample"]
+    recorder.run({"model": "cnn"}, recorded, tags={SCORES_TAG: ""})  # of an earlier version, newer than the first
+    assert selected().scores == ["accuracy", "cross_entropy", "calibration_error", "seconds_per_sample"]
+    del recorded["test/cross_entropy"]
+    recorder.run({"model": "vgg"}, recorded, tags={SCORES_TAG: "[1]"})
+    assert selected().scores == ["accuracy", "calibration_error", "seconds_per_sample"], "those that all have"
 
 
 def test_trials_of_a_search_do_not_forbid_a_table(recorder):

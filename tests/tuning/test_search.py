@@ -74,6 +74,7 @@ def test_whatever_goes_wrong_is_the_trials(tmp_path):
 def test_several_metrics(tmp_path):
     job = toy.job(tmp_path, metrics={"loss": "minimize", "size": "minimize"}, sampler="tpe", trials=20)
     study = toy.in_turn(job)
+    assert study.metric_names == ["loss", "size"]
     front = outcomes.best_trials(study, job.metrics)
     assert len(front) > 1
     for one in front:
