@@ -31,7 +31,7 @@ def main(config: DictConfig) -> None:
     if status == "KILLED":
         if not last_path(folder).exists():  # the same command begins anew
             raise KeyboardInterrupt
-        say(f"dlgd: stopped; go on with: python -m dlgd.train resume={folder}\n")
+        say(f"dlgd: stopped; go on with: python -m dlgd.train resume={folder}{runs.typed_again(config)}\n")
         sys.exit(STOPPED)
 
 

@@ -18,7 +18,7 @@ from dlgd.cli.config_errors import refusal_of
 from dlgd.cli.runs import refuse_lost_run, run_folder
 from dlgd.cli.swept_groups import for_each_run
 from dlgd.cli.typed_options import refuse_misformed
-from dlgd.core import checks
+from dlgd.core import checks, trust
 from dlgd.core.config import plain
 from dlgd.core.constants import SPLITS
 from dlgd.core.errors import Refusal
@@ -35,10 +35,12 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
         @functools.wraps(function)
         def run(config: DictConfig) -> None:
             if multirun.in_multirun():
+                take_trust(config)
                 multirun.run(config, name)
                 return
             try:
                 with multirun.error_written(config_name):
+                    take_trust(config)
                     missing = sorted(OmegaConf.missing_keys(config))
                     if missing:
                         raise Refusal(f"{', '.join(missing)} must be given: type {missing[0]}=... after the command")
@@ -59,6 +61,7 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
             os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra raises what it would print
             try:
                 with interruptible():
+                    refuse_pickled(sys.argv[1:])
                     refuse_misformed(sys.argv[1:], config_name)
                     refuse_lost_run(sys.argv[1:])
                     sys.argv[1:] = for_each_run(sys.argv[1:])
@@ -73,6 +76,30 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
         return entry
 
     return decorate
+
+
+def refuse_pickled(arguments: list[str]) -> None:
+    """Refuse Hydra's --experimental-rerun, also abbreviated: it unpickles the file, which may then do anything."""
+    for argument in arguments:
+        flag = argument.partition("=")[0]
+        if len(flag) > len("--e") and "--experimental-rerun".startswith(flag):
+            raise Refusal(f"{flag} would run whatever its file says: type resume=<run folder> to go on with a run")
+
+
+def take_trust(config: DictConfig) -> None:
+    """Allow what the configuration of this command names, and the packages of the option `trust`.
+
+    trust: names of a person's own packages or modules; what they define may be called by the runs that this command
+    loads. It is taken out of the configuration, so that it is recorded nowhere, and it must be typed: a file cannot
+    give it.
+    """
+    with open_dict(config):
+        packages = config.pop(trust.OPTION, [])
+    overrides = HydraConfig.get().overrides.task
+    if packages and not any(one.lstrip("+").startswith(f"{trust.OPTION}=") for one in overrides):
+        raise Refusal(f"{trust.OPTION} stands in a file: it is for one command at a time, so type it")
+    trust.allow_packages(list(packages) if OmegaConf.is_list(packages) else packages)
+    trust.allow_typed(config)
 
 
 def leave_if_refused(error: Exception, config_name: str) -> None:

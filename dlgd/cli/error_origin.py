@@ -6,16 +6,16 @@ import sys
 import traceback
 from collections.abc import Iterator
 
+from dlgd.core.constants import LIBRARIES
+
 OURS = "dlgd"
-# Libraries that dlgd calls. An error that passes through any other module comes from a person's own code.
-LIBRARIES = {
-    *("PIL", "antlr4", "filelock", "hydra", "hydra_plugins", "joblib", "matplotlib", "mlflow", "netCDF4", "numpy"),
-    *("omegaconf", "optuna", "pooch", "rich", "scipy", "sqlalchemy", "torch", "xarray", "yaml"),
-}
 
 
 def is_ours(error: BaseException) -> bool:
-    """Return whether all lines between the command and the error are of dlgd, of Python or of LIBRARIES."""
+    """Return whether all lines between the command and the error are of dlgd, of Python or of LIBRARIES.
+
+    An error that passes through any other module comes from a person's own code.
+    """
     return all(name == OURS or _is_library(name) for name, _, _ in _lines(error))
 
 

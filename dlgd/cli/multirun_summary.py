@@ -10,10 +10,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
-from dlgd.core import checks
-from dlgd.core.config import load
+from dlgd.cli.runs import CONFIG
+from dlgd.core import checks, trust
+from dlgd.core.config import load, plain
 from dlgd.core.files import write_text
 from dlgd.core.score import Score
 from dlgd.tracking import parents, store
@@ -136,7 +137,7 @@ def scores(finished: dict[Path, Outcome], names: dict[Path, str]) -> tuple[dict[
         if row is None:
             continue
         rows[run] = row | {"method": names[run]}
-        config = load(run / "config.yaml")
+        config = _of_this_command(plain(load(run / CONFIG), resolve=False), run / CONFIG)
         network = OmegaConf.select(config, "model._target_")  # of a classical method: None
         if (str(config.evaluation.scores), network) not in seen:
             seen.add((str(config.evaluation.scores), network))
@@ -157,6 +158,12 @@ def _first_row(file: Path) -> dict[str, Any] | None:
     return None
 
 
+def _of_this_command(values: dict[str, Any], file: Path) -> DictConfig:
+    """Return a configuration that a run of this multirun has written: what it names, this very command has named."""
+    trust.allow_typed(OmegaConf.create(values))
+    return OmegaConf.create(trust.loaded(values, file))
+
+
 def close_parent(folder: Path, outcomes: dict[Path, Outcome], text: str) -> None:
     """End the multirun's own run in MLflow, whose page shows the summary."""
     parent = store.read_run_id(folder)
@@ -166,7 +173,7 @@ def close_parent(folder: Path, outcomes: dict[Path, Outcome], text: str) -> None
 
     tracking = next(one.tracking for one in outcomes.values() if one.tracking)
     statuses = {one.status for one in outcomes.values()}
-    tracker = build.tracker(OmegaConf.create(tracking), folder)
+    tracker = build.tracker(_of_this_command(tracking, folder / SUMMARY), folder)
     tracker.start(name=folder.name, params={}, tags={"runs": str(len(outcomes))}, run_id=parent)
     tracker.describe(text)
     tracker.artifact(folder / SUMMARY)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from dlgd.core import checks
+from dlgd.core import checks, trust
 from dlgd.core.config import plain
 from dlgd.core.errors import Refusal
 from dlgd.core.files import write_text
-from dlgd.core.renames import updated
 
 CONFIG = "config.yaml"  # in the folder of a run
 LAST = Path("checkpoints", "last.pt")  # has the configuration too
@@ -73,12 +73,12 @@ def run_id(folder: Path) -> str | None:
 
 
 def read_config(folder: Path) -> DictConfig:
-    """Return the configuration of a run, with present names."""
+    """Return the configuration of a run, with present names. Refusal where it names what is not to be trusted."""
     try:
         values = _recorded_values(folder)
     except Refusal as damage:
         values = _values_in_last(folder, damage)
-    return OmegaConf.create(updated(values))
+    return OmegaConf.create(trust.loaded(values, folder / CONFIG))
 
 
 def _recorded_values(folder: Path) -> dict[str, Any]:
@@ -117,7 +117,7 @@ def resumed_config(folder: Path, overrides: list[str]) -> DictConfig:
     config = read_config(folder)
     for override in overrides:
         key, _, _ = override.partition("=")
-        if key == "resume":
+        if key.lstrip("+") in ("resume", trust.OPTION):
             continue
         if "." not in key and isinstance(OmegaConf.select(config, key), DictConfig | type(None)):
             raise Refusal(
@@ -126,7 +126,31 @@ def resumed_config(folder: Path, overrides: list[str]) -> DictConfig:
         if OmegaConf.select(config, key.lstrip("+~"), throw_on_missing=False) is None and not _exists(config, key):
             raise Refusal(f"{key} is not an option of the resumed run")
         config.merge_with_dotlist([override])
+    server = _server_of_its_own(config)
+    if server is not None and not any(one.startswith("tracking.uri=") for one in overrides):
+        raise Refusal(
+            f"{folder} records in {server}, which neither this command nor MLFLOW_TRACKING_URI names: type "
+            f"tracking.uri={server} to send its records, and MLflow's password if you have set one, there; or "
+            "tracking.uri=null"
+        )
     return config
+
+
+def typed_again(config: DictConfig) -> str:
+    """Return what must be typed beside resume=<folder> of a run with this configuration; mostly nothing."""
+    server = _server_of_its_own(config)
+    return trust.typed_again(config) + ("" if server is None else f" tracking.uri={server}")
+
+
+def _server_of_its_own(config: DictConfig) -> str | None:
+    """Return the server in which a run records, if only its configuration names it, as it can be shown."""
+    from dlgd.tracking import store
+
+    uri = OmegaConf.select(config, "tracking.uri")
+    if not uri or store.database(str(uri)) is not None:
+        return None
+    server = store.shown(str(uri))
+    return None if server == store.shown(os.environ.get("MLFLOW_TRACKING_URI", "")) else server
 
 
 def _exists(config: DictConfig, key: str) -> bool:

@@ -13,4 +13,14 @@ DAYS_PER_YEAR = 365.25
 
 SPLITS = ("train", "valid", "test")  # of a data set; the checksum of its data has a digest for each, in this order
 
+TARGET, PARTIAL = "_target_", "_partial_"  # in a configuration: what is called, and whether now or later
+
+# Libraries that dlgd calls, and what they call in turn.
+LIBRARIES = {
+    *("PIL", "alembic", "antlr4", "cloudpickle", "cmaes", "filelock", "global_land_mask", "hydra", "hydra_plugins"),
+    *("joblib", "matplotlib", "mlflow", "mlxtend", "netCDF4", "numba", "numpy", "omegaconf", "optuna", "pandas"),
+    *("pooch", "psutil", "requests", "rich", "scipy", "sklearn", "sqlalchemy", "submitit", "sympy", "torch", "xarray"),
+    *("yaml",),
+}
+
 CF_CONVENTIONS = {"Conventions": "CF-1.11"}  # global attributes of the NetCDF files that dlgd writes

@@ -15,10 +15,9 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from dlgd.core import checks
+from dlgd.core import checks, trust
+from dlgd.core.constants import PARTIAL, TARGET
 from dlgd.core.errors import Refusal
-
-TARGET, PARTIAL = "_target_", "_partial_"
 
 
 def construct(
@@ -61,10 +60,11 @@ def _built(value: Any, option: str) -> Any:
 
 
 def locate(path: object, group: str) -> Callable[..., Any]:
-    """Return the class or function of this import path."""
+    """Return the class or function of this import path. Refusal, before any import, of what `trust` does not allow."""
     option = f"{group}.{TARGET}={path}"
     if not isinstance(path, str) or not all(name.isidentifier() for name in path.split(".")):
         raise Refusal(f"{option} must be the import path of a class or function, such as my_module.MyClass")
+    trust.check(path, f"{group}.{TARGET}")
     first, *names = path.split(".")
     found, place = _module(first, option), first
     for name in names:
@@ -77,6 +77,7 @@ def locate(path: object, group: str) -> Callable[..., Any]:
         place = f"{place}.{name}"
     if not callable(found):
         raise Refusal(f"{option} is no class or function")
+    trust.check_found(found, path, f"{group}.{TARGET}")
     return found
 
 

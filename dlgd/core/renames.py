@@ -80,10 +80,11 @@ def updated(config: Mapping[str, Any]) -> dict[str, Any]:
 def _updated(config: Mapping[str, Any], outer: str) -> dict[str, Any]:
     found = {}
     for key, value in config.items():
-        place = option(f"{outer}{key}")
+        old = f"{outer}{key}"
+        place = option(old)
         if isinstance(value, Mapping):
             value = _updated(value, f"{place}.")
-        found[place.rpartition(".")[2]] = _value(place, value)
+        found[key if place == old else place.rpartition(".")[2]] = _value(place, value)  # a key may have dots
     return found
 
 

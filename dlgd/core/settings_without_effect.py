@@ -21,6 +21,7 @@ SETTINGS = (
     "tracking",
     "training.checkpoint_minutes",
     "training.log_every",
+    "trust",  # what a run that is loaded may call; of the command, not of its run
 )
 NAMES = ("evaluation", "experiment")  # names of choices; the options in their files are compared instead
 

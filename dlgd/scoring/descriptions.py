@@ -48,9 +48,9 @@ def of_validation(evaluation: Evaluation, network: Network) -> list[Score]:
 
 def of_class(target: str) -> list[Score]:
     """Return all scores that an evaluation or a network of this `_target_` may give."""
-    from hydra.utils import get_object
+    from dlgd.core.construct import locate
 
-    made = get_object(target)
+    made = locate(target, "scores")
     return [*getattr(made, "all_scores", ()), *getattr(made, "scores_given", ())]
 
 

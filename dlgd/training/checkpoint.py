@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from dlgd.core import trust
 from dlgd.core.errors import Refusal
 from dlgd.core.files import written_whole
-from dlgd.core.renames import updated
 from dlgd.training import checkpoint_file
 
 
@@ -102,10 +102,11 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
 def load(path: Path) -> Checkpoint:
     """Read a checkpoint, with its tensors on the CPU, without running any code from it.
 
-    Raises Refusal where the file is missing, damaged, of a later version or something else.
+    Raises Refusal where the file is missing, damaged, of a later version or something else, or where its configuration
+    names what is not to be trusted.
     """
     content = checkpoint_file.read(path)
-    content |= {"state": State(**content["state"]), "config": updated(content["config"])}
+    content |= {"state": State(**content["state"]), "config": trust.loaded(content["config"], path)}
     return Checkpoint(**content, path=path)
 
 

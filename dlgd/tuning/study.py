@@ -79,7 +79,9 @@ def make_sampler(name: str, *, seed: int, draw: int) -> BaseSampler:
         case "tpe":
             return samplers.TPESampler(seed=own)
         case "cmaes":
-            return samplers.CmaEsSampler(seed=own, independent_sampler=independent, warn_independent_sampling=False)
+            from dlgd.tuning.cma_sampler import OwnCmaEsSampler
+
+            return OwnCmaEsSampler(seed=own, independent_sampler=independent, warn_independent_sampling=False)
         case "qmc":  # all workers share one series of points, hence one seed
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ExperimentalWarning)

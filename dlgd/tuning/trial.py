@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import logging
+import re
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from dlgd.cli import entry, runs
+from dlgd.core import trust
 from dlgd.core.config import load, plain
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import CONF
@@ -29,6 +31,7 @@ log = logging.getLogger(__name__)
 
 # The part of a configuration that concerns classical methods.
 OF_METHODS = ("seed", "device", "loss", "evaluation", "data", "baseline", "tracking")
+CHOICE = re.compile(r"\w[\w-]*(/\w[\w-]*)*")  # a file in conf/<group>, or in a folder there
 DATA_AT_ONCE = 2  # prepared data sets in the memory of a worker
 
 
@@ -43,7 +46,11 @@ class Composer:
     def config(self, values: Mapping[str, Any]) -> tuple[DictConfig, dict[str, str]]:
         """Return the configuration of a trial as the command of a training or method gets it, and the choices of its
         groups. Refusal for values that no option takes."""
+        trust.check_values(values, "the search")  # which may have been begun by somebody else
         groups = {name: value for name, value in values.items() if is_group(name)}
+        for name, value in groups.items():
+            if not CHOICE.fullmatch(str(value)):
+                raise Refusal(f"the search has {name}={trust.shown(value)}, which is no choice of {name}")
         found, choices = self._of_groups(tuple(f"{name}={value}" for name, value in groups.items()))
         config = copy.deepcopy(found)
         for name, value in values.items():
@@ -63,11 +70,13 @@ class Composer:
             if not GlobalHydra.instance().is_initialized():
                 hydra.initialize_config_dir(str(CONF), version_base="1.3")
             config = hydra.compose("sweep", [*self.overrides, *overrides], return_hydra_config=True)
+            trust.allow_packages(list(config.trust))
+            trust.allow_typed(OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"]))
             choices = config.hydra.runtime.choices
             classical = config.get("baseline") is not None
             foreign = set(config) - set(OF_METHODS) if classical else {"baseline"}
             with open_dict(config):
-                for key in {*self._sweep_options, "hydra", "table", *foreign}:
+                for key in {*self._sweep_options, "hydra", "table", trust.OPTION, *foreign}:
                     config.pop(key, None)
             own = {name: str(choice) for name, choice in choices.items() if name in config}
             self._composed[overrides] = config, own
@@ -242,8 +251,9 @@ def experiment_file(composer: Composer, values: Mapping[str, Any], head: Sequenc
     config, choices = composer.config(values)
     overrides = [f"{group}={choice}" for group, choice in choices.items() if group != "tracking"]
     ours, default = (plain(one, resolve=False) for one in (config, hydra.compose("config", overrides)))
-    for key in ("tracking", "device"):  # these do not belong to an experiment
-        del ours[key], default[key]
+    for key in ("tracking", "device", trust.OPTION):  # these do not belong to an experiment
+        for one in (ours, default):
+            one.pop(key, None)
     changed = differences(ours, default)
     lines = ["# @package _global_", *(f"# {line}" for line in head), "defaults:", "  - _self_"]
     lines += [f"  - override /{one.replace('=', ': ', 1)}" for one in overrides]

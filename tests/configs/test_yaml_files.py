@@ -202,7 +202,10 @@ def test_every_value_of_a_command_is_read(command_name):
         read |= loaded_attributes(ast.parse(path.read_text()))
     given = OmegaConf.load(CONF / f"{command_name}.yaml")
     assert {str(key) for key in given} - {"defaults", "hydra"} <= read
-    assert {"seed", "device"} == {str(key) for key in OmegaConf.load(CONF / "base.yaml")} - {"defaults", "hydra"}
+    assert {"seed", "device", "trust"} == {str(key) for key in OmegaConf.load(CONF / "base.yaml")} - {
+        "defaults",
+        "hydra",
+    }
     assert {"seed", "device"} <= READ_SOMEWHERE
 
 

@@ -7,7 +7,9 @@ import types
 from collections.abc import Mapping, Sequence
 
 import pytest
+from omegaconf import OmegaConf
 
+from dlgd.core import trust
 from dlgd.core.construct import construct
 from dlgd.core.errors import Refusal
 
@@ -45,6 +47,11 @@ def _importable(monkeypatch):
         setattr(module, one.__name__, one)
     module.number = 3
     monkeypatch.setitem(sys.modules, "things", module)
+    names = ["", "Thing", "Thin", "number", "annotated", "known", "anything", "Thing.it"]
+    typed = [f"things.{name}" for name in names] + ["nowhere.Thing", "dlgd.no.Thing", "builtins.dict"]
+    trust.allow_typed(OmegaConf.create({"typed": [{"_target_": name} for name in typed]}))
+    yield
+    trust.forget()
 
 
 def test_options_and_what_the_program_gives():

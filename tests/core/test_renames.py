@@ -32,7 +32,7 @@ def test_a_nested_configuration():
         },
         "choices": {"model": "segments", "data": "ssh"},
         "init_rate": 1.0,
-        "model": {"_target_": "mine.Net", "parts": 3},
+        "model": {"_target_": "mine.Net", "parts": 3, "a.b": {0: "c.d"}},
         "optimizer": {"_target_": "torch.optim.Adam"},
     }
     assert renames.updated(old) == {
@@ -47,7 +47,7 @@ def test_a_nested_configuration():
         },
         "choices": {"model": "overlapping_segments", "data": "ssh"},
         "init_lr_scale": 1.0,
-        "model": {"_target_": "mine.Net", "parts": 3},
+        "model": {"_target_": "mine.Net", "parts": 3, "a.b": {0: "c.d"}},
         "optimizer": {"_target_": "torch.optim.Adam"},
     }
 
