@@ -1,8 +1,13 @@
-"""The CPU cores that this process may use, and the threads of the libraries that compute on them."""
+"""The CPU cores that this process may use, and work that is shared among threads on them."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+PIECES = 8  # of the work for each thread: one with easy pieces takes more of them
 
 
 def cores() -> int:
@@ -10,12 +15,37 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def share_with_numba() -> None:
-    """Give numba as many threads as OMP_NUM_THREADS allows. This must precede the import of numba.
+def threads() -> int:
+    """Return the number of threads that compute together: the cores, or OMP_NUM_THREADS where that is less."""
+    allowed = os.environ.get("OMP_NUM_THREADS", "")
+    return min(cores(), int(allowed)) if allowed.isdigit() and int(allowed) > 0 else cores()
 
-    By default numba uses all cores, and it sets the threads of everything that uses OpenMP, PyTorch included, to that
-    number. If fewer threads are wanted, a run that computes its data would then train with more threads than a run that
-    finds them in the cache; and the number of threads changes the sums of floating-point numbers.
+
+def share(work: Callable[[int, int], None], count: int) -> None:
+    """Call work(first, last) for ranges that make up range(count), in threads.
+
+    The work must release Python's lock (numba's nogil=True), and what it does with a number must not depend on the
+    range that it comes in: then the result depends on no number of threads.
     """
-    if "OMP_NUM_THREADS" in os.environ:
-        os.environ.setdefault("NUMBA_NUM_THREADS", os.environ["OMP_NUM_THREADS"])
+    together = min(threads(), count)
+    if together <= 1:
+        work(0, count)
+        return
+    pieces = min(count, PIECES * together)
+    bounds = [count * piece // pieces for piece in range(pieces + 1)]
+    with ThreadPoolExecutor(together) as pool:
+        for _ in pool.map(work, bounds[:-1], bounds[1:]):
+            pass  # raises what a piece has raised
+
+
+@contextmanager
+def one_torch_thread() -> Iterator[None]:
+    """Return a context in which PyTorch computes on one thread, so that rounding depends on no number of threads."""
+    import torch  # not needed by those who only count cores
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -135,7 +135,8 @@ def _fill(
 
 # The loops: out (snapshots, members, size) <- the states after every, 2 every, ... steps from start (members, size).
 # shifts, weights (stages,): the scheme's nodes and weights, times dt. Of fast mathematics only contractions to fused
-# multiply-adds: the infinities and NaN of a trajectory that explodes stay what they are.
+# multiply-adds: the infinities and NaN of a trajectory that explodes stay what they are. Each function is whole, see
+# `stencil`.
 
 
 @numba.njit(fastmath={"contract"}, cache=True, nogil=True)
@@ -163,7 +164,7 @@ def _integrate63(
             out[snapshot, member, 0], out[snapshot, member, 1], out[snapshot, member, 2] = x, y, z
 
 
-@numba.njit(fastmath={"contract"}, cache=True, nogil=True)
+@numba.njit(fastmath={"contract"}, inline="always")
 def _stage96(
     stage: np.ndarray,
     state: np.ndarray,

@@ -17,6 +17,7 @@ import numba
 import numpy as np
 from scipy import ndimage, special
 
+from dlgd.core.threads import share
 from dlgd.physics.diffusion import Diffusion
 from dlgd.physics.halo import pad_cells, pad_south_faces, pad_west_faces
 
@@ -43,8 +44,10 @@ def _series(bound: float, steps: int) -> np.ndarray:
     return series[:, : enough + enough % 2]
 
 
-@numba.njit(parallel=True, fastmath=True, cache=True)
+@numba.njit(fastmath=True, cache=True, nogil=True)
 def _returns(
+    begin: int,
+    end: int,
     diagonal: np.ndarray,
     coupling: np.ndarray,
     wanted: np.ndarray,
@@ -57,10 +60,12 @@ def _returns(
 ) -> None:
     """answer[line, cell, :] <- [exp(-t A)]_pp, A tridiagonal along each line; coupling[k] joins cells k - 1 and k.
 
+    For the lines begin, ..., end - 1; as in `stencil`, the function is whole and calls no other.
+
     The moments e_p' T_k(B) e_p of B = 2 A / bound - 1 come two for each product with B, since
     2 T_m T_n = T_(m+n) + T_(m-n); a Dirac spreads by one cell at each.
     """
-    for line in numba.prange(wanted.shape[0]):
+    for line in range(begin, end):
         older = np.zeros(diagonal.shape[1] + 2)
         newer = np.zeros(diagonal.shape[1] + 2)
         for cell in range(wanted.shape[1]):
@@ -114,7 +119,12 @@ def _along_rows(alpha: np.ndarray, area: np.ndarray, wanted: np.ndarray, halo: i
     for row, series in zip(padded, table, strict=True):
         row[:, : series.shape[1]] = series
     answer = np.ones((*wanted.shape, TIMES))
-    _returns(diagonal, coupling, wanted, kind.reshape(wanted.shape), padded, lengths, bounds, halo, answer)
+    kind = kind.reshape(wanted.shape)
+
+    def some(first: int, last: int) -> None:
+        _returns(first, last, diagonal, coupling, wanted, kind, padded, lengths, bounds, halo, answer)
+
+    share(some, len(wanted))
     return answer
 
 

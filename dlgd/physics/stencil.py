@@ -2,6 +2,11 @@
 
 p(A) x ~ A^-m x by Clenshaw's recurrence, b_k = c_k x + 2 S b_(k+1) - b_(k+2), where S is A mapped to
 [-1, 1]: only stencil products, two arrays, updated in place.
+
+Each compiled function is whole: all that it calls becomes part of it. One with numba's parallel=True, or one that calls
+another, is optimized once more when it is stored, and then loaded code gives other numbers than what was compiled.
+Threads share the tiles instead, each of which is computed alone. Of fast mathematics only contractions to fused
+multiply-adds, so sums have the order in which they are written.
 """
 
 from __future__ import annotations
@@ -9,6 +14,8 @@ from __future__ import annotations
 import numba
 import numpy as np
 from numpy.polynomial import chebyshev
+
+from dlgd.core.threads import share
 
 LANES = 16  # right-hand sides treated together, innermost in memory: one coefficient serves them all
 
@@ -31,29 +38,29 @@ def chebyshev_coefficients(power: int, bound: float, tolerance: float) -> np.nda
     return series[: max(enough, 2)]
 
 
-@numba.njit(fastmath=True, inline="always")
+@numba.njit(fastmath={"contract"}, inline="always")
 def _clenshaw_step(older, newer, local, rows, columns, factor):
     """older <- factor (S newer) - older, in place; arrays (rows + 2, columns + 2, LANES) with a boundary of zeros."""
     centre, south, west = local
     for y in range(rows):
         for x in range(columns):
             c = factor * centre[y, x]
-            s = factor * south[y, x]
-            n = factor * south[y + 1, x]
-            w = factor * west[y, x]
-            e = factor * west[y, x + 1]
-            for k in range(LANES):
+            s = -factor * south[y, x]
+            n = -factor * south[y + 1, x]
+            w = -factor * west[y, x]
+            e = -factor * west[y, x + 1]
+            for k in range(LANES):  # south first: of two products that are added, the compiler fuses the first
                 older[y + 1, x + 1, k] = (
-                    c * newer[y + 1, x + 1, k]
-                    - s * newer[y, x + 1, k]
-                    - n * newer[y + 2, x + 1, k]
-                    - w * newer[y + 1, x, k]
-                    - e * newer[y + 1, x + 2, k]
+                    s * newer[y, x + 1, k]
+                    + c * newer[y + 1, x + 1, k]
+                    + n * newer[y + 2, x + 1, k]
+                    + w * newer[y + 1, x, k]
+                    + e * newer[y + 1, x + 2, k]
                     - older[y + 1, x + 1, k]
                 )
 
 
-@numba.njit(fastmath=True, inline="always")
+@numba.njit(fastmath={"contract"}, inline="always")
 def _load_tile(stencil, top, left, rows, columns, bound):
     """The part of the stencil under a tile, mapped so that the spectrum [1, bound] becomes [-1, 1].
 
@@ -68,7 +75,32 @@ def _load_tile(stencil, top, left, rows, columns, bound):
     return centre, s_faces, w_faces
 
 
-@numba.njit(parallel=True, fastmath=True, cache=True)
+@numba.njit(fastmath={"contract"}, inline="always")
+def _sum(column_sum, low, high, lane, parts):
+    """Sum column_sum[low:high, lane] in float64: 16 sums side by side, then 4, then the rest; parts (16,) is overwritten.
+
+    This is the order in which a compiler that may reorder sums takes them on a processor with AVX2.
+    """
+    total = 0.0
+    column = low
+    for width in (16, 4):
+        if high - column >= width:
+            parts[:] = 0.0
+            parts[0] = total
+            while high - column >= width:
+                for k in range(width):
+                    parts[k] += column_sum[column + k, lane]
+                column += width
+            if width == 16:
+                for k in range(4):
+                    parts[k] = (parts[k] + parts[k + 4]) + (parts[k + 8] + parts[k + 12])
+            total = (parts[0] + parts[2]) + (parts[1] + parts[3])
+    while column < high:
+        total += column_sum[column, lane]
+        column += 1
+    return total
+
+
 def probe_tiles(stencil, wanted, padding, tiles, series, series_length, energy):
     """energy[p] = |p(A) e_p|^2 for the wanted cells, tile by tile.
 
@@ -77,9 +109,20 @@ def probe_tiles(stencil, wanted, padding, tiles, series, series_length, energy):
     the grid; halo rows, halo columns; spacing of the Diracs in rows and columns (one larger than the tile
     means one Dirac at a time). series (n, terms + 1): its Chebyshev series, then the bound of the spectrum.
     """
+
+    def some(first: int, last: int) -> None:
+        _probe_some(first, last, stencil, wanted, padding, tiles, series, series_length, energy)
+
+    share(some, len(tiles))
+
+
+@numba.njit(fastmath={"contract"}, cache=True, nogil=True)
+def _probe_some(begin, end, stencil, wanted, padding, tiles, series, series_length, energy):
+    """Do what `probe_tiles` does for the tiles begin, ..., end - 1."""
     dtype = stencil[0].dtype
     zero = dtype.type(0)
-    for t in numba.prange(tiles.shape[0]):
+    parts = np.zeros(16)
+    for t in range(begin, end):
         y0, x0, ny, nx, hy, hx, box_rows, box_columns = tiles[t]
         sy, sx = min(box_rows, ny), min(box_columns, nx)
         rows, columns = ny + 2 * hy, nx + 2 * hx
@@ -120,18 +163,25 @@ def probe_tiles(stencil, wanted, padding, tiles, series, series_length, energy):
                     for lane in range(max(first, oy * sx), min(first + LANES, (oy + 1) * sx)):
                         for x in range(lane % sx, nx, sx):
                             if wanted[y0 + y, x0 + x]:
-                                total = 0.0
                                 low = x + hx - box_columns // 2
-                                for column in range(max(low, 0), min(low + box_columns, columns)):
-                                    total += column_sum[column, lane - first]
-                                energy[y0 + y, x0 + x] = total
+                                high = min(low + box_columns, columns)
+                                energy[y0 + y, x0 + x] = _sum(column_sum, max(low, 0), high, lane - first, parts)
 
 
-@numba.njit(parallel=True, fastmath=True, cache=True)
 def add_random_energy(stencil, noise, padding, tiles, series, series_length, energy):
     """energy[p] += sum over the lanes of (p(A) z)_p^2 for noise z (NY, NX, LANES); see `probe_tiles`."""
+
+    def some(first: int, last: int) -> None:
+        _add_some(first, last, stencil, noise, padding, tiles, series, series_length, energy)
+
+    share(some, len(tiles))
+
+
+@numba.njit(fastmath={"contract"}, cache=True, nogil=True)
+def _add_some(begin, end, stencil, noise, padding, tiles, series, series_length, energy):
+    """Do what `add_random_energy` does for the tiles begin, ..., end - 1."""
     dtype = stencil[0].dtype
-    for t in numba.prange(tiles.shape[0]):
+    for t in range(begin, end):
         y0, x0, ny, nx, hy, hx = tiles[t, :6]
         rows, columns = ny + 2 * hy, nx + 2 * hx
         top, left = y0 - hy + padding, x0 - hx + padding

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from dlgd.core.errors import Refusal
 from dlgd.core.progress import duration
-from dlgd.core.threads import cores
+from dlgd.core.threads import threads
 from dlgd.tuning import queue
 from dlgd.tuning.outcomes import best_in_words, outcome_in_words
 from dlgd.tuning.worker import Job, serve
@@ -34,9 +34,7 @@ MOST_FAILED = 5  # failed trials without any success; the search then stops, as 
 
 def threads_each(workers: int) -> int:
     """Return the threads of one worker: its share of the cores, or of OMP_NUM_THREADS where that is less."""
-    allowed = os.environ.get("OMP_NUM_THREADS", "")
-    total = min(cores(), int(allowed)) if allowed.isdigit() and int(allowed) > 0 else cores()
-    return max(1, total // workers)
+    return max(1, threads() // workers)
 
 
 def search(job: Job, study: Study, storage: BaseStorage, *, workers: int, is_alive: Callable[[str], bool]) -> str:

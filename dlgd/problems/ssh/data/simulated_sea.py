@@ -33,6 +33,7 @@ from dlgd.core.constants import (
 )
 from dlgd.core.errors import Refusal
 from dlgd.core.progress import progress
+from dlgd.core.threads import one_torch_thread
 from dlgd.physics.qg import TwoLayerFlow
 
 FIRST_DAY = "2001-01-01T12"  # of the maps that are kept: heights are those of noon, in the middle of a calendar day
@@ -60,7 +61,7 @@ class SeaOptions:
     device: where it is simulated, such as cpu or cuda.
 
     The same options make the same sea, to the last bit on one machine. Turbulence amplifies rounding: another kind of
-    machine or number of threads makes another sea with the same statistics.
+    machine makes another sea with the same statistics.
     """
 
     years: float = 3.0
@@ -104,8 +105,16 @@ class SeaOptions:
 
 @torch.inference_mode()
 def simulate(options: SeaOptions) -> xr.Dataset:
-    """ssh (time, lat, lon) in m, float32, at noon of consecutive days; nothing is kept on disk here."""
+    """ssh (time, lat, lon) in m, float32, at noon of consecutive days; nothing is kept on disk here.
+
+    On the CPU with one thread: Fourier transforms on several ones are rounded otherwise.
+    """
     options.check()
+    with one_torch_thread():
+        return _simulate(options)
+
+
+def _simulate(options: SeaOptions) -> xr.Dataset:
     f, beta = beta_plane(options.latitude)
     flow = TwoLayerFlow(
         size=1e3 * options.size_km,
