@@ -84,7 +84,7 @@ def record(checkout: Path, *, only: Sequence[str], work: Path, jobs: int) -> dic
     former = {
         now: old for now, old in FORMER_NAMES.items() if not (checkout / "conf" / "model" / f"{now}.yaml").exists()
     }
-    # numba compiles at the first use in a checkout; in older ones, what is compiled rounds otherwise than what is loaded
+    # numba compiles at the first use in a checkout, and in older ones compiled code rounds otherwise than loaded code
     train(RUNS["nemovar_resnet"].split(), work / "compiling", environment | {"DLGD_CACHE": str(work / "discarded")}, {})
 
     def one(name: str) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def _load_tile(stencil, top, left, rows, columns, bound):
 
 @numba.njit(fastmath={"contract"}, inline="always")
 def _sum(column_sum, low, high, lane, parts):
-    """Sum column_sum[low:high, lane] in float64: 16 sums side by side, then 4, then the rest; parts (16,) is overwritten.
+    """Sum column_sum[low:high, lane] in float64: 16 sums side by side, then 4, then the rest. Overwrites parts (16,).
 
     This is the order in which a compiler that may reorder sums takes them on a processor with AVX2.
     """
