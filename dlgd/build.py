@@ -10,7 +10,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from dlgd.core import checks
-from dlgd.core.config import plain
+from dlgd.core.config import part, plain
 from dlgd.core.construct import construct
 from dlgd.core.contract import Augmentation, DataSource, Evaluation, Loss, Method, Network, Spec, Tracker
 from dlgd.core.errors import Refusal
@@ -33,7 +33,7 @@ def _build(config: Any, group: str, *, arguments: Sequence[Any] = (), given: Map
 
 def data(config: DictConfig) -> DataSource:
     """Return the data set, checked, not prepared."""
-    values = plain(config.data)
+    values = part(config, "data")
     checks.part_of_file_names("data.name", values.get("name"))
     first_guess = config.data.get("first_guess")
     if OmegaConf.is_dict(first_guess) and OmegaConf.is_dict(first_guess.get("method")):  # of a classical method
@@ -140,7 +140,7 @@ def evaluation(config: DictConfig, *, samples_of_data: bool = True) -> Evaluatio
     if classifier is not None:
         checks.of_kind("evaluation.classifier", classifier, str)
         given["classifier"] = image_classifier_of(Path(classifier).expanduser())
-    values = plain(config.evaluation.scores)
+    values = part(config, "evaluation.scores")
     if values.get("published"):
         which = config.evaluation.get("published", published.OWN)
         rows = published.standing(values["published"], config, which=which, samples_of_data=samples_of_data)

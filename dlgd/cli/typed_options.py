@@ -24,7 +24,7 @@ FLAGS_WITH_VALUES = {
 }
 # What is read of a group whose options are not those of one constructor. A constructor's are checked by `construct`.
 READ = {
-    "evaluation": ("of", "by", "scores", "methods", "criteria", "classifier", "printed"),
+    "evaluation": ("of", "by", "scores", "methods", "criteria", "classifier", "published", "printed"),
     "sweep": ("search", "metrics", "sampler", "pruner"),
 }
 

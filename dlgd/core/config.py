@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
+from dlgd.core.checks import as_typed
 from dlgd.core.errors import Refusal
 
 
@@ -15,6 +16,17 @@ def plain(config: DictConfig, *, resolve: bool = True) -> dict[str, Any]:
     values = OmegaConf.to_container(config, resolve=resolve)
     # OmegaConf's signature names all that any node may become; a DictConfig becomes a dict.
     return cast("dict[str, Any]", values)
+
+
+def part(config: DictConfig, name: str, *, resolve: bool = True) -> dict[str, Any]:
+    """Return a part of a configuration as `plain` does. Refuse one that is no names with values.
+
+    name: such as evaluation.scores.
+    """
+    found = OmegaConf.select(config, name, throw_on_resolution_failure=resolve)
+    if not isinstance(found, DictConfig):
+        raise Refusal(f"{name}={as_typed(found)} must be names with values, such as {name}.name=value")
+    return plain(found, resolve=resolve)
 
 
 def load(path: Path) -> DictConfig:

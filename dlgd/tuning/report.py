@@ -111,8 +111,8 @@ def place_of_best(folder: Path, file: str | None) -> Path:
 
 
 def refuse_foreign(path: Path) -> None:
-    """Refuse to write over a file that no search wrote."""
-    if path.exists() and MARK not in path.read_text():
+    """Refuse to write over a file that no search wrote, or in place of a folder, a device or the like."""
+    if path.exists() and (not path.is_file() or MARK not in path.read_text(errors="replace")):
         raise Refusal(f"{path} exists and was not written by a search: type best=<another file>")
 
 

@@ -17,7 +17,7 @@ from optuna.distributions import IntDistribution
 from dlgd import build
 from dlgd.cli import entry, runs
 from dlgd.core import checks
-from dlgd.core.config import plain
+from dlgd.core.config import part, plain
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import CONF
 from dlgd.core.renames import updated_params
@@ -79,7 +79,7 @@ def check_search(
     """Return the composer of the trials, the space, and the points of a grid. Refusal for what cannot be searched or
     built; no data are made. Notes the directions of the metrics in the configuration."""
     check_options(config)
-    metrics = studies.parse_metrics(plain(config.sweep, resolve=False)["metrics"])
+    metrics = studies.parse_metrics(part(config, "sweep", resolve=False)["metrics"])
     studies.check(metrics, config.sweep.sampler, config.sweep.pruner)
     composer = Composer(overrides)
     space = space_of(config, composer, overrides)
@@ -94,6 +94,10 @@ def prepare(config: DictConfig) -> Search:
     composer, space, values = check_search(config, overrides, folder)
     metrics: dict[str, Direction] = plain(config.sweep.metrics, resolve=False)
     name = str(config.study or HydraConfig.get().runtime.choices["sweep"])
+    if config.study is not None:
+        checks.part_of_file_names("study", config.study)
+    if config.best is not None:
+        checks.path("best", config.best)
     report.refuse_foreign(report.place_of_best(folder, config.best))
     where = config.storage or str(folder.absolute() / "study.journal")
     storage = studies.storage_of(where)
@@ -129,7 +133,7 @@ def space_of(config: DictConfig, composer: Composer, overrides: Sequence[str]) -
         return choices.get(name) if is_group(name) else OmegaConf.select(base, name)
 
     keys = [one.lstrip("+~").partition("=")[0] for one in overrides]
-    return parse(plain(config.sweep.search, resolve=False), value_of, keys)
+    return parse(part(config, "sweep.search", resolve=False), value_of, keys)
 
 
 def settings(config: DictConfig, composer: Composer, space: Space) -> dict[str, str]:
@@ -175,7 +179,7 @@ def start_parent(composer: Composer, folder: Path, name: str, config: DictConfig
     params, tags = build.params_and_tags(base, {}, device_name=str(config.device), checksum="")
     del tags["data_checksum"]  # the trials make the data
     sweep = {f"sweep.{key}": value for key, value in plain(config.sweep, resolve=False).items() if key != "search"}
-    space = {f"search.{key}": value for key, value in plain(config.sweep.search, resolve=False).items()}
+    space = {f"search.{key}": value for key, value in part(config, "sweep.search", resolve=False).items()}
     params = {key: value for key, value in params.items() if key.startswith(("data.", "training.", "seed"))}
     tracker.start(
         name=f"sweep {name}", params=params | sweep | space, tags=tags | {"dlgd.study": name},

@@ -34,6 +34,10 @@ def refused(done, *words: str) -> None:
         (["model.widht=3"], ["widht"]),
         (["resume=nowhere"], ["nowhere"]),
         (["data.samples.train=0"], ["data.samples.train=0"]),
+        (["model=null"], ["model=null is unknown", "resnet"]),
+        (["=3"], ["=3 names no option"]),
+        (["+modle.x=1"], ["modle, which nothing reads", "model"]),
+        (["data.name=../x"], ["data.name=../x"]),
     ],
 )
 def test_train(dlgd, tmp_path, arguments, words):
@@ -49,6 +53,7 @@ def test_unwritable_output(dlgd, tmp_path):
 
 def test_evaluate_and_predict(dlgd, tmp_path):
     refused(dlgd("evaluate"), "run")
+    refused(dlgd("evaluate", "run=null"), "run=null must be the path")
     refused(dlgd("predict", "run=nowhere", "input=a.nc", "output=b.nc"), "nowhere")
 
 
@@ -72,6 +77,12 @@ def test_evaluate_and_predict(dlgd, tmp_path):
         (["tracking.uri=ftp://x"], ["tracking.uri"]),
         (["optimizer.lr=-1"], ["-1"]),
         (["evaluation.methods.randomization_100.vectors=0"], ["vectors"]),
+        (["+evaluation.methods.a=3"], ["evaluation.methods.a=3 must be a _target_"]),
+        (["evaluation.methods=3"], ["evaluation.methods=3 must name methods"]),
+        (["evaluation.scores=null"], ["evaluation.scores=null must be names with values"]),
+        (["freeze=null"], ["freeze=null must be a list of names"]),
+        (["data.name=../x"], ["data.name=../x must be a name"]),
+        (["model._target_=foo.bar"], ["there is no module foo"]),
     ],
 )
 def test_before_any_work(tmp_path, monkeypatch, arguments, words):

@@ -44,6 +44,8 @@ class Done:
         """One of: accepted, refused, hangs, traceback; "poor" for a refusal of more or less than one sentence."""
         if self.hung:
             return "hangs"
+        if self.stopped and "Exception ignored in" in self.stderr:  # the signal came while a library cleaned up
+            return "accepted"
         if "Traceback" in self.stderr or self.code not in (0, 2, 130, -signal.SIGTERM):
             return "traceback"
         if self.stderr.startswith("usage: "):  # of a flag, such as -x
