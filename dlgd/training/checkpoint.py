@@ -30,6 +30,7 @@ class State:
     stale: int = 0  # validations since the first criterion was at its best
     best: dict[str, float] = field(default_factory=dict)  # best score so far, by criterion
     history: list[dict[str, float]] = field(default_factory=list)  # one row per record, with its step
+    unread: dict[str, list[float]] = field(default_factory=dict)  # [sum, batches] of the losses since the last record
 
 
 @dataclass(frozen=True, kw_only=True)

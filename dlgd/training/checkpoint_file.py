@@ -123,6 +123,10 @@ def _first_wrong_of_state(state: Any) -> str | None:
     }
     if not _is_mapping(state):
         return "state is none"
+    added: dict[str, Callable[[Any], bool]] = {
+        "unread": lambda value: _is_mapping(value, of=_is_sum)
+    }  # none in old ones
+    kinds |= {name: valid for name, valid in added.items() if name in state}
     for name, valid in kinds.items():
         if name not in state or not valid(state[name]):
             return f"state.{name} is {'missing' if name not in state else 'of another kind'}"
@@ -144,6 +148,10 @@ def _is_optimizer(value: Any) -> bool:
 
 def _is_count(value: Any) -> bool:
     return fits(value, int) and value >= 0
+
+
+def _is_sum(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and _is_number(value[0]) and _is_count(value[1]) and value[1] > 0
 
 
 def _is_number(value: Any) -> bool:  # NaN is one: a score of a validation may be undefined

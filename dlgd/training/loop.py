@@ -136,7 +136,8 @@ def fit(
             if run.state.step % options.log_every == 0:
                 run.report(display)
             run.save_line_timer(display)
-        run.report(display)
+        if not interruption.requested:  # else the record waits for the steps that a resumed training will make
+            run.report(display)
         run.save_last()
 
     status = "KILLED" if interruption.requested or stopped else "FINISHED"

@@ -84,6 +84,7 @@ class Run:
         checkpoint.restore(self.network, source, averaged=False)
         checkpoint.restore_optimizers(self.optimizers, source)
         self.state = copy.deepcopy(source.state)
+        self.losses.restore(self.state.unread)
         if self.average is not None:
             checkpoint.restore(self.average.network, source)
         lost = [name for name in self.state.best if not best_path(self.folder, name).exists()]
@@ -173,7 +174,7 @@ class Run:
     def _save(self, *paths: Path) -> None:
         """Write the training as it stands. Raises NonFinite where a loss or a weight is not finite."""
         self.losses.check()
-        self.state.seconds = self.clock()
+        self.state.seconds, self.state.unread = self.clock(), self.losses.unread()
         now = checkpoint.capture(
             network=self.network,
             average=None if self.average is None else self.average.network,

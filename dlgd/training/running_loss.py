@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 import torch
@@ -66,3 +66,13 @@ class RunningLoss:
         means = {key: float(value) / self.counts[key] for key, value in self.sums.items()}
         self.sums, self.counts = {}, {}
         return means
+
+    def unread(self) -> dict[str, list[float]]:
+        """Return [sum, number of batches] by name of what `read` would return the mean of. Waits for the device."""
+        return {key: [float(value), self.counts[key]] for key, value in self.sums.items()}
+
+    def restore(self, unread: Mapping[str, Sequence[float]]) -> None:
+        """Continue from what another one's `unread` returned."""
+        device = self.first_bad.device
+        self.sums = {key: torch.tensor(total, dtype=torch.float32, device=device) for key, (total, _) in unread.items()}
+        self.counts = {key: int(count) for key, (_, count) in unread.items()}

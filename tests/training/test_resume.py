@@ -113,11 +113,45 @@ def test_sigkill_at_any_moment(tmp_path):
         steps.append(checkpoint.load(last).state.step)
     assert 0 < steps[0] < steps[1] < LONG["steps"]
     result, resumed = train(tmp_path / "cut", augmentation=Mirror(), resume=True, **LONG)
-    _, whole = train(tmp_path / "whole", augmentation=Mirror(), **LONG)
+    unbroken, whole = train(tmp_path / "whole", augmentation=Mirror(), **LONG)
     assert_same_weights(whole, resumed)
     assert sorted(p.name for p in last.parent.iterdir()) == ["best_loss.pt", "last.pt"]
     validations = [row["step"] for row in result.history if "valid/loss" in row]
     assert validations == [7, 14, 21, 28, 35, 42, 49, 56, 60]
+    assert losses_of(result) == losses_of(unbroken)
+
+
+def losses_of(result) -> list[dict[str, float]]:
+    """The history without what clocks measure."""
+    clocks = ("seconds", "train/samples_per_second")
+    return [{name: value for name, value in row.items() if name not in clocks} for row in result.history]
+
+
+@pytest.mark.parametrize("network", [Convolutions, Adversaries])
+@pytest.mark.parametrize("batch", [1, 5, 6, 9, 13, 17, 22])  # two a step: before, at and after records and validations
+def test_the_history_of_a_killed_training_equals_that_of_an_unbroken_one(tmp_path, network, batch):
+    setting = {"augmentation": Mirror(), "accumulate": 2, "log_every": 3, "checkpoint_minutes": 1e-9}
+
+    def started():
+        torch.manual_seed(5)
+        return network()
+
+    whole, _ = train(tmp_path / "whole", network=started(), **setting)
+    with pytest.raises(PulledPlug):
+        train(tmp_path / "cut", network=started(), stream=stopping_at(batch, unplug), **setting)
+    resume = checkpoint.last_path(tmp_path / "cut").exists()
+    resumed, _ = train(tmp_path / "cut", network=started(), resume=resume, **setting)
+    assert losses_of(resumed) == losses_of(whole)
+    assert checkpoint.load(checkpoint.last_path(tmp_path / "cut")).state.unread == {}
+
+
+def test_that_of_a_training_ended_by_a_signal(tmp_path, monkeypatch):
+    monkeypatch.setattr(interruption, "SAME_WISH_S", 0.0)
+    whole, _ = train(tmp_path / "whole", log_every=5)
+    stream = stopping_at(6, lambda: signal.raise_signal(signal.SIGTERM))
+    assert train(tmp_path / "cut", stream=stream, log_every=5)[0].status == "KILLED"
+    resumed, _ = train(tmp_path / "cut", resume=True, log_every=5)
+    assert losses_of(resumed) == losses_of(whole)
 
 
 def test_a_validation_missed_by_an_interruption_is_made_up_for(tmp_path):
