@@ -6,7 +6,7 @@ import logging
 
 from omegaconf import DictConfig, open_dict
 
-from dlgd.cli import entry, runs
+from dlgd.cli import entry, run_log, runs
 
 log = logging.getLogger(__name__)
 
@@ -29,13 +29,14 @@ def main(config: DictConfig) -> None:
     make_writable(folder)
     runs.write_config(config, folder)
     data.prepare()
+    used = ["train", config.split] if method.learns and config.split != "train" else [config.split]
     scores = descriptions.of_report(evaluation, [method])
     params, tags = build.params_and_tags(
-        config, config.choices, device_name="cpu", checksum=data.checksum(), scores=scores
+        config, config.choices, device_name="cpu", source=data, splits=used, scores=scores
     )
     name = name_in_multirun(folder) or f"{method.name}-{config.data.name}"
     tracker.start(name=name, params=params, tags=tags)
-    with tracker.recorded():
+    with tracker.recorded(), run_log.recorded(tracker):
         report(
             methods=build.fitted([method], data),
             samples=data.samples(config.split),

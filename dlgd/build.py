@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from dlgd.core import checks
 from dlgd.core.config import part, plain
+from dlgd.core.constants import SPLITS
 from dlgd.core.construct import construct
 from dlgd.core.contract import Augmentation, DataSource, Evaluation, Loss, Method, Network, Spec, Tracker
 from dlgd.core.errors import Refusal
@@ -19,7 +20,7 @@ from dlgd.core.score import Score
 from dlgd.scoring import descriptions, published
 from dlgd.scoring.cached_method import CachedMethod
 from dlgd.scoring.image_classifier import ImageClassifier
-from dlgd.tracking import provenance, run_tags
+from dlgd.tracking import datasets, provenance, run_tags
 from dlgd.training import checkpoint, device, fine_tuning, seeding
 from dlgd.training.options import Options
 from dlgd.training.schedulers import Scheduler
@@ -225,12 +226,17 @@ def params_and_tags(
     choices: Mapping[str, str],
     *,
     device_name: str,
-    checksum: str,
+    source: DataSource | None,
+    splits: Sequence[str] = SPLITS,
     scores: Iterable[Score] = (),
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Return the parameters and tags of a run for the tracker.
 
-    choices: of the config groups. checksum: of the data. scores: all that the run may record.
+    choices: of the config groups. source: the prepared data; None for a run that makes none. splits: those that the run
+    uses. scores: all that the run may record.
     """
-    tags = provenance.tags(device=device_name) | {"data_checksum": checksum} | run_tags.scores_tag(scores)
+    tags = provenance.tags(device=device_name) | run_tags.scores_tag(scores)
+    if source is not None:
+        checksum = source.checksum()
+        tags |= {"data_checksum": checksum} | datasets.tag(plain(config.data), source.spec, checksum, splits)
     return provenance.flatten(plain(config)) | dict(choices), tags

@@ -12,9 +12,10 @@ import torch
 from omegaconf import DictConfig
 
 from dlgd import build
-from dlgd.cli import runs
+from dlgd.cli import mlflow_model, run_log, runs
 from dlgd.cli.multirun_summary import name_in_multirun
 from dlgd.core.config import plain
+from dlgd.core.constants import SPLITS
 from dlgd.core.contract import DataSource, Evaluation, Loss, Method, Network, Tracker
 from dlgd.core.files import make_writable
 from dlgd.core.progress import duration
@@ -37,6 +38,7 @@ class SearchTrial:
 
     data: DataSource
     should_stop: Callable[[Mapping[str, float], bool], bool]  # see `fit`
+    is_pruned: Callable[[], bool]  # whether `should_stop` has stopped it
     name: str  # of the run in MLflow
     tags: Mapping[str, str]  # likewise, besides those of each run
 
@@ -103,7 +105,8 @@ def train(config: DictConfig, folder: Path, *, resumed: bool, trial: SearchTrial
     loss, augmentation = build.loss(config, data.spec), build.augmentation(config, data.spec)
     halo = network.halo + augmentation.halo
     params, tags = build.params_and_tags(
-        config, config.choices, device_name=str(setup.device), checksum=data.checksum(),
+        config, config.choices, device_name=str(setup.device), source=data,
+        splits=SPLITS if trial is None else ("train", "valid"),
         scores=[*descriptions.of_report(evaluation, methods), *descriptions.of_validation(evaluation, network)],
     )  # fmt: skip
     tags |= {} if trial is None else trial.tags
@@ -114,29 +117,33 @@ def train(config: DictConfig, folder: Path, *, resumed: bool, trial: SearchTrial
     tracker.start(name=run_name(config, folder, trial), params=params, tags=tags, run_id=runs.run_id(folder))
     status = "FAILED"
     try:
-        tracker.artifact(folder / runs.CONFIG)
-        result = fit(
-            network=network,
-            loss=loss,
-            stream=data.stream(halo=halo, batch_size=setup.options.batch_size, seed=config.seed, device=setup.device),
-            augmentation=augmentation,
-            optimizers=setup.optimizers,
-            scheduler=setup.scheduler,
-            validate=validate,
-            tracker=tracker,
-            folder=folder,
-            options=setup.options,
-            criteria=setup.criteria,
-            device=setup.device,
-            seed=config.seed,
-            config=plain(config) | {"statistics": data.statistics},
-            resume=earlier,
-            should_stop=None if trial is None else trial.should_stop,
-        )
-        if trial is None:
-            evaluate_best(config, folder, setup, loss, methods, tracker, result)
-        tracker.artifact(folder / "checkpoints")
-        status = result.status
+        with run_log.recorded(tracker):
+            tracker.artifact(folder / runs.CONFIG)
+            result = fit(
+                network=network,
+                loss=loss,
+                stream=data.stream(
+                    halo=halo, batch_size=setup.options.batch_size, seed=config.seed, device=setup.device
+                ),
+                augmentation=augmentation,
+                optimizers=setup.optimizers,
+                scheduler=setup.scheduler,
+                validate=validate,
+                tracker=tracker,
+                folder=folder,
+                options=setup.options,
+                criteria=setup.criteria,
+                device=setup.device,
+                seed=config.seed,
+                config=plain(config) | {"statistics": data.statistics},
+                resume=earlier,
+                should_stop=None if trial is None else trial.should_stop,
+            )
+            if trial is None:
+                evaluate_best(config, folder, setup, loss, methods, tracker, result)
+            tracker.artifact(folder / "checkpoints")
+            tracker.tag(run_log.ended(result.status, pruned=trial is not None and trial.is_pruned()))
+            status = result.status
     except KeyboardInterrupt:
         status = "KILLED"
     finally:
@@ -184,4 +191,10 @@ def evaluate_best(
         split="test",
         step=result.step,
     )
+    if tracker.keeps_models:
+        best = checkpoint.best_path(folder, setup.criteria[0].name)
+        model = mlflow_model.write(
+            folder, trained=trained, samples=data.samples("test"), evaluation=evaluation, best=best
+        )
+        tracker.artifact(model, mlflow_model.NAME)
     log.info("everything is in %s", folder)

@@ -236,6 +236,12 @@ class DataSource(ABC):
         """The variables of samples with which predictions are compared; usually named as the output channels."""
         return self.spec.output_channels
 
+    @property
+    def inputs(self) -> Sequence[str]:
+        """The variables of samples that a prediction needs and that change from sample to sample; none if these are all
+        variables along `sample` but the truth."""
+        return ()
+
     @abstractmethod
     def check(self) -> None:
         """Refuse, before any long work, options that cannot work."""
@@ -366,6 +372,7 @@ class Tracker(ABC):
     """The record of a run. It never stops a training: what cannot be sent is stored locally, and the log says so."""
 
     run_id: str | None
+    keeps_models: bool = False  # whether a folder with an MLmodel file, given to `artifact`, is recorded as a model
 
     @abstractmethod
     def start(

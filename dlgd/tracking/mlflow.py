@@ -17,7 +17,7 @@ from dlgd.core import checks
 from dlgd.core.contract import Tracker
 from dlgd.core.errors import Refusal
 from dlgd.core.interruption import uninterrupted
-from dlgd.tracking import naming, parents, store, system
+from dlgd.tracking import naming, parents, provenance, store, system
 from dlgd.tracking.sender import Sender
 
 logger = logging.getLogger(__name__)
@@ -49,6 +49,7 @@ class MLflow(Tracker):
     flush_seconds: seconds between two batches to MLflow; longer after a failure.
     tags: further tags of the run, such as {campaign: winter}; `python -m dlgd.compare runs.tag=...` finds them.
     note: a text in Markdown at the head of the run's page; null for none.
+    model: whether the best network is recorded as a model of MLflow, see `dlgd.cli.mlflow_model`.
     """
 
     def __init__(
@@ -61,7 +62,10 @@ class MLflow(Tracker):
         flush_seconds: float = 5.0,
         tags: Mapping[str, Any] | None = None,
         note: str | None = None,
+        model: bool = True,
     ) -> None:
+        checks.of_kind("tracking.model", model, bool)
+        self.keeps_models = model
         self.run_id: str | None = None  # as long as MLflow has not been reached
         self._uri = store.locate(uri)
         self._experiment = experiment
@@ -101,7 +105,13 @@ class MLflow(Tracker):
             folder=self._folder,
             name=name,
             params=sent,
-            tags={**self._own_tags, **tags, **targets, **({parents.NOTE_TAG: self._note} if self._note else {})},
+            tags={
+                **self._own_tags,
+                **tags,
+                **targets,
+                **provenance.mlflow_tags(tags),
+                **({parents.NOTE_TAG: self._note} if self._note else {}),
+            },
             run_id=run_id,
         )
         try:
@@ -110,7 +120,9 @@ class MLflow(Tracker):
             self._sender.journal.close()
             raise
         if self.run_id is not None:
-            logger.info("Recording in MLflow at %s as run %s", store.shown(self._uri), self.run_id)
+            logger.info(
+                "Recording in MLflow at %s as run %s: see %s", store.shown(self._uri), self.run_id, self._page()
+            )
         # A daemon: no server may keep a program from ending.
         self._thread = threading.Thread(target=self._work, name="mlflow", daemon=True)
         self._thread.start()
@@ -167,6 +179,13 @@ class MLflow(Tracker):
         except store.failures() as error:
             self._warn(error)
         self._sender.journal.close()
+
+    def _page(self) -> str:
+        """Return the address of the run's page, and what serves it where the address is a file."""
+        path = f"#/experiments/{self._sender.experiment_id}/runs/{self.run_id}"
+        if self._uri.startswith("http"):
+            return f"{store.shown(self._uri).rstrip('/')}/{path}"
+        return f"http://127.0.0.1:5000/{path} (served by `make ui`)"
 
     def _round(self) -> float:
         """Send a batch and a file, and return the seconds to rest."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import getpass
 import platform
 import subprocess
+import sys
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
@@ -32,6 +35,24 @@ def tags(*, device: str, root: Path = ROOT) -> dict[str, str]:
         "machine": machine(device),
         "device": device,
     }
+
+
+def mlflow_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return the tags of MLflow's own columns: user, source and commit.
+
+    tags: those of `tags`, or none of them.
+    """
+    program = Path(sys.argv[0])
+    found = {
+        "mlflow.source.name": f"{program.parent.name}.{program.stem}"
+        if program.parent.name == "dlgd"
+        else program.name,
+        "mlflow.source.type": "LOCAL",
+    }
+    with contextlib.suppress(OSError, KeyError, ImportError):  # a user without a name, as in some containers
+        found["mlflow.user"] = getpass.getuser()
+    commit = tags.get("git_hash", "unknown")
+    return found if commit == "unknown" else found | {"mlflow.source.git.commit": commit}
 
 
 def machine(device: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlgd.core.files import write_text
-from dlgd.tracking import moved, parents, run_tags, store
+from dlgd.tracking import datasets, models, moved, parents, run_tags, store
 from dlgd.tracking.journal import Journal, Record
 from dlgd.tracking.naming import safe_name, sent_metric
 
@@ -52,6 +52,8 @@ class Sender:
         self._uri, self._experiment, self._folder = uri, experiment, folder
         self._name, self._wanted = name, run_id
         self._params = {safe_name(key): str(value)[:LONGEST] for key, value in params.items()}
+        self._datasets = tags.get(datasets.DATASETS_TAG)
+        tags = {key: value for key, value in tags.items() if key != datasets.DATASETS_TAG}
         self._tags = {**tags, store.FOLDER_TAG: moved.recorded_folder(folder, store.database(uri))}
         self._sent = self._first_byte()
         self._client: MlflowClient | None = None
@@ -66,6 +68,11 @@ class Sender:
     def _run(self) -> str:
         assert self.run_id is not None, "`open` comes first"
         return self.run_id
+
+    @property
+    def experiment_id(self) -> str:
+        """The id that MLflow has given to the experiment."""
+        return self._mlflow.get_run(self._run).info.experiment_id
 
     def unsent(self) -> bool:
         """Return whether MLflow lacks anything."""
@@ -87,6 +94,8 @@ class Sender:
             self._send_tags(tags)
         data = None if new else self._client.get_run(self.run_id).data
         self._send_params({} if data is None else data.tags, {} if data is None else data.params)
+        if self._datasets is not None:
+            datasets.send(self._client, self.run_id, self._datasets)
         if store.database(self._uri) is not None:
             for stale in store.close_stale(self._client):
                 logger.info("MLflow run %s was never finished and its process has ended: marked as KILLED", stale)
@@ -118,7 +127,10 @@ class Sender:
             logger.warning("%s cannot be recorded in MLflow: the file no longer exists", path)
             return bool(self._artifacts)
         try:
-            self._mlflow.log_artifact(self._run, str(path), folder or None)
+            if (path / models.MLMODEL).is_file():
+                models.send(self._mlflow, self._run, path, folder)
+            else:
+                self._mlflow.log_artifact(self._run, str(path), folder or None)
         except store.failures():
             self.add_artifact(path, folder)
             raise

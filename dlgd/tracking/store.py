@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 FOLDER_TAG = "dlgd.folder"
 OWNER_TAG = "dlgd.owner"
+KIND_TAG, KIND = "mlflow.experimentKind", "custom_model_development"  # else MLflow shows pages about language models
 RUN_ID_FILE = "mlflow_run_id"
 SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")
 
@@ -113,11 +114,13 @@ def experiment_id(client: MlflowClient, uri: str, name: str) -> str:
 
     found = client.get_experiment_by_name(name)
     if found is not None:
+        if KIND_TAG not in found.tags:
+            client.set_experiment_tag(found.experiment_id, KIND_TAG, KIND)
         return found.experiment_id
     path = database(uri)
     artifacts = None if path is None else (path.parent / moved.ARTIFACTS).as_uri()
     try:
-        return client.create_experiment(name, artifact_location=artifacts)
+        return client.create_experiment(name, artifact_location=artifacts, tags={KIND_TAG: KIND})
     except MlflowException:  # another process may have created it just now
         found = client.get_experiment_by_name(name)
         if found is None:

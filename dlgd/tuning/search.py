@@ -176,8 +176,7 @@ def start_parent(composer: Composer, folder: Path, name: str, config: DictConfig
     """Start the run in MLflow that is the parent of the trials' runs, or continue that of an earlier session."""
     base = with_evaluation(*composer.config({}))
     tracker = build.tracker(base, folder)
-    params, tags = build.params_and_tags(base, {}, device_name=str(config.device), checksum="")
-    del tags["data_checksum"]  # the trials make the data
+    params, tags = build.params_and_tags(base, {}, device_name=str(config.device), source=None)
     sweep = {f"sweep.{key}": value for key, value in plain(config.sweep, resolve=False).items() if key != "search"}
     space = {f"search.{key}": value for key, value in part(config, "sweep.search", resolve=False).items()}
     params = {key: value for key, value in params.items() if key.startswith(("data.", "training.", "seed"))}

@@ -16,7 +16,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from dlgd.cli import entry, runs
+from dlgd.cli import entry, run_log, runs
 from dlgd.core import trust
 from dlgd.core.config import load, plain
 from dlgd.core.errors import Refusal
@@ -110,7 +110,9 @@ def make_objective(overrides: Sequence[str], tags: Mapping[str, str], threads: i
         config = with_evaluation(composed, choices)
         trial.note("folder", str(trial.folder.absolute()))
         scores_of = apply_method if "baseline" in config else train_network
-        return scores_of(trial, config, data(config), {**tags, "dlgd.trial": str(trial.number)})
+        trial.folder.mkdir(parents=True, exist_ok=True)
+        with run_log.log_in(trial.folder / "trial.log"):
+            return scores_of(trial, config, data(config), {**tags, "dlgd.trial": str(trial.number)})
 
     return objective
 
@@ -158,7 +160,9 @@ def train_network(
             config,
             trial.folder,
             resumed=False,
-            trial=SearchTrial(data=data, should_stop=should_stop, name=trial.name, tags=tags),
+            trial=SearchTrial(
+                data=data, should_stop=should_stop, is_pruned=lambda: trial.stopped, name=trial.name, tags=tags
+            ),
         )
     except NonFinite as error:
         raise Diverged(str(error)) from error
@@ -182,10 +186,10 @@ def apply_method(
     runs.write_config(config, trial.folder)
     scores_given = descriptions.of_report(evaluation, [method])
     params, own_tags = build.params_and_tags(
-        config, config.choices, device_name="cpu", checksum=data.checksum(), scores=scores_given
+        config, config.choices, device_name="cpu", source=data, splits=["train", "valid"], scores=scores_given
     )
     tracker.start(name=trial.name, params=params, tags=own_tags | dict(tags))
-    with tracker.recorded():
+    with tracker.recorded(), run_log.recorded(tracker):
         rows, _ = score.score(build.fitted([method], data), data.samples("valid"), evaluation)
         scores = {name: value for name, value in rows[0].items() if name != "method"}
         tracker.log({f"valid/{name}": value for name, value in scores.items()}, 0)

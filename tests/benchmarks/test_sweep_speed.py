@@ -29,7 +29,9 @@ def bare_seconds(composer, data, folder) -> float:
     """A training as the search makes it, called directly with its configuration and prepared data."""
     config = trial.with_evaluation(*composer.config({"optimizer.lr": 1e-3}))
     begun = time.perf_counter()
-    plain = training.SearchTrial(data=data(config), should_stop=lambda scores, improved: False, name="bare", tags={})
+    plain = training.SearchTrial(
+        data=data(config), should_stop=lambda scores, improved: False, is_pruned=lambda: False, name="bare", tags={}
+    )
     training.train(config, folder, resumed=False, trial=plain)
     return time.perf_counter() - begun
 

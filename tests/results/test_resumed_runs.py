@@ -43,6 +43,7 @@ def test_a_resumed_run_is_compared_by_the_values_in_force(session):
     runs = both_ways(ids)
     a, b = runs["a"], runs["b"]
     assert (a.params["training.steps"], a.params["optimizer.lr"]) == ("14", "0.0005")
+    assert "training.log_every" not in a.params, "config.yaml has it"
     assert a.earlier == {"optimizer.lr": "0.001", "training.steps": "10"}, "log_every changes no score"
     assert (b.params["training.steps"], b.earlier) == ("10", {})
     rows, _ = groups([a, b])

@@ -62,6 +62,11 @@ class Digits(DataSource):
         return self.task.truth
 
     @property
+    def inputs(self) -> Sequence[str]:
+        """The fields of which the input is made; of generated pictures, the class."""
+        return self.task.input
+
+    @property
     def classes(self) -> tuple[str, ...]:
         """The names of the classes."""
         return self.collection.classes

@@ -25,8 +25,12 @@ def truth_of(samples: xr.Dataset, along: str) -> np.ndarray:
 
 
 def shaped(samples: xr.Dataset, prediction: np.ndarray, along: str) -> np.ndarray:
-    """Return a prediction as float64, (sample, along, variable). Raises Refusal where it has another shape."""
-    expected = tuple(samples.sizes[name] for name in ("sample", along, "variable"))
+    """Return a prediction as float64, (sample, along, variable). Raises Refusal where it has another shape.
+
+    Samples of which only the beginning is known, to be forecast, leave the number of steps to the prediction.
+    """
+    sizes = {along: np.shape(prediction)[1]} | dict(samples.sizes)
+    expected = tuple(sizes[name] for name in ("sample", along, "variable"))
     if np.shape(prediction) != expected:
         raise Refusal(
             f"The prediction has shape {np.shape(prediction)} where (sample, {along}, variable) = {expected}."
@@ -93,8 +97,9 @@ def with_prediction(
         if name in samples:
             field = samples[name]
             fields[name] = xr.Variable(field.dims, field.values, {"units": "1", "long_name": text}, packed)
+    steps = {} if along in samples.sizes else {along: np.arange(1, fields["state_predicted"].shape[1] + 1)}
     numbers = {name: value for name, value in samples.attrs.items() if isinstance(value, int | float | str)}
-    return xr.Dataset(fields, samples.coords, numbers | CF_CONVENTIONS | {"title": title})
+    return xr.Dataset(fields, {**samples.coords, **steps}, numbers | CF_CONVENTIONS | {"title": title})
 
 
 def held_forecast(samples: xr.Dataset, prediction: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,6 +86,11 @@ class OperatorSource(DataSource):
             directional=self.features.directional,
             zeroed_on_land=self.features.zeroed_on_land,
         )
+
+    @property
+    def inputs(self) -> Sequence[str]:
+        """The diffusivities: all else of a sample follows from them and from the grid."""
+        return ("alpha_i", "alpha_j")
 
     def _check_patches(self) -> None:
         """Refuse patches that are larger than the grid, where its size is known."""

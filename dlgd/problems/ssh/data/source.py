@@ -77,6 +77,11 @@ class SSHSource(DataSource):
         """One variable has all days."""
         return ("ssh",)
 
+    @property
+    def inputs(self) -> Sequence[str]:
+        """Observations of all days near those of the samples, with the dates of both."""
+        return ("observations", "day", "time")
+
     def check(self) -> None:
         """Refuse options that cannot work, in one sentence each."""
         self.options.check()
