@@ -43,6 +43,7 @@ ELSEWHERE = {
     "experiment": "a name only",
     "init_loaded": "written by the program, from init_from",
     "resume": "tests/training/test_resume.py",
+    "trust": "which packages a loaded configuration may call, before anything is trained or scored",
 }
 
 
