@@ -35,7 +35,7 @@ def main(config: DictConfig) -> None:
         config, config.choices, device_name="cpu", source=data, splits=used, scores=scores
     )
     name = name_in_multirun(folder) or f"{method.name}-{config.data.name}"
-    tracker.start(name=name, params=params, tags=tags)
+    tracker.start(name=name, params=params, tags=tags, run_id=runs.run_id(folder))
     with tracker.recorded(), run_log.recorded(tracker):
         report(
             methods=build.fitted([method], data),

@@ -13,8 +13,8 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from dlgd.cli import multirun
-from dlgd.cli.config_errors import refusal_of
+from dlgd.cli import multirun, multirun_resume
+from dlgd.cli.run_folder import leave_if_refused
 from dlgd.cli.runs import refuse_lost_run, run_folder
 from dlgd.cli.swept_groups import for_each_run
 from dlgd.cli.typed_options import refuse_misformed
@@ -62,6 +62,7 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
             try:
                 with interruptible():
                     refuse_pickled(sys.argv[1:])
+                    sys.argv[1:] = multirun_resume.arguments(sys.argv[1:], name)
                     refuse_misformed(sys.argv[1:], config_name)
                     refuse_lost_run(sys.argv[1:])
                     sys.argv[1:] = for_each_run(sys.argv[1:])
@@ -100,14 +101,6 @@ def take_trust(config: DictConfig) -> None:
         raise Refusal(f"{trust.OPTION} stands in a file: it is for one command at a time, so type it")
     trust.allow_packages(list(packages) if OmegaConf.is_list(packages) else packages)
     trust.allow_typed(config)
-
-
-def leave_if_refused(error: Exception, config_name: str) -> None:
-    """Print the refusal and leave with exit code 2, if the error is for the person who typed the command."""
-    refusal = refusal_of(error, config_name)
-    if refusal is not None:
-        print(f"dlgd: {refusal}", file=sys.stderr)
-        sys.exit(2)
 
 
 def choices() -> dict[str, str]:

@@ -3,44 +3,50 @@
 So a run that is refused, fails or is killed does not end the others, and it has the threads that its launcher gives it
 (`hydra/launcher`: basic for one run after another, joblib for several at a time on this machine, submitit for a
 cluster). The folder of a multirun has a folder for each run, with outcome.json, and the summary, multirun.md.
+
+In a folder that has runs already, those that have finished are kept, and the others are run: a training from its last
+checkpoint, where it has one.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from dlgd.cli import multirun_resume, run_folder
 from dlgd.cli.config_errors import refusal_of
 from dlgd.cli.error_origin import in_a_line
-from dlgd.cli.multirun_summary import OUTCOME, Outcome, name_in_multirun, read_outcomes, sum_up
-from dlgd.cli.swept_groups import has_values
+from dlgd.cli.multirun_summary import Outcome, name_in_multirun, read_outcome, read_outcomes, sum_up
+from dlgd.cli.run_process import reason_of, run_alone, run_for_launcher
+from dlgd.cli.runs import CONFIG
+from dlgd.core import checks
 from dlgd.core.config import plain
 from dlgd.core.errors import Refusal
 from dlgd.core.files import write_text
-from dlgd.core.interruption import SIGNALS, STOPPED, Interruption, uninterrupted
+from dlgd.core.interruption import STOPPED, Interruption, say, uninterrupted
 from dlgd.tracking import parents, store
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 log = logging.getLogger(__name__)
 
 ERROR, OUTPUT = "error.txt", "output.txt"  # in the folder of a run
 STOP = "stop"  # a file in the folder of a multirun: no further run begins
-STOPPED_CODES = (STOPPED, *(-number for number in SIGNALS))  # the latter before the run can handle signals
+SIGNAL_DELAY_S = 30.0  # between the signal of a cluster and its end of the job, where the launcher has no such option
 # Options of the multirun that its runs do not get.
 OWN_OPTIONS = ("hydra.mode", "hydra.run.", "hydra.sweep", "hydra/sweeper", "hydra.launcher", "hydra/launcher")
 MESSAGE = b"\nStopping: no further run begins. Ctrl-C once more to stop at once.\n"
@@ -84,22 +90,42 @@ def run(config: DictConfig, name: str) -> None:
     folder, multirun_folder = Path(hydra.runtime.output_dir), Path(hydra.sweep.dir).absolute()
     if (multirun_folder / STOP).exists():
         return
-    outcome = Outcome(int(hydra.job.num), list(hydra.overrides.task), tracking=tracking_options(config))
+    number, overrides = int(hydra.job.num), list(hydra.overrides.task)
+    before = read_outcome(folder)
+    if before is not None and before.overrides and set(before.overrides) != set(overrides):
+        raise Refusal(f"hydra.sweep.subdir gives runs {before.number} and {number} the same folder: type another one")
+    if before is not None and before.status == "FINISHED":
+        log.info("run %d has finished before", number)
+        return
+    if run_folder.in_use(folder):
+        log.info("run %d still runs, as %s", number, run_folder.holder(folder))
+        return
+    spent = 0.0 if before is None else before.minutes
+    outcome = Outcome(number, overrides, tracking=tracking_options(config), minutes=spent)
     outcome.write(folder)
+    (folder / ERROR).unlink(missing_ok=True)
     # A single run at a time writes to the terminal; the progress bars of several would overwrite one another.
-    alone = hydra.runtime.choices["hydra/launcher"] == "basic"
-    begun = time.monotonic()
-    code = run_process(command_of(name, folder), None if alone else folder / OUTPUT)
-    minutes = (time.monotonic() - begun) / 60
-    if code == 0:
+    output = None if hydra.runtime.choices["hydra/launcher"] == "basic" else folder / OUTPUT
+    arguments, begun = command_of(name, folder), time.monotonic()
+    if Multirun.folder is not None:
+        ended = run_alone(arguments)
+    else:
+        grace_s = 0.75 * float((hydra.launcher or {}).get("signal_delay_s", SIGNAL_DELAY_S))
+        ended = run_for_launcher(arguments, output, grace_s=grace_s)
+    minutes = spent + (time.monotonic() - begun) / 60
+    if ended.code == 0:
         outcome = replace(outcome, status="FINISHED", minutes=minutes)
-    elif code in STOPPED_CODES:
+    elif ended.stopped:
         outcome = replace(outcome, status="KILLED", error="stopped", minutes=minutes)
     else:
-        outcome = replace(outcome, status="FAILED", error=failure_of(code, folder), minutes=minutes)
+        outcome = replace(outcome, status="FAILED", error=failure_of(ended.code, folder), minutes=minutes)
         record_failure(config, folder, outcome)
+        if hydra.callbacks["multirun"].get("fail_fast", False):
+            (multirun_folder / STOP).touch()
     outcome.write(folder)
     log.info("run %d: %s after %.1f min", outcome.number, outcome.error or "finished", minutes)
+    if ended.requeue is not None and outcome.status == "KILLED":
+        requeue(ended.requeue, outcome, folder)
 
 
 def tracking_options(config: DictConfig) -> dict[str, Any]:
@@ -115,37 +141,26 @@ def command_of(name: str, folder: Path) -> list[str]:
     overrides = HydraConfig.get().overrides
     shared = [one for one in overrides.hydra if not one.lstrip("+~").startswith(OWN_OPTIONS)]
     quoted = str(folder).replace("\\", "\\\\").replace("'", "\\'")
-    own = ["hydra.mode=RUN", f"hydra.run.dir='{quoted}'"]
+    if name == "train" and (folder / "checkpoints" / "last.pt").exists():
+        return [sys.executable, "-m", f"dlgd.{name}", f"resume='{quoted}'", *shared, "hydra.mode=RUN"]
+    own = ["hydra.mode=RUN", f"hydra.run.dir='{quoted}'", "hydra.callbacks.run_folder.may_replace=true"]
     return [sys.executable, "-m", f"dlgd.{name}", *overrides.task, *shared, *own]
 
 
-def run_process(arguments: list[str], output: Path | None) -> int:
-    """Run a command to its end. Returns its exit code.
+def requeue(put_back: Callable[[], object], outcome: Outcome, folder: Path) -> None:
+    """Put a run into the queue of its cluster again, where it goes on later; this process then ends."""
+    from submitit.core.utils import UncompletedJobError
 
-    output: a file for what the command prints; None for the output of this process.
-    """
-    of_launcher = Multirun.folder is None  # a launcher has started this process, not a person
-    with open(os.devnull if output is None else output, "wb") as file:
-        streams = {} if output is None else {"stdout": file, "stderr": subprocess.STDOUT}
-        if of_launcher:  # signals reach all processes of a terminal or of a cluster's job: the run ends first
-            for number in SIGNALS:
-                signal.signal(number, lambda *_: None)
-            signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # which the run inherits
-        child = subprocess.Popen(arguments, **streams)
-        if of_launcher:  # a cluster sends SIGUSR1 when the time is nearly over
-            signal.signal(signal.SIGUSR1, lambda *_: child.terminate())
-        return child.wait()
+    replace(outcome, error="ended by the cluster, and requeued").write(folder)
+    try:
+        put_back()
+    except UncompletedJobError as error:
+        replace(outcome, error=f"ended by the cluster: {error}").write(folder)
 
 
 def failure_of(code: int, folder: Path) -> str:
     """Return why a run with this exit code failed, in one line."""
-    if code < 0:
-        number = signal.Signals(-code)
-        memory = ", perhaps for lack of memory" if number == signal.SIGKILL else ""
-        return f"ended by the signal {number.name}{memory}"
-    if (folder / ERROR).exists():
-        return (folder / ERROR).read_text()
-    return f"ended with exit code {code}; the reason is in its output"
+    return (folder / ERROR).read_text() if code >= 0 and (folder / ERROR).exists() else reason_of(code)
 
 
 def record_failure(config: DictConfig, folder: Path, outcome: Outcome) -> None:
@@ -175,22 +190,27 @@ def record_failure(config: DictConfig, folder: Path, outcome: Outcome) -> None:
 
 
 class Multirun(Callback):
-    """Hydra calls it at the beginning of a multirun; conf/base.yaml names it."""
+    """Hydra calls it at the beginning of a multirun; conf/base.yaml names it.
+
+    fail_fast: whether no further run begins after one has failed. Those that run go on.
+    """
 
     folder: Path | None = None  # of the multirun that this process has begun
+    command = ""  # whose runs they are, such as train
+    lock: BaseFileLock | None = None  # of the folder
     interruption = Interruption()  # which has stopped it
 
-    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        """Note which process has begun the multirun, and let a signal stop it gently."""
-        folder = Path(config.hydra.sweep.dir).absolute()
-        params = config.hydra.sweeper.get("params") or {}
-        words = [*(f"{key}={value}" for key, value in params.items()), *config.hydra.overrides.task]
-        swept = [one for one in OverridesParser.create().parse_overrides(words) if has_values(one)]
-        name = " ".join(str(one.input_line) for one in swept) or "multirun"
-        parents.begin(folder, name, [one.get_key_element().lstrip("+~") for one in swept])
-        for old in (folder / STOP, folder / store.RUN_ID_FILE, *folder.rglob(OUTCOME)):
-            old.unlink(missing_ok=True)  # of another multirun in the same folder
-        Multirun.folder = folder
+    def __init__(self, fail_fast: bool = False) -> None:
+        self.fail_fast = fail_fast
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Note which process has begun the multirun, or goes on with it, and let a signal stop it gently."""
+        try:
+            folder = self._taken(config)
+        except Exception as error:
+            run_folder.leave_if_refused(error, kwargs["config_name"])
+            raise
+        Multirun.command, Multirun.folder = str(config.hydra.job.name), folder
 
         def stop(number: int) -> None:
             (folder / STOP).touch()
@@ -202,6 +222,21 @@ class Multirun(Callback):
 
         Multirun.interruption = Interruption(MESSAGE, stop)
         Multirun.interruption.__enter__()
+
+    def _taken(self, config: DictConfig) -> Path:
+        """Return the folder of the multirun, after it was checked, locked and prepared."""
+        checks.of_kind("hydra.callbacks.multirun.fail_fast", self.fail_fast, bool)
+        run_folder.refuse_sources(str(config.hydra.sweep.dir), "hydra.sweep.dir")
+        folder = Path(config.hydra.sweep.dir).absolute()
+        if (folder / CONFIG).exists():
+            raise Refusal(f"hydra.sweep.dir={folder} is the folder of a run: type another one")
+        jobs, swept = multirun_resume.jobs_of(config)
+        Multirun.lock = run_folder.lock(folder)
+        multirun_resume.check_and_note(folder, jobs)
+        name = " ".join(str(one.input_line) for one in swept) or "multirun"
+        parents.begin(folder, name, [one.get_key_element().lstrip("+~") for one in swept])
+        (folder / STOP).unlink(missing_ok=True)  # of an earlier session
+        return folder
 
 
 @contextmanager
@@ -217,9 +252,11 @@ def summed_up() -> Iterator[None]:
         outcomes = {} if folder is None else read_outcomes(folder)
         if folder is not None and outcomes:
             with uninterrupted():
-                sum_up(folder, outcomes)
+                sum_up(folder, multirun_resume.with_missing(folder, outcomes))
         Multirun.interruption.__exit__()
     statuses = {one.status for one in outcomes.values()}
+    if folder is not None and (len(statuses) > 1 or statuses - {"FINISHED"} or (folder / STOP).exists()):
+        say(f"dlgd: go on with what is missing by: python -m dlgd.{Multirun.command} -m resume={folder}\n")
     if statuses & {"FAILED", "RUNNING"}:
         sys.exit(1)
     if "KILLED" in statuses or Multirun.interruption.requested:

@@ -32,7 +32,7 @@ class Outcome:
 
     number: its place in the multirun.
     overrides: the options of the run, as they were typed.
-    status: RUNNING, then FINISHED, FAILED or KILLED, as in MLflow.
+    status: RUNNING, then FINISHED, FAILED or KILLED, as in MLflow; MISSING before it has begun.
     error: in one line; empty unless the run failed.
     tracking: the part of the configuration that names its place in MLflow; empty for a command that records nothing.
     """
@@ -47,6 +47,12 @@ class Outcome:
     def write(self, folder: Path) -> None:
         """Write it into the folder of the run."""
         write_text(folder / OUTCOME, json.dumps(asdict(self), indent=2))
+
+
+def read_outcome(folder: Path) -> Outcome | None:
+    """Return the outcome of the run in this folder; None where none has begun."""
+    file = folder / OUTCOME
+    return _read_outcome(file) if file.exists() else None
 
 
 def read_outcomes(folder: Path) -> dict[Path, Outcome]:
@@ -120,7 +126,7 @@ def name_in_multirun(run: Path) -> str | None:
 
 def reason(outcome: Outcome) -> str:
     """Return why a run has no scores."""
-    words = {"FAILED": f"failed: {outcome.error}", "KILLED": outcome.error}
+    words = {"FAILED": f"failed: {outcome.error}", "KILLED": outcome.error, "MISSING": "has not begun"}
     return words.get(outcome.status, "has not reported its end; it may still be running")
 
 

@@ -62,8 +62,9 @@ def begin(cache, tmp_path):
 
     yield start
     for process in begun:
-        process.kill()
-        process.communicate()
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
 
 
 def statuses(where: Path) -> list[str]:

@@ -1,0 +1,112 @@
+"""A multirun that is gone on with: what was typed for it, and whether its runs are still the same.
+
+`-m resume=<its folder>` takes what was typed from multirun.yaml, which Hydra writes there. Such a file is data, not a
+command that a person has typed: of its options those are taken that name values, and none that names code.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig, OmegaConf
+
+from dlgd.cli.multirun_summary import Outcome, read_outcomes
+from dlgd.cli.swept_groups import has_values
+from dlgd.core.config import load
+from dlgd.core.errors import Refusal
+from dlgd.core.files import write_text
+from dlgd.tracking.store import RUN_ID_FILE
+
+RECORD = "multirun.yaml"  # of Hydra: the configuration of the multirun, with what was typed
+JOBS = "jobs.json"  # in the folder of a multirun: the options of each run
+OF_SESSION = ("hydra.mode", "hydra.sweep.dir", "hydra.callbacks.")  # options that are not taken from the record
+LAUNCHER = re.compile(r"hydra/launcher=\w+|hydra\.launcher\.\w+=[\w.-]+")
+CODE = ("_target_", "$")  # parts of options that name code, or what is looked up when they are read
+
+
+def arguments(typed: Sequence[str], command: str) -> list[str]:
+    """Return what is typed after `python -m dlgd.<command>`, with the options of the multirun that is resumed."""
+    resumed = [one.partition("=")[2].strip("'\"") for one in typed if one.startswith("resume=")]
+    if not {"-m", "--multirun"} & set(typed) or len(resumed) != 1:
+        return list(typed)
+    folder, ours = find(resumed[0]), [one for one in typed if not one.startswith("resume=")]
+    foreign = [one for one in ours if "=" in one and not one.lstrip("+~").startswith(("hydra.", "hydra/", "-"))]
+    if foreign:
+        raise Refusal(f"{foreign[0]} cannot be changed in a multirun that is resumed: leave it out")
+    recorded = load(folder / RECORD)
+    name = OmegaConf.select(recorded, "hydra.job.name")
+    if name != command:
+        raise Refusal(f"{folder} has runs of dlgd.{name}: type python -m dlgd.{name} -m resume={folder}")
+    again = f"type the command of the multirun again, with hydra.sweep.dir={folder}"
+    options = [str(one) for one in OmegaConf.select(recorded, "hydra.overrides.task") or ()]
+    named = [one for one in options if any(part in one for part in CODE)]
+    if named:
+        raise Refusal(f"{folder / RECORD} has {named[0]}, which may name code, and is not taken from a file: {again}")
+    keys = {one.lstrip("+~").partition("=")[0] for one in ours}
+    for one in map(str, OmegaConf.select(recorded, "hydra.overrides.hydra") or ()):
+        key = one.lstrip("+~").partition("=")[0]
+        if key in keys or key.startswith(OF_SESSION) or ("hydra/launcher" in keys and key.startswith("hydra.launcher")):
+            continue
+        if not LAUNCHER.fullmatch(one):
+            raise Refusal(f"{folder / RECORD} has {one}, which is not taken from a file: {again}")
+        options.append(one)
+    quoted = str(folder).replace("\\", "\\\\").replace("'", "\\'")
+    return [*ours, *options, f"hydra.sweep.dir='{quoted}'"]
+
+
+def find(text: str) -> Path:
+    """Return the folder of a multirun from its path, or from the id of its run in MLflow."""
+    folder = Path(text).expanduser()
+    if not folder.is_dir():
+        if len(text) != 32 or not text.isalnum():  # not an id of MLflow, whose import takes long
+            raise Refusal(
+                f"there is no folder {text}: give that of a multirun, such as multirun/2026-01-31/12-00-00-000000"
+            )
+        from dlgd.tracking.store import find_run_folder
+
+        folder = find_run_folder(text)
+    if not (folder / RECORD).is_file():
+        raise Refusal(
+            f"{folder} is not the folder of a multirun: it has no {RECORD}; leave out -m to resume a single run"
+        )
+    return folder
+
+
+def jobs_of(config: DictConfig) -> tuple[list[list[str]], list[Override]]:
+    """Return the options of each run of the multirun that Hydra has composed, in their order, and what is varied."""
+    params = config.hydra.sweeper.get("params") or {}
+    words = [*(f"{key}={value}" for key, value in params.items()), *config.hydra.overrides.task]
+    parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
+    options = parser.parse_overrides(words)
+    return BasicSweeper.split_arguments(options, None)[0], [one for one in options if has_values(one)]
+
+
+def check_and_note(folder: Path, jobs: list[list[str]]) -> None:
+    """Note the runs of a multirun in its folder. Refusal where it has runs with other options; more may follow them."""
+    former = read_outcomes(folder).values()
+    for one in former:
+        ours = jobs[one.number] if one.number < len(jobs) else None
+        if one.overrides and (ours is None or set(ours) != set(one.overrides)):
+            now = "there is no such run" if ours is None else f"it has {' '.join(ours)}"
+            raise Refusal(
+                f"hydra.sweep.dir={folder} has another multirun: its run {one.number} has {' '.join(one.overrides)}, "
+                f"and now {now}; type another hydra.sweep.dir, or -m resume={folder} alone to go on with that one"
+            )
+    if not former:
+        (folder / RUN_ID_FILE).unlink(missing_ok=True)  # of a multirun none of whose runs is there
+    write_text(folder / JOBS, json.dumps(jobs, indent=1))
+
+
+def with_missing(folder: Path, outcomes: dict[Path, Outcome]) -> dict[Path, Outcome]:
+    """Return the outcomes, and those of the runs that have not begun."""
+    begun = {one.number for one in outcomes.values()}
+    jobs = enumerate(json.loads((folder / JOBS).read_text()))
+    missing = {folder / str(number): Outcome(number, job, "MISSING") for number, job in jobs if number not in begun}
+    return dict(sorted({**outcomes, **missing}.items(), key=lambda pair: pair[1].number))
