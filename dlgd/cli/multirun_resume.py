@@ -92,12 +92,13 @@ def check_and_note(folder: Path, jobs: list[list[str]]) -> None:
     """Note the runs of a multirun in its folder. Refusal where it has runs with other options; more may follow them."""
     former = read_outcomes(folder).values()
     for one in former:
-        ours = jobs[one.number] if one.number < len(jobs) else None
-        if one.overrides and (ours is None or set(ours) != set(one.overrides)):
-            now = "there is no such run" if ours is None else f"it has {' '.join(ours)}"
+        ours = jobs[one.number] if one.number < len(jobs) else []
+        theirs, mine = set(one.overrides), set(ours)
+        if theirs and mine != theirs:  # none are known where the file is damaged
+            then, now = (" ".join(sorted(a - b)) or "no other" for a, b in ((theirs, mine), (mine, theirs)))
             raise Refusal(
-                f"hydra.sweep.dir={folder} has another multirun: its run {one.number} has {' '.join(one.overrides)}, "
-                f"and now {now}; type another hydra.sweep.dir, or -m resume={folder} alone to go on with that one"
+                f"hydra.sweep.dir={folder} has another multirun, whose run {one.number} has {then} where this one has "
+                f"{now}: type another hydra.sweep.dir, or -m resume={folder} alone to go on with that one"
             )
     if not former:
         (folder / RUN_ID_FILE).unlink(missing_ok=True)  # of a multirun none of whose runs is there

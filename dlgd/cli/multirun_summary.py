@@ -12,12 +12,13 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from dlgd.cli.run_folder import in_use
 from dlgd.cli.runs import CONFIG
 from dlgd.core import checks, trust
 from dlgd.core.config import load, plain
 from dlgd.core.files import write_text
 from dlgd.core.score import Score
-from dlgd.tracking import parents, store
+from dlgd.tracking import late, parents, store
 
 OUTCOME = "outcome.json"  # in the folder of a run
 SCORES = "scores.json"  # likewise
@@ -184,3 +185,11 @@ def close_parent(folder: Path, outcomes: dict[Path, Outcome], text: str) -> None
     tracker.describe(text)
     tracker.artifact(folder / SUMMARY)
     tracker.finish(next((one for one in ("FAILED", "KILLED", "FINISHED") if one in statuses), "FAILED"))
+
+
+def close_unrecorded_parents(runs: list[Path]) -> None:
+    """End the runs in MLflow of the multiruns to which these runs belong, where the end could not be recorded."""
+    folders = {folder for run in runs if (folder := parents.folder_of(run)) is not None}
+    for folder in sorted(folders):
+        if not (folder / late.RUN_RECORD).exists() and not in_use(folder) and (folder / SUMMARY).exists():
+            close_parent(folder, read_outcomes(folder), (folder / SUMMARY).read_text())

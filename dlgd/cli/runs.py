@@ -48,7 +48,8 @@ def find_run(text: str, uri: str | None = None) -> Path:
             raise Refusal(f"there is no run folder {text}: give one such as outputs/2026-01-31/12-00-00-000000")
         folder = find_run_folder(text, uri=uri)
     if not ((folder / CONFIG).is_file() or (folder / LAST).is_file()):
-        raise Refusal(f"{folder} is not a run folder: it has neither {CONFIG} nor {LAST}")
+        hint = "; it is that of a multirun: type -m to resume it" if (folder / "multirun.yaml").is_file() else ""
+        raise Refusal(f"{folder} is not a run folder: it has neither {CONFIG} nor {LAST}{hint}")
     return folder
 
 
@@ -57,7 +58,7 @@ def refuse_lost_run(arguments: list[str]) -> None:
     typed = {key: value for key, _, value in (argument.partition("=") for argument in arguments)}
     if typed.get("resume", "null") not in ("", "null"):
         uri = typed.get("tracking.uri", "null")
-        find_run(typed["resume"], None if uri in ("", "null") else uri.strip("'\""))
+        find_run(typed["resume"].strip("'\""), None if uri in ("", "null") else uri.strip("'\""))
 
 
 def run_folder(resume: str | None, uri: str | None, new: str) -> str:

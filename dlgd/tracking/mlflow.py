@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from dlgd.core import checks
 from dlgd.core.contract import Tracker
 from dlgd.core.errors import Refusal
 from dlgd.core.interruption import uninterrupted
-from dlgd.tracking import naming, parents, provenance, store, system
+from dlgd.tracking import late, naming, parents, provenance, store, system
 from dlgd.tracking.sender import Sender
 
 logger = logging.getLogger(__name__)
@@ -38,8 +39,9 @@ RESERVED = ("mlflow.", "dlgd.", naming.COMPARISON)  # first parts of the names o
 class MLflow(Tracker):
     """Records a run in MLflow, and in the run folder whether or not MLflow answers.
 
-    In the folder: metrics.jsonl (every metric), mlflow_run_id, mlflow_sent. The thread sends artifacts from where they
-    lie, so they must stay there until `finish`.
+    In the folder: metrics.jsonl (every metric), mlflow_run.json (all else), mlflow_run_id, mlflow_sent. The thread
+    sends artifacts from where they lie, so they must stay there until `finish`. What has not arrived by then,
+    `dlgd.tracking.late` sends later.
 
     experiment: MLflow's experiment in which the run lies.
     folder: the run folder.
@@ -73,6 +75,7 @@ class MLflow(Tracker):
         self._system_metrics = system_metrics
         self._flush_seconds = flush_seconds
         self._started: Sender | None = None
+        self._record: late.RunRecord | None = None
         self._thread: threading.Thread | None = None
         self._finishing = threading.Event()
         self._status = "FINISHED"
@@ -99,25 +102,32 @@ class MLflow(Tracker):
 
     def _start(self, *, name: str, params: Mapping[str, Any], tags: Mapping[str, str], run_id: str | None) -> None:
         sent, targets = naming.sent_params(params)
+        own = {
+            **self._own_tags,
+            **tags,
+            **targets,
+            **provenance.mlflow_tags(tags),
+            **({parents.NOTE_TAG: self._note} if self._note else {}),
+        }
+        record = late.begun(
+            self._folder, uri=self._uri, experiment=self._experiment, name=name, params=sent, tags=own
+        )
         self._started = Sender(
             uri=self._uri,
             experiment=self._experiment,
             folder=self._folder,
             name=name,
             params=sent,
-            tags={
-                **self._own_tags,
-                **tags,
-                **targets,
-                **provenance.mlflow_tags(tags),
-                **({parents.NOTE_TAG: self._note} if self._note else {}),
-            },
+            tags=own,
             run_id=run_id,
+            started=record.started,
         )
+        self._keep(record)
         try:
             self._round()
         except Refusal:  # a database whose driver is not installed
             self._sender.journal.close()
+            (self._folder / late.RUN_RECORD).unlink(missing_ok=True)
             raise
         if self.run_id is not None:
             logger.info(
@@ -151,7 +161,10 @@ class MLflow(Tracker):
         self.log(metrics, step)
 
     def artifact(self, path: Path, folder: str = "") -> None:
-        self._sender.add_artifact(Path(path).absolute(), folder)
+        path = Path(path).absolute()
+        self._sender.add_artifact(path, folder)
+        if self._record is not None:
+            self._keep(self._record.with_artifact(path, folder, self._folder))
 
     def finish(self, status: str) -> None:
         with uninterrupted():
@@ -161,12 +174,18 @@ class MLflow(Tracker):
         if self._thread is None:
             return
         self._status = status
+        if self._record is not None:
+            self._keep(self._record.with_end(status))
         begun = time.monotonic()
         self._finishing.set()
         while self._thread.is_alive() and time.monotonic() - max(begun, self._last_success) < PATIENCE_S:
             self._thread.join(0.1)
         if self._thread.is_alive() or self._sender.unsent():
-            logger.info("Not everything reached MLflow: the rest of the run's records is in %s", self._folder)
+            logger.info(
+                "Not everything reached MLflow: the rest of the run's records is in %s; send it later by "
+                "python -m dlgd.send",
+                self._folder,
+            )
         self._thread = None
 
     def _work(self) -> None:
@@ -221,6 +240,16 @@ class MLflow(Tracker):
                 self._last_success = time.monotonic()
         finally:  # a file that cannot be sent must not leave the run open
             self._sender.close(self._status)
+        if self._record is not None:
+            self._keep(replace(self._record, sent=True))
+
+    def _keep(self, record: late.RunRecord) -> None:
+        """Keep what MLflow is told, to be sent later where it cannot be reached."""
+        self._record = record
+        try:
+            record.write(self._folder)
+        except OSError as error:  # a full disk
+            self._warn(error)
 
     def _sample_system(self) -> None:
         self._last_sample = time.monotonic()

@@ -32,6 +32,7 @@ class Sender:
     uri, experiment, folder: as `mlflow.MLflow` has them, the address located.
     name, params, tags: of a run that is created.
     run_id: the run to continue; None for another one.
+    started: milliseconds since 1970 at which a run that is created began; None: now.
     """
 
     def __init__(
@@ -44,13 +45,14 @@ class Sender:
         params: Mapping[str, Any],
         tags: Mapping[str, str],
         run_id: str | None,
+        started: int | None = None,
     ) -> None:
         self.run_id: str | None = None  # once the run is open
         self.journal = Journal(folder / "metrics.jsonl")
         self._artifacts: deque[tuple[Path, str]] = deque()
         self._lock = threading.Lock()  # of the artifacts, which two threads change
         self._uri, self._experiment, self._folder = uri, experiment, folder
-        self._name, self._wanted = name, run_id
+        self._name, self._wanted, self._started = name, run_id, started
         self._params = {safe_name(key): str(value)[:LONGEST] for key, value in params.items()}
         self._datasets = tags.get(datasets.DATASETS_TAG)
         tags = {key: value for key, value in tags.items() if key != datasets.DATASETS_TAG}
@@ -136,9 +138,9 @@ class Sender:
             raise
         return bool(self._artifacts)
 
-    def close(self, status: str) -> None:
-        """Record that the run has ended with "FINISHED", "FAILED" or "KILLED"."""
-        self._mlflow.set_terminated(self._run, status)
+    def close(self, status: str, ended: int | None = None) -> None:
+        """Record that the run has ended with "FINISHED", "FAILED" or "KILLED", in `ended` ms since 1970; None: now."""
+        self._mlflow.set_terminated(self._run, status, ended)
 
     def _first_byte(self) -> int:
         """Return the first byte of metrics.jsonl that the run lacks; an earlier process may have left some unsent."""
@@ -169,7 +171,8 @@ class Sender:
         experiment_id = store.experiment_id(self._mlflow, self._uri, self._experiment)
         sent = {safe_name(key): str(value) for key, value in tags.items()}
         sent |= parents.parent_tags(self._mlflow, self._uri, experiment_id, self._folder)
-        return self._mlflow.create_run(experiment_id, run_name=self._name, tags=sent).info.run_id
+        run = self._mlflow.create_run(experiment_id, start_time=self._started, run_name=self._name, tags=sent)
+        return run.info.run_id
 
     def _send_tags(self, tags: Mapping[str, str]) -> None:
         from mlflow.entities import RunTag
