@@ -31,7 +31,7 @@ from dlgd.cli.config_errors import refusal_of
 from dlgd.cli.error_origin import in_a_line
 from dlgd.cli.multirun_summary import Outcome, name_in_multirun, read_outcome, read_outcomes, sum_up
 from dlgd.cli.run_process import reason_of, run_alone, run_for_launcher
-from dlgd.cli.runs import CONFIG
+from dlgd.cli.runs import CONFIG, LAST
 from dlgd.core import checks
 from dlgd.core.config import plain
 from dlgd.core.errors import Refusal
@@ -141,7 +141,7 @@ def command_of(name: str, folder: Path) -> list[str]:
     overrides = HydraConfig.get().overrides
     shared = [one for one in overrides.hydra if not one.lstrip("+~").startswith(OWN_OPTIONS)]
     quoted = str(folder).replace("\\", "\\\\").replace("'", "\\'")
-    if name == "train" and (folder / "checkpoints" / "last.pt").exists():
+    if name == "train" and (folder / LAST).exists():
         return [sys.executable, "-m", f"dlgd.{name}", f"resume='{quoted}'", *shared, "hydra.mode=RUN"]
     own = ["hydra.mode=RUN", f"hydra.run.dir='{quoted}'", "hydra.callbacks.run_folder.may_replace=true"]
     return [sys.executable, "-m", f"dlgd.{name}", *overrides.task, *shared, *own]

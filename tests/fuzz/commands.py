@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = ("train", "baseline", "evaluate", "predict", "simulate", "compare", "sweep")
+COMMANDS = ("train", "baseline", "evaluate", "predict", "simulate", "compare", "sweep", "send")
 STOP_AFTER = 20.0  # s, then the command gets SIGTERM, as from a person who has waited long enough
 HANGS_AFTER = 60.0  # s more, then it is killed
 
