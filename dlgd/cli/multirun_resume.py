@@ -15,11 +15,11 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from dlgd.cli.multirun_summary import Outcome, read_outcomes
 from dlgd.cli.swept_groups import has_values
-from dlgd.core.config import load
+from dlgd.core.config import load, plain
 from dlgd.core.errors import Refusal
 from dlgd.core.files import write_text
 from dlgd.tracking.store import RUN_ID_FILE
@@ -27,8 +27,8 @@ from dlgd.tracking.store import RUN_ID_FILE
 RECORD = "multirun.yaml"  # of Hydra: the configuration of the multirun, with what was typed
 JOBS = "jobs.json"  # in the folder of a multirun: the options of each run
 OF_SESSION = ("hydra.mode", "hydra.sweep.dir", "hydra.callbacks.")  # options that are not taken from the record
-LAUNCHER = re.compile(r"hydra/launcher=\w+|hydra\.launcher\.\w+=[\w.-]+")
-CODE = ("_target_", "$")  # parts of options that name code, or what is looked up when they are read
+LAUNCHER = re.compile(r"hydra/launcher=\w+|hydra\.launcher\.[a-z]\w*=[\w.-]+")
+CODE = re.compile(r"[+~]*(-|hydra|trust\b).*|.*(_target_|\$).*", re.DOTALL)  # options that name code, or may
 
 
 def arguments(typed: Sequence[str], command: str) -> list[str]:
@@ -40,17 +40,15 @@ def arguments(typed: Sequence[str], command: str) -> list[str]:
     foreign = [one for one in ours if "=" in one and not one.lstrip("+~").startswith(("hydra.", "hydra/", "-"))]
     if foreign:
         raise Refusal(f"{foreign[0]} cannot be changed in a multirun that is resumed: leave it out")
-    recorded = load(folder / RECORD)
-    name = OmegaConf.select(recorded, "hydra.job.name")
+    name, options, of_hydra = recorded(folder)
     if name != command:
         raise Refusal(f"{folder} has runs of dlgd.{name}: type python -m dlgd.{name} -m resume={folder}")
     again = f"type the command of the multirun again, with hydra.sweep.dir={folder}"
-    options = [str(one) for one in OmegaConf.select(recorded, "hydra.overrides.task") or ()]
-    named = [one for one in options if any(part in one for part in CODE)]
+    named = [one for one in options if CODE.fullmatch(one)]
     if named:
         raise Refusal(f"{folder / RECORD} has {named[0]}, which may name code, and is not taken from a file: {again}")
     keys = {one.lstrip("+~").partition("=")[0] for one in ours}
-    for one in map(str, OmegaConf.select(recorded, "hydra.overrides.hydra") or ()):
+    for one in of_hydra:
         key = one.lstrip("+~").partition("=")[0]
         if key in keys or key.startswith(OF_SESSION) or ("hydra/launcher" in keys and key.startswith("hydra.launcher")):
             continue
@@ -59,6 +57,17 @@ def arguments(typed: Sequence[str], command: str) -> list[str]:
         options.append(one)
     quoted = str(folder).replace("\\", "\\\\").replace("'", "\\'")
     return [*ours, *options, f"hydra.sweep.dir='{quoted}'"]
+
+
+def recorded(folder: Path) -> tuple[str, list[str], list[str]]:
+    """Return the command of a multirun and what was typed for it: options, and options of Hydra. Resolves nothing."""
+    file = folder / RECORD
+    try:
+        values = plain(load(file), resolve=False)["hydra"]
+        overrides = values["overrides"]
+        return str(values["job"]["name"]), list(map(str, overrides["task"])), list(map(str, overrides["hydra"]))
+    except Exception as error:  # YAML and OmegaConf raise many kinds of errors for a damaged file
+        raise Refusal(f"{file} is damaged: type the command again, with hydra.sweep.dir={folder}") from error
 
 
 def find(text: str) -> Path:

@@ -53,6 +53,9 @@ def test_other_commands_are_left_alone():
     [
         (["model._target_=os.system"], []),
         (["seed=${oc.env:HOME}"], []),
+        (["--config-dir=evil"], []),
+        (["+hydra.callbacks.x=y"], []),
+        (["trust=[evil]"], []),
         (["seed=0"], ["hydra.launcher.setup=[reboot]"]),
         (["seed=0"], ["hydra.launcher._target_=os.system"]),
         (["seed=0"], ["hydra.searchpath=[file:///tmp]"]),
@@ -108,6 +111,13 @@ def test_what_is_missing_or_failed_is_run_and_what_finished_is_kept(dlgd, tmp_pa
     assert outcomes[1].minutes == 123.0
     assert not (tmp_path / "m" / "1" / "scores.json").exists(), "it was not run again"
     assert "2 model.layers=6" in (tmp_path / "m" / "multirun.md").read_text()
+
+
+def test_a_damaged_record(tmp_path):
+    for text in ("", "[1]", "hydra: 3", "hydra: {job: {name: train}}", "a: b: c", "\0"):
+        (tmp_path / "multirun.yaml").write_text(text)
+        with pytest.raises(Refusal, match="is damaged"):
+            multirun_resume.arguments(["-m", f"resume={tmp_path}"], "train")
 
 
 def begin(tmp_path, cache, *arguments):
