@@ -32,7 +32,7 @@ from dlgd.cli.error_origin import in_a_line
 from dlgd.cli.multirun_summary import Outcome, name_in_multirun, read_outcome, read_outcomes, sum_up
 from dlgd.cli.run_process import reason_of, run_alone, run_for_launcher
 from dlgd.cli.runs import CONFIG, LAST
-from dlgd.core import checks
+from dlgd.core import checks, trust
 from dlgd.core.config import plain
 from dlgd.core.errors import Refusal
 from dlgd.core.files import write_text
@@ -106,7 +106,7 @@ def run(config: DictConfig, name: str) -> None:
     (folder / ERROR).unlink(missing_ok=True)
     # A single run at a time writes to the terminal; the progress bars of several would overwrite one another.
     output = None if hydra.runtime.choices["hydra/launcher"] == "basic" else folder / OUTPUT
-    arguments, begun = command_of(name, folder), time.monotonic()
+    arguments, begun = command_of(name, folder, config), time.monotonic()
     if Multirun.folder is not None:
         ended = run_alone(arguments)
     else:
@@ -136,13 +136,15 @@ def tracking_options(config: DictConfig) -> dict[str, Any]:
     return {"tracking": plain(config.tracking), "data": data}
 
 
-def command_of(name: str, folder: Path) -> list[str]:
+def command_of(name: str, folder: Path, config: DictConfig) -> list[str]:
     """Return the command for this run alone, with its folder."""
     overrides = HydraConfig.get().overrides
     shared = [one for one in overrides.hydra if not one.lstrip("+~").startswith(OWN_OPTIONS)]
     quoted = str(folder).replace("\\", "\\\\").replace("'", "\\'")
     if name == "train" and (folder / LAST).exists():
-        return [sys.executable, "-m", f"dlgd.{name}", f"resume='{quoted}'", *shared, "hydra.mode=RUN"]
+        typed = [one for one in overrides.task if one.lstrip("+").startswith(f"{trust.OPTION}=")]
+        own = typed or trust.typed_again(config).split()  # a person has typed what the configuration names
+        return [sys.executable, "-m", f"dlgd.{name}", f"resume='{quoted}'", *own, *shared, "hydra.mode=RUN"]
     own = ["hydra.mode=RUN", f"hydra.run.dir='{quoted}'", "hydra.callbacks.run_folder.may_replace=true"]
     return [sys.executable, "-m", f"dlgd.{name}", *overrides.task, *shared, *own]
 

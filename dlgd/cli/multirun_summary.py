@@ -179,7 +179,7 @@ def close_parent(folder: Path, outcomes: dict[Path, Outcome], text: str) -> None
     from dlgd import build
 
     tracking = next(one.tracking for one in outcomes.values() if one.tracking)
-    statuses = {one.status for one in outcomes.values()}
+    statuses = {"KILLED" if one.status == "MISSING" else one.status for one in outcomes.values()}
     tracker = build.tracker(_of_this_command(tracking, folder / SUMMARY), folder)
     tracker.start(name=folder.name, params={}, tags={"runs": str(len(outcomes))}, run_id=parent)
     tracker.describe(text)
