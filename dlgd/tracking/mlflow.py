@@ -109,9 +109,7 @@ class MLflow(Tracker):
             **provenance.mlflow_tags(tags),
             **({parents.NOTE_TAG: self._note} if self._note else {}),
         }
-        record = late.begun(
-            self._folder, uri=self._uri, experiment=self._experiment, name=name, params=sent, tags=own
-        )
+        record = late.begun(self._folder, uri=self._uri, experiment=self._experiment, name=name, params=sent, tags=own)
         self._started = Sender(
             uri=self._uri,
             experiment=self._experiment,
