@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -221,4 +222,6 @@ def _first_misfit(optimizer: Optimizer, state: Mapping[Any, Any]) -> str | None:
             shapes = [()] if name == "step" else [weights[number].shape]
             if isinstance(value, Tensor) and (value.shape not in shapes or value.is_complex()):
                 return f"{name} of weight {number} is {tuple(value.shape)}, not {tuple(shapes[0])}"
+        if "step" in needed and not 0 <= float(kept["step"]) < math.inf:
+            return f"step of weight {number} is {float(kept['step']):g}"
     return None

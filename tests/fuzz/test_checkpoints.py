@@ -172,6 +172,7 @@ def test_moments_of_another_network(whole, tmp_path):
         (lambda s: s | {99: s[0]}, "weight 99, of"),
         (lambda s: s | {0: s[0] | {"exp_avg": s[0]["exp_avg"][None]}}, r"exp_avg of weight 0 is \(1, 4"),
         (lambda s: s | {0: {"step": s[0]["step"]}}, "weight 0 lacks exp_avg"),
+        (lambda s: s | {0: s[0] | {"step": torch.tensor(-3.0)}}, "step of weight 0 is -3"),
     ]:
         changed = copy.deepcopy(content)
         changed["optimizers"]["network"]["state"] = change(state)
