@@ -14,13 +14,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dlgd.core.constants import TARGET
 from dlgd.core.settings_without_effect import NAMES, changes_no_score
 
 CURVES = "curves/"  # before the names of metrics that have a curve
 CURVED = ("train/", "valid/")
 COMPARISON = "comparison/"  # before the name of a classical method: a tag with its scores, in JSON
 TARGETS_TAG = "dlgd.targets"  # the `_target_` of each choice, by the name of the option, in JSON
-TARGET = "_target_"
 LONGEST_NAME = 250
 LONGEST_TAG = 8000  # characters of a tag's value; MLflow's limit
 KEPT = ("table",)  # settings without effect on scores that tables read

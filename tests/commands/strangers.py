@@ -98,7 +98,7 @@ def calls(folder: Path) -> dict[str, Node]:
 
 
 def in_a_list(config: Node, call: Node) -> None:
-    config["model"]["extra"] = [1, [{"deep": [call]}]]
+    config["model"]["activation"] = [1, [{"deep": [call]}]]
 
 
 def in_published(config: Node, call: Node) -> None:
@@ -117,9 +117,11 @@ def as_scores(config: Node, call: Node) -> None:
     config["evaluation"]["scores"] = call
 
 
-def within(group: str) -> Callable[[Node, Node], None]:
+def within(group: str, option: str) -> Callable[[Node, Node], None]:
+    """In place of an option's value, which is built before its kind is looked at."""
+
     def place(config: Node, call: Node) -> None:
-        config[group]["extra"] = call
+        config[group][option] = call
 
     return place
 
@@ -132,7 +134,12 @@ def instead_of(group: str) -> Callable[[Node, Node], None]:
 
 
 PLACES = {
-    **{f"in {group}": within(group) for group in ("model", "data", "loss", "training", "choices")},
+    "in model": within("model", "activation"),
+    "in data": within("data", "noise"),
+    "in training": within("training", "steps"),
+    "in augmentation": within("augmentation", "noise"),
+    "in choices": within("choices", "model"),
+    "in an option that there is not": within("loss", "extra"),
     **{f"as {group}": instead_of(group) for group in ("model", "data", "loss", "augmentation", "optimizer")},
     **{f"as {group}": instead_of(group) for group in ("scheduler", "tracking", "training", "hydra", "unused")},
     "in a list": in_a_list,

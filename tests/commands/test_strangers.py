@@ -132,7 +132,7 @@ def test_a_process_of_a_command(dlgd, tmp_path, words):
     )
     done = dlgd(*words.format(file=file, folder=folder).split())
     assert done.returncode == 2
-    assert "model.extra._target_=dlgd.cli.multirun.run_process" in done.stderr
+    assert "model.activation._target_=dlgd.cli.multirun.run_process" in done.stderr
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "canary").exists()
 
