@@ -28,6 +28,9 @@ def main(config: DictConfig) -> None:
             continue
         try:
             run_id = late.send(folder, record, uri)
+        except Refusal as refusal:
+            print(f"dlgd: {refusal}", file=sys.stderr)
+            continue
         except store.failures() as error:
             where = store.shown(uri or record.uri)
             print(f"dlgd: {folder} could not be sent to {where}: {store.reason(error)}", file=sys.stderr)

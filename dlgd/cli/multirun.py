@@ -142,8 +142,9 @@ def command_of(name: str, folder: Path, config: DictConfig) -> list[str]:
     shared = [one for one in overrides.hydra if not one.lstrip("+~").startswith(OWN_OPTIONS)]
     quoted = str(folder).replace("\\", "\\\\").replace("'", "\\'")
     if name == "train" and (folder / LAST).exists():
-        typed = [one for one in overrides.task if one.lstrip("+").startswith(f"{trust.OPTION}=")]
-        own = typed or trust.typed_again(config).split()  # a person has typed what the configuration names
+        own = [one for one in overrides.task if one.lstrip("+").startswith((f"{trust.OPTION}=", "tracking.uri="))]
+        if not any(one.lstrip("+").startswith(trust.OPTION) for one in own):
+            own += trust.typed_again(config).split()  # a person has typed what the configuration names
         return [sys.executable, "-m", f"dlgd.{name}", f"resume='{quoted}'", *own, *shared, "hydra.mode=RUN"]
     own = ["hydra.mode=RUN", f"hydra.run.dir='{quoted}'", "hydra.callbacks.run_folder.may_replace=true"]
     return [sys.executable, "-m", f"dlgd.{name}", *overrides.task, *shared, *own]
@@ -198,6 +199,7 @@ class Multirun(Callback):
     """
 
     folder: Path | None = None  # of the multirun that this process has begun
+    before: dict[Path, Outcome] = {}  # the outcomes in its folder when this command began
     command = ""  # whose runs they are, such as train
     lock: BaseFileLock | None = None  # of the folder
     interruption = Interruption()  # which has stopped it
@@ -235,6 +237,7 @@ class Multirun(Callback):
         jobs, swept = multirun_resume.jobs_of(config)
         Multirun.lock = run_folder.lock(folder)
         multirun_resume.check_and_note(folder, jobs)
+        Multirun.before = read_outcomes(folder)
         name = " ".join(str(one.input_line) for one in swept) or "multirun"
         parents.begin(folder, name, [one.get_key_element().lstrip("+~") for one in swept])
         (folder / STOP).unlink(missing_ok=True)  # of an earlier session
@@ -254,7 +257,8 @@ def summed_up() -> Iterator[None]:
         outcomes = {} if folder is None else read_outcomes(folder)
         if folder is not None and outcomes:
             with uninterrupted():
-                sum_up(folder, multirun_resume.with_missing(folder, outcomes))
+                ours = {run for run, one in outcomes.items() if Multirun.before.get(run) != one}
+                sum_up(folder, multirun_resume.with_missing(folder, outcomes), ours)
         Multirun.interruption.__exit__()
     statuses = {one.status for one in outcomes.values()}
     if folder is not None and (len(statuses) > 1 or statuses - {"FINISHED"} or (folder / STOP).exists()):

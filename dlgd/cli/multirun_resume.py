@@ -28,7 +28,8 @@ RECORD = "multirun.yaml"  # of Hydra: the configuration of the multirun, with wh
 JOBS = "jobs.json"  # in the folder of a multirun: the options of each run
 OF_SESSION = ("hydra.mode", "hydra.sweep.dir", "hydra.callbacks.")  # options that are not taken from the record
 LAUNCHER = re.compile(r"hydra/launcher=\w+|hydra\.launcher\.[a-z]\w*=[\w.-]+")
-CODE = re.compile(r"[+~]*(-|hydra|trust\b).*|.*(_target_|\$).*", re.DOTALL)  # options that name code, or may
+# Options that name code, or may: a choice such as model=../../theirs is a file outside of conf/. A server gets passwords.
+CODE = re.compile(r"[+~]*(-|hydra|trust\b|tracking\.uri).*|.*(_target_|\$|\.\.).*", re.DOTALL)
 
 
 def arguments(typed: Sequence[str], command: str) -> list[str]:
@@ -46,7 +47,9 @@ def arguments(typed: Sequence[str], command: str) -> list[str]:
     again = f"type the command of the multirun again, with hydra.sweep.dir={folder}"
     named = [one for one in options if CODE.fullmatch(one)]
     if named:
-        raise Refusal(f"{folder / RECORD} has {named[0]}, which may name code, and is not taken from a file: {again}")
+        raise Refusal(
+            f"{folder / RECORD} has {named[0]}, which may name code or a server, and is not taken from a file: {again}"
+        )
     keys = {one.lstrip("+~").partition("=")[0] for one in ours}
     for one in of_hydra:
         key = one.lstrip("+~").partition("=")[0]

@@ -16,6 +16,7 @@ from dlgd.cli.run_folder import in_use
 from dlgd.cli.runs import CONFIG
 from dlgd.core import checks, trust
 from dlgd.core.config import load, plain
+from dlgd.core.errors import Refusal
 from dlgd.core.files import write_text
 from dlgd.core.score import Score
 from dlgd.tracking import late, parents, store
@@ -78,13 +79,16 @@ def _read_outcome(file: Path) -> Outcome:
     return Outcome(number, [], status="FAILED", error=f"{file} is damaged")
 
 
-def sum_up(folder: Path, outcomes: dict[Path, Outcome]) -> None:
-    """Print the scores of the finished runs and the errors of others; write both to multirun.md and to MLflow."""
+def sum_up(folder: Path, outcomes: dict[Path, Outcome], ours: Collection[Path]) -> None:
+    """Print the scores of the finished runs and the errors of others; write both to multirun.md and to MLflow.
+
+    ours: the runs of this very command. Others were there before, and may come from somebody else.
+    """
     from dlgd.scoring import table
 
     finished = {run: one for run, one in outcomes.items() if one.status == "FINISHED"}
     names = short_names(folder, outcomes)
-    rows, columns = scores(finished, names)
+    rows, columns = scores(finished, names, ours)
     title = f"{folder}: {len(finished)} of {len(outcomes)} runs finished"
     others = [f"run {names[run]}: {reason(one)}" for run, one in outcomes.items() if run not in finished]
     text = "\n".join([title, "", *([table.markdown(list(rows.values()), columns)] if rows else []), *others])
@@ -95,7 +99,7 @@ def sum_up(folder: Path, outcomes: dict[Path, Outcome]) -> None:
         print(title)
     for line in others:
         print(f"dlgd: {line}", file=sys.stderr)
-    close_parent(folder, outcomes, text)
+    close_parent(folder, outcomes, text, ours)
 
 
 def short_names(folder: Path, outcomes: dict[Path, Outcome]) -> dict[Path, str]:
@@ -131,8 +135,13 @@ def reason(outcome: Outcome) -> str:
     return words.get(outcome.status, "has not reported its end; it may still be running")
 
 
-def scores(finished: dict[Path, Outcome], names: dict[Path, str]) -> tuple[dict[Path, dict[str, Any]], list[Score]]:
-    """Return the first row of each run's scores.json, named after the run, and the columns of the table."""
+def scores(
+    finished: dict[Path, Outcome], names: dict[Path, str], ours: Collection[Path] = ()
+) -> tuple[dict[Path, dict[str, Any]], list[Score]]:
+    """Return the first row of each run's scores.json, named after the run, and the columns of the table.
+
+    ours: see `sum_up`. Scores that only a run describes which may not be trusted have no column, and the log says so.
+    """
     from dlgd import build
     from dlgd.scoring import descriptions
 
@@ -144,7 +153,11 @@ def scores(finished: dict[Path, Outcome], names: dict[Path, str]) -> tuple[dict[
         if row is None:
             continue
         rows[run] = row | {"method": names[run]}
-        config = _of_this_command(plain(load(run / CONFIG), resolve=False), run / CONFIG)
+        try:
+            config = _read(plain(load(run / CONFIG), resolve=False), run / CONFIG, ours=run in ours)
+        except Refusal as refusal:
+            log.warning("%s", refusal)
+            continue
         network = OmegaConf.select(config, "model._target_")  # of a classical method: None
         if (str(config.evaluation.scores), network) not in seen:
             seen.add((str(config.evaluation.scores), network))
@@ -165,22 +178,26 @@ def _first_row(file: Path) -> dict[str, Any] | None:
     return None
 
 
-def _of_this_command(values: dict[str, Any], file: Path) -> DictConfig:
-    """Return a configuration that a run of this multirun has written: what it names, this very command has named."""
-    trust.allow_typed(OmegaConf.create(values))
+def _read(values: dict[str, Any], file: Path, *, ours: bool) -> DictConfig:
+    """Return a configuration that a run of a multirun has written.
+
+    ours: whether it is a run of this very command, which has therefore named all that the configuration names.
+    """
+    if ours:
+        trust.allow_typed(OmegaConf.create(values))
     return OmegaConf.create(trust.loaded(values, file))
 
 
-def close_parent(folder: Path, outcomes: dict[Path, Outcome], text: str) -> None:
-    """End the multirun's own run in MLflow, whose page shows the summary."""
+def close_parent(folder: Path, outcomes: dict[Path, Outcome], text: str, ours: Collection[Path] = ()) -> None:
+    """End the multirun's own run in MLflow, whose page shows the summary. ours: see `sum_up`."""
     parent = store.read_run_id(folder)
     if parent is None:  # no run was recorded
         return
     from dlgd import build
 
-    tracking = next(one.tracking for one in outcomes.values() if one.tracking)
+    run = min((run for run, one in outcomes.items() if one.tracking), key=lambda run: run not in ours)
     statuses = {"KILLED" if one.status == "MISSING" else one.status for one in outcomes.values()}
-    tracker = build.tracker(_of_this_command(tracking, folder / SUMMARY), folder)
+    tracker = build.tracker(_read(outcomes[run].tracking, run / OUTCOME, ours=run in ours), folder)
     tracker.start(name=folder.name, params={}, tags={"runs": str(len(outcomes))}, run_id=parent)
     tracker.describe(text)
     tracker.artifact(folder / SUMMARY)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from pathlib import Path
 from typing import Any
 
@@ -148,10 +147,7 @@ def _server_of_its_own(config: DictConfig) -> str | None:
     from dlgd.tracking import store
 
     uri = OmegaConf.select(config, "tracking.uri")
-    if not uri or store.database(str(uri)) is not None:
-        return None
-    server = store.shown(str(uri))
-    return None if server == store.shown(os.environ.get("MLFLOW_TRACKING_URI", "")) else server
+    return store.foreign_server(str(uri)) if uri else None
 
 
 def _exists(config: DictConfig, key: str) -> bool:

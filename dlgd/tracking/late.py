@@ -104,12 +104,24 @@ def unsent(folders: Iterable[Path], uri: str | None = None) -> dict[Path, RunRec
     }
 
 
+def _is_within(folder: Path, artifact: str) -> bool:
+    """Return whether there is such a file in the run's folder: the record of a stranger may name any other."""
+    path = (folder / artifact).resolve()
+    return path.exists() and path.is_relative_to(folder.resolve())
+
+
 def send(folder: Path, record: RunRecord, uri: str | None = None) -> str:
     """Send what MLflow lacks of a run that has ended. Returns its id there. A run that was killed becomes KILLED.
 
-    uri: the address, if it is not that of the record. Raises one of `store.failures()` where MLflow cannot be reached;
-    it may be tried again then.
+    uri: the address, if it is not that of the record. Raises Refusal for a server that the record alone names, and one
+    of `store.failures()` where MLflow cannot be reached; it may be tried again then.
     """
+    server = None if uri is not None else store.foreign_server(record.uri)
+    if server is not None:
+        raise Refusal(
+            f"{folder} was to be recorded in {server}, which neither this command nor MLFLOW_TRACKING_URI names: type "
+            f"tracking.uri={server} if it is yours"
+        )
     where = store.locate(uri or record.uri)
     path = store.database(where)
     if uri is None and path is not None and not path.parent.is_dir():
@@ -121,7 +133,7 @@ def send(folder: Path, record: RunRecord, uri: str | None = None) -> str:
     )  # fmt: skip
     try:
         for artifact, under in record.artifacts:
-            if (folder / artifact).exists():
+            if _is_within(folder, artifact):
                 sender.add_artifact(folder / artifact, under)
         sender.open()
         while sender.send_metrics(METRICS_PER_BATCH):

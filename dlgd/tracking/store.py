@@ -62,6 +62,16 @@ def shown(uri: str) -> str:
     return re.sub(r"//[^/@]*@", "//", uri)
 
 
+def foreign_server(uri: str) -> str | None:
+    """Return a server that is not that of MLFLOW_TRACKING_URI, as it can be shown; None for that one or for a file.
+
+    An address in the folder of a run may be a stranger's, and MLflow sends the password of its environment along.
+    """
+    server = shown(uri)
+    own = server == shown(os.environ.get("MLFLOW_TRACKING_URI", ""))
+    return None if own or database(uri) is not None else server
+
+
 def database(uri: str) -> Path | None:
     """Return the SQLite file of an address; None for a server."""
     head, separator, path = uri.partition(":///")

@@ -56,6 +56,8 @@ def test_other_commands_are_left_alone():
         (["--config-dir=evil"], []),
         (["+hydra.callbacks.x=y"], []),
         (["trust=[evil]"], []),
+        (["model=../../evil/model"], []),
+        (["+tracking.uri=http://collects.example"], []),
         (["seed=0"], ["hydra.launcher.setup=[reboot]"]),
         (["seed=0"], ["hydra.launcher._target_=os.system"]),
         (["seed=0"], ["hydra.searchpath=[file:///tmp]"]),

@@ -34,8 +34,8 @@ def prepare(folder: Path) -> Path:
     """Files that calls may read or run, and the canary's path, at which nothing is yet."""
     canary = folder / "canary"
     (folder / "pickle").write_bytes(pickle.dumps(Canary(canary)))
-    (folder / "script.py").write_text(f"open({str(canary)!r}, 'w')\n")
-    (folder / "planted.py").write_text(f"open({str(canary)!r}, 'w')\nclass Net: pass\n")
+    (folder / "script.py").write_text(f"open({str(canary)!r}, 'w').close()\n")
+    (folder / "planted.py").write_text(f"open({str(canary)!r}, 'w').close()\nclass Net: pass\n")
     return canary
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,12 @@ import torch
 import yaml
 
 from dlgd import baseline, evaluate, predict, train
+from dlgd.cli import multirun_summary
+from dlgd.cli.multirun_summary import Outcome
 from dlgd.core import trust
+from dlgd.core.errors import Refusal
 from dlgd.core.paths import ROOT
+from dlgd.tracking import late, store
 from tests.commands import strangers
 from tests.commands.tiny_digits import DIGITS
 
@@ -51,7 +57,7 @@ def place(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def command(place, monkeypatch, capsys):
+def command(place, monkeypatch, capfd):
     """A command as it runs in a process of its own, without the process. Returns its exit code and what it says."""
 
     def run(main, *words: str) -> tuple[object, str]:
@@ -60,8 +66,8 @@ def command(place, monkeypatch, capsys):
         try:
             main()
         except SystemExit as end:
-            return end.code, capsys.readouterr().err
-        return 0, capsys.readouterr().err
+            return end.code, capfd.readouterr().err
+        return 0, capfd.readouterr().err
 
     return run
 
@@ -279,3 +285,40 @@ def test_a_pickle_instead_of_a_checkpoint(command, place):
     (folder / "checkpoints" / "last.pt").unlink()  # which would give the configuration back
     assert command(evaluate.main, f"run={folder}")[0] == 2
     assert not canary.exists()
+
+
+def test_a_multirun_that_was_there_before(place, caplog):
+    """Its table is made, and nothing that a run of it names is called; a run of this very command may name anything."""
+    config = strangers.with_call(strangers.calls(place)["import"], "as scores")
+    run = strangers.run_folder(place / "m" / "0", config)
+    (run / "scores.json").write_text('[{"method": "cnn", "accuracy": 3.0}]')
+    strangers.prepare(place)
+    outcome = Outcome(0, ["seed=0"], "FINISHED", tracking={"tracking": strangers.calls(place)["os.system"]})
+    rows, _ = multirun_summary.scores({run: outcome}, {run: "0"})
+    assert rows[run]["accuracy"] == 3.0
+    assert "evaluation.scores._target_=importlib.import_module is nothing that a run needs" in caplog.text
+    assert "planted" not in sys.modules
+    (place / "m" / "mlflow_run_id").write_text("0" * 32)
+    with pytest.raises(Refusal, match=r"os\.system is nothing that a run needs"):
+        multirun_summary.close_parent(place / "m", {run: outcome}, "")
+    assert not (place / "canary").exists()
+    with contextlib.suppress(Exception):
+        multirun_summary.scores({run: outcome}, {run: "0"}, ours=[run])
+    assert "planted" in sys.modules
+
+
+def test_a_record_that_waits_to_be_sent(place, monkeypatch):
+    """It goes to no server that only the run's folder names, and takes no file from outside of the folder."""
+    run, secret = place / "theirs", place / "secret.txt"
+    run.mkdir()
+    secret.write_text("of mine")
+    (run / "link.txt").symlink_to(secret)
+    (run / "own.txt").write_text("of the run")
+    record = late.begun(run, uri="http://collects.example", experiment="x", name="x", params={}, tags={})
+    names = (str(secret), "../secret.txt", "link.txt", "own.txt")
+    record = replace(record, artifacts=tuple((name, "") for name in names), status="FINISHED", ended=1)
+    with pytest.raises(Refusal, match=r"recorded in http://collects\.example, which neither this command nor"):
+        late.send(run, record)
+    run_id = late.send(run, record, store.locate(f"sqlite:///{place}/mlflow.db"))
+    sent = store.connect(f"sqlite:///{place}/mlflow.db").list_artifacts(run_id)
+    assert [one.path for one in sent] == ["own.txt"]
