@@ -28,7 +28,7 @@ RECORD = "multirun.yaml"  # of Hydra: the configuration of the multirun, with wh
 JOBS = "jobs.json"  # in the folder of a multirun: the options of each run
 OF_SESSION = ("hydra.mode", "hydra.sweep.dir", "hydra.callbacks.")  # options that are not taken from the record
 LAUNCHER = re.compile(r"hydra/launcher=\w+|hydra\.launcher\.[a-z]\w*=[\w.-]+")
-# Options that name code, or may: a choice such as model=../../theirs is a file outside of conf/. A server gets passwords.
+# Options that name code, or may: model=../../theirs is a file outside of conf/. A server gets passwords.
 CODE = re.compile(r"[+~]*(-|hydra|trust\b|tracking\.uri).*|.*(_target_|\$|\.\.).*", re.DOTALL)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,7 @@ MAY_RUN = {
 EVAL_OF_A_NETWORK = "eval"  # network.eval() runs no text
 
 
+@functools.cache
 def called(path: Path) -> list[tuple[str, ast.Call]]:
     """The last name of each call in a module."""
     found = []
@@ -50,7 +52,7 @@ def test_one_module_imports_what_a_text_names():
 def test_files_are_read_without_unpickling():
     for path in (ROOT / "dlgd").rglob("*.py"):
         for name, node in called(path):
-            text = ast.unparse(node)
+            text = ast.unparse(node) if name.startswith("load") else ""
             assert not text.startswith(("pickle.load", "joblib.load", "dill.")), f"{path}: {text}"
             if name == "load" and text.startswith("torch."):
                 assert "weights_only=True" in text, path
