@@ -53,6 +53,7 @@ bench: install ## speed, as ratios within one run
 
 ui: install ## MLflow's pages on http://127.0.0.1:5000 (PORT=...)
 	@$(BIN)/python -m dlgd.tracking.moved $(CURDIR)/mlflow.db
+	@$(BIN)/python -m dlgd.tracking.pages $(CURDIR)/mlflow.db http://$(HOST):$(PORT)
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow server \
 		--backend-store-uri sqlite:///$(CURDIR)/mlflow.db \
 		--workers 1 --host $(HOST) --port $(PORT)

@@ -18,7 +18,7 @@ from dlgd.core import checks
 from dlgd.core.contract import Tracker
 from dlgd.core.errors import Refusal
 from dlgd.core.interruption import uninterrupted
-from dlgd.tracking import late, naming, parents, provenance, store, system
+from dlgd.tracking import late, naming, pages, parents, provenance, store, system
 from dlgd.tracking.sender import Sender
 
 logger = logging.getLogger(__name__)
@@ -127,7 +127,7 @@ class MLflow(Tracker):
             self._sender.journal.close()
             (self._folder / late.RUN_RECORD).unlink(missing_ok=True)
             raise
-        if self.run_id is not None:
+        if self._sender.experiment_id is not None:
             logger.info(
                 "Recording in MLflow at %s as run %s: see %s", store.shown(self._uri), self.run_id, self._page()
             )
@@ -199,10 +199,10 @@ class MLflow(Tracker):
 
     def _page(self) -> str:
         """Return the address of the run's page, and what serves it where the address is a file."""
-        path = f"#/experiments/{self._sender.experiment_id}/runs/{self.run_id}"
-        if self._uri.startswith("http"):
-            return f"{store.shown(self._uri).rstrip('/')}/{path}"
-        return f"http://127.0.0.1:5000/{path} (served by `make ui`)"
+        served = self._uri.startswith("http")
+        address = store.shown(self._uri) if served else pages.SERVED
+        path = pages.page(address, self._sender.experiment_id or "", self.run_id)
+        return path if served else f"{path} (served by `make ui`)"
 
     def _round(self) -> float:
         """Send a batch and a file, and return the seconds to rest."""

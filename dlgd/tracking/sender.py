@@ -47,7 +47,8 @@ class Sender:
         run_id: str | None,
         started: int | None = None,
     ) -> None:
-        self.run_id: str | None = None  # once the run is open
+        self.run_id: str | None = None  # once the run is open; likewise the next
+        self.experiment_id: str | None = None
         self.journal = Journal(folder / "metrics.jsonl")
         self._artifacts: deque[tuple[Path, str]] = deque()
         self._lock = threading.Lock()  # of the artifacts, which two threads change
@@ -71,11 +72,6 @@ class Sender:
         assert self.run_id is not None, "`open` comes first"
         return self.run_id
 
-    @property
-    def experiment_id(self) -> str:
-        """The id that MLflow has given to the experiment."""
-        return self._mlflow.get_run(self._run).info.experiment_id
-
     def unsent(self) -> bool:
         """Return whether MLflow lacks anything."""
         return not self._open or self._sent < self.journal.size or bool(self._artifacts)
@@ -94,7 +90,8 @@ class Sender:
             write_text(self._folder / store.RUN_ID_FILE, f"{self.run_id}\n")
         if not new:
             self._send_tags(tags)
-        data = None if new else self._client.get_run(self.run_id).data
+        run = self._client.get_run(self.run_id)
+        self.experiment_id, data = run.info.experiment_id, None if new else run.data
         self._send_params({} if data is None else data.tags, {} if data is None else data.params)
         if self._datasets is not None:
             datasets.send(self._client, self.run_id, self._datasets)

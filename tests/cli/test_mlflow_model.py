@@ -18,6 +18,7 @@ from dlgd.cli import mlflow_model, runs
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import ROOT
 from dlgd.scoring.trained import Trained
+from dlgd.tracking import models
 from dlgd.training import checkpoint
 
 FROZEN = ROOT / "tests" / "frozen"
@@ -73,13 +74,16 @@ def test_what_a_model_says_of_itself(place):
 def test_the_tracker_records_a_model_that_can_be_registered(place, tracker):
     path, _, samples, _ = made("digits_cnn", place / "run")
     one = tracker()
-    one.start(**START)
+    one.start(**START | {"params": {"model": "cnn", "model.width": 8, "seed": 0}})
     one.artifact(path, mlflow_model.NAME)
     one.finish("FINISHED")
     client = MlflowClient(f"sqlite:///{place}/mlflow.db")
+    models.send(client, one.run_id, path, mlflow_model.NAME)  # once more, as after half a failure
     run = client.get_run(one.run_id)
     (output,) = run.outputs.model_outputs
     logged = client.get_logged_model(output.model_id)
+    assert "| intensity | input | float32 | any x 28 x 28 | 1 |" in logged.tags["mlflow.note.content"]
+    assert logged.params == {"model": "cnn", "model.width": "8"}
     assert (logged.name, logged.source_run_id, logged.status.value) == ("model", one.run_id, "READY")
     mlflow.set_tracking_uri(f"sqlite:///{place}/mlflow.db")
     try:

@@ -8,7 +8,7 @@ import time
 from mlflow import MlflowClient
 
 from dlgd.core.contract import Spec
-from dlgd.tracking import datasets, store
+from dlgd.tracking import datasets, pages, store
 from dlgd.tracking.parents import NOTE_TAG
 
 SPEC = Spec(name="nemovar", kind="field", input_channels=("a", "b"), output_channels=("gamma",), grid=(4, 5), units="m")
@@ -84,6 +84,14 @@ def test_an_experiment_of_before_gets_its_kind(place, tracker):
     one.start(name="a run", params={}, tags={})
     one.finish("FINISHED")
     assert client.get_experiment(number).tags[store.KIND_TAG] == store.KIND
+
+
+def test_the_pages_of_runs_have_addresses(tracker, place):
+    assert pages.lists(place / "mlflow.db", "http://127.0.0.1:5000") == []
+    one = tracker()
+    one.start(name="a run", params={}, tags={})
+    one.finish("FINISHED")
+    assert pages.lists(place / "mlflow.db", "http://h:1/") == ["tests: http://h:1/#/experiments/1/runs"]
 
 
 def test_the_log_gives_the_address_of_the_page(tracker, caplog):
