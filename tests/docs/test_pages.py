@@ -72,7 +72,7 @@ def commands(page: str) -> list[tuple[str, tuple[str, ...]]]:
     """
     page = re.sub(r"(<[^>\n]*>|\.\.\.)(?=\S*[\s`])", "yours", page)
     found = []
-    for command, typed in re.findall(r"python -m dlgd\.(\w+)([^`\n]*)", page):
+    for command, typed in re.findall(r"python -m dlgd\.(\w+)(?![.\w])([^`\n]*)", page):
         words = [word for word in typed.split("#")[0].split() if re.match(r"\+?[a-z][^=]*=", word)]
         overrides = [word for word in words if not re.fullmatch(rf"({'|'.join(GROUPS)})=.*yours", word)]
         choices = [
