@@ -19,7 +19,7 @@ from dlgd.core.config import load, plain
 from dlgd.core.errors import Refusal
 from dlgd.core.files import write_text
 from dlgd.core.score import Score
-from dlgd.tracking import late, parents, store
+from dlgd.tracking import parents, store
 
 OUTCOME = "outcome.json"  # in the folder of a run
 SCORES = "scores.json"  # likewise
@@ -206,6 +206,8 @@ def close_parent(folder: Path, outcomes: dict[Path, Outcome], text: str, ours: C
 
 def close_unrecorded_parents(runs: list[Path]) -> None:
     """End the runs in MLflow of the multiruns to which these runs belong, where the end could not be recorded."""
+    from dlgd.tracking import late
+
     folders = {folder for run in runs if (folder := parents.folder_of(run)) is not None}
     for folder in sorted(folders):
         if not (folder / late.RUN_RECORD).exists() and not in_use(folder) and (folder / SUMMARY).exists():
