@@ -7,9 +7,12 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from dlgd.core.contract import Tracker
 from dlgd.core.errors import Refusal
+
+if TYPE_CHECKING:
+    from dlgd.core.contract import Tracker
 
 ENDED_TAG = "dlgd.ended"  # finished, one of the next two, or the error
 INTERRUPTED, PRUNED = "interrupted", "pruned"
