@@ -16,8 +16,9 @@ from dlgd.core.paths import ROOT
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
-# a background job of a shell starts with Ctrl-C ignored, and so would the commands under test
+# a background job of a shell starts with Ctrl-C ignored, nohup with SIGHUP, and so would the commands under test
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 torch.set_num_threads(1)  # two on cores that are shared are slower than one
 
 

@@ -20,6 +20,7 @@ NEEDED = (
     *("seed", "loss", "evaluation", "data", "model", "augmentation", "optimizer", "scheduler", "training", "tracking"),
     "choices",
 )
+NEEDED_BY_METHODS = ("seed", "evaluation", "data", "baseline", "tracking", "choices")  # the same, of a classical method
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +94,7 @@ def _recorded_values(folder: Path) -> dict[str, Any]:
         raise Refusal(f"{file} is damaged ({' '.join(str(error).split())[:100]})") from error
     if not isinstance(config, DictConfig):
         raise Refusal(f"{file} is damaged (it holds no names with values)")
-    lacking = [name for name in NEEDED if name not in config]
+    lacking = [name for name in (NEEDED_BY_METHODS if "baseline" in config else NEEDED) if name not in config]
     if lacking or not text.endswith("\n"):
         raise Refusal(f"{file} is not whole ({f'it lacks {lacking[0]}' if lacking else 'its last line is cut'})")
     return plain(config, resolve=False)

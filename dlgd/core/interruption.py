@@ -96,8 +96,9 @@ def drop_lost_output() -> None:
         try:
             lost.register(number, 0)
             if lost.poll(0):
-                with open(os.devnull, "wb") as nowhere:
-                    os.dup2(nowhere.fileno(), number)
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, number)
+                os.close(nowhere)
         except OSError:  # the stream was closed by whoever started the process
             continue
 

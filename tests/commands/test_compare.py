@@ -188,8 +188,6 @@ def test_more_is_better_where_the_score_says_so(compare):
     assert rows["model.skip=none"] == ["3", "**89 ± 1**"]
     assert rows["model.skip=addition"][1].endswith(r"\*\*"), "it differs from the best"
     assert "Nothing says whether" not in done.stdout
-    done, _ = compare(*words, "scores=[eps]")
-    assert "Nothing says whether more or less of eps is better; less is taken to be" in done.stdout
     done, _ = compare(*words, "scores=[accuracy]", "neither=[accuracy]")
     assert done.returncode == 2
     assert "neither has accuracy, but more of accuracy is better: leave it out" in done.stderr

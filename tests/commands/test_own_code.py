@@ -59,12 +59,12 @@ def ends_in(error: BaseException, file: str, function: str) -> None:
     assert function in [frame.name for frame in frames if Path(frame.filename).name == file]
 
 
-def refused(command, capsys, *words: str) -> str:
+def refused(command, capfd, *words: str) -> str:
     """The sentence."""
     with pytest.raises(SystemExit) as end:
         command(*words)
     assert end.value.code == 2
-    said = capsys.readouterr().err
+    said = capfd.readouterr().err
     assert "Traceback" not in said
     assert said.startswith("dlgd: ")
     assert said.count("\n") == 1
@@ -167,11 +167,11 @@ def test_the_process_of_a_command(dlgd, folder):
         (["~model"], "model is missing from the configuration"),
     ],
 )
-def test_mistyped(command, capsys, typed, sentence):
-    assert sentence in refused(command, capsys, train.main, *CHOSEN, *typed)
+def test_mistyped(command, capfd, typed, sentence):
+    assert sentence in refused(command, capfd, train.main, *CHOSEN, *typed)
 
 
-def test_options_that_only_the_constructor_takes(command, capsys):
+def test_options_that_only_the_constructor_takes(command, capfd):
     """**options of theirs are passed on; it is their own code, then, that does not know one."""
     with pytest.raises(TypeError, match="colour") as error:
         command(train.main, *CHOSEN, "+evaluation.scores.colour=red")
@@ -181,10 +181,10 @@ def test_options_that_only_the_constructor_takes(command, capsys):
 # --- files ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_folder_that_our_own_lines_cannot_write(command, capsys, folder):
+def test_a_folder_that_our_own_lines_cannot_write(command, capfd, folder):
     (folder / "run").mkdir()
     (folder / "run" / "figures").write_text("in the way")
-    said = refused(command, capsys, train.main, *CHOSEN)
+    said = refused(command, capfd, train.main, *CHOSEN)
     assert said == f"dlgd: {folder}/run/figures: File exists; choose another folder or make room\n"
 
 

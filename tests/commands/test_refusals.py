@@ -10,6 +10,7 @@ import pytest
 from omegaconf import OmegaConf, open_dict
 
 from dlgd.cli import entry, runs, training
+from dlgd.core import trust
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import CONF
 from tests.commands.tiny_run import TINY
@@ -92,6 +93,7 @@ def test_before_any_work(tmp_path, monkeypatch, arguments, words):
         config = hydra.compose("config", overrides=arguments)
     with open_dict(config):
         config.choices = {"model": "resnet", "data": "nemovar"}
+    trust.allow_typed(config)
     with pytest.raises(Refusal, match=".*".join(map(re.escape, words[:1]))) as refusal:
         training.train(config, tmp_path, resumed=False)
     for word in words:

@@ -24,7 +24,6 @@ SMALL = [*TINY, *SLOW, "model.width=8", "model.layers=4", "training=debug", "sch
 TRAINED = {
     "evaluation.methods": ("", "~evaluation.methods.separable"),
     "evaluation.scores.published": ("", "evaluation.scores.published=[]"),
-    "table": ("", "+table.source=a_book"),
     "tracking": ("tracking=off", "tracking=mlflow"),
     "training.checkpoint_minutes": ("", "training.checkpoint_minutes=0.001"),
     "training.log_every": ("training.log_every=3", "training.log_every=20"),
@@ -43,6 +42,7 @@ ELSEWHERE = {
     "experiment": "a name only",
     "init_loaded": "written by the program, from init_from",
     "resume": "tests/training/test_resume.py",
+    "table": "of an experiment's file, for dlgd.compare; no training reads it",
     "trust": "which packages a loaded configuration may call, before anything is trained or scored",
 }
 

@@ -70,7 +70,8 @@ def test_the_address_typed_beside_an_id_is_where_it_is_looked_up(place, tracker)
     mlflow = tracker(uri=there)
     mlflow.start(**START)
     mlflow.finish("FINISHED")
-    (place / "run" / runs.CONFIG).write_text("seed: 3\n")
+    whole = dict.fromkeys(runs.NEEDED, 3)
+    (place / "run" / runs.CONFIG).write_text(OmegaConf.to_yaml(OmegaConf.create(whole)))
     typed = [f"resume={mlflow.run_id}", f"tracking.uri={there}"]
     with pytest.raises(Refusal, match="neither a run folder nor a run"):
         runs.refuse_lost_run(typed[:1])
@@ -82,7 +83,7 @@ def test_the_address_typed_beside_an_id_is_where_it_is_looked_up(place, tracker)
     for other in ("evaluate", "predict"):
         with initialize_config_dir(str(CONF), version_base="1.3"):
             config = compose(other, overrides=[f"run={mlflow.run_id}", typed[1]])
-        assert runs.find_trained(config.run, config) == (place / "run", {"seed": 3})
+        assert runs.find_trained(config.run, config) == (place / "run", whole)
 
 
 KILLED = """

@@ -193,7 +193,7 @@ def test_what_is_no_netcdf(source, tmp_path, content):
 
 def test_no_file_or_a_folder(source, tmp_path):
     path = tmp_path / "my_fields.nc"
-    refused(lambda: source.read(path), "cannot read .* as NetCDF")
+    refused(lambda: source.read(path), "is not there: give a NetCDF file")
     path.mkdir()
     refused(lambda: source.read(path), "neither a folder X nor a folder with Bmod_dif")
 
