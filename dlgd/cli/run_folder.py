@@ -40,7 +40,7 @@ class RunFolder(Callback):
     may_replace: whether results of another run that lie in the folder may be replaced.
     """
 
-    lock: BaseFileLock | None = None  # of this process, which holds it to its end
+    lock: BaseFileLock | None = None  # of this process, which holds it to its end or to the next command
 
     def __init__(self, may_replace: bool = False) -> None:
         self.may_replace = may_replace
@@ -56,6 +56,8 @@ class RunFolder(Callback):
             refuse_sources(folder, "hydra.run.dir")
             check(config, config_name, Path(folder), may_replace=self.may_replace)
             if config_name in ALONE:
+                if RunFolder.lock is not None:  # of another command in this process
+                    RunFolder.lock.release()
                 RunFolder.lock = lock(Path(folder))
         except Exception as error:
             leave_if_refused(error, config_name)

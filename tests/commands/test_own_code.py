@@ -164,7 +164,7 @@ def test_the_process_of_a_command(dlgd, folder):
         (["+model.inner={_target_: mine.Inner, wher: x}"], "model.inner.wher is no option of mine.Inner: choose one"),
         (["+model.spec=3"], "model.spec is no option of mine.Net"),
         (["evaluation.methods.guess=3"], "evaluation.methods.guess=3 must be a _target_ with its options"),
-        (["~model"], "model is missing from the configuration"),
+        (["~model"], "~model removes what each run needs: choose another one, model=<choice>"),
     ],
 )
 def test_mistyped(command, capfd, typed, sentence):
