@@ -18,7 +18,7 @@ from dlgd.cli.run_folder import leave_if_refused
 from dlgd.cli.runs import refuse_lost_run, run_folder
 from dlgd.cli.swept_groups import for_each_run
 from dlgd.cli.typed_options import refuse_misformed
-from dlgd.core import checks, trust
+from dlgd.core import checks, passwords, trust
 from dlgd.core.config import plain
 from dlgd.core.constants import SPLITS
 from dlgd.core.errors import Refusal
@@ -36,6 +36,7 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
         def run(config: DictConfig) -> None:
             if multirun.in_multirun():
                 take_trust(config)
+                passwords.refuse(plain(config))
                 multirun.run(config, name)
                 return
             try:
@@ -44,6 +45,7 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
                     missing = sorted(OmegaConf.missing_keys(config))
                     if missing:
                         raise Refusal(f"{', '.join(missing)} must be given: type {missing[0]}=... after the command")
+                    passwords.refuse(plain(config))
                     if "split" in config:
                         checks.choice("split", config.split, SPLITS)
                     function(config)
@@ -61,6 +63,7 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
             os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra raises what it would print
             try:
                 with interruptible():
+                    passwords.refuse_typed(sys.argv[1:])
                     refuse_pickled(sys.argv[1:])
                     sys.argv[1:] = multirun_resume.arguments(sys.argv[1:], name)
                     refuse_misformed(sys.argv[1:], config_name)

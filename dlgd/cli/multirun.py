@@ -32,7 +32,7 @@ from dlgd.cli.error_origin import in_a_line
 from dlgd.cli.multirun_summary import Outcome, name_in_multirun, read_outcome, read_outcomes, sum_up
 from dlgd.cli.run_process import reason_of, run_alone, run_for_launcher
 from dlgd.cli.runs import CONFIG, LAST
-from dlgd.core import checks, trust
+from dlgd.core import checks, passwords, trust
 from dlgd.core.config import plain
 from dlgd.core.errors import Refusal
 from dlgd.core.files import write_text
@@ -193,7 +193,7 @@ def record_failure(config: DictConfig, folder: Path, outcome: Outcome) -> None:
 
 
 class Multirun(Callback):
-    """Hydra calls it at the beginning of a multirun; conf/base.yaml names it.
+    """Hydra calls it at the beginning of a multirun, and of each run; conf/base.yaml names it.
 
     fail_fast: whether no further run begins after one has failed. Those that run go on.
     """
@@ -207,8 +207,16 @@ class Multirun(Callback):
     def __init__(self, fail_fast: bool = False) -> None:
         self.fail_fast = fail_fast
 
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Leave where a file gives a password, before Hydra writes the configuration. It would swallow a Refusal."""
+        try:
+            passwords.refuse(plain(config, resolve=False))
+        except Refusal as refusal:
+            run_folder.leave_if_refused(refusal, kwargs["config_name"])
+
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Note which process has begun the multirun, or goes on with it, and let a signal stop it gently."""
+        self.on_run_start(config, **kwargs)
         try:
             folder = self._taken(config)
         except Exception as error:

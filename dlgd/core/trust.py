@@ -25,7 +25,7 @@ import yaml
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from dlgd.core import checks
+from dlgd.core import checks, passwords
 from dlgd.core.config import plain
 from dlgd.core.constants import LIBRARIES, PARTIAL, TARGET
 from dlgd.core.errors import Refusal
@@ -92,14 +92,14 @@ def forget() -> None:
 
 
 def loaded(values: Mapping[str, Any], source: Path) -> dict[str, Any]:
-    """Return a configuration that was read from a file, with present names, as plain values.
+    """Return a configuration that was read from a file, with present names, as plain values and without passwords.
 
     source: the file, for the refusal of what is not allowed in it, used or not: see `check_values`.
     """
     found = updated(values)
     check_values(found, source)
     found.pop(OPTION, None)
-    return found
+    return passwords.stripped(found)
 
 
 def check_values(values: Mapping[str, Any], source: object) -> None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from dlgd.core import passwords
 from dlgd.core.errors import Refusal
 from dlgd.core.renames import updated_params
 from dlgd.core.settings_without_effect import changes_no_score
@@ -159,7 +160,7 @@ class Finished:
                     f"runs.filter={filter} is not in MLflow's language: {store.reason(error)}; "
                     "write it like params.model = 'unet' and metrics.`test/rmse` < 0.1"
                 ) from error
-            raise Refusal(f"MLflow at {store.shown(self.uri)} cannot be asked: {store.reason(error)}") from error
+            raise Refusal(f"MLflow at {passwords.shown(self.uri)} cannot be asked: {store.reason(error)}") from error
 
 
 def _stored_run(run: Run) -> database.StoredRun:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dlgd.core import checks
+from dlgd.core import checks, passwords
 from dlgd.core.contract import Tracker
 from dlgd.core.errors import Refusal
 from dlgd.core.interruption import uninterrupted
@@ -129,7 +129,7 @@ class MLflow(Tracker):
             raise
         if self._sender.experiment_id is not None:
             logger.info(
-                "Recording in MLflow at %s as run %s: see %s", store.shown(self._uri), self.run_id, self._page()
+                "Recording in MLflow at %s as run %s: see %s", passwords.shown(self._uri), self.run_id, self._page()
             )
         # A daemon: no server may keep a program from ending.
         self._thread = threading.Thread(target=self._work, name="mlflow", daemon=True)
@@ -218,7 +218,7 @@ class MLflow(Tracker):
             self._failures += 1
             return min(self._flush_seconds * 2**self._failures, LONGEST_SILENCE_S)
         if self._failures:
-            logger.info("MLflow at %s answers again: it gets what it missed", store.shown(self._uri))
+            logger.info("MLflow at %s answers again: it gets what it missed", passwords.shown(self._uri))
         self._failures = 0
         rest = REST_PER_WORK * (time.thread_time() - begun)
         return rest if more else max(rest, self._flush_seconds)
@@ -261,7 +261,7 @@ class MLflow(Tracker):
         self._warned = True
         logger.warning(
             "Cannot record in MLflow at %s (%s): the run goes on, and its records are kept in %s",
-            store.shown(self._uri),
+            passwords.shown(self._uri),
             store.reason(error),
             self._folder,
         )

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dlgd.core import passwords
 from dlgd.core.files import write_text
 from dlgd.tracking import datasets, models, moved, parents, run_tags, store
 from dlgd.tracking.journal import Journal, Record
@@ -160,7 +161,7 @@ class Sender:
         except MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
-        logger.info("MLflow at %s has no run %s: a new run gets its records", store.shown(self._uri), self._wanted)
+        logger.info("MLflow at %s has no run %s: a new run gets its records", passwords.shown(self._uri), self._wanted)
         self._sent = 0
         return None
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import os
 import platform
-import re
 import shutil
 import sqlite3
 import tempfile
@@ -19,6 +18,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dlgd.core import passwords
 from dlgd.core.errors import Refusal
 from dlgd.core.files import written_whole
 from dlgd.tracking import moved
@@ -46,20 +46,18 @@ QUIET = {"mlflow": "ERROR", "mlflow.store.db": "CRITICAL", "alembic": "WARNING",
 
 
 def locate(uri: str | None) -> str:
-    """Return `uri`, else $MLFLOW_TRACKING_URI, else mlflow.db in the working folder; SQLite paths are made absolute."""
-    uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
+    """Return `uri`, else $MLFLOW_TRACKING_URI, else mlflow.db in the working folder; SQLite paths are made absolute.
+
+    Only the variable may have a password. Where `uri` is its address without one, the variable's is taken.
+    """
+    uri = passwords.from_environment(uri or "") or os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
     if uri.partition(":")[0].partition("+")[0] not in SCHEMES:
         raise Refusal(
-            f"tracking.uri={shown(uri)} is not an address that can record runs: type "
+            f"tracking.uri={passwords.shown(uri)} is not an address that can record runs: type "
             f"http://HOST:PORT for a server, sqlite:///PATH for a file, or null for mlflow.db in the working folder."
         )
     path = database(uri)
     return uri if path is None else f"sqlite:///{path}"
-
-
-def shown(uri: str) -> str:
-    """Return the address without the password that it may hold."""
-    return re.sub(r"//[^/@]*@", "//", uri)
 
 
 def foreign_server(uri: str) -> str | None:
@@ -67,8 +65,8 @@ def foreign_server(uri: str) -> str | None:
 
     An address in the folder of a run may be a stranger's, and MLflow sends the password of its environment along.
     """
-    server = shown(uri)
-    own = server == shown(os.environ.get("MLFLOW_TRACKING_URI", ""))
+    server = passwords.shown(uri)
+    own = server == passwords.shown(os.environ.get("MLFLOW_TRACKING_URI", ""))
     return None if own or database(uri) is not None else server
 
 
@@ -98,7 +96,9 @@ def connect(uri: str) -> MlflowClient:
             moved.follow(path)
         return MlflowClient(tracking_uri=uri)
     except ModuleNotFoundError as error:
-        raise Refusal(f"tracking.uri={shown(uri)} needs a Python package: pip install {error.name}.") from error
+        raise Refusal(
+            f"tracking.uri={passwords.shown(uri)} needs a Python package: pip install {error.name}."
+        ) from error
 
 
 def reason(error: BaseException) -> str:
@@ -106,7 +106,7 @@ def reason(error: BaseException) -> str:
     while (cause := error.__cause__ or error.__context__) is not None:
         error = cause
     lines = str(error).splitlines() or [type(error).__name__]
-    return shown(lines[0])[:200]
+    return passwords.shown(lines[0])[:200]
 
 
 def failures() -> tuple[type[Exception], ...]:
@@ -181,8 +181,10 @@ def find_run_folder(run_id: str, *, uri: str | None = None) -> Path:
         run = connect(uri).get_run(run_id)
     except failures() as error:
         if getattr(error, "error_code", None) in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            raise Refusal(f"{run_id} is neither a run folder nor a run of MLflow at {shown(uri)}.") from error
-        raise Refusal(f"MLflow at {shown(uri)} cannot be asked for {run_id}: name the run's folder instead.") from error
+            raise Refusal(f"{run_id} is neither a run folder nor a run of MLflow at {passwords.shown(uri)}.") from error
+        raise Refusal(
+            f"MLflow at {passwords.shown(uri)} cannot be asked for {run_id}: name the run's folder instead."
+        ) from error
     folder = run.data.tags.get(FOLDER_TAG)
     if folder is None:
         raise Refusal(f"MLflow run {run_id} was not made by dlgd: it has no tag {FOLDER_TAG}.")

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from dlgd.core import checks
+from dlgd.core import checks, passwords
 from dlgd.core.errors import Refusal
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def storage_of(where: str) -> BaseStorage:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if "://" not in where:
         return _journal(Path(where))
-    shown = where.rpartition("@")[2]  # without a password
+    shown = passwords.shown(where)
     try:
         try:
             return optuna.storages.RDBStorage(where)
@@ -125,7 +125,7 @@ def storage_of(where: str) -> BaseStorage:
     except ImportError as error:  # Optuna raises it where a driver is missing
         raise Refusal(f"storage={shown} needs a database driver, such as psycopg: {error}") from error
     except (SQLAlchemyError, ValueError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = passwords.without_password((str(error).splitlines() or [type(error).__name__])[0])
         raise Refusal(f"storage={shown} cannot be used: {reason}") from error
 
 
