@@ -20,11 +20,14 @@ LIBRARIES = ("torch", "numpy", "mlflow")
 
 
 def tags(*, device: str, root: Path = ROOT) -> dict[str, str]:
-    """Return the tags of a run: git_hash, git_dirty, python, dlgd, torch, numpy, mlflow, host, machine, device.
+    """Return the tags of a run: git_hash, git_dirty, python, dlgd, torch, numpy, mlflow, host, machine,
+    device, threads (of PyTorch on the CPU).
 
     Outside of git, git_hash and git_dirty are "unknown". A file that git neither tracks nor ignores makes
     the working tree dirty, because a network that was not committed may be what ran.
     """
+    import torch
+
     versions = {name: _version(name) for name in LIBRARIES}
     return {
         **_git(root),
@@ -34,6 +37,7 @@ def tags(*, device: str, root: Path = ROOT) -> dict[str, str]:
         "host": platform.node(),
         "machine": machine(device),
         "device": device,
+        "threads": str(torch.get_num_threads()),
     }
 
 

@@ -32,6 +32,7 @@ class State:
     best: dict[str, float] = field(default_factory=dict)  # best score so far, by criterion
     history: list[dict[str, float]] = field(default_factory=list)  # one row per record, with its step
     unread: dict[str, list[float]] = field(default_factory=dict)  # [sum, batches] of the losses since the last record
+    threads: int = 0  # on which the CPU has trained last; 0: on a GPU, or not known
 
 
 @dataclass(frozen=True, kw_only=True)

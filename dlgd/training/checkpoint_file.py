@@ -123,9 +123,10 @@ def _first_wrong_of_state(state: Any) -> str | None:
     }
     if not _is_mapping(state):
         return "state is none"
-    added: dict[str, Callable[[Any], bool]] = {
-        "unread": lambda value: _is_mapping(value, of=_is_sum)
-    }  # none in old ones
+    added: dict[str, Callable[[Any], bool]] = {  # which old ones lack
+        "unread": lambda value: _is_mapping(value, of=_is_sum),
+        "threads": _is_count,
+    }
     kinds |= {name: valid for name, valid in added.items() if name in state}
     for name, valid in kinds.items():
         if name not in state or not valid(state[name]):

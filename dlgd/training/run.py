@@ -55,6 +55,7 @@ class Run:
         self.config = config
         self.state = State()
         self.losses = RunningLoss(device=device, batches_per_step=options.accumulate)
+        self.threads = torch.get_num_threads() if device.type == "cpu" else 0
         self.average = None if options.ema_decay is None else MovingAverage(network, options.ema_decay)
         self.samples = 0  # since the last report
         self._begin()
@@ -85,6 +86,12 @@ class Run:
         checkpoint.restore_optimizers(self.optimizers, source)
         self.state = copy.deepcopy(source.state)
         self.losses.restore(self.state.unread)
+        if self.threads and self.state.threads not in (0, self.threads):
+            log.warning(
+                "The training goes on with %d threads after %d: its weights will differ from those of one without an "
+                "interruption; OMP_NUM_THREADS=%d gives the same",
+                self.threads, self.state.threads, self.state.threads,
+            )  # fmt: skip
         if self.average is not None:
             checkpoint.restore(self.average.network, source)
         lost = [name for name in self.state.best if not best_path(self.folder, name).exists()]
@@ -174,6 +181,7 @@ class Run:
     def _save(self, *paths: Path) -> None:
         """Write the training as it stands. Raises NonFinite where a loss or a weight is not finite."""
         self.losses.check()
+        self.state.threads = self.threads
         self.state.seconds, self.state.unread = self.clock(), self.losses.unread()
         now = checkpoint.capture(
             network=self.network,

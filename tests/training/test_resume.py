@@ -154,6 +154,20 @@ def test_that_of_a_training_ended_by_a_signal(tmp_path, monkeypatch):
     assert losses_of(resumed) == losses_of(whole)
 
 
+def test_another_number_of_threads_is_said(tmp_path, caplog):
+    train(tmp_path, steps=4)
+    assert checkpoint.load(checkpoint.last_path(tmp_path)).state.threads == 1
+    train(tmp_path, steps=5, resume=True)
+    assert "threads" not in caplog.text
+    torch.set_num_threads(2)
+    try:
+        train(tmp_path, steps=6, resume=True)
+    finally:
+        torch.set_num_threads(1)
+    assert "goes on with 2 threads after 1" in caplog.text
+    assert "OMP_NUM_THREADS=1 gives the same" in caplog.text
+
+
 def test_a_validation_missed_by_an_interruption_is_made_up_for(tmp_path):
     def cut(network):
         raise PulledPlug
