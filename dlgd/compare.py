@@ -13,6 +13,7 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from dlgd.cli import entry
+from dlgd.core import passwords
 from dlgd.core.errors import Refusal
 from dlgd.results.command_line import any_given, folder_name
 
@@ -42,7 +43,7 @@ def say_what_is_missing(uri: str | None) -> None:
     from dlgd.tracking import late, store
 
     folders = [one for one in map(Path, ("outputs", "multirun")) if one.is_dir()]
-    shown = store.shown(store.locate(uri))
+    shown = passwords.shown(store.locate(uri))
     missing = [str(folder) for folder, record in late.unsent(folders).items() if record.uri == shown]
     if missing:
         named = ", ".join(missing[:NAMED]) + (f" and {len(missing) - NAMED} more" if len(missing) > NAMED else "")

@@ -14,6 +14,7 @@ from dlgd.cli import entry, run_folder
 def main(config: DictConfig) -> None:
     """Send the runs in `folders`. Leaves with exit code 1 where one could not be sent."""
     from dlgd.cli.multirun_summary import close_unrecorded_parents
+    from dlgd.core import passwords
     from dlgd.core.errors import Refusal
     from dlgd.tracking import late, store
 
@@ -32,7 +33,7 @@ def main(config: DictConfig) -> None:
             print(f"dlgd: {refusal}", file=sys.stderr)
             continue
         except store.failures() as error:
-            where = store.shown(uri or record.uri)
+            where = passwords.shown(uri or record.uri)
             print(f"dlgd: {folder} could not be sent to {where}: {store.reason(error)}", file=sys.stderr)
             continue
         sent.append(folder)

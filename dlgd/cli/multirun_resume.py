@@ -19,6 +19,7 @@ from omegaconf import DictConfig
 
 from dlgd.cli.multirun_summary import Outcome, read_outcomes
 from dlgd.cli.swept_groups import has_values
+from dlgd.core import passwords
 from dlgd.core.config import load, plain
 from dlgd.core.errors import Refusal
 from dlgd.core.files import write_text
@@ -95,6 +96,7 @@ def jobs_of(config: DictConfig) -> tuple[list[list[str]], list[Override]]:
     """Return the options of each run of the multirun that Hydra has composed, in their order, and what is varied."""
     params = config.hydra.sweeper.get("params") or {}
     words = [*(f"{key}={value}" for key, value in params.items()), *config.hydra.overrides.task]
+    passwords.refuse_typed(words)  # references have been followed
     parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
     options = parser.parse_overrides(words)
     return BasicSweeper.split_arguments(options, None)[0], [one for one in options if has_values(one)]

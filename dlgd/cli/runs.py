@@ -8,7 +8,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from dlgd.core import checks, passwords, trust
+from dlgd.core import checks, trust
 from dlgd.core.config import plain
 from dlgd.core.errors import Refusal
 from dlgd.core.files import write_text

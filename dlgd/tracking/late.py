@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from dlgd.core import passwords
 from dlgd.core.errors import Refusal
 from dlgd.core.files import write_text
 from dlgd.tracking import store
@@ -68,7 +69,7 @@ def begun(
     """Return the record of a run that begins now, or goes on: it keeps its artifacts and its beginning."""
     former = read(folder)
     record = RunRecord(
-        uri=store.shown(uri), experiment=experiment, name=name,
+        uri=passwords.without_password(uri), experiment=experiment, name=name,
         params={key: str(value) for key, value in params.items()}, tags=dict(tags), owner=store.owner(), started=now(),
     )  # fmt: skip
     return record if former is None else replace(record, started=former.started, artifacts=former.artifacts)
@@ -96,7 +97,7 @@ def unsent(folders: Iterable[Path], uri: str | None = None) -> dict[Path, RunRec
     """
     found = {path.parent.absolute() for folder in folders for path in folder.rglob(RUN_RECORD)}
     records = {folder: record for folder in sorted(found) if (record := read(folder)) is not None}
-    there = None if uri is None else store.shown(uri)
+    there = None if uri is None else passwords.without_password(uri)
     return {
         folder: record
         for folder, record in records.items()
@@ -143,6 +144,6 @@ def send(folder: Path, record: RunRecord, uri: str | None = None) -> str:
         sender.close(status, record.ended)
     finally:
         sender.journal.close()
-    replace(record, status=status, uri=store.shown(where), sent=True).write(folder)
+    replace(record, status=status, uri=passwords.without_password(where), sent=True).write(folder)
     assert sender.run_id is not None, "the run is open"
     return sender.run_id

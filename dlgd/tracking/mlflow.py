@@ -200,7 +200,7 @@ class MLflow(Tracker):
     def _page(self) -> str:
         """Return the address of the run's page, and what serves it where the address is a file."""
         served = self._uri.startswith("http")
-        address = store.shown(self._uri) if served else pages.SERVED
+        address = passwords.shown(self._uri) if served else pages.SERVED
         path = pages.page(address, self._sender.experiment_id or "", self.run_id)
         return path if served else f"{path} (served by `make ui`)"
 
