@@ -13,7 +13,7 @@ import torch
 import yaml
 
 from dlgd import baseline, evaluate, predict, train
-from dlgd.cli import multirun_summary
+from dlgd.cli import multirun_summary, run_folder
 from dlgd.cli.multirun_summary import Outcome
 from dlgd.core import trust
 from dlgd.core.errors import Refusal
@@ -98,7 +98,8 @@ def refuses(command, way: str, folder: Path, config: strangers.Node) -> str:
     assert not (folder / "canary").exists()
     assert "planted" not in sys.modules
     after = {path for path in folder.rglob("*") if "cache" not in path.parts} - before
-    assert not [path for path in after if path.is_file()], "nothing is written"
+    own = {run_folder.LOCK, run_folder.HOLDER}  # of the command, which holds the folder while it looks
+    assert not [path for path in after if path.is_file() and path.name not in own], "nothing is written"
     return said
 
 
