@@ -83,6 +83,7 @@ def connect(uri: str) -> MlflowClient:
     """
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"  # with its password; the log has the run's page
     from mlflow import MlflowClient
 
     for name, level in QUIET.items():
