@@ -142,9 +142,9 @@ def evaluation(config: DictConfig, *, samples_of_data: bool = True) -> Evaluatio
         checks.of_kind("evaluation.classifier", classifier, str)
         given["classifier"] = image_classifier_of(Path(classifier).expanduser())
     values = part(config, "evaluation.scores")
+    which = config.evaluation.get("published", published.OWN)  # also read where there are no rows to choose from
+    rows = published.standing(values.get("published") or (), config, which=which, samples_of_data=samples_of_data)
     if values.get("published"):
-        which = config.evaluation.get("published", published.OWN)
-        rows = published.standing(values["published"], config, which=which, samples_of_data=samples_of_data)
         values["published"] = rows
     return _build(values, "evaluation.scores", given=given)
 

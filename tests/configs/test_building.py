@@ -305,7 +305,8 @@ def test_every_value_of_a_loss_changes_it(loss, key):
 
 
 # any text will do, or is looked at when the run starts
-FREE = {"data.name", "data.path", "tracking.uri", "baseline.variable", "data.target", "data.observations"}
+FREE = {"data.name", "data.path", "data.target", "data.observations", "baseline.variable"}
+FREE |= {"tracking.uri", "tracking.note"}
 FREE |= {f"data.names.{name}" for name in ("lat", "lon", "time", "observations")}
 SCALARS = [
     (group, choice, key)
