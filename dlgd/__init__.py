@@ -1,3 +1,3 @@
 """Deep Learning for Geophysical Dynamics."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

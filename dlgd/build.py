@@ -15,7 +15,7 @@ from dlgd.core.constants import SPLITS
 from dlgd.core.construct import construct
 from dlgd.core.contract import Augmentation, DataSource, Evaluation, Loss, Method, Network, Spec, Tracker
 from dlgd.core.errors import Refusal
-from dlgd.core.paths import ROOT
+from dlgd.core.paths import shipped
 from dlgd.core.score import Score
 from dlgd.scoring import descriptions, published
 from dlgd.scoring.cached_method import CachedMethod
@@ -150,8 +150,8 @@ def evaluation(config: DictConfig, *, samples_of_data: bool = True) -> Evaluatio
 
 
 def image_classifier_of(file: Path) -> ImageClassifier:
-    """Return a trained classifier from its checkpoint, whose path may be relative to the project."""
-    file = file if file.exists() else ROOT / file
+    """Return a trained classifier from its checkpoint, which may be one of experiments/."""
+    file = shipped(file)
     _, data, net, _ = trained(file, None, None)
     if data.spec.kind != "label":
         raise Refusal(

@@ -15,6 +15,7 @@ import torch
 from dlgd.core.paths import ROOT
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+os.environ.setdefault("DLGD_CACHE", "cache")  # in the working folder of each test; never that of a person
 
 # a background job of a shell starts with Ctrl-C ignored, nohup with SIGHUP, and so would the commands under test
 signal.signal(signal.SIGINT, signal.default_int_handler)

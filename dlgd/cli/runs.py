@@ -12,6 +12,7 @@ from dlgd.core import checks, trust
 from dlgd.core.config import plain
 from dlgd.core.errors import Refusal
 from dlgd.core.files import write_text
+from dlgd.core.paths import shipped
 
 CONFIG = "config.yaml"  # in the folder of a run
 LAST = Path("checkpoints", "last.pt")  # has the configuration too
@@ -28,10 +29,11 @@ log = logging.getLogger(__name__)
 def find_trained(text: object, config: DictConfig, option: str = "run") -> tuple[Path, DictConfig | None]:
     """Return a run folder and its configuration, or a checkpoint file and None.
 
-    text: the path of either, or the id of a run in the MLflow of `config`. option: its name, for a message.
+    text: the path of either, or of a file that dlgd has in experiments/, or the id of a run in the MLflow of
+        `config`. option: its name, for a message.
     """
     text = str(text) if isinstance(text, int) else text  # an id without letters
-    file = checks.path(option, text)
+    file = shipped(checks.path(option, text))
     if file.is_file():
         return file, None
     folder = find_run(str(text), OmegaConf.select(config, "tracking.uri"))
