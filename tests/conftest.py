@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from dlgd.cli import own_folders
 from dlgd.core.paths import ROOT
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
@@ -21,6 +22,13 @@ os.environ.setdefault("DLGD_CACHE", "cache")  # in the working folder of each te
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 torch.set_num_threads(1)  # two on cores that are shared are slower than one
+
+
+@pytest.fixture(autouse=True)
+def no_own_folders():
+    """A process has one command, except here: the folders that one names are not those of the next."""
+    yield
+    own_folders.forget()
 
 
 @pytest.fixture(scope="session")

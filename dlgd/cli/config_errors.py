@@ -8,13 +8,12 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 from yaml import YAMLError
 
-from dlgd.cli import library_errors
+from dlgd.cli import library_errors, own_folders
 from dlgd.cli.error_origin import is_ours, raised_in
 from dlgd.cli.typed_options import choices_of, options_of
 from dlgd.core import renames
 from dlgd.core.checks import among
 from dlgd.core.errors import Refusal
-from dlgd.core.paths import CONF
 
 NOT_TYPED = {"hydra", "init_loaded"}  # options that are not suggested; nor those that begin with _
 COMPOSING = {"hydra", "omegaconf", "antlr4", "yaml"}  # libraries that raise errors of any kind for what was typed
@@ -53,7 +52,7 @@ def in_a_sentence(error: Exception, config_name: str) -> str:
     """Return the sentence for an error in composing the configuration conf/<config_name>.yaml."""
     if isinstance(error, MissingConfigException) and error.missing_cfg_file is not None:
         group, _, choice = error.missing_cfg_file.partition("/")
-        if not (CONF / group).is_dir():  # a group of Hydra itself, such as hydra/launcher
+        if not own_folders.is_group(group):  # a group of Hydra itself, such as hydra/launcher
             group, _, choice = error.missing_cfg_file.rpartition("/")
         if (group, choice) in renames.VALUES:
             return f"{group}={choice} is called {group}={renames.VALUES[group, choice]} now: type that"

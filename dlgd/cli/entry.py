@@ -13,7 +13,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from dlgd.cli import multirun, multirun_resume
+from dlgd.cli import multirun, multirun_resume, own_folders
 from dlgd.cli.run_folder import leave_if_refused
 from dlgd.cli.runs import refuse_lost_run, run_folder
 from dlgd.cli.swept_groups import for_each_run
@@ -65,6 +65,8 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
                 with interruptible():
                     passwords.refuse_typed(sys.argv[1:])
                     refuse_pickled(sys.argv[1:])
+                    import_from_here()
+                    sys.argv[1:] = own_folders.take(sys.argv[1:], config_name)
                     sys.argv[1:] = multirun_resume.arguments(sys.argv[1:], name)
                     refuse_misformed(sys.argv[1:], config_name)
                     refuse_lost_run(sys.argv[1:])
@@ -90,6 +92,12 @@ def refuse_pickled(arguments: list[str]) -> None:
             raise Refusal(f"{flag} would run whatever its file says: type resume=<run folder> to go on with a run")
 
 
+def import_from_here() -> None:
+    """Let Python find modules in the working folder, last, as `python -m dlgd.train` lets it: dlgd-train does not."""
+    if not sys.flags.safe_path and not {"", os.getcwd()} & set(sys.path):
+        sys.path.append(os.getcwd())
+
+
 def take_trust(config: DictConfig) -> None:
     """Allow what the configuration of this command names, and the packages of the option `trust`.
 
@@ -103,6 +111,7 @@ def take_trust(config: DictConfig) -> None:
     if packages and not any(one.lstrip("+").startswith(f"{trust.OPTION}=") for one in overrides):
         raise Refusal(f"{trust.OPTION} stands in a file: it is for one command at a time, so type it")
     trust.allow_packages(list(packages) if OmegaConf.is_list(packages) else packages)
+    trust.allow_folders(own_folders.own())
     trust.allow_typed(config)
 
 

@@ -11,6 +11,7 @@ checkpoint, where it has one.
 from __future__ import annotations
 
 import logging
+import shlex
 import signal
 import sys
 import time
@@ -26,7 +27,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from dlgd.cli import multirun_resume, run_folder
+from dlgd.cli import multirun_resume, own_folders, run_folder
 from dlgd.cli.config_errors import refusal_of
 from dlgd.cli.error_origin import in_a_line
 from dlgd.cli.multirun_summary import Outcome, name_in_multirun, read_outcome, read_outcomes, sum_up
@@ -141,13 +142,14 @@ def command_of(name: str, folder: Path, config: DictConfig) -> list[str]:
     overrides = HydraConfig.get().overrides
     shared = [one for one in overrides.hydra if not one.lstrip("+~").startswith(OWN_OPTIONS)]
     quoted = str(folder).replace("\\", "\\\\").replace("'", "\\'")
+    begin = [sys.executable, "-m", f"dlgd.{name}", *own_folders.of_multirun()]
     if name == "train" and (folder / LAST).exists():
         own = [one for one in overrides.task if one.lstrip("+").startswith((f"{trust.OPTION}=", "tracking.uri="))]
         if not any(one.lstrip("+").startswith(trust.OPTION) for one in own):
             own += trust.typed_again(config).split()  # a person has typed what the configuration names
-        return [sys.executable, "-m", f"dlgd.{name}", f"resume='{quoted}'", *own, *shared, "hydra.mode=RUN"]
+        return [*begin, f"resume='{quoted}'", *own, *shared, "hydra.mode=RUN"]
     own = ["hydra.mode=RUN", f"hydra.run.dir='{quoted}'", "hydra.callbacks.run_folder.may_replace=true"]
-    return [sys.executable, "-m", f"dlgd.{name}", *overrides.task, *shared, *own]
+    return [*begin, *overrides.task, *shared, *own]
 
 
 def requeue(put_back: Callable[[], object], outcome: Outcome, folder: Path) -> None:
@@ -270,7 +272,8 @@ def summed_up() -> Iterator[None]:
         Multirun.interruption.__exit__()
     statuses = {one.status for one in outcomes.values()}
     if folder is not None and (len(statuses) > 1 or statuses - {"FINISHED"} or (folder / STOP).exists()):
-        say(f"dlgd: go on with what is missing by: python -m dlgd.{Multirun.command} -m resume={folder}\n")
+        again = shlex.join([*own_folders.words(), "-m", f"resume={folder}"])
+        say(f"dlgd: go on with what is missing by: python -m dlgd.{Multirun.command} {again}\n")
     if statuses & {"FAILED", "RUNNING"}:
         sys.exit(1)
     if "KILLED" in statuses or Multirun.interruption.requested:

@@ -17,6 +17,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
+from dlgd.cli import own_folders
 from dlgd.cli.multirun_summary import Outcome, read_outcomes
 from dlgd.cli.swept_groups import has_values
 from dlgd.core import passwords
@@ -56,6 +57,8 @@ def arguments(typed: Sequence[str], command: str) -> list[str]:
         key = one.lstrip("+~").partition("=")[0]
         if key in keys or key.startswith(OF_SESSION) or ("hydra/launcher" in keys and key.startswith("hydra.launcher")):
             continue
+        if key == own_folders.SEARCHPATH:
+            raise Refusal(f"{folder / RECORD} has {one}, which is not taken from a file: type it again, too")
         if not LAUNCHER.fullmatch(one):
             raise Refusal(f"{folder / RECORD} has {one}, which is not taken from a file: {again}")
         options.append(one)

@@ -8,8 +8,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Override
 from hydra.errors import HydraException
 
+from dlgd.cli import own_folders
 from dlgd.core.config import load, plain
-from dlgd.core.paths import CONF
 
 MULTIRUN = ("-m", "--multirun", "hydra.mode=MULTIRUN")
 
@@ -48,8 +48,8 @@ def _parsed(text: str) -> Override | None:
 
 def _swept_by(experiment: Override) -> list[str]:
     """Return what the file of an experiment goes through."""
-    file = CONF / "experiment" / f"{experiment.value()}.yaml"
-    if experiment.is_sweep_override() or not file.is_file():
+    file = own_folders.find(f"experiment/{experiment.value()}.yaml")
+    if experiment.is_sweep_override() or file is None:
         return []
     node: object = plain(load(file), resolve=False)
     for key in ("hydra", "sweeper", "params"):

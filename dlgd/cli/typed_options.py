@@ -14,6 +14,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType, QuotedString, Sweep, Transformer
 from hydra.errors import HydraException
 
+from dlgd.cli import own_folders
 from dlgd.core.checks import among, as_typed, did_you_mean
 from dlgd.core.config import load, plain
 from dlgd.core.errors import Refusal
@@ -42,8 +43,9 @@ class Options:
 
 
 def options_of(config_name: str) -> Options:
-    """Return what conf/<config_name>.yaml and the files that it extends offer."""
-    content = plain(load(CONF / f"{config_name}.yaml"), resolve=False)
+    """Return what <config_name>.yaml and the files that it extends offer."""
+    file = own_folders.find(f"{config_name}.yaml") or CONF / f"{config_name}.yaml"
+    content = plain(load(file), resolve=False)
     groups: dict[str, str | None] = {}
     values = {key: value for key, value in content.items() if key != "defaults"}
     for entry in content.get("defaults", []):
@@ -56,9 +58,10 @@ def options_of(config_name: str) -> Options:
 
 
 def choices_of(group: str) -> list[str]:
-    """Return the names of the files in conf/<group> and its folders, as they are typed."""
-    folder = CONF / group
-    return [str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.yaml")]
+    """Return the names of the files of a group, as they are typed: those of dlgd and of a person's own folders."""
+    folders = [one / group for one in own_folders.folders()]
+    found = (str(path.relative_to(one).with_suffix("")) for one in folders for path in one.rglob("*.yaml"))
+    return list(dict.fromkeys(found))
 
 
 def refuse_misformed(arguments: Sequence[str], config_name: str) -> None:
@@ -100,7 +103,7 @@ def _unreadable(word: str, reason: str) -> str:
 
 
 def _check(override: Override, word: str, known: Options) -> None:
-    key, is_group = override.key_or_group, (CONF / override.key_or_group).is_dir()
+    key, is_group = override.key_or_group, own_folders.is_group(override.key_or_group)
     if override.type == OverrideType.DEL:
         if known.groups.get(key) is not None:
             raise Refusal(f"{word} removes what each run needs: choose another one, {key}=<choice>")

@@ -5,7 +5,8 @@ values. So each configuration that is read from a file goes through `loaded`, wh
 and `construct` asks `check` again for each object that it builds, wherever its configuration comes from. Allowed are
 
 - what dlgd offers: the very `_target_`s in the files of conf/, and the modules and optimizers of PyTorch;
-- what the configuration of this command names, which a person has typed or has in files of their own;
+- what the configuration of this command names, which a person has typed or has in files of their own, and what the
+  other choices in the folders of such files name (--config-dir, --config-path, hydra.searchpath);
 - what is defined in the packages that the command line of this very call names, `trust=[my_package]`.
 
 A configuration that is loaded can add to none of them.
@@ -40,6 +41,7 @@ LONGEST = 100  # characters of a name that are shown
 
 _typed: set[str] = set()  # the `_target_`s in the configuration of this command
 _packages: list[str] = []  # those of trust=[...]
+_in_folders: set[str] = set()  # the `_target_`s in the folders of choices that this command names
 
 
 # --- by the command line of this call ------------------------------------------------------------------------------
@@ -52,6 +54,12 @@ def allow_typed(config: DictConfig) -> None:
     except OmegaConfBaseException:  # the command itself says what is wrong with it
         values = plain(config, resolve=False)
     _typed.update(value for _, key, value in _entries(values) if key == TARGET and isinstance(value, str))
+
+
+def allow_folders(folders: Sequence[Path]) -> None:
+    """Allow what the files in these folders of choices name. Call it with those that a person has typed alone."""
+    for folder in folders:
+        _in_folders.update(_targets_in(folder))
 
 
 def allow_packages(trust: object) -> None:
@@ -86,6 +94,7 @@ def forget() -> None:
     """Allow nothing any more but what dlgd offers, for tests: a process has one command."""
     _typed.clear()
     _packages.clear()
+    _in_folders.clear()
 
 
 # --- of what is loaded ---------------------------------------------------------------------------------------------
@@ -132,7 +141,7 @@ def check(target: object, option: str) -> None:
 
     option: where it stands, such as model._target_.
     """
-    if isinstance(target, str) and (target in _typed or _is_offered(target) or _is_of_packages(target)):
+    if isinstance(target, str) and (_is_named(target) or _is_of_packages(target)):
         return
     what = f"{option}={shown(target)}"
     if not isinstance(target, str) or not _is_path(target):
@@ -150,7 +159,7 @@ def check(target: object, option: str) -> None:
 
 def check_found(found: object, target: str, option: str) -> None:
     """Refuse an object that is allowed by `trust` alone but is only imported there: my_package.os.system."""
-    if target in _typed or _is_offered(target):
+    if _is_named(target):
         return
     home = getattr(found, "__module__", None)
     if not isinstance(home, str) or not _is_of_packages(f"{home}."):
@@ -169,11 +178,20 @@ def shown(name: object) -> str:
 @functools.cache
 def offered() -> frozenset[str]:
     """Return each `_target_` in the files of conf/ that offer something."""
-    groups = [path for path in CONF.iterdir() if path.is_dir() and path.name not in PRESETS]
+    return frozenset(_targets_in(CONF))
+
+
+def _targets_in(folder: Path) -> set[str]:
+    """Return each `_target_` in the groups of a folder of choices."""
+    groups = [path for path in folder.iterdir() if path.is_dir() and path.name not in PRESETS]
     files = [file for group in groups for file in group.glob("**/*.yaml")]
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast
     entries = (entry for file in files for entry in _entries(yaml.load(file.read_text(encoding="utf-8"), loader)))
-    return frozenset(value for _, key, value in entries if key == TARGET and isinstance(value, str))
+    return {value for _, key, value in entries if key == TARGET and isinstance(value, str)}
+
+
+def _is_named(target: str) -> bool:
+    return target in _typed or target in _in_folders or _is_offered(target)
 
 
 def _is_offered(target: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 
-from dlgd.core.paths import CONF
+from dlgd.cli import own_folders
 
 # Options of the table itself; all others are those with which its runs were trained.
 OPTIONS = ("runs", "split", "scores", "methods", "against", "any_data", "higher", "neither")
@@ -40,11 +40,13 @@ def training_overrides() -> list[str]:
 
 
 def command(*words: str, name: str = "train") -> str:
-    """Return the command `python -m dlgd.<name>` with these words."""
-    return shlex.join(["python", "-m", f"dlgd.{name}", *words])
+    """Return the command `python -m dlgd.<name>` with these words, after those that name a person's own folders."""
+    return shlex.join(["python", "-m", f"dlgd.{name}", *own_folders.words(), *words])
 
 
 def question(experiment: str) -> str:
     """Return the question at the head of an experiment's file, or the experiment's name if there is none."""
-    head = re.match(r".*?# Question: (.*?\?)", (CONF / "experiment" / f"{experiment}.yaml").read_text(), re.DOTALL)
+    file = own_folders.find(f"experiment/{experiment}.yaml")
+    text = "" if file is None else file.read_text(encoding="utf-8")
+    head = re.match(r".*?# Question: (.*?\?)", text, re.DOTALL)
     return experiment if head is None else re.sub(r"\s*\n# *", " ", head[1][0].upper() + head[1][1:])

@@ -17,7 +17,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig
 
-from dlgd.cli import entry
+from dlgd.cli import entry, own_folders
 from dlgd.core.config import plain
 from dlgd.core.errors import Refusal
 from dlgd.plotting.style import save
@@ -64,9 +64,9 @@ def planned_rows(config: DictConfig, overrides: Sequence[str]) -> list[PlannedRo
     """Return the rows of the experiment in the order of its parameters; overrides replace a parameter's values."""
     values = swept(HydraConfig.get().sweeper.params or {}, overrides)
     seeds = values.pop("seed", [f"seed={config.seed}"])
-    rows = []
+    rows, found = [], own_folders.search_path()
     for combination in itertools.product(*values.values()):
-        composed = {seed: compose("config", [*overrides, *combination, seed]) for seed in seeds}
+        composed = {seed: compose("config", [*found, *overrides, *combination, seed]) for seed in seeds}
         configs = {seed: plain(entry.with_evaluation(one)) for seed, one in composed.items()}
         rows.append(PlannedRow(" ".join(combination) or f"model={entry.choices()['model']}", combination, configs))
     return rows

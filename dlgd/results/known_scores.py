@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
+from dlgd.cli import own_folders
 from dlgd.core.config import load, plain
 from dlgd.core.errors import Refusal
-from dlgd.core.paths import CONF
 from dlgd.core.score import Score
 from dlgd.results.finished import FinishedRun
 from dlgd.scoring.descriptions import LOSS, SECONDS, find, of_class
@@ -32,7 +32,7 @@ def known_score(name: str) -> Score | None:
 def _scores_of_group(group: str, key: str | None) -> tuple[Score, ...]:
     """Return the scores of all choices of a group, whose `_target_` stands below the key (None: at the top)."""
     targets: dict[str, None] = {}
-    for path in sorted((CONF / group).glob("*.yaml")):
+    for path in sorted(file for folder in own_folders.folders() for file in (folder / group).glob("*.yaml")):
         config = plain(load(path), resolve=False)
         node: Any = config if key is None else config.get(key)
         if isinstance(node, Mapping) and "_target_" in node:  # a file may take its `_target_` from another one

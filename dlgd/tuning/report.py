@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlgd.cli import runs
+from dlgd.cli import own_folders, runs
 from dlgd.core.errors import Refusal
 from dlgd.core.files import write_text
 from dlgd.core.paths import CONF
@@ -135,13 +135,25 @@ def command(path: Path, composer: Composer, best: BestTrial, name: str) -> str:
     """
     config, choices = composer.config(best.values)
     group, action = ("baseline", "baseline") if "baseline" in config else ("experiment", "train")
-    folder, adopt = (CONF / group).resolve(), ""
-    if path.is_relative_to(folder):
-        name = str(path.relative_to(folder).with_suffix(""))
-    else:
-        adopt = f"cp -i {shlex.quote(_shown(path))} {shlex.quote(_shown(folder / f'{name}.yaml'))} && "
     data = f" data={choices['data']}" if group == "baseline" else ""
-    return f"{adopt}python -m dlgd.{action} {shlex.quote(f'{group}={name}')}{data}"
+    for folder in ((one / group).resolve() for one in own_folders.folders()):
+        if path.is_relative_to(folder):
+            chosen = f"{group}={path.relative_to(folder).with_suffix('')}"
+            return f"python -m dlgd.{action} {shlex.join([*own_folders.words(), chosen])}{data}"
+    place, words = _place_of_choices(group)
+    copied = shlex.join(["cp", "-i", _shown(path), _shown(place / f"{name}.yaml")])
+    made = "" if place.is_dir() else f"{shlex.join(['mkdir', '-p', _shown(place)])} && "
+    return f"{made}{copied} && python -m dlgd.{action} {shlex.join([*words, f'{group}={name}'])}{data}"
+
+
+def _place_of_choices(group: str) -> tuple[Path, list[str]]:
+    """Return where a person's choices of a group stand, and the words that name this folder in a command."""
+    own = own_folders.own()
+    if own:
+        return (own[0] / group).resolve(), own_folders.words()
+    if CONF.is_symlink():  # in a checkout
+        return (CONF / group).resolve(), []
+    return Path.cwd() / "conf" / group, ["--config-dir=conf"]  # what is installed is not theirs to write in
 
 
 def _shown(path: Path) -> str:

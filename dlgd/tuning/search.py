@@ -15,11 +15,11 @@ from omegaconf import DictConfig, OmegaConf
 from optuna.distributions import IntDistribution
 
 from dlgd import build
-from dlgd.cli import entry, runs
+from dlgd.cli import entry, own_folders, runs
+from dlgd.cli.typed_options import choices_of
 from dlgd.core import checks
 from dlgd.core.config import part, plain
 from dlgd.core.errors import Refusal
-from dlgd.core.paths import CONF
 from dlgd.core.renames import updated_params
 from dlgd.core.settings_without_effect import changes_no_score
 from dlgd.tracking.parents import PARENT_TAG
@@ -64,7 +64,7 @@ class Search:
 def check_options(config: DictConfig) -> None:
     """Refuse wrong options of the search itself."""
     if not config.sweep.search:
-        files = sorted(path.stem for path in (CONF / "sweep").glob("*.yaml"))
+        files = sorted(choices_of("sweep"))
         raise Refusal(f"nothing is searched: type sweep=<one of {', '.join(files)}>, or one of your own in sweeps/")
     for name, least in (("trials", 1), ("workers", 1), ("reruns", 0)):
         checks.whole_number(name, config[name], least=least)
@@ -111,7 +111,10 @@ def prepare(config: DictConfig) -> Search:
         sampler=config.sweep.sampler, pruner=config.sweep.pruner, seed=config.seed,
         trials=config.trials if values is None else min(config.trials, len(values)),
         until=None if config.minutes is None else time.time() + 60 * config.minutes,
-        make_objective=functools.partial(make_objective, tuple(overrides), tags, threads), owner=owner,
+        make_objective=functools.partial(
+            make_objective, tuple(overrides), tags, threads, folders=tuple(own_folders.words())
+        ),
+        owner=owner,
     )  # fmt: skip
     return Search(
         config=config, folder=folder, composer=composer, study=study, storage=storage, tracker=tracker, values=values,
@@ -120,9 +123,8 @@ def prepare(config: DictConfig) -> Search:
 
 
 def trial_overrides() -> list[str]:
-    """Return the overrides that concern trials: options, and further folders of configuration files."""
-    overrides = HydraConfig.get().overrides
-    return [*overrides.task, *(one for one in overrides.hydra if one.lstrip("+").startswith("hydra.searchpath"))]
+    """Return the overrides that concern trials."""
+    return list(HydraConfig.get().overrides.task)
 
 
 def space_of(config: DictConfig, composer: Composer, overrides: Sequence[str]) -> Space:

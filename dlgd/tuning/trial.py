@@ -16,7 +16,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from dlgd.cli import entry, run_log, runs
+from dlgd.cli import entry, own_folders, run_log, runs
 from dlgd.core import trust
 from dlgd.core.config import load, plain
 from dlgd.core.errors import Refusal
@@ -68,8 +68,9 @@ class Composer:
     def _of_groups(self, overrides: tuple[str, ...]) -> tuple[DictConfig, dict[str, str]]:
         if overrides not in self._composed:
             if not GlobalHydra.instance().is_initialized():
-                hydra.initialize_config_dir(str(CONF), version_base="1.3")
-            config = hydra.compose("sweep", [*self.overrides, *overrides], return_hydra_config=True)
+                hydra.initialize_config_dir(str(own_folders.first_folder()), version_base="1.3")
+            typed = [*own_folders.search_path(), *self.overrides, *overrides]
+            config = hydra.compose("sweep", typed, return_hydra_config=True)
             trust.allow_packages(list(config.trust))
             trust.allow_typed(OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"]))
             choices = config.hydra.runtime.choices
@@ -85,7 +86,7 @@ class Composer:
 
 def is_group(name: str) -> bool:
     """Return whether this is a group of choices, such as model, and not an option, such as model.width."""
-    return "." not in name and (CONF / name).is_dir()
+    return "." not in name and own_folders.is_group(name)
 
 
 def with_evaluation(config: DictConfig, choices: Mapping[str, str]) -> DictConfig:
@@ -98,10 +99,17 @@ def with_evaluation(config: DictConfig, choices: Mapping[str, str]) -> DictConfi
 # --- in a worker -------------------------------------------------------------------------------------------------
 
 
-def make_objective(overrides: Sequence[str], tags: Mapping[str, str], threads: int) -> Objective:
-    """Return the objective of a worker, which trains a network or applies a classical method."""
+def make_objective(
+    overrides: Sequence[str], tags: Mapping[str, str], threads: int, *, folders: Sequence[str] = ()
+) -> Objective:
+    """Return the objective of a worker, which trains a network or applies a classical method.
+
+    folders: the words that name a person's own folders of choices.
+    """
     import torch
 
+    own_folders.take(folders, "sweep")
+    trust.allow_folders(own_folders.own())
     torch.set_num_threads(threads)
     composer, data = Composer(overrides), PreparedData()
 
@@ -254,7 +262,8 @@ def experiment_file(composer: Composer, values: Mapping[str, Any], head: Sequenc
     """Return the text of an experiment file with the configuration of a trial."""
     config, choices = composer.config(values)
     overrides = [f"{group}={choice}" for group, choice in choices.items() if group != "tracking"]
-    ours, default = (plain(one, resolve=False) for one in (config, hydra.compose("config", overrides)))
+    usual = hydra.compose("config", [*own_folders.search_path(), *overrides])
+    ours, default = (plain(one, resolve=False) for one in (config, usual))
     for key in ("tracking", "device", trust.OPTION):  # these do not belong to an experiment
         for one in (ours, default):
             one.pop(key, None)
