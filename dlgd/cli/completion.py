@@ -73,6 +73,8 @@ def candidates(line: str, config_name: str) -> list[str]:
     sign = last[: len(last) - len(last.lstrip("+~"))]
     key, equals, value = last[len(sign) :].partition("=")
     group = key.partition("@")[0]
+    if equals and not key:
+        return []
     if equals and own_folders.is_group(group):
         before, comma, rest = value.rpartition(",")
         return [f"{sign}{key}={before}{comma}{one}" for one in sorted(choices_of(group)) if one.startswith(rest)]

@@ -66,7 +66,7 @@ def test_other_commands_are_left_alone():
 )
 def test_a_record_names_no_code(tmp_path, task, hydra):
     folder = recorded(tmp_path / "m", task=task, hydra=hydra)
-    with pytest.raises(Refusal, match="is not taken from a file: type (the command of the multirun|it) again"):
+    with pytest.raises(Refusal, match=r"is not taken from a file: type (the command of the multirun|it) again"):
         multirun_resume.arguments(["-m", f"resume={folder}"], "train")
 
 
