@@ -26,10 +26,26 @@ from dlgd.training.options import Options
 from dlgd.training.schedulers import Scheduler
 
 
-def _build(config: Any, group: str, *, arguments: Sequence[Any] = (), given: Mapping[str, Any] | None = None) -> Any:
-    """Return the object of a group, made with its options and with `arguments` and `given`, which the program knows."""
+def _build(
+    config: Any,
+    group: str,
+    *,
+    kind: type | None = None,
+    arguments: Sequence[Any] = (),
+    given: Mapping[str, Any] | None = None,
+) -> Any:
+    """Return the object of a group, made with its options and with `arguments` and `given`, which the program knows.
+
+    kind: the contract that it must keep; None for any object.
+    """
     values = plain(config) if isinstance(config, DictConfig) else config
-    return construct(values, group, arguments=arguments, given=given)
+    found = construct(values, group, arguments=arguments, given=given)
+    if kind is not None and not isinstance(found, kind):
+        raise Refusal(
+            f"{group}._target_={values['_target_']} makes a {type(found).__name__}, which is no {kind.__name__} as "
+            "dlgd/core/contract.py describes it"
+        )
+    return found
 
 
 def data(config: DictConfig) -> DataSource:
@@ -39,7 +55,7 @@ def data(config: DictConfig) -> DataSource:
     first_guess = config.data.get("first_guess")
     if OmegaConf.is_dict(first_guess) and OmegaConf.is_dict(first_guess.get("method")):  # of a classical method
         values["first_guess"]["method"] = method(first_guess.method, "data.first_guess.method")
-    source = construct(values, "data")
+    source = _build(values, "data", kind=DataSource)
     source.check()
     return source
 
@@ -60,17 +76,17 @@ def other_data(config: DictConfig, trained_on: DataSource) -> DataSource:
 def network(config: DictConfig, spec: Spec) -> Network:
     """Return the network for data of this spec, with weights drawn from the seed."""
     seeding.seed_everything(config.seed)
-    return _build(config.model, "model", given={"spec": spec})
+    return _build(config.model, "model", kind=Network, given={"spec": spec})
 
 
 def loss(config: DictConfig, spec: Spec) -> Loss:
     """Return the loss for data of this spec."""
-    return _build(config.loss, "loss", given={"spec": spec})
+    return _build(config.loss, "loss", kind=Loss, given={"spec": spec})
 
 
 def augmentation(config: DictConfig, spec: Spec) -> Augmentation:
     """Return the augmentation for data of this spec."""
-    return _build(config.augmentation, "augmentation", given={"spec": spec})
+    return _build(config.augmentation, "augmentation", kind=Augmentation, given={"spec": spec})
 
 
 def load_initial_weights(config: DictConfig, net: Network, source: tuple[Path, DictConfig | None] | None) -> list[str]:
@@ -146,7 +162,7 @@ def evaluation(config: DictConfig, *, samples_of_data: bool = True) -> Evaluatio
     rows = published.standing(values.get("published") or (), config, which=which, samples_of_data=samples_of_data)
     if values.get("published"):
         values["published"] = rows
-    return _build(values, "evaluation.scores", given=given)
+    return _build(values, "evaluation.scores", kind=Evaluation, given=given)
 
 
 def image_classifier_of(file: Path) -> ImageClassifier:
@@ -163,7 +179,7 @@ def image_classifier_of(file: Path) -> ImageClassifier:
 def tracker(config: DictConfig, folder: Path) -> Tracker:
     """Return the tracker of a run, whose experiment is named after the data set and its task."""
     given = {"experiment": provenance.experiment_name(config.data), "folder": folder}
-    return _build(config.tracking, "tracking", given=given)
+    return _build(config.tracking, "tracking", kind=Tracker, given=given)
 
 
 def run_device(config: DictConfig) -> torch.device:
@@ -173,7 +189,7 @@ def run_device(config: DictConfig) -> torch.device:
 
 def method(config: DictConfig, group: str = "baseline") -> CachedMethod:
     """Return a classical method, whose answers are cached beside the data."""
-    return CachedMethod(_build(config, group), plain(config))
+    return CachedMethod(_build(config, group, kind=Method), plain(config))
 
 
 def comparison(config: DictConfig) -> list[Method]:

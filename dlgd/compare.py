@@ -43,13 +43,14 @@ def say_what_is_missing(uri: str | None) -> None:
     from dlgd.tracking import late, store
 
     folders = [one for one in map(Path, ("outputs", "multirun")) if one.is_dir()]
-    shown = passwords.shown(store.locate(uri))
+    where = store.locate(uri)
+    shown = passwords.shown(where)
     missing = [str(folder) for folder, record in late.unsent(folders).items() if record.uri == shown]
     if missing:
         named = ", ".join(missing[:NAMED]) + (f" and {len(missing) - NAMED} more" if len(missing) > NAMED else "")
         print(
             f"dlgd: {len(missing)} runs are not or not wholly in MLflow at {shown}: {named}; "
-            "send them by python -m dlgd.send",
+            f"send them by {store.send_command(where)}",
             file=sys.stderr,
         )
 

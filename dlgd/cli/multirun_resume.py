@@ -15,15 +15,15 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from dlgd.cli import own_folders
 from dlgd.cli.multirun_summary import Outcome, read_outcomes
 from dlgd.cli.swept_groups import has_values
 from dlgd.core import passwords
-from dlgd.core.config import load, plain
+from dlgd.core.config import from_text, plain
 from dlgd.core.errors import Refusal
-from dlgd.core.files import write_text
+from dlgd.core.files import refuse_links, write_text
 from dlgd.tracking.store import RUN_ID_FILE
 
 RECORD = "multirun.yaml"  # of Hydra: the configuration of the multirun, with what was typed
@@ -31,7 +31,9 @@ JOBS = "jobs.json"  # in the folder of a multirun: the options of each run
 OF_SESSION = ("hydra.mode", "hydra.sweep.dir", "hydra.callbacks.")  # options that are not taken from the record
 LAUNCHER = re.compile(r"hydra/launcher=\w+|hydra\.launcher\.[a-z]\w*=[\w.-]+")
 # Options that name code, or may: model=../../theirs is a file outside of conf/. A server gets passwords.
-CODE = re.compile(r"[+~]*(-|hydra|trust\b|tracking\.uri).*|.*(_target_|\$|\.\.).*", re.DOTALL)
+# Of the options of tracking those are taken that name no server.
+TRACKING = r"tracking(?!=\w+\Z|\.(tags|note|model|system_metrics|flush_seconds)\b)"
+CODE = re.compile(rf"[+~]*(-|hydra|trust\b|{TRACKING}).*|.*(_target_|\$|\.\.).*", re.DOTALL)
 
 
 def arguments(typed: Sequence[str], command: str) -> list[str]:
@@ -70,7 +72,7 @@ def recorded(folder: Path) -> tuple[str, list[str], list[str]]:
     """Return the command of a multirun and what was typed for it: options, and options of Hydra. Resolves nothing."""
     file = folder / RECORD
     try:
-        values = plain(load(file), resolve=False)["hydra"]
+        values = plain(from_text(file.read_text(encoding="utf-8")) or OmegaConf.create({}), resolve=False)["hydra"]
         overrides = values["overrides"]
         return str(values["job"]["name"]), list(map(str, overrides["task"])), list(map(str, overrides["hydra"]))
     except Exception as error:  # YAML and OmegaConf raise many kinds of errors for a damaged file
@@ -92,6 +94,7 @@ def find(text: str) -> Path:
         raise Refusal(
             f"{folder} is not the folder of a multirun: it has no {RECORD}; leave out -m to resume a single run"
         )
+    refuse_links(folder)
     return folder
 
 

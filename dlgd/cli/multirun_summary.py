@@ -13,9 +13,8 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from dlgd.cli.run_folder import in_use
-from dlgd.cli.runs import CONFIG
+from dlgd.cli.runs import CONFIG, recorded_values
 from dlgd.core import checks, trust
-from dlgd.core.config import load, plain
 from dlgd.core.errors import Refusal
 from dlgd.core.files import write_text
 from dlgd.core.score import Score
@@ -154,7 +153,7 @@ def scores(
             continue
         rows[run] = row | {"method": names[run]}
         try:
-            config = _read(plain(load(run / CONFIG), resolve=False), run / CONFIG, ours=run in ours)
+            config = _read(recorded_values(run), run / CONFIG, ours=run in ours)
         except Refusal as refusal:
             log.warning("%s", refusal)
             continue
@@ -189,13 +188,21 @@ def _read(values: dict[str, Any], file: Path, *, ours: bool) -> DictConfig:
 
 
 def close_parent(folder: Path, outcomes: dict[Path, Outcome], text: str, ours: Collection[Path] = ()) -> None:
-    """End the multirun's own run in MLflow, whose page shows the summary. ours: see `sum_up`."""
+    """End the multirun's own run in MLflow, whose page shows the summary.
+
+    ours: see `sum_up`. Nothing is sent to a server that only the folder of another run names, see `foreign_server`.
+    """
     parent = store.read_run_id(folder)
-    if parent is None:  # no run was recorded
+    recorded = sorted((run for run, one in outcomes.items() if one.tracking), key=lambda run: run not in ours)
+    if parent is None or not recorded:
         return
     from dlgd import build
 
-    run = min((run for run, one in outcomes.items() if one.tracking), key=lambda run: run not in ours)
+    run = recorded[0]
+    server = store.foreign_server(str(outcomes[run].tracking.get("tracking", {}).get("uri") or ""))
+    if server is not None and run not in ours:
+        log.warning("the end of %s is not sent to %s, which this command does not name", folder, server)
+        return
     statuses = {"KILLED" if one.status == "MISSING" else one.status for one in outcomes.values()}
     tracker = build.tracker(_read(outcomes[run].tracking, run / OUTCOME, ours=run in ours), folder)
     tracker.start(name=folder.name, params={}, tags={"runs": str(len(outcomes))}, run_id=parent)

@@ -9,18 +9,15 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from dlgd.core import checks, trust
-from dlgd.core.config import plain
+from dlgd.core.config import PARTS, check_parts, from_text, plain
 from dlgd.core.errors import Refusal
-from dlgd.core.files import write_text
+from dlgd.core.files import refuse_links, write_text
 from dlgd.core.paths import shipped
 
 CONFIG = "config.yaml"  # in the folder of a run
 LAST = Path("checkpoints", "last.pt")  # has the configuration too
 # What every configuration of a training has, the last of them at the end of the file.
-NEEDED = (
-    *("seed", "loss", "evaluation", "data", "model", "augmentation", "optimizer", "scheduler", "training", "tracking"),
-    "choices",
-)
+NEEDED = ("seed", *PARTS)
 NEEDED_BY_METHODS = ("seed", "evaluation", "data", "baseline", "tracking", "choices")  # the same, of a classical method
 
 log = logging.getLogger(__name__)
@@ -52,6 +49,7 @@ def find_run(text: str, uri: str | None = None) -> Path:
     if not ((folder / CONFIG).is_file() or (folder / LAST).is_file()):
         hint = "; it is that of a multirun: type -m to resume it" if (folder / "multirun.yaml").is_file() else ""
         raise Refusal(f"{folder} is not a run folder: it has neither {CONFIG} nor {LAST}{hint}")
+    refuse_links(folder)
     return folder
 
 
@@ -78,28 +76,30 @@ def run_id(folder: Path) -> str | None:
 def read_config(folder: Path) -> DictConfig:
     """Return the configuration of a run, with present names. Refusal where it names what is not to be trusted."""
     try:
-        values = _recorded_values(folder)
+        values = recorded_values(folder)
     except Refusal as damage:
         values = _values_in_last(folder, damage)
     return OmegaConf.create(trust.loaded(values, folder / CONFIG))
 
 
-def _recorded_values(folder: Path) -> dict[str, Any]:
+def recorded_values(folder: Path) -> dict[str, Any]:
     """Return the configuration in a run's folder as plain values. Refusal where it is damaged or cut."""
     file = folder / CONFIG
     try:
         text = file.read_text(encoding="utf-8")
-        config = OmegaConf.create(text) if text.strip() else OmegaConf.create({})
+        config = from_text(text) if text.strip() else OmegaConf.create({})
     except OSError as error:
         raise Refusal(f"{file} cannot be read ({error.strerror})") from error
     except Exception as error:  # YAML and OmegaConf raise many kinds of errors for a damaged file
         raise Refusal(f"{file} is damaged ({' '.join(str(error).split())[:100]})") from error
-    if not isinstance(config, DictConfig):
+    if config is None:
         raise Refusal(f"{file} is damaged (it holds no names with values)")
     lacking = [name for name in (NEEDED_BY_METHODS if "baseline" in config else NEEDED) if name not in config]
     if lacking or not text.endswith("\n"):
         raise Refusal(f"{file} is not whole ({f'it lacks {lacking[0]}' if lacking else 'its last line is cut'})")
-    return plain(config, resolve=False)
+    values = plain(config, resolve=False)
+    check_parts(values, file)
+    return values
 
 
 def _values_in_last(folder: Path, damage: Refusal) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -9,6 +10,12 @@ from omegaconf import DictConfig, OmegaConf
 
 from dlgd.core.checks import as_typed
 from dlgd.core.errors import Refusal
+
+# What the configuration of a training has besides single values, the last of them at the end of its file.
+PARTS = (
+    *("loss", "evaluation", "data", "model", "augmentation", "optimizer", "scheduler", "training", "tracking"),
+    "choices",
+)
 
 
 def plain(config: DictConfig, *, resolve: bool = True) -> dict[str, Any]:
@@ -27,6 +34,27 @@ def part(config: DictConfig, name: str, *, resolve: bool = True) -> dict[str, An
     if not isinstance(found, DictConfig):
         raise Refusal(f"{name}={as_typed(found)} must be names with values, such as {name}.name=value")
     return plain(found, resolve=resolve)
+
+
+def check_parts(values: Mapping[str, Any], source: Path) -> None:
+    """Refuse the configuration of a run whose parts have no options."""
+    bare = next((name for name in PARTS if name in values and not isinstance(values[name], Mapping)), None)
+    if bare is not None:
+        raise Refusal(f"{source} is damaged, or another program has changed it ({bare} has no options)")
+
+
+def from_text(text: str) -> DictConfig | None:
+    """Return the configuration in a text that a run has written; None where it does not map names to values.
+
+    Raises errors of YAML and OmegaConf of many kinds where it is damaged. Runs write no aliases (*name); so no small
+    file can stand for more values than the memory holds.
+    """
+    import yaml
+
+    if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):
+        raise ValueError("it has YAML aliases")
+    config = OmegaConf.create(text)
+    return config if isinstance(config, DictConfig) else None
 
 
 def load(path: Path) -> DictConfig:

@@ -23,6 +23,7 @@ def written_whole(path: Path, *, shared: bool = False) -> Iterator[Path]:
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, "it is no regular file", str(path))
     partial = path.with_name(f".{path.name}.{os.getpid() if shared else 'partial'}")
+    partial.unlink(missing_ok=True)  # it may be a link, through which another file would be written
     try:
         yield partial
         with partial.open("rb") as file:
@@ -43,9 +44,24 @@ def make_writable(folder: Path) -> None:
     probe = folder / ".probe"
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        probe.unlink(missing_ok=True)
         probe.write_bytes(b"dlgd")
         probe.unlink()
     except OSError as error:
         raise Refusal(
             f"Nothing can be written in {folder} ({error.strerror}): choose another output folder."
         ) from error
+
+
+def refuse_links(folder: Path) -> None:
+    """Refuse the folder of a run in which a link leads out of it: what a run writes could replace a file elsewhere, and
+    what is recorded could be a file of somebody else."""
+    inside = folder.resolve()
+    for place, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            path = Path(place, name)
+            if path.is_symlink() and not path.resolve().is_relative_to(inside):
+                raise Refusal(
+                    f"{path} is a link that leads out of the run's folder, to {os.readlink(path)}: remove it, or put a "
+                    "copy of what it leads to in its place"
+                )

@@ -13,10 +13,19 @@ from typing import Any
 
 from dlgd.core.errors import Refusal
 
-# From the colon after a name to the last @ of the word; http://host:5000/a@b has a port there.
-OF_USER = re.compile(r"(?<=://)([^\s/?#:@]*):(?!\d*[/?#])\S*@")
-# Of the queries that database drivers understand, as ...?user=me&password=secret.
-OF_QUERY = re.compile(r"(?<=[?&])((?:password|passwd|pwd|passfile|sslpassword|token)=)[^&\s]*", re.IGNORECASE)
+# From the colon after a name, which may be an address of mail, to the last @ of the word; http://host:5000/a@b has a
+# port there.
+OF_USER = re.compile(r"(?<=://)([^\s/?#:]*):(?!\d*(?:[/?#,\s]|$))\S*@")
+# Of the queries that servers and drivers of databases understand, as ...?user=me&password=secret; also quoted, as in
+# odbc_connect=...%3BPWD%3Dsecret.
+OF_QUERY = re.compile(
+    r"((?:(?<=[?&;])|(?<=%3B))[\w.-]*(?:passw(?:or)?d|pwd|passfile|token|secret|api_?key|sig|signature)(?:=|%3D))"
+    r"(?!\.\.\.)(?:(?!%3B)[^&;\s])+",
+    re.IGNORECASE,
+)
+# A variable of the environment for a secret, with its value: {MLFLOW_TRACKING_PASSWORD: secret}.
+OF_VARIABLE = re.compile(r"[A-Za-z_]*(?:PASSWORD|PASSWD|TOKEN|SECRET)[A-Za-z_]*['\"]?\s*[:=]\s*[^\s,}]", re.IGNORECASE)
+ENVIRONMENT = "hydra.job.env_set"
 
 
 def without_password(text: str) -> str:
@@ -28,7 +37,7 @@ def without_password(text: str) -> str:
 
 def shown(address: str) -> str:
     """Return an address as a message shows it, without password and without user: http://host."""
-    return re.sub(r"//[^/@]*@", "//", without_password(address))
+    return re.sub(r"//[^\s/?#]*@", "//", without_password(address))
 
 
 def has_password(text: str) -> bool:
@@ -56,8 +65,13 @@ def stripped(values: Any) -> Any:
 def refuse_typed(arguments: Iterable[str]) -> None:
     """Refuse words after a command that hold a password."""
     for argument in arguments:
+        option = argument.partition("=")[0]
+        if option.lstrip("+~").startswith(ENVIRONMENT) and OF_VARIABLE.search(argument):
+            raise Refusal(
+                f"{option} was typed with a password or token, which would be written into files: set the variable in "
+                "your shell"
+            )
         if has_password(argument):
-            option = argument.partition("=")[0]
             raise Refusal(f"{without_password(argument)} was typed with a password, {_instead(option, argument)}")
 
 

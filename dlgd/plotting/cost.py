@@ -55,11 +55,15 @@ def cost(rows: Sequence[Mapping[str, Any]], score: Score, path: Path, *, title: 
 
 
 def _families(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
-    """Return the rows by the method's name without its number, each family from the quickest to the slowest."""
+    """Return the rows by the method's name, each family from the quickest to the slowest.
+
+    Methods whose names differ in a number alone are a family, which has no number.
+    """
     families: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
         families.setdefault(_family(row["method"]), []).append(row)
-    return {name: sorted(members, key=lambda row: row["seconds_per_sample"]) for name, members in families.items()}
+    whole = {name if len(members) > 1 else members[0]["method"]: members for name, members in families.items()}
+    return {name: sorted(members, key=lambda row: row["seconds_per_sample"]) for name, members in whole.items()}
 
 
 def _family(name: str) -> str:

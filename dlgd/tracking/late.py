@@ -15,7 +15,7 @@ from typing import Any
 
 from dlgd.core import passwords
 from dlgd.core.errors import Refusal
-from dlgd.core.files import write_text
+from dlgd.core.files import refuse_links, write_text
 from dlgd.tracking import store
 from dlgd.tracking.sender import Sender
 
@@ -114,8 +114,8 @@ def _is_within(folder: Path, artifact: str) -> bool:
 def send(folder: Path, record: RunRecord, uri: str | None = None) -> str:
     """Send what MLflow lacks of a run that has ended. Returns its id there. A run that was killed becomes KILLED.
 
-    uri: the address, if it is not that of the record. Raises Refusal for a server that the record alone names, and one
-    of `store.failures()` where MLflow cannot be reached; it may be tried again then.
+    uri: the address, if it is not that of the record. Raises Refusal for a server that the record alone names and for
+    links out of the folder, and one of `store.failures()` where MLflow cannot be reached; it may be tried again then.
     """
     server = None if uri is not None else store.foreign_server(record.uri)
     if server is not None:
@@ -123,6 +123,7 @@ def send(folder: Path, record: RunRecord, uri: str | None = None) -> str:
             f"{folder} was to be recorded in {server}, which neither this command nor MLFLOW_TRACKING_URI names: type "
             f"tracking.uri={server} if it is yours"
         )
+    refuse_links(folder)
     where = store.locate(uri or record.uri)
     path = store.database(where)
     if uri is None and path is not None and not path.parent.is_dir():

@@ -180,9 +180,9 @@ class MLflow(Tracker):
             self._thread.join(0.1)
         if self._thread.is_alive() or self._sender.unsent():
             logger.info(
-                "Not everything reached MLflow: the rest of the run's records is in %s; send it later by "
-                "python -m dlgd.send",
+                "Not everything reached MLflow: the rest of the run's records is in %s; send it later by %s",
                 self._folder,
+                store.send_command(self._uri),
             )
         self._thread = None
 

@@ -108,5 +108,5 @@ def _path(location: str | None) -> Path | None:
 
 if __name__ == "__main__":
     path = Path(sys.argv[1]).absolute()
-    if path.exists():
-        print(f"{path}: {follow(path)} paths of artifacts replaced")
+    if path.exists() and (count := follow(path)):
+        print(f"{path} was moved: {count} paths of artifacts lead to its new folder")

@@ -65,9 +65,17 @@ def foreign_server(uri: str) -> str | None:
 
     An address in the folder of a run may be a stranger's, and MLflow sends the password of its environment along.
     """
+    if not uri:
+        return None
     server = passwords.shown(uri)
     own = server == passwords.shown(os.environ.get("MLFLOW_TRACKING_URI", ""))
     return None if own or database(uri) is not None else server
+
+
+def send_command(uri: str) -> str:
+    """Return the command that sends to this address what MLflow lacks."""
+    server = foreign_server(uri)
+    return "python -m dlgd.send" + ("" if server is None else f" tracking.uri={server}")
 
 
 def database(uri: str) -> Path | None:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from dlgd.core import trust
+from dlgd.core.config import check_parts
 from dlgd.core.errors import Refusal
 from dlgd.core.files import written_whole
 from dlgd.training import checkpoint_file
@@ -109,6 +110,7 @@ def load(path: Path) -> Checkpoint:
     names what is not to be trusted.
     """
     content = checkpoint_file.read(path)
+    check_parts(content["config"], path)
     content |= {"state": State(**content["state"]), "config": trust.loaded(content["config"], path)}
     return Checkpoint(**content, path=path)
 

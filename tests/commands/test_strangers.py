@@ -13,10 +13,11 @@ import torch
 import yaml
 
 from dlgd import baseline, evaluate, predict, train
-from dlgd.cli import multirun_summary, run_folder
+from dlgd.cli import multirun_resume, multirun_summary, run_folder
 from dlgd.cli.multirun_summary import Outcome
 from dlgd.core import trust
 from dlgd.core.errors import Refusal
+from dlgd.core.files import write_text
 from dlgd.core.paths import ROOT
 from dlgd.tracking import late, store
 from tests.commands import strangers
@@ -313,13 +314,106 @@ def test_a_record_that_waits_to_be_sent(place, monkeypatch):
     run, secret = place / "theirs", place / "secret.txt"
     run.mkdir()
     secret.write_text("of mine")
-    (run / "link.txt").symlink_to(secret)
     (run / "own.txt").write_text("of the run")
     record = late.begun(run, uri="http://collects.example", experiment="x", name="x", params={}, tags={})
-    names = (str(secret), "../secret.txt", "link.txt", "own.txt")
+    names = (str(secret), "../secret.txt", "own.txt")
     record = replace(record, artifacts=tuple((name, "") for name in names), status="FINISHED", ended=1)
     with pytest.raises(Refusal, match=r"recorded in http://collects\.example, which neither this command nor"):
         late.send(run, record)
     run_id = late.send(run, record, store.locate(f"sqlite:///{place}/mlflow.db"))
     sent = store.connect(f"sqlite:///{place}/mlflow.db").list_artifacts(run_id)
     assert [one.path for one in sent] == ["own.txt"]
+    (run / "figures").mkdir()
+    (run / "figures" / "link.txt").symlink_to(secret)
+    with pytest.raises(Refusal, match=r"figures/link\.txt is a link that leads out of the run's folder, to "):
+        late.send(run, record, store.locate(f"sqlite:///{place}/mlflow.db"))
+
+
+@pytest.mark.parametrize(
+    ("link", "words"),
+    [
+        (".config.yaml.partial", "train resume={folder}"),
+        ("checkpoints/.last.pt.partial", "train resume={folder}"),
+        ("train.log", "train resume={folder}"),
+        ("evaluation", "evaluate run={folder}"),
+        ("figures/learning_curves.png", "train resume={folder}"),
+    ],
+)
+def test_a_link_out_of_the_folder(command, place, link, words):
+    """Through it a file of the person who opens the run would be written."""
+    folder, mine = strangers.run_folder(place / "theirs", strangers.configuration()), place / "mine"
+    mine.write_text("of mine")
+    (folder / link).parent.mkdir(exist_ok=True)
+    (folder / link).symlink_to(mine)
+    name, word = words.format(folder=folder).split()
+    code, said = command({"train": train, "evaluate": evaluate}[name].main, word)
+    assert code == 2
+    assert "is a link that leads out of the run's folder" in said
+    assert mine.read_text() == "of mine"
+
+
+def test_what_a_killed_process_left_is_no_link_to_write_through(place):
+    (place / "mine").write_text("of mine")
+    (place / ".new.txt.partial").symlink_to(place / "mine")
+    write_text(place / "new.txt", "new")
+    assert (place / "mine").read_text() == "of mine"
+    assert not (place / "new.txt").is_symlink()
+
+
+def test_the_server_of_a_strangers_multirun(place, caplog):
+    """MLflow would send it the password of its environment, when a multirun ends or is sent."""
+    run = strangers.run_folder(place / "m" / "0", strangers.configuration())
+    (place / "m" / "mlflow_run_id").write_text("0" * 32)
+    outcome = Outcome(0, ["seed=0"], "FINISHED", tracking={"tracking": {"uri": "http://collects.example"}})
+    multirun_summary.close_parent(place / "m", {run: outcome}, "")
+    assert "is not sent to http://collects.example, which this command does not name" in caplog.text
+
+
+def options_of_a_multirun(folder: Path, *options: str) -> list[str]:
+    """What `-m resume=` takes of a multirun that was typed with these options."""
+    folder.mkdir()
+    recorded = {"hydra": {"job": {"name": "train"}, "overrides": {"task": list(options), "hydra": []}}}
+    (folder / "multirun.yaml").write_text(yaml.safe_dump(recorded))
+    return multirun_resume.arguments(["-m", f"resume={folder}"], "train")[1:-1]
+
+
+@pytest.mark.parametrize(
+    "option", ["tracking={uri: http://collects.example}", "+tracking.uri=x", "tracking={x: y}", "~tracking"]
+)
+def test_a_server_in_the_options_of_a_strangers_multirun(place, option):
+    with pytest.raises(Refusal, match="may name code or a server, and is not taken from a file"):
+        options_of_a_multirun(place / "m", option)
+
+
+def test_options_of_tracking_that_name_no_server(place):
+    options = ["tracking=off", "tracking.tags={campaign: winter}", "seed=0,1"]
+    assert options_of_a_multirun(place / "m", *options) == options
+
+
+def test_aliases_that_stand_for_more_than_memory_holds(command, place):
+    folder = strangers.run_folder(place / "theirs", strangers.configuration())
+    (folder / "checkpoints" / "last.pt").unlink()
+    lines = ["a0: &a0 [x]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 30))]
+    (folder / "config.yaml").write_text("\n".join(lines) + "\n")
+    code, said = command(evaluate.main, f"run={folder}")
+    assert code == 2
+    assert "has YAML aliases" in said
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "words"),
+    [
+        ("choices", 3, "choices has no options"),
+        ("evaluation", "x", "evaluation has no options"),
+        ("scores", {"_target_": "torch.nn.ReLU"}, "makes a ReLU, which is no Evaluation"),
+        ("loss", {"_target_": "torch.nn.ReLU"}, "spec"),
+    ],
+)
+@pytest.mark.parametrize("way", ["evaluate a folder", "evaluate a checkpoint"])
+def test_parts_of_another_kind(command, place, way, part, value, words):
+    config = strangers.configuration()
+    (config["evaluation"] if part == "scores" else config)[part] = value
+    if way == "evaluate a folder" and part in ("choices", "evaluation"):  # the last checkpoint has it in order
+        assert command(evaluate.main, *typed(way, place, config))[0] in (0, 2)
+    else:
+        assert words in refuses(command, way, place, config)

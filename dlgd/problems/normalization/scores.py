@@ -107,7 +107,8 @@ class NormalizationEvaluation(Evaluation):
                 eps, units="1", long_name="relative error of gamma squared, (predicted^2 - gamma^2) / gamma^2"
             )
         title = "Normalization coefficients of a diffusion-based correlation operator, as predicted"
-        dataset = xr.Dataset(variables, samples.coords, CF_CONVENTIONS | {"title": title})
+        unknown = [name for name in UNITS if name in samples.coords and samples[name].attrs.get("units") == "1"]
+        dataset = xr.Dataset(variables, samples.drop_vars(unknown).coords, CF_CONVENTIONS | {"title": title})
         for name, (standard_name, units) in UNITS.items():
             if name in dataset.coords:
                 dataset[name].attrs = {"standard_name": standard_name, "units": units, "long_name": standard_name}

@@ -19,8 +19,17 @@ from dlgd.problems.normalization.data.closed_forms import GUESS, ClosedForm
 LARGEST_SCALE = 100  # cells, of a user's fields: longer ones are probably a mistake of units
 
 
-def base(lat: np.ndarray, lon: np.ndarray, w: np.ndarray, sea: np.ndarray, topology: Topology) -> xr.Dataset:
-    """The variables that all samples share, from arrays (y, x)."""
+# Of `lat` and `lon` where latitude and longitude are not known, see `places`.
+UNKNOWN = {
+    "lat": {"units": "1", "long_name": "row of the cell"},
+    "lon": {"units": "1", "long_name": "column of the cell"},
+}
+
+
+def base(
+    lat: np.ndarray, lon: np.ndarray, w: np.ndarray, sea: np.ndarray, topology: Topology, *, located: bool = True
+) -> xr.Dataset:
+    """The variables that all samples share, from arrays (y, x). located: whether they have latitudes, not `places`."""
     plane = ("y", "x")
     return xr.Dataset(
         {
@@ -28,8 +37,8 @@ def base(lat: np.ndarray, lon: np.ndarray, w: np.ndarray, sea: np.ndarray, topol
             "mask": (plane, sea, {"long_name": "sea", "flag_values": "0, 1", "flag_meanings": "land sea"}),
         },
         coords={
-            "lat": (plane, lat, {"units": "degrees_north", "standard_name": "latitude"}),
-            "lon": (plane, lon, {"units": "degrees_east", "standard_name": "longitude"}),
+            "lat": (plane, lat, {"units": "degrees_north", "standard_name": "latitude"} if located else UNKNOWN["lat"]),
+            "lon": (plane, lon, {"units": "degrees_east", "standard_name": "longitude"} if located else UNKNOWN["lon"]),
         },
         attrs={"west_east": topology.west_east, "south_north": topology.south_north},
     )
@@ -213,7 +222,8 @@ def _with_sample_dimension(dataset: xr.Dataset, path: Path) -> xr.Dataset:
         if name in dataset and dataset[name].shape == (ny, nx)
     }
     if len(coordinates) < 2:
-        coordinates = {name: (("y", "x"), place) for name, place in zip(("lat", "lon"), places((ny, nx)), strict=True)}
+        found = zip(UNKNOWN, places((ny, nx)), strict=True)
+        coordinates = {name: (("y", "x"), place, UNKNOWN[name]) for name, place in found}
     return xr.Dataset(
         arrays, coordinates, {k: v for k, v in dataset.attrs.items() if k in ("west_east", "south_north")}
     )

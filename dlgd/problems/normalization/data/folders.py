@@ -137,7 +137,8 @@ def assemble(stored: Sequence[Stored], layout: Layout) -> xr.Dataset:
         few = _check_coast(one, south, west, sea, layout.topology)
         if few and one is first:  # other samples will have about the same
             log.warning("%s: %s", one.name, " and ".join(few))
-    samples = fields.base(*_position(first), _area(stored, sea), sea, layout.topology).assign(
+    located = first.lat is not None and first.lon is not None
+    samples = fields.base(*_position(first), _area(stored, sea), sea, layout.topology, located=located).assign(
         alpha_i=(("sample", "y_face", "x"), alpha_i, {"units": "m2"}),
         alpha_j=(("sample", "y", "x"), alpha_j, {"units": "m2"}),
     )
