@@ -9,13 +9,13 @@ from omegaconf import DictConfig
 from dlgd.cli import entry, runs
 from dlgd.core import checks
 from dlgd.core.errors import Refusal
-from dlgd.core.files import written_whole
 
 
 @entry.command("predict")
 def main(config: DictConfig) -> None:
     """Predict from the samples of a file. The output is written whole or not at all."""
     from dlgd import build
+    from dlgd.core import netcdf
     from dlgd.scoring.trained import Trained
 
     run, former = runs.find_trained(config.run, config)
@@ -30,11 +30,7 @@ def main(config: DictConfig) -> None:
     samples = data.read(input)
     method = Trained(name=former.choices.model, network=network, data=data, device=build.run_device(config))
     dataset = build.evaluation(former).dataset(samples, method.predict(samples))
-    try:
-        with written_whole(output) as partial:
-            dataset.assign_attrs(source=f"dlgd run {run.name}").to_netcdf(partial)
-    except OSError as error:
-        raise Refusal(f"output={output} cannot be written: {error.strerror or error}") from error
+    netcdf.write(dataset.assign_attrs(source=f"dlgd run {run.name}"), output)
     print(f"{output}: {', '.join(map(str, dataset.data_vars))} for {samples.sizes['sample']} sample(s)")
 
 

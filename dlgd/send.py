@@ -14,16 +14,19 @@ from dlgd.cli import entry, run_folder
 def main(config: DictConfig) -> None:
     """Send the runs in `folders`. Leaves with exit code 1 where one could not be sent."""
     from dlgd.cli.multirun_summary import close_unrecorded_parents
-    from dlgd.core import passwords
+    from dlgd.core import checks, passwords
     from dlgd.core.errors import Refusal
     from dlgd.tracking import late, store
 
+    checks.of_kind("copy", config.copy, bool)
+    if config.copy and config.tracking.uri is None:
+        raise Refusal("copy=true needs an MLflow to which runs are copied: type tracking.uri=...")
     folders = [Path(str(one)).expanduser() for one in config.folders]
     missing = [str(one) for one in folders if not one.is_dir()]
     if len(missing) == len(folders):
         raise Refusal(f"there is no folder {' or '.join(missing)}: type folders=[...], those of runs")
     uri = None if config.tracking.uri is None else store.locate(str(config.tracking.uri))
-    found, sent = late.unsent([one for one in folders if one.is_dir()], uri), []
+    found, sent = late.unsent([one for one in folders if one.is_dir()], uri, copy=config.copy), []
     for folder, record in found.items():
         if run_folder.in_use(folder):
             continue

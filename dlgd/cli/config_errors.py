@@ -17,7 +17,7 @@ from dlgd.core.errors import Refusal
 
 NOT_TYPED = {"hydra", "init_loaded"}  # options that are not suggested; nor those that begin with _
 COMPOSING = {"hydra", "omegaconf", "antlr4", "yaml"}  # libraries that raise errors of any kind for what was typed
-FULL = (errno.ENOSPC, errno.EDQUOT)  # the disk, or a person's share of it, is full
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the disk, or a person's share of it, is full
 
 
 def refusal_of(error: Exception, config_name: str) -> Refusal | None:
@@ -39,6 +39,8 @@ def refusal_of(error: Exception, config_name: str) -> Refusal | None:
     if raised_in(error) in COMPOSING:
         reason = " ".join(f"{error}".split()) or type(error).__name__
         return Refusal(f"what was typed makes no configuration ({reason}): compare it with --help")
+    if raised_in(error) == "logging":
+        return Refusal(f"the log cannot be written: {error.__cause__ or error}")
     of_library = library_errors.in_a_sentence(error)
     if of_library is not None:
         return Refusal(of_library)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 LOCK, HOLDER = ".lock", ".lock_holder"  # in the folder of a run or multirun; the second says which process has it
 ALONE = ("config", "baseline")  # commands, by their configuration, whose run has a folder of its own
 SHARED = ("sweep", "compare")  # those that go on in a folder of theirs, or write it again
+WRITTEN = ("config.yaml", "predictions.nc", "metrics.jsonl", "scores.md", "train.log")  # by a run
 SOURCE_FOLDERS = ("conf", "dlgd", "docs", "experiments", "sweeps", "tests")
 SOURCES = (".git", "pyproject.toml", "*.py")  # what the folder of a program has
 
@@ -91,12 +92,21 @@ def check(config: DictConfig, config_name: str, folder: Path, *, may_replace: bo
             f"hydra.run.dir={folder} holds a training: go on with it by `python -m dlgd.train resume={folder}`, "
             "or type another hydra.run.dir"
         )
+    if (folder / "multirun.yaml").exists():
+        raise Refusal(f"hydra.run.dir={folder} is the folder of a multirun: type another one")
     found = next((name for name in ("scores.json", "study.journal", "trials.csv") if (folder / name).exists()), None)
     if found is not None:
         raise Refusal(
             f"hydra.run.dir={folder} holds results already ({found}), and only a training goes on by resume=: type "
             "another hydra.run.dir"
         )
+    if not (folder / HOLDER).exists():  # no run was begun there
+        theirs = next((name for name in WRITTEN if (folder / name).exists()), None)
+        if theirs is not None:
+            raise Refusal(
+                f"hydra.run.dir={folder} has a file {theirs} of another program, which would be replaced: type another "
+                "folder"
+            )
 
 
 def refuse_sources(text: str, option: str) -> None:

@@ -49,7 +49,8 @@ def make_writable(folder: Path) -> None:
         probe.unlink()
     except OSError as error:
         raise Refusal(
-            f"Nothing can be written in {folder} ({error.strerror}): choose another output folder."
+            f"Nothing can be written in {folder} ({error.strerror}): make room or give yourself the right to write "
+            "there, choose another folder, or work with a copy of the run."
         ) from error
 
 

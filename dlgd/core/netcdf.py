@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import xarray as xr
 
 from dlgd.core.errors import Refusal
+from dlgd.core.files import written_whole
 
 
 def read(path: Path, *, decode_times: bool = True) -> xr.Dataset:
@@ -24,6 +26,17 @@ def read(path: Path, *, decode_times: bool = True) -> xr.Dataset:
             return opened.load()
     except Exception as error:
         raise unreadable(path, error) from error
+
+
+def write(dataset: xr.Dataset, path: Path) -> None:
+    """Write a Dataset into a file, whole or not at all. Refusal where it cannot be written."""
+    try:
+        with written_whole(path) as partial:
+            dataset.to_netcdf(partial, engine="netcdf4")
+    except (OSError, RuntimeError) as error:  # the library says of a full disk "Permission denied" or "HDF error"
+        allowed = path.parent.is_dir() and os.access(path.parent, os.W_OK)
+        reason = "there may be no room on the disk" if allowed else getattr(error, "strerror", None) or error
+        raise Refusal(f"{path} cannot be written ({reason}): make room, or choose another folder") from error
 
 
 def unreadable(path: Path, error: Exception) -> Refusal:

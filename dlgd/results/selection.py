@@ -159,7 +159,8 @@ def values(runs: Mapping[str, FinishedRun], prefix: str, scores: Sequence[str]) 
 
 def methods(runs: Sequence[FinishedRun]) -> list[str]:
     """Return the names of the classical methods that were scored beside networks, in alphabetical order."""
-    return sorted({key.split("/")[1] for run in runs for key in run.metrics if key.startswith("comparison/")})
+    names = {key.split("/")[1] for run in runs for key in run.metrics if key.startswith("comparison/")}
+    return sorted(name.replace("_ ", ", ") for name in names)  # MLflow's names have no commas
 
 
 def header(run: FinishedRun) -> Mapping[str, Any]:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import xarray as xr
 
+from dlgd.core import netcdf
 from dlgd.core.contract import Evaluation, Method, Tracker
-from dlgd.core.files import write_text, written_whole
+from dlgd.core.files import write_text
 from dlgd.plotting import cost, ranks
 from dlgd.scoring import descriptions, score, table
 
@@ -55,8 +56,7 @@ def report(
     tracker.compare(rows[1:], step)
     tracker.describe(text)
     first = methods[0].name
-    with written_whole(folder / "predictions.nc") as partial:
-        evaluation.dataset(samples, predictions[first]).to_netcdf(partial)
+    netcdf.write(evaluation.dataset(samples, predictions[first]), folder / "predictions.nc")
     (folder / "figures").mkdir(exist_ok=True)
     for one, its_samples, its_predictions in scored:
         one.figures(folder / "figures", its_samples, its_predictions)

@@ -89,11 +89,12 @@ def read(folder: Path) -> RunRecord | None:
         return None
 
 
-def unsent(folders: Iterable[Path], uri: str | None = None) -> dict[Path, RunRecord]:
+def unsent(folders: Iterable[Path], uri: str | None = None, *, copy: bool = False) -> dict[Path, RunRecord]:
     """Return the records of runs that have ended and have not reached MLflow, by run folder.
 
     folders: those of runs, or folders that have them in any depth.
-    uri: a located address; runs that were sent to another one are then returned, too. None: of each run its own.
+    uri: a located address; only runs that are recorded there are returned. None: all.
+    copy: whether runs that are recorded elsewhere are returned, too, also those that have reached it.
     """
     found = {path.parent.absolute() for folder in folders for path in folder.rglob(RUN_RECORD)}
     records = {folder: record for folder in sorted(found) if (record := read(folder)) is not None}
@@ -101,7 +102,7 @@ def unsent(folders: Iterable[Path], uri: str | None = None) -> dict[Path, RunRec
     return {
         folder: record
         for folder, record in records.items()
-        if (not record.sent or there not in (None, record.uri)) and not record.is_running()
+        if not record.is_running() and (copy if there not in (None, record.uri) else not record.sent)
     }
 
 

@@ -7,6 +7,7 @@ import math
 import threading
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -108,7 +109,8 @@ class Sender:
             self._mlflow.log_batch(self._run, metrics=_metrics(records), tags=_tags(records))
         if end > self._sent:
             self._sent = end
-            write_text(self._folder / SENT_FILE, f"{self.run_id} {end}\n")
+            with suppress(OSError):  # a full disk: what MLflow has is sent again when the run is resumed
+                write_text(self._folder / SENT_FILE, f"{self.run_id} {end}\n")
         return end < self.journal.size
 
     def add_artifact(self, path: Path, folder: str) -> None:

@@ -97,9 +97,9 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
         with written_whole(path) as partial:
             partial.write_bytes(in_memory.getbuffer())
     except OSError as error:
+        before, then = (" and is as it was before", ", and resume from it") if path.exists() else ("", "")
         raise Refusal(
-            f"{path} could not be written ({error.strerror}) and is as it was before: free some space or choose "
-            "another folder, and resume from it."
+            f"{path} could not be written ({error.strerror}){before}: free some space or choose another folder{then}."
         ) from error
 
 

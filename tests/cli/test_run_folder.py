@@ -70,6 +70,22 @@ def test_a_multirun_does_not_go_into_a_run(dlgd, finished):
     assert contents(finished) == before
 
 
+@pytest.mark.parametrize("name", ["config.yaml", "predictions.nc", "metrics.jsonl"])
+def test_files_of_another_program_are_not_replaced(tmp_path, name):
+    (tmp_path / name).write_text("precious")
+    config = OmegaConf.create({"resume": None})
+    with pytest.raises(Refusal, match=f"has a file {name} of another program, which would be replaced"):
+        run_folder.check(config, "config", tmp_path, may_replace=False)
+    run_folder.lock(tmp_path).release()  # of a run that ended before its first checkpoint, and begins anew
+    run_folder.check(config, "config", tmp_path, may_replace=False)
+
+
+def test_a_run_does_not_go_into_a_multirun(tmp_path):
+    (tmp_path / "multirun.yaml").write_text("hydra: {}\n")
+    with pytest.raises(Refusal, match="is the folder of a multirun"):
+        run_folder.check(OmegaConf.create({"resume": None}), "config", tmp_path, may_replace=False)
+
+
 @pytest.mark.parametrize("text", ["", ".", "conf/mine", str(ROOT), f"{ROOT}/dlgd/core"])
 def test_nothing_is_written_among_sources(monkeypatch, text):
     monkeypatch.chdir(ROOT)

@@ -34,7 +34,7 @@ def test_a_folder_that_takes_no_file_is_refused(tmp_path):
     make_writable(tmp_path / "runs" / "first")
     assert list((tmp_path / "runs" / "first").iterdir()) == []
     (tmp_path / "file").touch()
-    with pytest.raises(Refusal, match="choose another output folder"):
+    with pytest.raises(Refusal, match="choose another folder"):
         make_writable(tmp_path / "file" / "run")
 
 

@@ -12,7 +12,7 @@ def method(name, eps, seconds):
 
 
 ROWS = [
-    method("resnet", 1e-2, 0.9),
+    method("resnet 1", 1e-2, 0.9),
     method("randomization 1000", 3e-2, 5.0),
     method("randomization 100", 1e-1, 0.5),
     method("exact 1e-06", 0.0, 2.4),
@@ -33,7 +33,7 @@ def axes(tmp_path, monkeypatch):
 def test_methods_of_a_family_are_joined_from_quick_to_slow(axes):
     assert [line.get_xydata().tolist() for line in axes.lines] == [[[0.9, 1e-2]], [[0.5, 1e-1], [5.0, 3e-2]]]
     assert [text.get_text() for text in axes.texts] == ["", "100", "1000"]
-    assert [text.get_text() for text in axes.figure.legends[0].texts] == ["resnet", "randomization"]
+    assert [text.get_text() for text in axes.figure.legends[0].texts] == ["resnet 1", "randomization"]
     assert axes.get_xscale() == axes.get_yscale() == "log"
 
 

@@ -54,7 +54,8 @@ def test_a_whole_run_is_sent_later_and_only_once(place, unrecorded):
     assert [item.path for item in client.list_artifacts(run_id)] == ["scores.json"]
     assert not late.unsent([place / "outputs"])
     assert not late.unsent([place / "outputs"], uri)
-    assert list(late.unsent([place / "outputs"], "http://elsewhere")) == [unrecorded]
+    assert not late.unsent([place / "outputs"], "http://elsewhere")
+    assert list(late.unsent([place / "outputs"], "http://elsewhere", copy=True)) == [unrecorded]
 
 
 def test_a_run_that_is_recorded_lacks_nothing(place, tracker):

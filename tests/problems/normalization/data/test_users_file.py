@@ -11,6 +11,7 @@ import xarray as xr
 
 from dlgd.core.errors import Refusal
 from dlgd.problems.normalization.data.simulated import NormalizationCoefficients
+from dlgd.problems.normalization.scores import NormalizationEvaluation
 from tests.problems.normalization.data.small_data import make, ready
 
 Change = Callable[[xr.Dataset], xr.Dataset]
@@ -296,3 +297,14 @@ def test_what_is_no_number(mine, read):
 def test_areas_in_other_units_than_diffusivities(mine, read):
     """alpha in m2 and w in km2, without a word about it."""
     refused(lambda: read(mine.assign(w=mine.w / 1e6)), "length scales of .* cells.*same unit")
+
+
+def test_places_that_the_file_does_not_tell_are_not_called_latitudes(source, mine, read):
+    """They serve the features and figures, and no file of predictions has them."""
+    samples = read(mine)
+    assert samples.lat.attrs == {"units": "1", "long_name": "row of the cell"}
+    predicted = NormalizationEvaluation().dataset(samples, np.ones((2, *samples.mask.shape)))
+    assert not {"lat", "lon"} & set(predicted.coords)
+    there = read(mine.assign_coords(lat=source.samples("train").lat, lon=source.samples("train").lon))
+    known = NormalizationEvaluation().dataset(there, np.ones((2, *samples.mask.shape)))
+    assert known.lat.attrs["units"] == "degrees_north"
