@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 HOST ?= 127.0.0.1
 PORT ?= 5000
 
-.PHONY: help install demo real-ssh test test-slow lint format bench ui clean
+.PHONY: help install demo real-ssh test test-slow lint format bench docs ui clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -50,6 +50,10 @@ format: install ## let ruff set the code
 
 bench: install ## speed, as ratios within one run
 	$(BIN)/python -m pytest tests/benchmarks -m bench -s
+
+docs: install ## the documentation as a site, build/site/index.html
+	$(BIN)/pip install -q -c constraints.txt -e ".[docs]"
+	$(BIN)/python -m sphinx -q -W --keep-going -b html -c docs . build/site
 
 ui: install ## MLflow's pages on http://127.0.0.1:5000 (PORT=...)
 	@$(BIN)/python -m dlgd.tracking.moved $(CURDIR)/mlflow.db
