@@ -18,15 +18,15 @@ def main(config: DictConfig) -> None:
     from dlgd.core.errors import Refusal
     from dlgd.tracking import late, store
 
-    checks.of_kind("copy", config.copy, bool)
-    if config.copy and config.tracking.uri is None:
-        raise Refusal("copy=true needs an MLflow to which runs are copied: type tracking.uri=...")
+    checks.of_kind("move", config.move, bool)
+    if config.move and config.tracking.uri is None:
+        raise Refusal("move=true needs an MLflow to which runs move: type tracking.uri=...")
     folders = [Path(str(one)).expanduser() for one in config.folders]
     missing = [str(one) for one in folders if not one.is_dir()]
     if len(missing) == len(folders):
         raise Refusal(f"there is no folder {' or '.join(missing)}: type folders=[...], those of runs")
     uri = None if config.tracking.uri is None else store.locate(str(config.tracking.uri))
-    found, sent = late.unsent([one for one in folders if one.is_dir()], uri, copy=config.copy), []
+    found, sent = late.unsent([one for one in folders if one.is_dir()], uri, move=config.move), []
     for folder, record in found.items():
         if run_folder.in_use(folder):
             continue

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +15,7 @@ import xarray as xr
 from dlgd.core import cache
 from dlgd.core.contract import Coder, Method
 from dlgd.core.paths import cache_folder
+from dlgd.core.timing import timed
 from dlgd.tracking import provenance
 
 UNKNOWN = "on an unknown day and machine"  # in the cache of an earlier version
@@ -71,11 +71,9 @@ class CachedMethod(Method):
 
         def make() -> xr.Dataset:
             now.append(f"{datetime.now():%Y-%m-%d %H:%M} on {provenance.machine('cpu')}")
-            start = time.perf_counter()
-            answer = self.inner.predict(samples)
-            seconds = self.inner.seconds_per_sample
-            if seconds is None:
-                seconds = (time.perf_counter() - start) / samples.sizes["sample"]
+            answer, took = timed(lambda: self.inner.predict(samples))
+            own = self.inner.seconds_per_sample
+            seconds = took / samples.sizes["sample"] if own is None else own
             attributes = {"seconds_per_sample": seconds, "seconds_measured": now[0], "method": self._config}
             return _as_dataset(answer, attributes)
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import logging
 import math
-import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlgd.core.contract import Evaluation, Method
 from dlgd.core.errors import Refusal
 from dlgd.core.files import write_text
+from dlgd.core.timing import timed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,9 +40,7 @@ def score(
     for number, method in enumerate(methods, start=1):
         # A line for each method, not a progress bar: a slow method draws its own bar.
         log.info("scoring %d/%d: %s on %d samples", number, len(methods), method.name, count)
-        start = time.perf_counter()
-        prediction = method.predict(samples)
-        elapsed = time.perf_counter() - start
+        prediction, elapsed = timed(partial(method.predict, samples))
         try:
             scores = evaluation.scores(samples, prediction) | method.scores(samples)
             bad = [name for name, value in scores.items() if not math.isfinite(value)]

@@ -89,12 +89,12 @@ def read(folder: Path) -> RunRecord | None:
         return None
 
 
-def unsent(folders: Iterable[Path], uri: str | None = None, *, copy: bool = False) -> dict[Path, RunRecord]:
+def unsent(folders: Iterable[Path], uri: str | None = None, *, move: bool = False) -> dict[Path, RunRecord]:
     """Return the records of runs that have ended and have not reached MLflow, by run folder.
 
     folders: those of runs, or folders that have them in any depth.
     uri: a located address; only runs that are recorded there are returned. None: all.
-    copy: whether runs that are recorded elsewhere are returned, too, also those that have reached it.
+    move: whether runs that are recorded elsewhere are returned, too, also those that have reached it.
     """
     found = {path.parent.absolute() for folder in folders for path in folder.rglob(RUN_RECORD)}
     records = {folder: record for folder in sorted(found) if (record := read(folder)) is not None}
@@ -102,7 +102,7 @@ def unsent(folders: Iterable[Path], uri: str | None = None, *, copy: bool = Fals
     return {
         folder: record
         for folder, record in records.items()
-        if not record.is_running() and (copy if there not in (None, record.uri) else not record.sent)
+        if not record.is_running() and (move if there not in (None, record.uri) else not record.sent)
     }
 
 

@@ -55,7 +55,7 @@ def parent_tags(client: MlflowClient, uri: str, experiment_id: str, run_folder: 
         return {}
     with FileLock(folder / f"{RECORD}.lock", timeout=120):  # runs that begin together create one parent
         parent = store.read_run_id(folder)
-        if parent is None:
+        if parent is None or not _is_known(client, parent):
             record = json.loads((folder / RECORD).read_text())
             tags = {
                 store.FOLDER_TAG: moved.recorded_folder(folder, store.database(uri)),
@@ -64,3 +64,16 @@ def parent_tags(client: MlflowClient, uri: str, experiment_id: str, run_folder: 
             parent = client.create_run(experiment_id, run_name=record["name"], tags=tags).info.run_id
             write_text(folder / store.RUN_ID_FILE, f"{parent}\n")
     return {PARENT_TAG: parent}
+
+
+def _is_known(client: MlflowClient, run_id: str) -> bool:
+    """Return whether MLflow has the run: that of a multirun may lie in another one, from which its runs have moved."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.get_run(run_id)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return False
+    return True

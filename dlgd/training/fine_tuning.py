@@ -50,8 +50,9 @@ def load_fitting(network: nn.Module, file: Path) -> tuple[str, ...]:
         raise Refusal(f"init_from: nothing in {file} fits this network: give the model's options of that run")
     checkpoint.refuse_not_finite(expected=own, found=fits, path=file)
     network.load_state_dict(fits, strict=False)
-    log.info("Loaded from %s: %s", file, in_short(loaded))
-    log.info("Left at random: %s", in_short([name for name in weights if name not in fits]) or "nothing")
+    others = [name for name in weights if name not in fits]
+    log.info("Loaded from %s: %s", file, in_short(loaded, others))
+    log.info("Left at random: %s", in_short(others, loaded) or "nothing")
     return loaded
 
 
@@ -91,6 +92,9 @@ def part_names(network: nn.Module) -> list[str]:
     return list(dict.fromkeys(name.split(".")[0] for name, _ in network.named_parameters()))
 
 
-def in_short(names: Iterable[str]) -> str:
-    """Return the names joined, without their last words: layers.0.weight and layers.0.bias become layers.0."""
-    return ", ".join(dict.fromkeys(name.rpartition(".")[0] or name for name in names))
+def in_short(names: Iterable[str], others: Iterable[str] = ()) -> str:
+    """Return the names joined, without their last words: layers.0.weight and layers.0.bias become layers.0. They stay
+    whole where `others` have names of the same module."""
+    divided = {name.rpartition(".")[0] for name in others}
+    modules = {name: name.rpartition(".")[0] for name in names}
+    return ", ".join(dict.fromkeys(name if module in divided else module or name for name, module in modules.items()))

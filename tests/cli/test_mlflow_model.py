@@ -54,6 +54,19 @@ def test_a_model_answers_as_the_network_of_its_run(name, place):
     assert set(model.metadata.metadata["units"]) == {*inputs, *answer}
 
 
+def test_a_model_of_a_network_that_generates(place):
+    """Its samples have no truth once what is not needed is left out: a class is asked for."""
+    run = FROZEN / "runs" / "digits_gan"
+    config, data, network, _ = build.trained(run, runs.read_config(run), None)
+    samples = data.tiny().samples("test").isel(sample=slice(3))
+    trained = Trained(name="gan", network=network, data=data, device=torch.device("cpu"))
+    evaluation, best = build.evaluation(config), checkpoint.best_path(run, config.training.criteria[0])
+    path = mlflow_model.write(place, trained=trained, samples=samples, evaluation=evaluation, best=best)
+    answer = mlflow.pyfunc.load_model(str(path)).predict({"label": samples.label.values})
+    assert answer["intensity_generated"].shape == samples.intensity.shape
+    assert ((answer["intensity_generated"] >= 0) & (answer["intensity_generated"] <= 1)).all()
+
+
 def test_what_a_model_says_of_itself(place):
     path, _, samples, _ = made("nemovar_resnet", place)
     model = mlflow.pyfunc.load_model(str(path))

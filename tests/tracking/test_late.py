@@ -55,7 +55,7 @@ def test_a_whole_run_is_sent_later_and_only_once(place, unrecorded):
     assert not late.unsent([place / "outputs"])
     assert not late.unsent([place / "outputs"], uri)
     assert not late.unsent([place / "outputs"], "http://elsewhere")
-    assert list(late.unsent([place / "outputs"], "http://elsewhere", copy=True)) == [unrecorded]
+    assert list(late.unsent([place / "outputs"], "http://elsewhere", move=True)) == [unrecorded]
 
 
 def test_a_run_that_is_recorded_lacks_nothing(place, tracker):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import xarray as xr
@@ -12,6 +12,7 @@ from dlgd.core import checks
 from dlgd.core.contract import Method
 from dlgd.core.errors import Refusal
 from dlgd.core.progress import progress
+from dlgd.core.timing import timed
 from dlgd.physics import normalization
 from dlgd.physics.diffusion import Diffusion
 from dlgd.physics.halo import Topology
@@ -42,12 +43,13 @@ class _EachSample(Method):
         answers, seconds = [], []
         try:
             for number, (alpha_i, alpha_j) in enumerate(progress(pairs, self.name)):
-                start = time.perf_counter()
-                answers.append(self._solve(number, Diffusion(alpha_i, alpha_j, w, sea, topology)))
-                seconds.append(time.perf_counter() - start)
+                operator = Diffusion(alpha_i, alpha_j, w, sea, topology)
+                answer, took = timed(partial(self._solve, number, operator))
+                answers.append(answer)
+                seconds.append(took)
         except Refusal as error:
             raise Refusal(f"baseline={self.name} cannot solve these samples: {error}") from error
-        self.seconds_per_sample = float(np.median(seconds))  # the first sample may include compilation
+        self.seconds_per_sample = float(np.median(seconds))
         return np.stack(answers)
 
 

@@ -21,12 +21,14 @@ def classes_of(samples: xr.Dataset) -> list[str]:
 
 
 def checked(samples: xr.Dataset, prediction: np.ndarray, variable: str = "intensity") -> np.ndarray:
-    """A prediction of images (sample, y, x), float64, like the samples' own. Raises Refusal where it is not."""
-    truth = samples[variable]
-    if truth.sizes["sample"] == 0:
+    """A prediction of images (sample, y, x), float64, of the shape of the samples' own, if they have some. Raises Refusal
+    where it is not."""
+    count = samples.sizes["sample"]
+    if count == 0:
         raise Refusal("There is no sample to score: the dimension `sample` is empty.")
-    if np.shape(prediction) != truth.shape:
-        raise Refusal(f"The prediction has shape {np.shape(prediction)} where (sample, y, x) = {truth.shape}.")
+    expected = samples[variable].shape if variable in samples else (count, *np.shape(prediction)[1:])
+    if np.shape(prediction) != expected or len(expected) != 3:
+        raise Refusal(f"The prediction has shape {np.shape(prediction)} where (sample, y, x) = {expected}.")
     predicted = np.asarray(prediction, np.float64)
     bad = ~np.isfinite(predicted)
     if bad.any():

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import xarray as xr
 
 from dlgd.core import netcdf
 from dlgd.core.errors import Refusal
+from dlgd.core.timing import timed
 from dlgd.physics import coastline
 from dlgd.physics.diffusion import Diffusion, open_faces
 from dlgd.physics.halo import Topology
@@ -90,9 +91,9 @@ def complete(samples: xr.Dataset, distance_metric: str, closed_form: ClosedForm 
         return samples
     found, seconds = [], []
     for operator in operators(samples):
-        start = time.perf_counter()
-        found.append(closed_form(operator))
-        seconds.append(time.perf_counter() - start)
+        answer, took = timed(partial(closed_form, operator))
+        found.append(answer)
+        seconds.append(took)
     fields = {
         name: (("sample", "y", "x"), np.stack([one[name] for one in found]), {"derived": 1})
         for name in (GUESS, *closed_form.channels)

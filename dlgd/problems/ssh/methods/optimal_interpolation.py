@@ -9,7 +9,6 @@ import functools
 import itertools
 import logging
 import math
-import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -21,6 +20,7 @@ from dlgd.core.constants import KM_PER_DEGREE
 from dlgd.core.contract import Method
 from dlgd.core.errors import Refusal
 from dlgd.core.progress import line_timer
+from dlgd.core.timing import timed
 from dlgd.problems.ssh.methods.covariances import COVARIANCES
 from dlgd.problems.ssh.methods.oi_posterior import Grid, Prior, Selection, posterior
 from dlgd.problems.ssh.methods.oi_search import search
@@ -102,10 +102,11 @@ class OptimalInterpolation(Method):
     def predict(self, samples: xr.Dataset) -> np.ndarray:
         """(sample, lat, lon), m, float64, NaN on land."""
         prior = self.prior(samples)
-        start = time.perf_counter()
         title = f"{self.name}: groups of the {samples.sizes['sample']} maps"
-        maps = self._posterior(prior, points_of(samples, self.averaged), _grid_of(samples), title=title)
-        self.seconds_per_sample = (time.perf_counter() - start) / samples.sizes["sample"]  # without the tuning
+        maps, seconds = timed(
+            lambda: self._posterior(prior, points_of(samples, self.averaged), _grid_of(samples), title=title)
+        )
+        self.seconds_per_sample = seconds / samples.sizes["sample"]  # without the tuning
         return maps[0]
 
     def error_std(self, samples: xr.Dataset) -> np.ndarray | None:
