@@ -31,7 +31,8 @@ def main(config: DictConfig) -> None:
     method = Trained(name=former.choices.model, network=network, data=data, device=build.run_device(config))
     dataset = build.evaluation(former).dataset(samples, method.predict(samples))
     netcdf.write(dataset.assign_attrs(source=f"dlgd run {run.name}"), output)
-    print(f"{output}: {', '.join(map(str, dataset.data_vars))} for {samples.sizes['sample']} sample(s)")
+    count = samples.sizes["sample"]
+    print(f"{output}: {', '.join(map(str, dataset.data_vars))} for {count} sample{'' if count == 1 else 's'}")
 
 
 if __name__ == "__main__":

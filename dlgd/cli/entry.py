@@ -50,7 +50,7 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
                         checks.choice("split", config.split, SPLITS)
                     function(config)
             except KeyboardInterrupt:
-                say("dlgd: stopped; what was finished is kept: type the same command again to go on\n")
+                say("dlgd: stopped; type the same command again: what was finished is not done twice\n")
                 sys.exit(STOPPED)
             except Exception as error:
                 leave_if_refused(error, config_name)

@@ -205,7 +205,7 @@ def close_parent(folder: Path, outcomes: dict[Path, Outcome], text: str, ours: C
         return
     statuses = {"KILLED" if one.status == "MISSING" else one.status for one in outcomes.values()}
     tracker = build.tracker(_read(outcomes[run].tracking, run / OUTCOME, ours=run in ours), folder)
-    tracker.start(name=folder.name, params={}, tags={"runs": str(len(outcomes))}, run_id=parent)
+    tracker.start(name=parents.name(folder), params={}, tags={"runs": str(len(outcomes))}, run_id=parent)
     tracker.describe(text)
     tracker.artifact(folder / SUMMARY)
     tracker.finish(next((one for one in ("FAILED", "KILLED", "FINISHED") if one in statuses), "FAILED"))

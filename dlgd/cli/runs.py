@@ -44,7 +44,7 @@ def find_run(text: str, uri: str | None = None) -> Path:
         from dlgd.tracking.store import find_run_folder
 
         if len(text) != 32 or not text.isalnum():  # not an id of MLflow, whose import takes long
-            raise Refusal(f"there is no run folder {text}: give one such as outputs/2026-01-31/12-00-00-000000")
+            raise Refusal(f"there is no run folder {text}: give one such as outputs/<day>/<time>")
         folder = find_run_folder(text, uri=uri)
     if not ((folder / CONFIG).is_file() or (folder / LAST).is_file()):
         hint = "; it is that of a multirun: type -m to resume it" if (folder / "multirun.yaml").is_file() else ""

@@ -52,7 +52,8 @@ def draw_learning_curves(history: Sequence[Mapping[str, float]], *, score_of: Sc
                 direction = None if score is None else score.higher_is_better
                 _curve(axes, *_series(history, key), name=key, colour=f"C{number}", higher_is_better=direction)
             axes.set(xlabel="step", ylabel=label)
-            if all((line.get_ydata() > 0).all() for line in axes.lines):
+            drawn = np.concatenate([line.get_ydata() for line in axes.lines] or [np.zeros(1)])
+            if (drawn > 0).all() and drawn.max() > 10 * drawn.min():  # else its few ticks are hard to read
                 axes.set_yscale("log")
             axes.set_axisbelow(True)
             axes.grid(alpha=0.3)

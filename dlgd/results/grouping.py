@@ -13,6 +13,7 @@ from typing import Any
 
 from dlgd.core.settings_without_effect import changes_no_score
 from dlgd.results.finished import FinishedRun
+from dlgd.tracking.parents import STUDY_TAG
 
 KINDS = ("model", "baseline")  # the setting that names the network or the classical method of a run
 NO_ROW = ("seed", "split")  # settings that change scores and still make no row of their own
@@ -56,6 +57,10 @@ def groups(runs: Sequence[FinishedRun]) -> tuple[list[Group], str]:
     for group in found.values():
         group.runs = dict(sorted(group.runs.items(), key=lambda pair: (len(pair[0]), pair[0])))
     left_out = _name(list(found.values()))
+    for group in found.values():
+        studies = {run.tags.get(STUDY_TAG) for run in group.runs.values()} - {None}
+        if not group.kind and studies:  # its run has the scores of the best trial
+            group.name = f"sweep {' '.join(sorted(map(str, studies)))}"
     return sorted(found.values(), key=lambda group: group.name), left_out
 
 

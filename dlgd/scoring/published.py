@@ -5,13 +5,13 @@ made with, `data`, which says in words what these are, and `for`, which says by 
 
     {name: CNN, rmse: 0.02, source: "A book, table 1", data: their hills, for: {data.name: alps, data.rows: [40, 80]}}
 
-All options must have these values, or one of a list of values. A list of such conditions: one of them must hold. A row
-without `for` stands under all runs.
+All options must have these values, or one of a list of values; null also stands for options below it that are all null.
+A list of such conditions: one of them must hold. A row without `for` stands under all runs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -54,7 +54,17 @@ def _has(config: DictConfig, option: str, wanted: Any) -> bool:
         return False
     value = node[name]
     value = OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+    if wanted is None:
+        return all(one is None for one in _leaves(value))
     return value in wanted if isinstance(wanted, list) else value == wanted
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    """Yield the single values of nested options."""
+    for inner in value.values() if isinstance(value, dict) else ():
+        yield from _leaves(inner)
+    if not isinstance(value, dict):
+        yield value
 
 
 def published_rows(rows: Sequence[Mapping[str, Any]], scores: Sequence[Score]) -> list[dict[str, Any]]:

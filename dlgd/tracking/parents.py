@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 RECORD = "multirun.json"  # in the folder of a multirun
 PARENT_TAG = "mlflow.parentRunId"  # as MLflow's pages know it
+STUDY_TAG = "dlgd.study"  # of the run of a search, and of its trials
 ERROR_TAG = "dlgd.error"  # of a run that failed: why, in one sentence
 NOTE_TAG = "mlflow.note.content"  # what MLflow's page of a run shows as its description, in Markdown
 LONGEST_NOTE = 8000  # characters of a tag; MLflow's limit
@@ -35,6 +36,11 @@ def begin(folder: Path, name: str, varied: Sequence[str]) -> None:
 def varied(folder: Path) -> list[str] | None:
     """Return the options in which the runs of a multirun differ; None where it was begun before they were recorded."""
     return json.loads((folder / RECORD).read_text()).get("varied")
+
+
+def name(folder: Path) -> str:
+    """Return the name of the run of a multirun in MLflow."""
+    return json.loads((folder / RECORD).read_text())["name"]
 
 
 def folder_of(run_folder: Path) -> Path | None:

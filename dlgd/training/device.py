@@ -44,7 +44,8 @@ def describe(device: torch.device) -> str:
     if device.type == "cuda":
         properties = torch.cuda.get_device_properties(device)
         return f"{device}: {properties.name}, {properties.total_memory / 2**30:.0f} GiB"
-    return f"{device}: {_processor()}, {cores()} cores, {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    return f"{device}: {_processor()}, {cores()} cores, {threads} thread{'' if threads == 1 else 's'}"
 
 
 def _processor() -> str:

@@ -22,7 +22,7 @@ from dlgd.core.config import part, plain
 from dlgd.core.errors import Refusal
 from dlgd.core.renames import updated_params
 from dlgd.core.settings_without_effect import changes_no_score
-from dlgd.tracking.parents import PARENT_TAG
+from dlgd.tracking.parents import PARENT_TAG, STUDY_TAG
 from dlgd.tracking.provenance import flatten
 from dlgd.tracking.store import is_alive, owner
 from dlgd.tuning import outcomes, pool, queue, report
@@ -104,7 +104,7 @@ def prepare(config: DictConfig) -> Search:
     study = studies.create(storage, name, metrics)
     compare_settings(study, settings(config, composer, space), folder)
     tracker = start_parent(composer, folder, name, config)
-    tags = {"dlgd.study": name} | ({} if tracker.run_id is None else {PARENT_TAG: tracker.run_id})
+    tags = {STUDY_TAG: name} | ({} if tracker.run_id is None else {PARENT_TAG: tracker.run_id})
     threads = pool.threads_each(config.workers)
     job = Job(
         study=name, storage=where, folder=folder, space=space, metrics=metrics,
@@ -178,12 +178,12 @@ def start_parent(composer: Composer, folder: Path, name: str, config: DictConfig
     """Start the run in MLflow that is the parent of the trials' runs, or continue that of an earlier session."""
     base = with_evaluation(*composer.config({}))
     tracker = build.tracker(base, folder)
-    params, tags = build.params_and_tags(base, {}, device_name=str(config.device), source=None)
+    params, tags = build.params_and_tags(base, {}, device_name=str(build.run_device(config)), source=None)
     sweep = {f"sweep.{key}": value for key, value in plain(config.sweep, resolve=False).items() if key != "search"}
     space = {f"search.{key}": value for key, value in part(config, "sweep.search", resolve=False).items()}
     params = {key: value for key, value in params.items() if key.startswith(("data.", "training.", "seed"))}
     tracker.start(
-        name=f"sweep {name}", params=params | sweep | space, tags=tags | {"dlgd.study": name},
+        name=f"sweep {name}", params=params | sweep | space, tags=tags | {STUDY_TAG: name},
         run_id=runs.run_id(folder),
     )  # fmt: skip
     return tracker

@@ -106,7 +106,7 @@ def test_a_refused_and_a_killed_run_take_no_other_with_them(begin, tmp_path):
     assert "Traceback" not in errors
 
     threads = max(cores() // 2, 1)
-    assert f"{cores()} cores, {threads} threads" in (folder / "3" / "train.log").read_text()
+    assert f"{cores()} cores, {threads} thread" in (folder / "3" / "train.log").read_text()
     assert (folder / "3" / "output.txt").stat().st_size > 0
 
     parent, children, client = recorded(tmp_path)

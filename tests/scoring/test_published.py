@@ -40,6 +40,8 @@ def sources(*typed, **options):
         (["data=mnist", "data.task=denoise"], []),
         (["data=fashion_mnist"], ["DLCourse MOi 2022", "DLOA 2023 course"]),
         (["data=lorenz63"], []),
+        (["data=lorenz63", "data.preset=dlgd2021"], ["DLGD 2021"]),
+        (["data=lorenz63", "data.preset=dlgd2021", "data.observations.components=all"], []),
         (["data=lorenz63", "data.preset=sakov2012"], ["DAPPER 1.7.1"]),
         (["data=lorenz63", "data.task=forecast", "data.preset=forecast"], ["CIA-Oceanix courses"]),
         (["data=lorenz63", "data.task=identify"], ["CIA-Oceanix courses"]),

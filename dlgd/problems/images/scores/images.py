@@ -21,8 +21,10 @@ def classes_of(samples: xr.Dataset) -> list[str]:
 
 
 def checked(samples: xr.Dataset, prediction: np.ndarray, variable: str = "intensity") -> np.ndarray:
-    """A prediction of images (sample, y, x), float64, of the shape of the samples' own, if they have some. Raises Refusal
-    where it is not."""
+    """A prediction of images (sample, y, x), float64, of the shape of the samples' own, if they have some.
+
+    Raises Refusal where it is not.
+    """
     count = samples.sizes["sample"]
     if count == 0:
         raise Refusal("There is no sample to score: the dimension `sample` is empty.")
