@@ -79,6 +79,7 @@ html_css_files = ["dlgd.css"]
 html_extra_path = ["site"]  # index.html, which leads to docs/index.html
 html_show_sourcelink = False
 html_copy_source = False
+html_sidebars = {"docs/index": [], "docs/start": []}  # which have no pages below them
 html_theme_options = {
     "show_prev_next": True,
     "navigation_with_keys": False,

@@ -56,7 +56,9 @@ class Options(SphinxDirective):
             choice = str(file.relative_to(CONF / group).with_suffix(""))
             section = nodes.section(ids=[nodes.make_id(f"{group}-{choice}")])
             section += nodes.title("", f"{group}={choice}")
-            section += self.parse_text_to_nodes(choice_in_markdown(file, group), allow_section_headings=False)
+            section += nodes.container(
+                "", *self.parse_text_to_nodes(choice_in_markdown(file, group)), classes=["options"]
+            )
             found.append(section)
         return found
 
@@ -70,7 +72,7 @@ class Command(SphinxDirective):
         """Return a table."""
         file = CONF / f"{self.arguments[0]}.yaml"
         note_dependencies(self, [file, CONF / "base.yaml"])
-        return self.parse_text_to_nodes(table(dict(commented(file))))
+        return [nodes.container("", *self.parse_text_to_nodes(table(dict(commented(file)))), classes=["options"])]
 
 
 def note_dependencies(directive: Directive, files: list[Path]) -> None:
