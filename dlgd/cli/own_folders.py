@@ -154,8 +154,14 @@ def _as_found(text: str, option: str) -> str:
     """Return one folder in the form of Hydra. Refusal where it does not exist."""
     scheme, sign, rest = text.partition("://")
     if sign and scheme != "file":
-        if scheme == "pkg" and _path_of(text) is None:
-            raise Refusal(f"{option} names {text}, but Python finds no such package: install it, or correct its name")
+        place = _path_of(text)
+        if scheme == "pkg" and (place is None or not (place / "__init__.py").is_file()):
+            reason = (
+                "Python finds no such package"
+                if place is None
+                else f"{place} has no __init__.py, not even an empty one"
+            )
+            raise Refusal(f"{option} names {text}, but {reason}")
         return text
     path = Path(os.path.abspath(Path(rest if sign else text).expanduser()))
     if not path.is_dir():

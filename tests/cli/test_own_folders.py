@@ -90,6 +90,7 @@ def test_a_name_that_needs_quotes(place):
         (["--config-dir"], "--config-dir names no folder: type --config-dir=<folder>"),
         (["hydra.searchpath=[conf,nowhere]"], "hydra.searchpath names nowhere, but there is no such folder"),
         (["hydra.searchpath=[pkg://no_package]"], "Python finds no such package"),
+        (["hydra.searchpath=[pkg://dlgd.conf]"], "has no __init__.py"),
     ],
 )
 def test_refusals(typed, sentence):
@@ -98,8 +99,8 @@ def test_refusals(typed, sentence):
 
 
 def test_a_package_is_a_folder_too():
-    own_folders.take(["hydra.searchpath=[pkg://tests.configs]"], "config")
-    assert own_folders.own() == [Path(__file__).parent.parent / "configs"]
+    own_folders.take(["hydra.searchpath=[pkg://dlgd.models]"], "config")
+    assert own_folders.own() == [CONF.parent / "models"]
 
 
 def test_a_main_file_of_their_own(place):
