@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 HOST ?= 127.0.0.1
 PORT ?= 5000
 
-.PHONY: help install demo real-ssh test test-slow lint format bench docs ui clean
+.PHONY: help install demo real-ssh test test-slow lint format dist bench docs ui clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,6 +47,9 @@ lint: install ## style, which room may import which, and types
 format: install ## let ruff set the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+dist: install ## the wheel and the sdist, in dist/
+	$(BIN)/python -m build --no-isolation --outdir dist
 
 bench: install ## speed, as ratios within one run
 	$(BIN)/python -m pytest tests/benchmarks -m bench -s

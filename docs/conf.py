@@ -33,6 +33,7 @@ include_patterns = [
     "CONTRIBUTING.md",
     "docs/**",
     "dlgd/problems/*/README.md",
+    "examples/*/README.md",
     "experiments/**",
     "sweeps/README.md",
 ]

@@ -18,6 +18,7 @@ from dlgd.core import checks, passwords
 from dlgd.core.contract import Tracker
 from dlgd.core.errors import Refusal
 from dlgd.core.interruption import uninterrupted
+from dlgd.core.paths import ROOT
 from dlgd.tracking import late, naming, pages, parents, provenance, store, system
 from dlgd.tracking.sender import Sender
 
@@ -202,7 +203,9 @@ class MLflow(Tracker):
         served = self._uri.startswith("http")
         address = passwords.shown(self._uri) if served else pages.SERVED
         path = pages.page(address, self._sender.experiment_id or "", self.run_id)
-        return path if served else f"{path} (served by `make ui`)"
+        in_checkout = (ROOT / "Makefile").is_file()
+        server = "make ui" if in_checkout else f"mlflow server --backend-store-uri {passwords.shown(self._uri)}"
+        return path if served else f"{path} (served by `{server}`)"
 
     def _round(self) -> float:
         """Send a batch and a file, and return the seconds to rest."""
