@@ -1,0 +1,86 @@
+"""The snippets of docs/problems/*.md make files, and the commands beside them read these files."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dlgd.core.paths import ROOT
+from tests.docs.test_pages import commands
+
+PAGES = sorted((ROOT / "docs" / "problems").glob("*.md"))
+FROZEN = ROOT / "tests" / "frozen" / "runs"
+# What pages call a run of the reader's, and the run that stands for it here.
+RUNS = {
+    "<a run that assimilates>": "lorenz63_fourdvarnet",
+    "<a run that forecasts>": "lorenz63_bilinear_ode",
+}
+SLOW = ("evaluate", "train")  # they score classical methods, too, or make data
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The code of a language in the part of a page on own files."""
+    part = page.read_text().split("\n## Own files\n")[1]
+    return re.findall(rf"^```{language}\n(.*?)^```$", part, re.MULTILINE | re.DOTALL)
+
+
+def typed(page: Path) -> list[tuple[str, ...]]:
+    """The commands there, a tuple of words each, with runs of tests/frozen."""
+    lines = [line for block in blocks(page, "bash") for line in block.splitlines()]
+    for number, line in enumerate(lines):
+        for name, run in RUNS.items():
+            line = line.replace(name, f"runs/{run}")
+        assert "<" not in line, f"{line} has a run that this test does not know"
+        assert commands(line), f"{line} is no command"
+        lines[number] = line.split("#")[0].replace("python -m dlgd.", "")
+    return [tuple(line.split()) for line in lines]
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory):
+    """Return the folder with the files that the snippets of a page made, each in a process of its own."""
+    folders: dict[Path, Path] = {}
+
+    def make(page: Path) -> Path:
+        if page not in folders:
+            folders[page] = tmp_path_factory.mktemp(page.stem)
+            for snippet in blocks(page, "python"):
+                command = [sys.executable, "-W", "error", "-c", snippet]
+                environment = os.environ | {"PYTHONPATH": str(ROOT)}
+                done = subprocess.run(command, cwd=folders[page], env=environment, capture_output=True, text=True)
+                assert done.returncode == 0, done.stderr
+        return folders[page]
+
+    return make
+
+
+CASES = [
+    pytest.param(
+        page, words, id=f"{page.stem}: {' '.join(words)}", marks=[pytest.mark.slow] if words[0] in SLOW else []
+    )
+    for page in PAGES
+    for words in typed(page)
+]
+
+
+@pytest.mark.parametrize(("page", "words"), CASES)
+def test_a_command_reads_what_the_snippets_made(page, words, made, dlgd, tmp_path):
+    shutil.copytree(made(page), tmp_path, dirs_exist_ok=True)
+    shutil.copytree(FROZEN, tmp_path / "runs")
+    done = dlgd(*words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for word in words:
+        if word.startswith("output="):
+            assert (tmp_path / word.removeprefix("output=")).is_file()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_has_snippets_and_commands(page):
+    assert blocks(page, "python")
+    assert typed(page)
