@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import torch
 
 from dlgd.cli import own_folders
 from dlgd.core.paths import ROOT
+from tests.forked import Forks
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ.setdefault("DLGD_CACHE", "cache")  # in the working folder of each test; never that of a person
@@ -37,20 +39,39 @@ def cache(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
+@pytest.fixture(scope="session")
+def forks():
+    """A process that runs commands in forks of itself, started when it is first needed."""
+    started = []
+
+    def get() -> Forks:
+        if not started:
+            started.append(Forks(os.environ))
+        return started[0]
+
+    yield get
+    for one in started:
+        one.close()
+
+
 @pytest.fixture
-def dlgd(cache, tmp_path):
+def dlgd(cache, tmp_path, forks):
     """Run `python -m dlgd.<command> ...` in an empty working folder and return the finished process."""
 
     def run(command: str, *arguments: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess:
-        return subprocess.run(
+        own = os.environ | {"DLGD_CACHE": str(cache), "PYTHONPATH": str(ROOT)} | (environment or {})
+        if Path(own["PYTHONPATH"].split(os.pathsep)[0]).resolve() == ROOT:
+            return forked(command, arguments, own)
+        return subprocess.run(  # of another checkout
             [sys.executable, "-m", f"dlgd.{command}", *arguments],
-            cwd=tmp_path,
-            env=os.environ | {"DLGD_CACHE": str(cache), "PYTHONPATH": str(ROOT)} | (environment or {}),
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+            cwd=tmp_path, env=own, capture_output=True, text=True, timeout=300, check=False,
+        )  # fmt: skip
+
+    def forked(command: str, arguments: tuple[str, ...], own: Mapping[str, str]) -> subprocess.CompletedProcess:
+        ended = forks().run(command, *arguments, cwd=tmp_path, environment=own, hangs_after=300)
+        if ended.hung:
+            raise subprocess.TimeoutExpired([command, *arguments], 300, ended.stdout, ended.stderr)
+        return subprocess.CompletedProcess([command, *arguments], ended.code, ended.stdout, ended.stderr)
 
     return run
 
@@ -63,6 +84,12 @@ def template(tmp_path_factory):
     path = tmp_path_factory.mktemp("template") / "mlflow.db"
     store.connect(f"sqlite:///{path}")
     return path
+
+
+@pytest.fixture
+def database(tmp_path, template):
+    """MLflow's database in the working folder of the commands of a test."""
+    shutil.copy(template, tmp_path / "mlflow.db")
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from mlflow import MlflowClient
 from omegaconf import OmegaConf
 
 from dlgd.cli import multirun, multirun_summary
+from dlgd.core.config import PARTS
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import ROOT
 from dlgd.core.threads import cores
@@ -211,7 +212,8 @@ def test_the_summary_has_the_scores_of_the_evaluation_and_of_the_network(tmp_pat
         run = tmp_path / name
         run.mkdir()
         model = {"_target_": {"ae": "dlgd.models.ae.AE", "vae": "dlgd.models.vae.VAE"}[name]}
-        OmegaConf.save(OmegaConf.create({"evaluation": evaluation, "model": model}), run / "config.yaml")
+        config = {key: {} for key in PARTS} | {"seed": 0, "evaluation": evaluation, "model": model}
+        OmegaConf.save(OmegaConf.create(config), run / "config.yaml")
         (run / "scores.json").write_text(json.dumps([{"method": name, **row, "seconds_per_sample": 0.5}]))
         finished[run], names[run] = multirun_summary.Outcome(number, [], status="FINISHED"), name
     table, columns = multirun_summary.scores(finished, names)

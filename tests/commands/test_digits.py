@@ -12,6 +12,8 @@ import xarray as xr
 
 from dlgd.training import checkpoint
 
+pytestmark = pytest.mark.usefixtures("database")
+
 FEW = ["data=mnist_5k", "data.samples={train:120,valid:40,test:40}", "training=debug", "training.batch_size=16"]
 QUICK = [*FEW, "tracking=off", "scheduler=none"]
 SMALL_MODEL = ["model=cnn", "model.width=8", "model.layers=4"]

@@ -11,6 +11,8 @@ import xarray as xr
 
 from tests.problems.normalization.report_files import simulated, write_nemo, write_processed
 
+pytestmark = pytest.mark.usefixtures("database")
+
 QUICK = ["model=cnn", "model.width=8", "model.layers=4", "training=debug", "evaluation.methods=null", "tracking=off"]
 
 

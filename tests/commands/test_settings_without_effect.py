@@ -17,6 +17,8 @@ from dlgd.tracking.provenance import flatten
 from tests.commands.tiny_run import TINY
 from tests.problems.ssh.scores import samples_made as ssh
 
+pytestmark = pytest.mark.usefixtures("database")
+
 SLOW = ["~evaluation.methods.randomization_100", "~evaluation.methods.randomization_1000"]
 SMALL = [*TINY, *SLOW, "model.width=8", "model.layers=4", "training=debug", "scheduler=none"]
 

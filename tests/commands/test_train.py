@@ -17,6 +17,8 @@ import xarray as xr
 from dlgd.core.paths import ROOT
 from tests.commands.tiny_run import TINY
 
+pytestmark = pytest.mark.usefixtures("database")
+
 SMALL = [*TINY, "model.width=8", "model.layers=4", "training=debug", "~evaluation.methods.randomization_1000"]
 QUICK = [*SMALL, "evaluation.methods=null", "tracking=off", "scheduler=none"]
 
