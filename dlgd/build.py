@@ -127,9 +127,15 @@ def scheduler(config: DictConfig) -> Scheduler:
     return _build(config.scheduler, "scheduler")
 
 
-def options(config: DictConfig) -> Options:
-    """Return the options of the training loop."""
-    return _build(config.training, "training")
+def options(config: DictConfig, spec: Spec) -> Options:
+    """Return the options of the training loop, for data of this spec."""
+    found = _build(config.training, "training")
+    if found.adversarial > 0 and spec.kind == "generated":
+        raise Refusal(
+            f"training.adversarial={found.adversarial} changes the input of a network, but that of data={spec.name} is "
+            "a class, from which new samples are made: type training.adversarial=0"
+        )
+    return found
 
 
 def criteria(training: Options, scores: Evaluation, net: Network) -> list[Score]:

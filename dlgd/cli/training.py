@@ -61,7 +61,7 @@ def assemble(config: DictConfig, data: DataSource, *, resumed: bool) -> Training
     """Build everything that can be refused. Notes in the configuration which weights were loaded from `init_from`."""
     evaluation, where, scheduler = build.evaluation(config), build.run_device(config), build.scheduler(config)
     network = build.network(config, data.spec)
-    options = build.options(config)
+    options = build.options(config, data.spec)
     criteria = build.criteria(options, evaluation, network)
     source = None if resumed or config.init_from is None else runs.find_trained(config.init_from, config, "init_from")
     loaded = build.load_initial_weights(config, network, source)

@@ -125,10 +125,10 @@ def _written(number: float) -> str:
 # --- lists ---------------------------------------------------------------------------------------------------------
 
 
-def whole_numbers(option: str, values: Any, *, least: int, example: str) -> None:
-    """Refuse all but a list of at least one whole number in a range."""
+def whole_numbers(option: str, values: Any, *, least: int, example: str, empty: bool = False) -> None:
+    """Refuse all but a list of whole numbers in a range, at least one of them unless it may be empty."""
     limits = _Range(least=least)
-    if not _is_list_of(values, lambda value: fits(value, int) and limits.hold(value)):
+    if not _is_list_of(values, lambda value: fits(value, int) and limits.hold(value), empty=empty):
         _refuse(option, values, f"a list of whole numbers{limits.words()}, such as {example}")
 
 

@@ -18,7 +18,7 @@ class MLP(Stack):
 
     Each cell of a sample has weights of its own, so samples must come whole.
 
-    sizes: numbers in each hidden layer, whole numbers of 1 or more.
+    sizes: numbers in each hidden layer, whole numbers of 1 or more; [] for a single layer, a linear network.
     dropout: probability that a number is set to zero after each hidden layer, in training; from 0 to below 1.
     activation: of the hidden layers, one of `basic_layers.ACTIVATIONS`.
     normalization: of the hidden layers, "batch", "group" or "none".
@@ -31,7 +31,7 @@ class MLP(Stack):
         kinds.check_kind("mlp", spec, ["label", "field"])
         kinds.check_whole("mlp", spec)
         checks.number("model.dropout", dropout, least=0, below=1)
-        checks.whole_numbers("model.sizes", sizes, least=1, example="[512,256]")
+        checks.whole_numbers("model.sizes", sizes, least=1, example="[512,256]", empty=True)
         numbers = [len(spec.input_channels) * math.prod(spec.grid), *sizes]
         hidden = [
             nn.Sequential(basic_layers.dense(a, b, norm=normalization, act=activation), nn.Dropout(dropout))

@@ -18,6 +18,7 @@ from dlgd.core.contract import Augmentation, Batch, Loss, Network, Stream, Track
 from dlgd.core.interruption import Interruption
 from dlgd.core.progress import duration
 from dlgd.core.score import Score
+from dlgd.training.adversarial import fast_gradient_sign
 from dlgd.training.checkpoint import Checkpoint
 from dlgd.training.device import describe
 from dlgd.training.options import Options
@@ -156,13 +157,20 @@ def one_step(
     losses: RunningLoss,
     first: int,
 ) -> None:
-    """Make one step of each player's optimizer, with the mean gradient of the batches, numbered from `first`."""
+    """Make one step of each player's optimizer, with the mean gradient of the batches, numbered from `first`.
+
+    In adversarial training each batch counts twice: as it is, and changed against the network.
+    """
     autocast = partial(torch.autocast, batches[0].input.device.type, torch.bfloat16, enabled=options.amp)
+    if options.adversarial > 0:
+        with autocast():
+            changed = [fast_gradient_sign(network, batch, loss, size=options.adversarial) for batch in batches]
+        batches = [*batches, *changed]
     rounds = [computed(network.objectives(batch, loss), autocast) for batch in batches]
     for player, player_losses in player_by_player(rounds):
         network.zero_grad(set_to_none=True)  # of all players: the loss of one leaves gradients in the others too
-        for number, (_, total, terms) in enumerate(player_losses, first):
-            losses.add(player=player, total=total, terms=terms, batch=number)
+        for place, (_, total, terms) in enumerate(player_losses):
+            losses.add(player=player, total=total, terms=terms, batch=first + place % options.accumulate)
             (total / len(batches)).backward()
         if options.l1 > 0 or options.clip_norm is not None:  # making the list takes time
             weights = [weight for weight in network.players()[player].parameters() if weight.grad is not None]

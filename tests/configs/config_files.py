@@ -159,7 +159,7 @@ def network(config: DictConfig) -> Network:
 
 def options(config: DictConfig) -> Options:
     """Whose criteria the validation of the configuration gives."""
-    made = build.options(config)
+    made = build.options(config, spec(config))
     build.criteria(made, build.evaluation(config), network(config))
     return made
 

@@ -374,3 +374,10 @@ def test_an_impossible_seed(seed):
     config.seed = seed
     with pytest.raises(Refusal, match="seed"):
         build.network(config, spec(config))
+
+
+def test_classes_of_which_samples_are_made_cannot_be_changed_against_the_network():
+    config = setup("mnist_5k", "generate", model="vae")
+    config.training.adversarial = 0.1
+    with pytest.raises(Refusal, match=r"training.adversarial=0.1 changes the input of a network, but .* is a class"):
+        build.options(config, spec(config))

@@ -166,6 +166,13 @@ def test_a_perceptron_of_fields():
     assert 0 <= prediction.min() < 0.1 < 0.9 < prediction.max() <= 1
 
 
+def test_a_perceptron_without_hidden_layers_is_linear():
+    network, input = make("mlp", LABELS, sizes=[]), batch_of(LABELS).input
+    assert weights(network) == 28 * 28 * 10 + 10
+    double = network(2 * input).prediction - network(input).prediction
+    torch.testing.assert_close(double, network(input).prediction - network.last.bias)
+
+
 # --- refusals ----------------------------------------------------------------------------------------------
 
 
@@ -173,7 +180,7 @@ def test_a_perceptron_of_fields():
     ("name", "spec", "change", "words"),
     [
         ("mlp", PATCHES, {}, "model=mlp needs whole samples but data=waves trains on patches: try model=resnet"),
-        ("mlp", LABELS, {"sizes": []}, r"model.sizes=\[\] must be a list of whole numbers"),
+        ("mlp", LABELS, {"sizes": [1.5]}, r"model.sizes=\[1.5\] must be a list of whole numbers"),
         ("mlp", LABELS, {"sizes": [5, 0]}, r"model.sizes=\[5, 0\]"),
         ("mlp", LABELS, {"sizes": "many"}, "model.sizes=many"),
         ("mlp", LABELS, {"dropout": -0.1}, "model.dropout=-0.1"),

@@ -54,6 +54,7 @@ def test_every_optimizer_choice(name):
         ({"clip_norm": 0}, "training.clip_norm=0 must be a number above 0, or null"),
         ({"clip_norm": math.nan}, "training.clip_norm=nan must be a number above 0, or null"),
         ({"l1": -0.1}, "training.l1=-0.1 must be a number of at least 0"),
+        ({"adversarial": -0.1}, "training.adversarial=-0.1 must be a number of at least 0"),
         ({"ema_decay": 1}, "training.ema_decay=1 must be a number above 0 and below 1, or null"),
         ({"ema_decay": -0.5}, "training.ema_decay=-0.5 must be a number above 0 and below 1, or null"),
         ({"patience": 0}, "training.patience=0 must be a whole number of at least 1, or null"),

@@ -1,0 +1,30 @@
+"""Inputs that are changed a little so that a network errs: the fast gradient sign method, Goodfellow, Shlens and
+Szegedy 2015, Explaining and harnessing adversarial examples."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from dlgd.core.contract import Batch, Loss, Network
+
+
+def fast_gradient_sign(network: Network, batch: Batch, loss: Loss, *, size: float) -> Batch:
+    """Return the batch with each number of its input moved by `size` in the direction in which the loss J grows.
+
+    input + size * sign(dJ / dinput), within the range that each channel has in this batch: pictures stay pictures. The
+    network stays in its mode, and its weights get no gradient.
+
+    size: in the units of the input as a network sees it, 0 or more.
+    """
+    input = batch.input.detach().requires_grad_()
+    with torch.enable_grad():
+        output = network(input)
+        total, _ = loss(prediction=output.prediction, target=batch.target, mask=batch.mask)
+        for term in output.terms.values():
+            total = total + term
+        (gradient,) = torch.autograd.grad(total, input)
+    axes = (0, *range(2, input.ndim))  # all but that of channels
+    low, high = (find(batch.input, dim=axes, keepdim=True) for find in (torch.amin, torch.amax))
+    return replace(batch, input=torch.clamp(batch.input + size * gradient.sign(), low, high))
