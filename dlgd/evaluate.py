@@ -6,52 +6,24 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from dlgd.cli import entry, runs
+from dlgd.cli import entry
 from dlgd.core import checks
-from dlgd.core.errors import Refusal
+from dlgd.interface import evaluating
+from dlgd.interface import run as interface
 
 
 @entry.command("evaluate")
 def main(config: DictConfig) -> None:
     """Score a network. Writes into <run folder>/evaluation/<split or file>/ or outputs/<checkpoint>/evaluation/..."""
-    from dlgd import build
-    from dlgd.core.files import make_writable
-    from dlgd.scoring.report import report
-    from dlgd.scoring.trained import Trained
-    from dlgd.tracking.off import Off
-
-    run, former = runs.find_trained(config.run, config)
-    former, data, network, checkpoint = build.trained(run, former, config.criterion)
-    where = config.split
-    if config.get("data") is not None:
-        data, where = build.other_data(config, data), f"{config.data.name}-{config.split}"
-    scored = former
+    run = interface.found(config.run, config, criterion=config.criterion, device=config.device)
+    other, scored = config if config.get("data") is not None else None, run.config
     if config.get("evaluation") is not None:
-        config.data = former.data if config.get("data") is None else config.data
+        config.data = run.config.data if other is None else config.data
         scored = entry.with_evaluation(config)
-    device = build.run_device(config)
-    if config.input is None:
-        samples = data.samples(config.split)
-    else:
-        file = checks.path("input", config.input)
-        samples, where = data.read(file), file.stem
-        if not set(data.truth) <= set(samples):
-            raise Refusal(f"{config.input} has no {', '.join(data.truth)} to compare with: use dlgd.predict")
-    folder = (run if run.is_dir() else Path("outputs") / run.stem) / "evaluation" / where
-    make_writable(folder)
-    loss = build.loss(former, data.spec)
-    report(
-        methods=[
-            Trained(name=former.choices.model, network=network, data=data, device=device, loss=loss),
-            *build.fitted(build.comparison(scored), data),
-        ],
-        samples=samples,
-        evaluation=build.evaluation(scored, samples_of_data=config.input is None),
-        folder=folder,
-        tracker=Off(experiment=former.data.name, folder=folder),
-        title=f"{where}: {checkpoint.state.step} steps on {former.data.name}",
-        split=where,
-    )
+    file = None if config.input is None else checks.path("input", config.input)
+    parent = Path("outputs") / run.path.stem if run.folder is None else run.folder
+    folder = parent / "evaluation" / evaluating.where_of(file, config.split, other)
+    evaluating.report_on(run, file, split=config.split, data=other, scored=scored, folder=folder, printed=True)
     print(f"everything is in {folder}")
 
 

@@ -14,15 +14,14 @@ log = logging.getLogger(__name__)
 @entry.command("simulate")
 def main(config: DictConfig) -> None:
     """Make the samples. After an interruption, the same command continues."""
-    from dlgd import build
     from dlgd.core.constants import SPLITS
     from dlgd.core.paths import cache_folder
+    from dlgd.interface.data import Data
 
-    data = build.data(config)
-    data.prepare()
-    counts = ", ".join(f"{data.samples(split).sizes['sample']} {split}" for split in SPLITS)
+    source = Data(config).prepare().source
+    counts = ", ".join(f"{source.samples(split).sizes['sample']} {split}" for split in SPLITS)
     log.info(
-        "data=%s is ready in %s: %s samples, checksum %s", config.data.name, cache_folder(), counts, data.checksum()
+        "data=%s is ready in %s: %s samples, checksum %s", config.data.name, cache_folder(), counts, source.checksum()
     )
 
 

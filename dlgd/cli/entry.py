@@ -41,13 +41,7 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
                 return
             try:
                 with multirun.error_written(config_name):
-                    take_trust(config)
-                    missing = sorted(OmegaConf.missing_keys(config))
-                    if missing:
-                        raise Refusal(f"{', '.join(missing)} must be given: type {missing[0]}=... after the command")
-                    passwords.refuse(plain(config))
-                    if "split" in config:
-                        checks.choice("split", config.split, SPLITS)
+                    check(config)
                     function(config)
             except KeyboardInterrupt:
                 say("dlgd: stopped; type the same command again: what was finished is not done twice\n")
@@ -101,6 +95,18 @@ def import_from_here() -> None:
         sys.path.append(os.getcwd())
 
 
+def check(config: DictConfig) -> None:
+    """Refuse, in the configuration of a command, what is wrong for each of them. Takes `trust` out of it."""
+    take_trust(config)
+    refuse_task(config)  # before references to it are followed
+    missing = sorted(OmegaConf.missing_keys(config))
+    if missing:
+        raise Refusal(f"{', '.join(missing)} must be given: type {missing[0]}=... after the command")
+    passwords.refuse(plain(config))
+    if "split" in config:
+        checks.choice("split", config.split, SPLITS)
+
+
 def take_trust(config: DictConfig) -> None:
     """Allow what the configuration of this command names, and the packages of the option `trust`.
 
@@ -129,14 +135,21 @@ def choices() -> dict[str, str]:
 def with_evaluation(config: DictConfig) -> DictConfig:
     """Replace the evaluations among which the task of the data chooses by the one that it chooses."""
     if "of" in config.evaluation:
-        task = config.data.get("task")
-        if task is None:
-            raise Refusal(f"data={config.data.name} has no task, which this evaluation needs: leave out evaluation=...")
-        checks.choice("data.task", task, config.evaluation.of)
+        refuse_task(config)
         resolved = plain(config.evaluation)
         with open_dict(config):
             config.evaluation = {key: value for key, value in resolved.items() if key != "of"}
     return config
+
+
+def refuse_task(config: DictConfig) -> None:
+    """Refuse a task of the data that the evaluation does not know, where it is one that chooses by the task."""
+    if config.get("data") is None or "of" not in (config.get("evaluation") or {}):
+        return
+    task = config.data.get("task")
+    if task is None:
+        raise Refusal(f"data={config.data.name} has no task, which this evaluation needs: leave out evaluation=...")
+    checks.choice("data.task", task, config.evaluation.of)
 
 
 def output_folder() -> Path:

@@ -24,6 +24,7 @@ import xarray as xr
 from omegaconf import OmegaConf
 
 from dlgd import __version__, build
+from dlgd.core import netcdf
 from dlgd.core.contract import DataSource, Evaluation
 from dlgd.core.errors import Refusal
 from dlgd.scoring.trained import Trained
@@ -129,9 +130,7 @@ class FieldsModel:
         model_input: arrays of the signature's inputs. params: MLflow's, none is used.
         """
         given = {name: np.asarray(values) for name, values in model_input.items()}
-        with tempfile.TemporaryDirectory() as place:
-            self._samples(given).to_netcdf(Path(place, SAMPLE))
-            samples = self.data.read(Path(place, SAMPLE))
+        samples = netcdf.through_file(self._samples(given), self.data.read)
         answer = self.evaluation.dataset(samples, self.method.predict(samples))
         return {str(name): field.values for name, field in answer.data_vars.items() if name not in self.sample}
 

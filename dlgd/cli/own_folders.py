@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,18 @@ def take(arguments: Sequence[str], config_name: str) -> list[str]:
     _found.extend(dict.fromkeys(found))
     first = next((n for n, word in enumerate(others) if "=" in word and not word.startswith("-")), 0)
     return [*others[:first], *words(), *others[first:]]  # Python's parser takes options that stand together only
+
+
+@contextmanager
+def kept() -> Iterator[None]:
+    """Return a context after which the folders are those of before; within it, none but that of dlgd, until `take`."""
+    global _first
+    before = list(_found), _first
+    forget()
+    try:
+        yield
+    finally:
+        _found[:], _first = before
 
 
 def words() -> list[str]:

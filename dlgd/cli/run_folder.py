@@ -53,16 +53,23 @@ class RunFolder(Callback):
             return
         try:
             HydraConfig.instance().set_config(config)  # the folder may name choices: ${hydra:runtime.choices...}
-            folder = str(OmegaConf.select(config, "hydra.run.dir"))
-            refuse_sources(folder, "hydra.run.dir")
-            check(config, config_name, Path(folder), may_replace=self.may_replace)
-            if config_name in ALONE:
-                if RunFolder.lock is not None:  # of another command in this process
-                    RunFolder.lock.release()
-                RunFolder.lock = lock(Path(folder))
+            if config_name in ALONE and RunFolder.lock is not None:  # of another command in this process
+                RunFolder.lock.release()
+            RunFolder.lock = taken(config, config_name, may_replace=self.may_replace) or RunFolder.lock
         except Exception as error:
             leave_if_refused(error, config_name)
             raise
+
+
+def taken(config: DictConfig, config_name: str, *, may_replace: bool) -> BaseFileLock | None:
+    """Check the folder of a run; return its lock, if it has one. Refusal where it may not be used.
+
+    config: with Hydra's own part, which must be in force: the folder may name choices.
+    """
+    folder = str(OmegaConf.select(config, "hydra.run.dir"))
+    refuse_sources(folder, "hydra.run.dir")
+    check(config, config_name, Path(folder), may_replace=may_replace)
+    return lock(Path(folder)) if config_name in ALONE else None
 
 
 def leave_if_refused(error: Exception, config_name: str) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dlgd.core.contract import Tracker
 
 ENDED_TAG = "dlgd.ended"  # finished, one of the next two, or the error
+OURS = "dlgd"  # the logger above those of all our modules
 INTERRUPTED, PRUNED = "interrupted", "pruned"
 
 
@@ -45,16 +46,49 @@ def ended(status: str, *, pruned: bool) -> dict[str, str]:
 
 
 @contextmanager
-def log_in(file: Path) -> Iterator[None]:
-    """Return a context in which the log is written into this file, too: that of a trial, among others of a worker."""
+def log_in(file: Path, logger: logging.Logger | None = None) -> Iterator[None]:
+    """Return a context in which the log is written into this file, too: that of a trial, among others of a worker.
+
+    logger: whose log; None for that of the whole process.
+    """
     handler = logging.FileHandler(file, delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
-    logging.getLogger().addHandler(handler)
+    logger = logging.getLogger() if logger is None else logger
+    logger.addHandler(handler)
     try:
         yield
     finally:
-        logging.getLogger().removeHandler(handler)
+        logger.removeHandler(handler)
         handler.close()
+
+
+@contextmanager
+def own_log_in(file: Path) -> Iterator[None]:
+    """Return a context in which dlgd's own log is written into this file, and what the process shows is unchanged.
+
+    For a process that has set up its logging itself, or not at all, as a notebook: `file` has all lines that a command
+    would write, and the handlers of the process get those that their levels ask for, as before.
+    """
+    own, above = logging.getLogger(OURS), _Above()
+    level, propagate = own.level, own.propagate
+    above.setLevel(own.getEffectiveLevel())
+    own.setLevel(min(logging.INFO, own.getEffectiveLevel()))
+    own.propagate = False
+    own.addHandler(above)
+    try:
+        with log_in(file, own):
+            yield
+    finally:
+        own.removeHandler(above)
+        own.setLevel(level)
+        own.propagate = propagate
+
+
+class _Above(logging.Handler):
+    """Gives records to the handlers of the whole process, or to that of last resort where there are none."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        logging.getLogger().callHandlers(record)
 
 
 def _write(error: Exception) -> None:
@@ -66,7 +100,8 @@ def _write(error: Exception) -> None:
 
 
 def _files() -> list[logging.FileHandler]:
-    return [each for each in logging.getLogger().handlers if isinstance(each, logging.FileHandler)]
+    handlers = [*logging.getLogger().handlers, *logging.getLogger(OURS).handlers]
+    return [each for each in handlers if isinstance(each, logging.FileHandler)]
 
 
 def _first_line(error: Exception) -> str:

@@ -81,13 +81,16 @@ def assemble(config: DictConfig, data: DataSource, *, resumed: bool) -> Training
     )
 
 
-def train(config: DictConfig, folder: Path, *, resumed: bool, trial: SearchTrial | None = None) -> str:
+def train(
+    config: DictConfig, folder: Path, *, resumed: bool, trial: SearchTrial | None = None, printed: bool = True
+) -> str:
     """Train a network, score its best weights on the test split, and record the run. Returns the status.
 
     Everything that can be refused is built before the data are prepared. The function is long, because it shows all
     steps of a run in their order.
 
     resumed: whether the run in the folder is continued. trial: of a search; None outside of a search.
+    printed: whether the table of scores is printed.
     """
     earlier = checkpoint.load(checkpoint.last_path(folder)) if resumed else None
     methods = build.comparison(config) if trial is None else []
@@ -140,7 +143,7 @@ def train(config: DictConfig, folder: Path, *, resumed: bool, trial: SearchTrial
                 should_stop=None if trial is None else trial.should_stop,
             )
             if trial is None:
-                evaluate_best(config, folder, setup, loss, methods, tracker, result)
+                evaluate_best(config, folder, setup, loss, methods, tracker, result, printed=printed)
             tracker.artifact(folder / "checkpoints")
             tracker.tag(run_log.ended(result.status, pruned=trial is not None and trial.is_pruned()))
             status = result.status
@@ -167,6 +170,8 @@ def evaluate_best(
     methods: list[Method],
     tracker: Tracker,
     result: Result,
+    *,
+    printed: bool,
 ) -> None:
     """Draw the learning curves; if the training has finished, score its best weights on the test split."""
     data, network, evaluation = setup.data, setup.network, setup.evaluation
@@ -190,6 +195,7 @@ def evaluate_best(
         title=f"{config.data.name}, test split: {result.step} steps, {duration(result.seconds)}, {setup.device}",
         split="test",
         step=result.step,
+        printed=printed,
     )
     if tracker.keeps_models:
         best = checkpoint.best_path(folder, setup.criteria[0].name)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import xarray as xr
@@ -37,6 +39,26 @@ def write(dataset: xr.Dataset, path: Path) -> None:
         allowed = path.parent.is_dir() and os.access(path.parent, os.W_OK)
         reason = "there may be no room on the disk" if allowed else getattr(error, "strerror", None) or error
         raise Refusal(f"{path} cannot be written ({reason}): make room, or choose another folder") from error
+
+
+def through_file(dataset: xr.Dataset, read_file: Callable[[Path], xr.Dataset]) -> xr.Dataset:
+    """Return what `read_file` makes of a file with this Dataset, so that it is checked as a person's files are.
+
+    Raises its Refusal, which then speaks of the Dataset, and Refusal where no file can hold the Dataset.
+    """
+    if not isinstance(dataset, xr.Dataset):
+        raise Refusal(f"samples must be an xarray Dataset or the path of a NetCDF file, not {type(dataset).__name__}")
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place, "samples.nc")
+        try:
+            dataset.to_netcdf(path)
+        except Exception as error:  # xarray and the libraries below raise a dozen kinds
+            reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+            raise Refusal(f"the Dataset is not what a NetCDF file can hold: {reason}") from error
+        try:
+            return read_file(path)
+        except Refusal as refusal:
+            raise Refusal(str(refusal).replace(str(path), "the Dataset")) from refusal
 
 
 def unreadable(path: Path, error: Exception) -> Refusal:

@@ -19,6 +19,8 @@ import inspect
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -91,10 +93,47 @@ def typed_again(config: DictConfig) -> str:
 
 
 def forget() -> None:
-    """Allow nothing any more but what dlgd offers, for tests: a process has one command."""
+    """Allow nothing any more but what dlgd offers."""
     _typed.clear()
     _packages.clear()
     _in_folders.clear()
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """What was allowed besides what dlgd offers: a process of Python's own makes many calls, each with its own."""
+
+    typed: frozenset[str] = frozenset()
+    packages: tuple[str, ...] = ()
+    in_folders: frozenset[str] = frozenset()
+
+
+def now_allowed() -> Allowed:
+    """Return what is allowed now besides what dlgd offers."""
+    return Allowed(frozenset(_typed), tuple(_packages), frozenset(_in_folders))
+
+
+def both(one: Allowed, other: Allowed) -> Allowed:
+    """Return what either allows."""
+    return Allowed(one.typed | other.typed, (*one.packages, *other.packages), one.in_folders | other.in_folders)
+
+
+@contextmanager
+def only(allowed: Allowed) -> Iterator[None]:
+    """Return a context in which nothing else is allowed but what dlgd offers; what it adds is forgotten at its end."""
+    before = now_allowed()
+    _replace(allowed)
+    try:
+        yield
+    finally:
+        _replace(before)
+
+
+def _replace(allowed: Allowed) -> None:
+    forget()
+    _typed.update(allowed.typed)
+    _packages.extend(allowed.packages)
+    _in_folders.update(allowed.in_folders)
 
 
 # --- of what is loaded ---------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra import compose
 from hydra.core.hydra_config import HydraConfig
@@ -20,7 +20,6 @@ from omegaconf import DictConfig
 from dlgd.cli import entry, own_folders
 from dlgd.core.config import plain
 from dlgd.core.errors import Refusal
-from dlgd.plotting.style import save
 from dlgd.results import comparability, tables
 from dlgd.results.command_line import PRINTED, command, listed, question, training_overrides
 from dlgd.results.comparison import in_words
@@ -28,6 +27,9 @@ from dlgd.results.figures import draw_convergence, draw_scores
 from dlgd.results.finished import Finished, FinishedRun
 from dlgd.results.known_scores import directions
 from dlgd.tracking.provenance import experiment_name
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,8 @@ class PlannedRow:
     runs: dict[str, FinishedRun] = field(default_factory=dict)  # by the same keys; a seed without a run is absent
 
 
-def compare_experiment(config: DictConfig) -> None:
-    """Make the table of an experiment: print it, and write it with its figures."""
+def compare_experiment(config: DictConfig) -> tables.Table:
+    """Return the table of an experiment, with its figures."""
     experiment, overrides = entry.choices()["experiment"], training_overrides()
     if config.get("table") is None:
         reason = "no experiment was typed" if experiment == "None" else f"experiment={experiment} has no `table`"
@@ -57,7 +59,7 @@ def compare_experiment(config: DictConfig) -> None:
             f"MLflow has no finished run with the settings of experiment={experiment}"
             f"{f' ({others})' if others else ''}: make them with {command('-m', *overrides)}"
         )
-    report_experiment(config, rows, finished, scores, overrides, others)
+    return with_notes(config, rows, finished, scores, overrides, others)
 
 
 def planned_rows(config: DictConfig, overrides: Sequence[str]) -> list[PlannedRow]:
@@ -139,15 +141,15 @@ def curves(rows: Sequence[PlannedRow], finished: Finished, scores: Sequence[str]
     return found
 
 
-def report_experiment(
+def with_notes(
     config: DictConfig,
     planned: Sequence[PlannedRow],
     finished: Finished,
     scores: list[str],
     overrides: list[str],
     others: str,
-) -> None:
-    """Print the table; write it with figures of the scores and of their convergence."""
+) -> tables.Table:
+    """Return the table with sentences on it, and with figures of the scores and of their convergence."""
     header = config.table
     runs_of, methods = {row.name: row.runs for row in planned}, listed(config.methods)
     methods = header.get("methods", ()) if methods is None else methods
@@ -164,10 +166,21 @@ def report_experiment(
         notes.append(f"Printed: {header.source}{PRINTED}")
     if others:
         notes.append(f"Left out, for other settings: {others}.")
-    folder = entry.output_folder()
-    save(folder / "comparison.png", draw_scores(rows, scores, source=header.get("source")))
-    converged = curves(planned, finished, scores)
-    if converged:
-        save(folder / "convergence.png", draw_convergence(converged))
-    title, todo = question(entry.choices()["experiment"]), missing(planned, overrides)
-    tables.write(folder, comparison, title, command("-m", *overrides), notes, runs_of, split=config.split, todo=todo)
+
+    def draw_curves() -> Figure | None:
+        converged = curves(planned, finished, scores)
+        return draw_convergence(converged) if converged else None
+
+    return tables.Table(
+        comparison=comparison,
+        title=question(entry.choices()["experiment"]),
+        command=command("-m", *overrides),
+        notes=notes,
+        runs=runs_of,
+        split=config.split,
+        figures={
+            "comparison.png": lambda: draw_scores(rows, scores, source=header.get("source")),
+            "convergence.png": draw_curves,
+        },
+        todo=missing(planned, overrides),
+    )

@@ -7,7 +7,6 @@ from omegaconf import DictConfig
 
 from dlgd.cli import entry
 from dlgd.core.errors import Refusal
-from dlgd.plotting.style import save
 from dlgd.results import comparability, tables
 from dlgd.results.command_line import PRINTED, command, listed, question, training_overrides
 from dlgd.results.comparison import in_words
@@ -19,8 +18,8 @@ from dlgd.results.selection import select_runs
 from dlgd.tracking.parents import PARENT_TAG
 
 
-def compare_runs(config: DictConfig) -> None:
-    """Make a table of the runs that `runs` selects: print it, and write it with its figure."""
+def compare_runs(config: DictConfig) -> tables.Table:
+    """Return the table of the runs that `runs` selects, with its figure."""
     conditions, split, header = selection(config.runs), config.split, config.get("table")
     scores = listed(config.scores) or listed((header or {}).get("scores"))
     selected = select_runs(
@@ -46,11 +45,17 @@ def compare_runs(config: DictConfig) -> None:
         notes.append(f"Left out: {replaced} that were repeated later with the same settings and seed.")
     if sources:
         notes.append(f"Printed: {'; '.join(sources)}{PRINTED}")
-    folder, overrides = entry.output_folder(), HydraConfig.get().overrides.task
-    save(folder / "comparison.png", draw_ranking(comparison, source=sources[0] if len(sources) == 1 else None))
-    title = f"Runs with {' '.join(overrides)}" if header is None else question(entry.choices()["experiment"])
-    runs = {group.name: group.runs for group in found}
-    tables.write(folder, comparison, title, command(*overrides, name="compare"), notes, runs, split=split)
+    overrides = list(HydraConfig.get().overrides.task)
+    source = sources[0] if len(sources) == 1 else None
+    return tables.Table(
+        comparison=comparison,
+        title=f"Runs with {' '.join(overrides)}" if header is None else question(entry.choices()["experiment"]),
+        command=command(*overrides, name="compare"),
+        notes=notes,
+        runs={group.name: group.runs for group in found},
+        split=split,
+        figures={"comparison.png": lambda: draw_ranking(comparison, source=source)},
+    )
 
 
 def selection(runs: DictConfig) -> Selection:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,9 @@ from dlgd.core.errors import Refusal
 from dlgd.core.files import write_text
 
 if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
     from dlgd.results.comparison import Comparison, Row
     from dlgd.results.finished import FinishedRun
     from dlgd.results.grouping import Group
@@ -140,33 +144,72 @@ def compared(
     return Comparison(rows, scores, higher, against)
 
 
-def write(
-    folder: Path,
-    table: Comparison,
-    title: str,
-    command: str,
-    notes: Sequence[str],
-    runs: Mapping[str, Runs],
-    *,
-    split: str,
-    todo: Sequence[str] = (),
-) -> None:
-    """Write comparison.md, .tex and .csv, and runs.csv with the runs of each row; print the table on the terminal.
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table that was made of finished runs, with what belongs to it.
 
-    command: the one that made the table. todo: the commands that make the missing runs.
+    command: the one that makes it. notes: sentences on it. runs: those of each row. todo: the commands that make the
+    missing runs. figures: what draws each one, by the name of its file; None where there is nothing to draw.
     """
-    from dlgd.results import table_formats
-    from dlgd.results.selection import as_csv
 
-    notes = [table.legend(), *notes]
-    escaped = [note.replace("*", r"\*") for note in notes]
-    text = [f"# {title}", f"    {command}", table_formats.markdown(table), *escaped]
-    if todo:
-        text += ["Not run yet:", "".join(f"    {one}\n" for one in todo)]
-    write_text(folder / "comparison.md", "\n\n".join(text).rstrip("\n") + "\n")
-    write_text(folder / "comparison.tex", table_formats.latex(table, title=title, notes=notes))
-    write_text(folder / "comparison.csv", table_formats.as_csv(table))
-    write_text(folder / "runs.csv", as_csv(runs, split, table.scores))
-    table_formats.print_table(table, title)
-    print("\n".join([*notes, *(["Not run yet:", *todo] if todo else [])]))
-    print(f"everything is in {folder}")
+    comparison: Comparison
+    title: str
+    command: str
+    notes: Sequence[str]
+    runs: Mapping[str, Runs]
+    split: str
+    figures: Mapping[str, Callable[[], Figure | None]]
+    todo: Sequence[str] = ()
+
+    @property
+    def sentences(self) -> list[str]:
+        """Return the notes, after what the marks of the table mean."""
+        return [self.comparison.legend(), *self.notes]
+
+    def write(self, folder: Path) -> None:
+        """Write comparison.md, .tex and .csv, runs.csv with the runs of each row, and the figures."""
+        from dlgd.plotting.style import save
+        from dlgd.results import table_formats
+        from dlgd.results.selection import as_csv
+
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, draw in self.figures.items():
+            figure = draw()
+            if figure is not None:
+                save(folder / name, figure)
+        escaped = [note.replace("*", r"\*") for note in self.sentences]
+        text = [f"# {self.title}", f"    {self.command}", table_formats.markdown(self.comparison), *escaped]
+        if self.todo:
+            text += ["Not run yet:", "".join(f"    {one}\n" for one in self.todo)]
+        write_text(folder / "comparison.md", "\n\n".join(text).rstrip("\n") + "\n")
+        write_text(
+            folder / "comparison.tex", table_formats.latex(self.comparison, title=self.title, notes=self.sentences)
+        )
+        write_text(folder / "comparison.csv", table_formats.as_csv(self.comparison))
+        write_text(folder / "runs.csv", as_csv(self.runs, self.split, self.comparison.scores))
+
+    def show(self) -> None:
+        """Print the table and the sentences on it."""
+        from dlgd.results import table_formats
+
+        table_formats.print_table(self.comparison, self.title)
+        print("\n".join([*self.sentences, *(["Not run yet:", *self.todo] if self.todo else [])]))
+
+    def frame(self) -> pd.DataFrame:
+        """Return the table as a DataFrame: rows by name; `seeds`, and for each score its mean, <score>_std over seeds
+        and <score>_printed, where any row has one. `attrs` has the title, the notes and the commands of missing runs.
+        """
+        import pandas as pd
+
+        rows = self.comparison.rows
+        columns: dict[str, list[float | None]] = {"seeds": [row.seeds for row in rows]}
+        for score in self.comparison.scores:
+            spreads = [row.spread(score) if row.seeds > 1 else None for row in rows]
+            printed = [row.published.get(score) for row in rows]
+            columns[score] = [row.mean(score) for row in rows]
+            columns |= {f"{score}_std": spreads} if any(one is not None for one in spreads) else {}
+            columns |= {f"{score}_printed": printed} if any(one is not None for one in printed) else {}
+        found = pd.DataFrame(columns, index=pd.Index([row.name for row in rows], name="row"))
+        found = found.astype({name: float for name in columns if name != "seeds"})
+        found.attrs = {"title": self.title, "notes": self.sentences, "todo": list(self.todo)}
+        return found

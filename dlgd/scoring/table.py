@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import pandas as pd
     from rich.console import Console
 
     from dlgd.core.score import Score
@@ -76,6 +77,26 @@ def markdown(rows: Sequence[Row], columns: Sequence[Score]) -> str:
         right = [number.rjust(width) for number, width in zip(numbers, widths[1:], strict=True)]
         text += "| " + " | ".join([name.ljust(widths[0]), *right]) + " |\n"
     return text
+
+
+def frame(rows: Sequence[Row], columns: Sequence[Score] | None = None) -> pd.DataFrame:
+    """Return the measured rows as a DataFrame: methods by name, a column for each score, with all digits.
+
+    columns: None for all scores of the rows. Of given ones, `attrs["units"]` has the units; `attrs["published"]` has
+    the published rows.
+    """
+    import pandas as pd
+
+    measured, published = _apart(rows)
+    names = list(dict.fromkeys(key for row in measured for key in row if key != "method"))
+    shown = names if columns is None else [column.name for column in _filled(measured, columns)]
+    found = pd.DataFrame([{name: row.get(name) for name in shown} for row in measured], columns=shown, dtype=float)
+    found.index = pd.Index([row["method"] for row in measured], name="method")
+    if columns is not None:
+        found.attrs["units"] = {column.name: column.unit for column in columns if column.name in shown}
+    if published:
+        found.attrs["published"] = [dict(row) for row in published]
+    return found
 
 
 def _apart(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from dlgd import baseline, train
+from dlgd import baseline
 from dlgd.cli.config_errors import refusal_of
 from dlgd.cli.error_origin import in_a_line, is_ours
 from dlgd.core.paths import ROOT
+from dlgd.train import main as train
 from tests.commands import own_code
 
 CHOSEN = [f"{group}=mine" for group in ("data", "model", "loss", "augmentation", "evaluation")]
@@ -45,7 +46,7 @@ def command(folder, monkeypatch):
 
     def run(main, *words: str) -> None:
         typed = [f"--config-dir={folder}/conf", f"hydra.run.dir={folder}/run", *QUICK, *SILENT, *words]
-        typed = [word for word in typed if main is train.main or not word.startswith("training")]
+        typed = [word for word in typed if main is train or not word.startswith("training")]
         monkeypatch.setattr(sys, "argv", [main.__name__, *typed])
         main()
 
@@ -75,7 +76,7 @@ def refused(command, capfd, *words: str) -> str:
 
 
 def test_own_code_without_a_bug(command, folder):
-    command(train.main, *CHOSEN)
+    command(train, *CHOSEN)
     assert (folder / "run" / "scores.json").exists()
 
 
@@ -101,7 +102,7 @@ def test_own_code_without_a_bug(command, folder):
 )
 def test_a_bug_in_each_place(command, place, function):
     with pytest.raises(ValueError, match=r"^invalid literal for int\(\) with base 10: 'three'$") as error:
-        command(train.main, *CHOSEN, f"+{place}")
+        command(train, *CHOSEN, f"+{place}")
     ends_in(error.value, "mine.py", function)
 
 
@@ -109,7 +110,7 @@ def test_a_bug_in_each_place(command, place, function):
 @pytest.mark.parametrize("kind", own_code.KINDS)
 def test_a_bug_of_each_kind(command, place, kind):
     with pytest.raises(Exception, match=r".") as error:
-        command(train.main, *CHOSEN, f"+{place}", f"+{place.rpartition('.')[0]}.kind={kind}")
+        command(train, *CHOSEN, f"+{place}", f"+{place.rpartition('.')[0]}.kind={kind}")
     ends_in(error.value, "mine.py", "bug")
 
 
@@ -122,10 +123,10 @@ def test_a_bug_in_a_classical_method(command, place):
 
 def test_a_bug_in_a_module_that_is_imported(command):
     with pytest.raises(ZeroDivisionError) as error:
-        command(train.main, *CHOSEN, "model._target_=broken.Net")
+        command(train, *CHOSEN, "model._target_=broken.Net")
     ends_in(error.value, "broken.py", "there")
     with pytest.raises(ModuleNotFoundError, match="a_package_that_is_not_installed") as error:
-        command(train.main, *CHOSEN, "model._target_=lacking.Net")
+        command(train, *CHOSEN, "model._target_=lacking.Net")
     ends_in(error.value, "lacking.py", "<module>")
 
 
@@ -168,13 +169,13 @@ def test_the_process_of_a_command(dlgd, folder):
     ],
 )
 def test_mistyped(command, capfd, typed, sentence):
-    assert sentence in refused(command, capfd, train.main, *CHOSEN, *typed)
+    assert sentence in refused(command, capfd, train, *CHOSEN, *typed)
 
 
 def test_options_that_only_the_constructor_takes(command, capfd):
     """**options of theirs are passed on; it is their own code, then, that does not know one."""
     with pytest.raises(TypeError, match="colour") as error:
-        command(train.main, *CHOSEN, "+evaluation.scores.colour=red")
+        command(train, *CHOSEN, "+evaluation.scores.colour=red")
     ends_in(error.value, "mine.py", "__init__")
 
 
@@ -184,7 +185,7 @@ def test_options_that_only_the_constructor_takes(command, capfd):
 def test_a_folder_that_our_own_lines_cannot_write(command, capfd, folder):
     (folder / "run").mkdir()
     (folder / "run" / "figures").write_text("in the way")
-    said = refused(command, capfd, train.main, *CHOSEN)
+    said = refused(command, capfd, train, *CHOSEN)
     assert said == f"dlgd: {folder}/run/figures: File exists; choose another folder or make room\n"
 
 

@@ -20,8 +20,8 @@ def test_commands_are_found():
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_imports_nothing_heavy(command, tmp_path):
     script = (
-        f"import sys; sys.argv = ['dlgd', '--help']\nimport dlgd.{command} as d\n"
-        "try:\n    d.main()\nexcept SystemExit:\n    pass\n"
+        f"import sys; sys.argv = ['dlgd', '--help']\nfrom dlgd.{command} import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
         f"print('HEAVY', [m for m in {HEAVY!r} if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)

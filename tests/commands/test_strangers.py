@@ -12,7 +12,7 @@ import pytest
 import torch
 import yaml
 
-from dlgd import baseline, evaluate, predict, train
+from dlgd import baseline, evaluate, predict
 from dlgd.cli import multirun_resume, multirun_summary, run_folder
 from dlgd.cli.multirun_summary import Outcome
 from dlgd.core import trust
@@ -20,6 +20,7 @@ from dlgd.core.errors import Refusal
 from dlgd.core.files import write_text
 from dlgd.core.paths import ROOT
 from dlgd.tracking import late, store
+from dlgd.train import main as train
 from tests.commands import strangers
 from tests.commands.tiny_digits import DIGITS
 
@@ -35,10 +36,10 @@ WAYS = {
     "evaluate a checkpoint": (evaluate.main, ["run={file}"]),
     "predict from a folder": (predict.main, ["run={folder}", f"input={INPUT}", "output=answer.nc"]),
     "predict from a checkpoint": (predict.main, ["run={file}", f"input={INPUT}", "output=answer.nc"]),
-    "resume": (train.main, ["resume={folder}"]),
-    "resume from the last checkpoint": (train.main, ["resume={honest}"]),
-    "begin with a folder's weights": (train.main, [*DIGITS, "tracking=off", "init_from={folder}"]),
-    "begin with a checkpoint's weights": (train.main, [*DIGITS, "tracking=off", "init_from={file}"]),
+    "resume": (train, ["resume={folder}"]),
+    "resume from the last checkpoint": (train, ["resume={honest}"]),
+    "begin with a folder's weights": (train, [*DIGITS, "tracking=off", "init_from={folder}"]),
+    "begin with a checkpoint's weights": (train, [*DIGITS, "tracking=off", "init_from={file}"]),
     "let it classify": (baseline.main, ["data=mnist_5k", *DATA, "tracking=off", "evaluation.classifier={file}"]),
 }
 
@@ -218,7 +219,7 @@ def test_trust_ends_at_the_package(command, place, own, target, words):
 def test_a_run_cannot_trust_itself(command, place, own):
     folder, config = own
     (folder / "config.yaml").write_text(yaml.safe_dump(config | {"trust": ["my_package"]}))
-    for main, option in ((evaluate.main, "run"), (train.main, "resume")):
+    for main, option in ((evaluate.main, "run"), (train, "resume")):
         code, said = command(main, f"{option}={folder}")
         assert code == 2
         assert "type trust=[my_package]" in said
@@ -234,7 +235,7 @@ def test_libraries_are_not_to_be_trusted(command, place, name):
 def test_trust_must_be_typed(command, place):
     (place / "conf" / "experiment").mkdir(parents=True)
     (place / "conf" / "experiment" / "theirs.yaml").write_text("# @package _global_\ntrust: [their_package]\n")
-    code, said = command(train.main, f"--config-dir={place}/conf", "experiment=theirs")
+    code, said = command(train, f"--config-dir={place}/conf", "experiment=theirs")
     assert (code, said) == (2, "dlgd: trust stands in a file: it is for one command at a time, so type it\n")
 
 
@@ -244,12 +245,12 @@ def test_trust_is_recorded_nowhere(command, place, own):
     (place / "conf" / "model" / "mine.yaml").write_text("defaults: [cnn]\n_target_: my_package.nets.Net\n")
     words = [f"--config-dir={place}/conf", *[word for word in DIGITS if "model" not in word], "model=mine"]
     words += ["model.layers=4", "model.width=4", "tracking=off", f"hydra.run.dir={place}/run", "trust=[their_package]"]
-    assert command(train.main, *words)[0] == 0, "what is typed needs no trust"
+    assert command(train, *words)[0] == 0, "what is typed needs no trust"
     longer = [f"resume={place}/run", "training.steps=21"]
-    code, said = command(train.main, *longer)
+    code, said = command(train, *longer)
     assert code == 2
     assert "type trust=[my_package]" in said
-    assert command(train.main, *longer, "trust=[my_package]")[0] == 0
+    assert command(train, *longer, "trust=[my_package]")[0] == 0
     stored = torch.load(place / "run" / "checkpoints" / "last.pt", weights_only=True)
     assert '"step": 21' in stored["state"]
     assert "trust" not in stored["config"]
@@ -263,7 +264,7 @@ def test_a_server_that_only_the_run_names(command, place):
     config = strangers.configuration()
     config["tracking"]["uri"] = "http://me:password@collects.example"
     folder = strangers.run_folder(place / "theirs", config)
-    code, said = command(train.main, f"resume={folder}")
+    code, said = command(train, f"resume={folder}")
     assert code == 2
     assert f"{folder} records in http://collects.example, which neither this command nor" in said
     assert "password@" not in said
@@ -272,7 +273,7 @@ def test_a_server_that_only_the_run_names(command, place):
 @pytest.mark.parametrize("flag", ["--experimental-rerun", "--experimental-rerun=pickle", "--exp"])
 def test_hydras_pickles(command, place, flag):
     canary = strangers.prepare(place)
-    code, said = command(train.main, flag, "pickle")
+    code, said = command(train, flag, "pickle")
     assert code == 2
     assert "would run whatever its file says" in said
     assert not canary.exists()
@@ -346,7 +347,7 @@ def test_a_link_out_of_the_folder(command, place, link, words):
     (folder / link).parent.mkdir(exist_ok=True)
     (folder / link).symlink_to(mine)
     name, word = words.format(folder=folder).split()
-    code, said = command({"train": train, "evaluate": evaluate}[name].main, word)
+    code, said = command({"train": train, "evaluate": evaluate.main}[name], word)
     assert code == 2
     assert "is a link that leads out of the run's folder" in said
     assert mine.read_text() == "of mine"

@@ -9,9 +9,10 @@ import sys
 
 import pytest
 from mlflow import MlflowClient
+from omegaconf import OmegaConf
 
-from dlgd import compare
 from dlgd.core.paths import ROOT
+from dlgd.interface import comparing
 from dlgd.tracking import late, store
 from tests.mlflow_server import Server, free_port
 
@@ -83,14 +84,12 @@ def test_what_a_killed_run_had_not_sent(place):
     assert not late.unsent([place / "outputs"])
 
 
-def test_a_comparison_says_what_is_missing(place, unrecorded, capsys):
+def test_a_comparison_says_what_is_missing(place, unrecorded):
     record = late.read(unrecorded)
-    compare.say_what_is_missing(record.uri)
-    words = capsys.readouterr().err
+    words = comparing.missing_runs(OmegaConf.create({"tracking": {"uri": record.uri}}))
     assert str(unrecorded) in words
     assert "python -m dlgd.send" in words
-    compare.say_what_is_missing(None)  # another MLflow
-    assert not capsys.readouterr().err
+    assert not comparing.missing_runs(OmegaConf.create({"tracking": {"uri": None}})), "another MLflow"
 
 
 def test_a_password_is_not_kept(place, tracker):

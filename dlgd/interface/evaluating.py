@@ -1,0 +1,86 @@
+"""The scores of a run that was loaded, beside the classical methods; with a report in a folder, if one is wanted."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from omegaconf import DictConfig
+
+from dlgd.core.errors import Refusal
+from dlgd.interface import data as data_sets
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from dlgd.core.contract import DataSource
+    from dlgd.interface.run import Run
+    from dlgd.scoring.report import Scored
+
+
+def report_on(
+    run: Run,
+    samples: xr.Dataset | str | os.PathLike[str] | None,
+    *,
+    split: str,
+    data: DictConfig | None,
+    scored: DictConfig,
+    methods: bool = True,
+    folder: Path | None,
+    printed: bool,
+) -> Scored:
+    """Score the network of a run, and write a report into a folder, if there is one.
+
+    samples, split, methods: as in `Run.evaluate`. data: the configuration with another data set; None for that of the
+    training. scored: the configuration with the evaluation. printed: whether the table of a report is printed.
+    """
+    from dlgd import build
+    from dlgd.core.files import make_writable
+    from dlgd.scoring import report
+    from dlgd.tracking.off import Off
+
+    _, trained_on, _, checkpoint = run.built
+    source = trained_on if data is None else build.other_data(data, trained_on)
+    found, own = _samples(run, samples, split, source)
+    if folder is not None:
+        make_writable(folder)
+    evaluation = build.evaluation(scored, samples_of_data=own)
+    ours = [run.method(source), *build.fitted(build.comparison(scored) if methods else [], source)]
+    if folder is None:
+        return report.scored(ours, found, evaluation)
+    where = where_of(samples, split, data)
+    return report.report(
+        methods=ours,
+        samples=found,
+        evaluation=evaluation,
+        folder=folder,
+        tracker=Off(experiment=run.config.data.name, folder=folder),
+        title=f"{where}: {checkpoint.state.step} steps on {run.config.data.name}",
+        split=where,
+        printed=printed,
+    )
+
+
+def where_of(samples: object, split: str, data: DictConfig | None) -> str:
+    """Return the name of what is scored: that of a file, a split, or a split of other data."""
+    if isinstance(samples, str | os.PathLike):
+        return Path(samples).stem
+    if samples is not None:
+        return "samples"
+    return split if data is None else f"{data.data.name}-{split}"
+
+
+def _samples(
+    run: Run, samples: xr.Dataset | str | os.PathLike[str] | None, split: str, source: DataSource
+) -> tuple[xr.Dataset, bool]:
+    """Return the samples to be scored, and whether they are of a split of the data set."""
+    if samples is None:
+        return source.samples(split), True
+    bare, tag = (samples, None) if isinstance(samples, str | os.PathLike) else data_sets.apart(samples)
+    own = tag is not None and tag == run.data.tag and source is run.built[1]
+    found = bare if own and not isinstance(bare, str | os.PathLike) else run.read(bare, source)
+    if not set(source.truth) <= set(found):
+        what = samples if isinstance(samples, str | os.PathLike) else "the Dataset"
+        raise Refusal(f"{what} has no {', '.join(source.truth)} to compare with: use dlgd.predict")
+    return found, own

@@ -1,0 +1,176 @@
+"""A classical method by its name, with options as keywords: `dlgd.method("oi", Lx=1.0)`."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from dlgd.cli import entry, run_log, runs
+from dlgd.core import trust
+from dlgd.core.config import plain
+from dlgd.core.constants import PARTIAL, TARGET
+from dlgd.core.errors import Refusal
+from dlgd.interface import data as data_sets
+from dlgd.interface import words
+from dlgd.interface.composing import composed, in_sentences
+from dlgd.interface.data import Data
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+    from dlgd.core.contract import Evaluation
+    from dlgd.core.contract import Method as Inner
+
+log = logging.getLogger(__name__)
+
+
+class Method:
+    """A classical method, which predicts samples in physical units.
+
+    >>> import dlgd
+    >>> data = dlgd.data("mnist_5k", task="denoise", samples={"train": 100, "valid": 20, "test": 20})
+    >>> method = dlgd.method("pca", modes=4)
+    >>> fields = method.predict(data.samples("test"))
+    >>> fields.intensity_predicted.dims
+    ('sample', 'y', 'x')
+    >>> method.evaluate(data.samples("test")).index.tolist()
+    ['PCA 4']
+
+    options: those of the method. summary: what it does, in a line. data: the data set for whose samples it is, and from
+    whose train split it learns; None for the one that made the samples.
+    """
+
+    def __init__(
+        self, name: str, options: Mapping[str, Any], *, summary: str, data: Data | None, allowed: trust.Allowed
+    ) -> None:
+        self.name, self.options, self.summary, self.data = name, dict(options), summary, data
+        self._allowed = allowed
+        self._built: dict[str, tuple[Inner, Evaluation]] = {}  # by the tag of the data
+        self._table: pd.DataFrame | None = None
+
+    def predict(self, samples: xr.Dataset) -> xr.Dataset:
+        """Return the predictions for samples, in physical units, with coordinates and attributes.
+
+        samples: of `dlgd.data(...).samples(...)`; or your own Dataset, in the form of a file for `predict`, if the
+        method was made with `data=`. A method that learns is first fitted to the train split of the data.
+        """
+        with in_sentences("baseline"), trust.only(self._allowed):
+            found, method, evaluation = self._for(samples)
+            return evaluation.dataset(found, method.predict(found))
+
+    def evaluate(self, samples: xr.Dataset) -> pd.DataFrame:
+        """Return the scores for samples with the truth as a DataFrame of one row; its `attrs` have the units."""
+        from dlgd.scoring.report import scored
+        from dlgd.scoring.table import frame
+
+        with in_sentences("baseline"), trust.only(self._allowed):
+            found, method, evaluation = self._for(samples)
+            result = scored([method], found, evaluation)
+            self._table = frame(result.everything, result.columns)
+        return self._table
+
+    def _for(self, samples: xr.Dataset) -> tuple[xr.Dataset, Inner, Evaluation]:
+        """Return checked samples, and the method and the evaluation for their data set."""
+        from dlgd.core import netcdf
+
+        bare, tag = data_sets.apart(samples)
+        data = data_sets.of_tag(tag) if self.data is None else self.data
+        if data is None:
+            raise Refusal(
+                "nothing says of which data set these samples are: take those of dlgd.data(...).samples(...), or make "
+                f"the method by dlgd.method({self.name!r}, data=dlgd.data(...))"
+            )
+        checked = bare if tag == data.tag else netcdf.through_file(bare, data.source.read)
+        if data.tag not in self._built:
+            self._built = {data.tag: self._build(data)}
+        return checked, *self._built[data.tag]
+
+    def _build(self, data: Data) -> tuple[Inner, Evaluation]:
+        from dlgd import build
+
+        with trust.only(trust.both(self._allowed, data.allowed)):
+            method = build.method(OmegaConf.create(self.options))
+            if method.learns:
+                method.fit(data.prepare().source.samples("train"))
+            return method, build.evaluation(data.config)
+
+    def __repr__(self) -> str:
+        options = ", ".join(f"{key}={value}" for key, value in self.options.items() if key not in (TARGET, PARTIAL))
+        fitted = "" if self.data is None else f" for data={self.data.name}"
+        return f"<Method {self.name}{fitted}: {options or 'no options'}>"
+
+    def _repr_html_(self) -> str:
+        from dlgd.interface import pages
+
+        return pages.of_method(self, self._table)
+
+
+def method(name: str, /, *typed: str, data: Data | None = None, **options: Any) -> Method:
+    """Return a classical method of conf/baseline.
+
+    name: a file in conf/baseline, such as "oi".
+    typed: further words as at a command, such as "baseline.Lt=5".
+    data: the data set for whose samples it is; needed for samples of your own, see `Method`.
+    options: those of the method, such as Lx=1.0.
+
+    Raises Refusal where a name is wrong, with the command's sentence:
+
+    >>> import dlgd
+    >>> dlgd.method("oi", noisy=0.1)
+    Traceback (most recent call last):
+    dlgd.core.errors.Refusal: baseline.noisy is no option: ... (did you mean baseline.noise?)
+    """
+    from dlgd import build
+
+    with composed("baseline", words.overrides({"baseline": (name, options)}, typed)) as config:
+        inner = build.method(config.baseline).inner  # refuses what no method takes
+        summary = next(iter((inspect.getdoc(type(inner)) or "").splitlines()), "")
+        return Method(name, plain(config.baseline), summary=summary, data=data, allowed=trust.now_allowed())
+
+
+def score_method(config: DictConfig, *, printed: bool) -> Path:
+    """Score a classical method on a split, and record it as a run, in the folder that is in force. Returns the folder.
+
+    config: that of `python -m dlgd.baseline`. printed: whether the table of scores is printed.
+    """
+    from dlgd import build
+    from dlgd.cli.multirun_summary import name_in_multirun
+    from dlgd.core.files import make_writable
+    from dlgd.scoring import descriptions
+    from dlgd.scoring.report import report
+
+    folder = entry.output_folder()
+    with open_dict(config):
+        config.choices = entry.choices()
+    config = entry.with_evaluation(config)
+    evaluation, method, data = build.evaluation(config), build.method(config.baseline), build.data(config)
+    tracker = build.tracker(config, folder)
+    make_writable(folder)
+    runs.write_config(config, folder)
+    data.prepare()
+    used = ["train", config.split] if method.learns and config.split != "train" else [config.split]
+    scores = descriptions.of_report(evaluation, [method])
+    params, tags = build.params_and_tags(
+        config, config.choices, device_name="cpu", source=data, splits=used, scores=scores
+    )
+    name = name_in_multirun(folder) or f"{method.name}-{config.data.name}"
+    tracker.start(name=name, params=params, tags=tags, run_id=runs.run_id(folder))
+    with tracker.recorded(), run_log.recorded(tracker):
+        report(
+            methods=build.fitted([method], data),
+            samples=data.samples(config.split),
+            evaluation=evaluation,
+            folder=folder,
+            tracker=tracker,
+            title=f"{config.data.name}, {config.split} split",
+            split=config.split,
+            printed=printed,
+        )
+    log.info("everything is in %s", folder)
+    return folder

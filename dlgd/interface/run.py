@@ -1,0 +1,280 @@
+"""A run that was made before: `dlgd.load("outputs/2026-01-31/12-00-00")`."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from dlgd.cli import runs
+from dlgd.core import passwords, trust
+from dlgd.core.constants import SPLITS
+from dlgd.core.errors import Refusal
+from dlgd.interface import data as data_sets
+from dlgd.interface import records
+from dlgd.interface.composing import in_sentences
+from dlgd.interface.data import Data
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+    from dlgd.core.contract import DataSource, Network
+    from dlgd.scoring.trained import Trained
+    from dlgd.training.checkpoint import Checkpoint
+
+
+class Run:
+    """A run: a training, or a classical method that `python -m dlgd.baseline` has scored.
+
+    >>> import dlgd
+    >>> run = dlgd.train(
+    ...     model=("cnn", {"width": 8}), data=("mnist_5k", {"samples": {"train": 100, "valid": 20, "test": 20}}),
+    ...     training=("debug", {"criteria": ["loss"]}), evaluation={"methods": None}, tracking="off", device="cpu",
+    ... )
+    >>> run.config.model.width, run.history.index.name, run.table.index.tolist()
+    (8, 'step', ['cnn'])
+    >>> answers = run.predict(run.data.samples("test"))
+    >>> answers.probability.dims
+    ('sample', 'class')
+    >>> table = run.evaluate(run.data.samples("valid"))
+    >>> bool(0 <= table.accuracy["cnn"] <= 100)
+    True
+
+    path: its folder, or a checkpoint file. config: its configuration, with which all was made.
+    """
+
+    def __init__(
+        self, path: Path, former: DictConfig | None, *, criterion: str | None, device: str, allowed: trust.Allowed
+    ) -> None:
+        self.path, self._former = path, former
+        self._criterion, self._device, self.allowed = criterion, device, allowed
+        self.config = former if former is not None else self._of_checkpoint()
+
+    # --- what is known of it -----------------------------------------------------------------------------------
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of the run; None for a checkpoint file alone."""
+        return None if self._former is None else self.path
+
+    @property
+    def name(self) -> str:
+        """What is trained on what: "cnn on mnist_5k"."""
+        return f"{self.method_name} on {self.config.data.name}"
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """The scores on the test split, by name; those of the network or method of the run. Empty before its end."""
+        rows = records.scores(self.folder)
+        return {name: value for name, value in rows[0].items() if name != "method"} if rows else {}
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The scores on the test split, a row for each method: first that of the run, then classical ones."""
+        from dlgd.scoring.table import frame
+
+        return frame(records.scores(self.folder))
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """The curves of the training by `step`: train/loss, valid/loss, valid/<score>, ...; NaN where not recorded."""
+        with trust.only(self.allowed):
+            return records.history(self.path)
+
+    @property
+    def figures(self) -> dict[str, Path]:
+        """The PNG figures in the folder of the run, by name, such as figures["overview"]."""
+        return {} if self.folder is None else {one.stem: one for one in sorted((self.folder / "figures").glob("*.png"))}
+
+    @functools.cached_property
+    def data(self) -> Data:
+        """The data set with which it was trained, scaled as then."""
+        return Data(data_sets.for_data(self.config.copy()), source=self.built[1], allowed=self.allowed)
+
+    @property
+    def network(self) -> Network:
+        """The network, a PyTorch module on the CPU or GPU, with the weights that were best in its validations."""
+        return self.built[2]
+
+    # --- what can be done with it ------------------------------------------------------------------------------
+
+    def predict(self, samples: xr.Dataset | str | os.PathLike[str]) -> xr.Dataset:
+        """Return the predictions of the network, in physical units, with coordinates and attributes.
+
+        samples: a Dataset, or the path of a NetCDF file; what it must hold stands on the page of the problem. Raises
+        Refusal where it does not fit.
+        """
+        with self._at_work("predict"):
+            return self.answer(self.read(samples))
+
+    def evaluate(
+        self,
+        samples: xr.Dataset | str | os.PathLike[str] | None = None,
+        *,
+        split: str = "test",
+        data: Data | None = None,
+        methods: bool = True,
+        folder: str | os.PathLike[str] | None = None,
+    ) -> pd.DataFrame:
+        """Return the scores of the network and, below it, of the classical methods of its problem.
+
+        samples: a Dataset or the path of a NetCDF file with the truth, as `predict` takes it; None for a split.
+        split: "train", "valid" or "test".
+        data: another data set, with its own scores and methods; None for that of the training.
+        methods: whether the classical methods are scored too.
+        folder: where scores.json, scores.md, predictions.nc and figures/ are written; None: nowhere.
+
+        The DataFrame's `attrs` have the units of the scores, and rows that others have published.
+        """
+        from dlgd.interface.evaluating import report_on
+        from dlgd.scoring.table import frame
+
+        if split not in SPLITS:
+            raise Refusal(f"split={split} is unknown: choose one of {', '.join(SPLITS)}")
+        with self._at_work("evaluate"):
+            found = report_on(
+                self,
+                samples,
+                split=split,
+                data=None if data is None else data.config,
+                scored=self.config if data is None else data.config,
+                methods=methods,
+                folder=None if folder is None else Path(folder),
+                printed=False,
+            )
+        return frame(found.everything, found.columns)
+
+    def resume(self, *typed: str, training: Mapping[str, Any] | None = None) -> Run:
+        """Go on with the training, in its folder, and return the run as it is then.
+
+        typed: words as at the command, such as "optimizer.lr=1e-4". training: options that replace those of the run,
+        such as {"steps": 200}.
+        """
+        from dlgd.interface import words
+        from dlgd.interface.training import train_with
+
+        if self.folder is None:
+            raise Refusal(f"{self.path} is a checkpoint, and only a run folder can be resumed: load that")
+        options = words.given({"resume": self.folder, "training": training})
+        return train_with(words.overrides(options, typed), allowed=self.allowed, device=self._device)
+
+    # --- for commands ------------------------------------------------------------------------------------------
+
+    def read(self, samples: xr.Dataset | str | os.PathLike[str], source: DataSource | None = None) -> xr.Dataset:
+        """Return samples of a file or Dataset, checked, as a data set gives them; None for that of the training."""
+        from dlgd.core import netcdf
+
+        read = self.built[1].read if source is None else source.read
+        if isinstance(samples, str | os.PathLike):
+            return read(Path(samples).expanduser())
+        return netcdf.through_file(data_sets.apart(samples)[0], read)
+
+    def answer(self, samples: xr.Dataset) -> xr.Dataset:
+        """Return the predictions for samples that `read` gave."""
+        from dlgd import build
+
+        answer = build.evaluation(self.config).dataset(samples, self.method().predict(samples))
+        return answer.assign_attrs(source=f"dlgd run {self.path.name}")
+
+    def method(self, source: DataSource | None = None) -> Trained:
+        """Return the network as a method, on the device, for samples of a data set; None for that of the training."""
+        from dlgd import build
+        from dlgd.scoring.trained import Trained
+        from dlgd.training import device
+
+        config, trained_on, network, _ = self.built
+        return Trained(
+            name=self.method_name,
+            network=network,
+            data=trained_on if source is None else source,
+            device=device.choose(self._device),
+            loss=build.loss(config, (trained_on if source is None else source).spec),
+        )
+
+    @property
+    def method_name(self) -> str:
+        """The name of its row in a table: of the network or the classical method, as it is typed."""
+        choices = self.config.choices
+        return str(choices["model"] if "model" in choices else choices["baseline"])
+
+    @functools.cached_property
+    def built(self) -> tuple[DictConfig, DataSource, Network, Checkpoint]:
+        """The configuration, data set, network and checkpoint; see `build.trained`."""
+        from dlgd import build
+
+        if "model" not in self.config:
+            name = self.method_name
+            raise Refusal(f"{self.path} is a run of the method {name}, without a network: use dlgd.method({name!r})")
+        with trust.only(self.allowed):
+            return build.trained(self.path, self._former, self._criterion)
+
+    # --- within ------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _at_work(self, config_name: str) -> Iterator[None]:
+        """Return a context in which the run may call what it was allowed, and errors are the command's sentences."""
+        with in_sentences(config_name), trust.only(self.allowed):
+            yield
+
+    def _of_checkpoint(self) -> DictConfig:
+        from dlgd.training import checkpoint
+
+        values = checkpoint.load(self.path).config
+        return OmegaConf.create({key: value for key, value in values.items() if key != "statistics"})
+
+    def __repr__(self) -> str:
+        scores = ", ".join(f"{name} {value:.4g}" for name, value in list(self.scores.items())[:4])
+        return f"<Run {self.name}, {self.path}: {scores or 'no scores yet'}>"
+
+    def _repr_html_(self) -> str:
+        from dlgd.interface import pages
+
+        return pages.of_run(self)
+
+
+def load(
+    run: str | os.PathLike[str],
+    *,
+    criterion: str | None = None,
+    device: str = "auto",
+    trust: Sequence[str] = (),
+    tracking_uri: str | None = None,
+) -> Run:
+    """Return a run that was made before.
+
+    run: a run folder, the id of a run in MLflow, or a checkpoint file (.pt).
+    criterion: which best checkpoint, a name in its training.criteria; None is the first of them.
+    device: where the network predicts: "auto" is the GPU where there is one, else the CPU; or "cpu", "cuda".
+    trust: your own packages which this run may call, such as ["my_package"]; see README.md on other people's runs.
+    tracking_uri: the MLflow in which an id is looked up; None as in a training.
+
+    Raises Refusal where there is no such run, or where it names what is not to be trusted:
+
+    >>> import dlgd
+    >>> dlgd.load("outputs/yesterday")
+    Traceback (most recent call last):
+    dlgd.core.errors.Refusal: there is no run folder outputs/yesterday: give one such as ...
+    """
+    with in_sentences("evaluate"), _only_packages(trust):
+        passwords.refuse_typed([f"run={run}", f"tracking.uri={tracking_uri}"])
+        where = OmegaConf.create({"tracking": {"uri": tracking_uri}})
+        return found(os.fspath(run), where, criterion=criterion, device=device)
+
+
+def found(run: object, where: DictConfig, *, criterion: str | None, device: str) -> Run:
+    """Return the run that `run` names, which may call what is allowed now; `where` has the option tracking.uri."""
+    path, former = runs.find_trained(run, where)
+    return Run(path, former, criterion=criterion, device=device, allowed=trust.now_allowed())
+
+
+@contextmanager
+def _only_packages(packages: Sequence[str]) -> Iterator[None]:
+    with trust.only(trust.Allowed()):
+        trust.allow_packages(list(packages) if not isinstance(packages, str) else packages)
+        yield
