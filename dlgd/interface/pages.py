@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import html
-import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -107,9 +106,8 @@ def _options(options: Mapping[Any, Any]) -> str:
 
 def _first_sample(data: Data) -> bytes:
     from dlgd.plotting.batch import draw_batch
+    from dlgd.plotting.style import png
 
     one = data.source.samples("train").isel(sample=[0])
     batch = next(iter(data.source.encode(one, halo=0, device="cpu")))
-    content = io.BytesIO()
-    draw_batch(batch, data.spec).savefig(content, format="png", dpi=90)
-    return content.getvalue()
+    return png(draw_batch(batch, data.spec))

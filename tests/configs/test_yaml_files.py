@@ -193,11 +193,12 @@ def test_what_a_constructor_keeps_is_read(target):
 
 @pytest.mark.parametrize("command_name", COMMANDS)
 def test_every_value_of_a_command_is_read(command_name):
-    """`resume`, `split`, ...: as config.resume in the command, or in what all commands share."""
+    """`resume`, `split`, ...: as config.resume in the command, or in what all commands share with the interface."""
     read = set()
     rooms = {"compare": "results", "sweep": "tuning"}
     own = ROOT / "dlgd" / f"{command_name.replace('config', 'train')}.py"
     shared = [ROOT / "dlgd" / "build.py", *(ROOT / "dlgd" / "cli").glob("*.py")]
+    shared += (ROOT / "dlgd" / "interface").glob("*.py")
     for path in (own, *shared, *(ROOT / "dlgd" / rooms.get(command_name, "nowhere")).glob("*.py")):
         read |= loaded_attributes(ast.parse(path.read_text()))
     given = OmegaConf.load(CONF / f"{command_name}.yaml")

@@ -70,7 +70,7 @@ def test_the_address_typed_beside_an_id_is_where_it_is_looked_up(place, tracker)
     mlflow = tracker(uri=there)
     mlflow.start(**START)
     mlflow.finish("FINISHED")
-    whole = dict.fromkeys(runs.NEEDED, 3)
+    whole = {name: 3 if name == "seed" else {} for name in runs.NEEDED}
     (place / "run" / runs.CONFIG).write_text(OmegaConf.to_yaml(OmegaConf.create(whole)))
     typed = [f"resume={mlflow.run_id}", f"tracking.uri={there}"]
     with pytest.raises(Refusal, match="neither a run folder nor a run"):
