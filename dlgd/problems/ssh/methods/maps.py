@@ -16,26 +16,35 @@ from dlgd.problems.ssh.methods.sea_points import days_of, refuse_other_data, sea
 
 
 class MeanMap(Method):
-    """Each day's map is the mean over the training split: each cell's own, or that of all where a cell has no truth."""
+    """Each day's map is the mean over the training split: each cell's own, or that of all where a cell has no truth and
+    on another grid than that of training."""
 
     name = "mean"
     learns = True
 
     def __init__(self) -> None:
-        self._mean: np.ndarray | None = None
+        self._mean: xr.DataArray | None = None
+        self._overall = 0.0  # m, of all cells
 
     def fit(self, train: xr.Dataset) -> None:
         """Compute the mean over the days."""
         refuse_other_data(train, "mean_map")
-        mean = train.ssh.mean("sample").transpose("lat", "lon").astype(np.float64)
-        self._mean = mean.fillna(float(train.attrs["mean"])).values
+        self._overall = float(train.attrs["mean"])
+        self._mean = train.ssh.mean("sample").transpose("lat", "lon").astype(np.float64).fillna(self._overall)
 
     def predict(self, samples: xr.Dataset) -> np.ndarray:
         """(sample, lat, lon), m."""
         if self._mean is None:
             raise ValueError("mean answers only after fit")
         refuse_other_data(samples, "mean_map")
-        return np.repeat(np.where(sea_of(samples), self._mean, np.nan)[None], samples.sizes["sample"], axis=0)
+        of_cells = self._mean.values if _same_grid(self._mean, samples) else self._overall
+        return np.repeat(np.where(sea_of(samples), of_cells, np.nan)[None], samples.sizes["sample"], axis=0)
+
+
+def _same_grid(maps: xr.DataArray, samples: xr.Dataset) -> bool:
+    """Whether both have the same cells, but for rounding."""
+    pairs = [(maps[axis].values, samples[axis].values) for axis in ("lat", "lon")]
+    return all(one.shape == other.shape and np.allclose(one, other, rtol=0, atol=1e-3) for one, other in pairs)
 
 
 class Joined(Method):

@@ -92,6 +92,13 @@ def test_mean():
     np.testing.assert_allclose(method.predict(given), np.broadcast_to(wanted, (DAYS, NY, NX)), atol=1e-6)
 
 
+def test_mean_on_another_grid_is_that_of_all_cells():
+    method = MeanMap()
+    method.fit(days(seed=1))
+    for other in (days().isel(lat=slice(3)), days().assign_coords(lon=10 + 0.5 * np.arange(NX))):
+        np.testing.assert_array_equal(method.predict(other), np.full(other.ssh.shape, MEAN))
+
+
 @pytest.mark.parametrize(
     ("method", "choice"), [(LinearMaps(), "linear_maps"), (LastMap(), "last_map"), (MeanMap(), "mean_map")]
 )
