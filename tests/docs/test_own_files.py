@@ -20,8 +20,18 @@ FROZEN = ROOT / "tests" / "frozen" / "runs"
 RUNS = {
     "<a run that assimilates>": "lorenz63_fourdvarnet",
     "<a run that forecasts>": "lorenz63_bilinear_ode",
+    "<a run on the sea>": "ssh_unet",
+    "<a run on operators>": "nemovar_resnet",
+    "<a run that classifies>": "digits_cnn",
+    "<a run that generates>": "digits_gan",
+    "<a run that fills in>": "digits_unet",
 }
-SLOW = ("evaluate", "train")  # they score classical methods, too, or make data
+# of the runs that are not in tests/frozen, what is typed to make them
+TRAINED = {
+    "digits_unet": "data=mnist_5k data.task=inpaint data.samples.train=20 data.samples.valid=5 data.samples.test=5 "
+    "model=unet model.levels=1 model.width=2 training=debug training.steps=2 evaluation.methods=null tracking=off"
+}
+SLOW = ("evaluate",)  # it scores classical methods, too, which learn from data that are made first
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -60,10 +70,12 @@ def made(tmp_path_factory):
     return make
 
 
+def is_slow(words: tuple[str, ...]) -> bool:
+    return words[0] in SLOW or any(f"run=runs/{run}" in words for run in TRAINED)
+
+
 CASES = [
-    pytest.param(
-        page, words, id=f"{page.stem}: {' '.join(words)}", marks=[pytest.mark.slow] if words[0] in SLOW else []
-    )
+    pytest.param(page, words, id=f"{page.stem}: {' '.join(words)}", marks=[pytest.mark.slow] if is_slow(words) else [])
     for page in PAGES
     for words in typed(page)
 ]
@@ -73,7 +85,11 @@ CASES = [
 def test_a_command_reads_what_the_snippets_made(page, words, made, dlgd, tmp_path):
     shutil.copytree(made(page), tmp_path, dirs_exist_ok=True)
     shutil.copytree(FROZEN, tmp_path / "runs")
-    done = dlgd(*words)
+    for run, training in TRAINED.items():
+        if f"run=runs/{run}" in words:
+            assert dlgd("train", *training.split(), f"hydra.run.dir=runs/{run}").returncode == 0
+    recorded = ["tracking=off"] if words[0] == "baseline" else []  # MLflow would take seconds
+    done = dlgd(*words, *recorded)
     assert done.returncode == 0, done.stdout + done.stderr
     for word in words:
         if word.startswith("output="):

@@ -23,7 +23,7 @@ WRITTEN = (ROOT / "docs" / "add_a_problem.md", ROOT / "examples" / "my_project" 
 CHECKED = [path for path in PAGES if path not in WRITTEN]
 
 
-def _name(path: Path) -> str:
+def name_of(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
@@ -34,13 +34,13 @@ def _without_blocks(page: str) -> str:
 # --- what can be opened --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", PAGES, ids=_name)
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
 def test_links_lead_to_files(path):
     for link in re.findall(r"\]\((\S+?)\)", path.read_text()):
         assert link.startswith(("http", "#")) or (path.parent / link.split("#")[0]).exists(), link
 
 
-@pytest.mark.parametrize("path", CHECKED, ids=_name)
+@pytest.mark.parametrize("path", CHECKED, ids=name_of)
 def test_paths_and_targets_of_make_are_there(path):
     page = path.read_text()
     for file in re.findall(r"`((?:dlgd|conf|docs|experiments|sweeps|tests)/[\w/.-]+)`", page):
@@ -49,7 +49,7 @@ def test_paths_and_targets_of_make_are_there(path):
     assert set(re.findall(r"(?:^|`)make ([a-z-]+)", page, re.MULTILINE)) <= targets
 
 
-@pytest.mark.parametrize("path", PROBLEMS, ids=_name)
+@pytest.mark.parametrize("path", PROBLEMS, ids=name_of)
 def test_a_problem_s_map_of_files_is_complete(path):
     """And names no file that is not there."""
     listed = path.read_text().split("\n## Files\n")[1].split("\n\nThe ")[0]
@@ -87,7 +87,7 @@ def commands(page: str) -> list[tuple[str, tuple[str, ...]]]:
     return found
 
 
-@pytest.mark.parametrize("path", CHECKED, ids=_name)
+@pytest.mark.parametrize("path", CHECKED, ids=name_of)
 def test_commands_compose(path):
     """Each name, each option and each choice is there. A lone choice is composed with those of conf/."""
     for command, typed in commands(path.read_text()):
@@ -129,7 +129,7 @@ def _keys() -> set[str]:
 KEYS = _keys()
 
 
-@pytest.mark.parametrize("path", CHECKED, ids=_name)
+@pytest.mark.parametrize("path", CHECKED, ids=name_of)
 def test_options_in_the_text_exist(path):
     """`data.days=9` and the like; of groups, the choice too."""
     for key, value in re.findall(r"`([a-z][\w.]*)=([^`\s]*)[^`]*`", _without_blocks(path.read_text())):

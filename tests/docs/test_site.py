@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 
 import pytest
 
 from dlgd.core.paths import CONF, ROOT
+from tests.docs import test_pages
 
 pytest.importorskip("sphinx", reason="make docs installs what the site needs")
 sys.path.append(str(ROOT / "docs" / "extensions"))
@@ -58,3 +60,18 @@ def test_nested_options_and_comments(tmp_path):
     file.write_text("# Head.\ndefaults:\n  - a: b\n_target_: dlgd.X\nsea: # of it\n  cells: 8 # on a side\nlast: 1.0\n")
     assert dict(option_pages.commented(file)) == {"sea.cells": ("8", "on a side"), "last": ("1.0", "")}
     assert list(option_pages.leading_comment(file)) == ["Head."]
+
+
+def formulas(page: str) -> list[str]:
+    """Those in blocks and in lines of text, not in code."""
+    in_blocks = re.findall(r"^```math\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    text = re.sub(r"^```.*?^```|`[^`\n]*`", "", page, flags=re.MULTILINE | re.DOTALL)
+    return in_blocks + re.findall(r"\$([^$\n]+)\$", text)
+
+
+@pytest.mark.parametrize("path", test_pages.PAGES, ids=test_pages.name_of)
+def test_formulas_have_no_command_that_the_site_does_not_know(path):
+    """Such a command would be written out, with its backslash."""
+    convert = pytest.importorskip("latex2mathml.converter").convert
+    for formula in formulas(path.read_text()):
+        assert not re.findall(r">(\\[a-zA-Z]+)<", convert(formula)), formula
