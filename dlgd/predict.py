@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
 from omegaconf import DictConfig
 
 from dlgd.cli import entry
+from dlgd.cli.output_file import output_file
 from dlgd.core import checks
-from dlgd.core.errors import Refusal
 from dlgd.interface import run as interface
 
 
@@ -18,13 +16,8 @@ def main(config: DictConfig) -> None:
     from dlgd.core import netcdf
 
     run = interface.found(config.run, config, criterion=config.criterion, device=config.device)
-    input, output = checks.path("input", config.input), checks.path("output", config.output)
-    if not output.parent.is_dir() or not os.access(output.parent, os.W_OK):
-        raise Refusal(f"output={output} cannot be written: {output.parent} is not a folder to which you may write")
-    if output.exists() and not output.is_file():
-        raise Refusal(f"output={output} is no regular file, and would be replaced by one: type another path")
-    if output.exists() and input.exists() and output.samefile(input):
-        raise Refusal(f"output={output} is the input, which would be lost: type another path")
+    input = checks.path("input", config.input)
+    output = output_file(config.output, input)
     samples = run.read(input)
     dataset = run.answer(samples)
     netcdf.write(dataset, output)

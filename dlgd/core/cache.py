@@ -10,7 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,28 @@ from dlgd.core.errors import Refusal
 from dlgd.core.files import write_text, written_whole
 
 log = logging.getLogger(__name__)
+
+_only_found: ContextVar[bool] = ContextVar("only_found", default=False)
+
+
+class NotFound(Refusal):
+    """What is not in the cache, where nothing may be made or downloaded."""
+
+
+@contextmanager
+def only_found() -> Iterator[None]:
+    """Return a context in which what is not in the cache raises NotFound."""
+    token = _only_found.set(True)
+    try:
+        yield
+    finally:
+        _only_found.reset(token)
+
+
+def may_make(path: Path) -> None:
+    """Raise NotFound where nothing may be made."""
+    if _only_found.get():
+        raise NotFound(f"{path} is not in the cache")
 
 
 def folder_for(root: Path, name: str, config: Mapping[str, Any]) -> Path:
@@ -82,9 +106,10 @@ def read(path: Path) -> xr.Dataset | None:
 
 
 def get(path: Path, make: Callable[[], xr.Dataset]) -> xr.Dataset:
-    """Read the file, or make the dataset and write it."""
+    """Read the file, or make the dataset and write it. Raises NotFound within `only_found`."""
     found = read(path)
     if found is None:
+        may_make(path)
         write(make(), path)
         found = read(path)
         if found is None:

@@ -223,6 +223,42 @@ class Stream(ABC):
         """Return the batch of step 0, 1, 2, ..., on the device."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class GraphField:
+    """An array that a graph takes or gives. `dims` begins with "sample" where it differs from sample to sample."""
+
+    name: str
+    dims: tuple[str, ...]
+    units: str
+    about: str  # what it is, and what its NaN mean if it may have some
+
+
+class PhysicalGraph(ABC, nn.Module):
+    """What a data set does before and after a network, as torch operations: `dlgd.export` writes them and the network
+    as one graph. It does what `encode` and `to_physical` of the data set do.
+
+    Fields are tensors in the order of `inputs`. They have `padding` cells of context on each side of a field, for
+    which `facts`, plain values by name, says what a caller must know, such as the topology of the grid.
+    """
+
+    inputs: Sequence[GraphField]
+    output: GraphField
+    padding: int = 0
+    facts: Mapping[str, Any] = {}
+
+    @abstractmethod
+    def tensors(self, samples: xr.Dataset) -> tuple[Tensor, ...]:
+        """Return the fields of samples, as a caller of the graph would give them."""
+
+    @abstractmethod
+    def encode(self, *fields: Tensor) -> Tensor:
+        """Return the input of the network, scaled."""
+
+    @abstractmethod
+    def decode(self, prediction: Tensor, *fields: Tensor) -> Tensor:
+        """Return the network's prediction in physical units."""
+
+
 class DataSource(ABC):
     """A data set, which gives samples in physical units as well as scaled tensors."""
 
@@ -286,6 +322,14 @@ class DataSource(ABC):
     def to_physical(self, prediction: Tensor, samples: xr.Dataset | None) -> np.ndarray:
         """Return scaled predictions, one row per sample, in `spec.units`, NaN where undefined; for labels, the
         probabilities of the classes. `samples` is None for what a coder has decoded."""
+
+    def physical_graph(self, *, halo: int, samples: xr.Dataset | None) -> PhysicalGraph | None:
+        """Return what is exported with a network that consumes `halo` cells on each side.
+
+        None, as for most data sets, exports the network alone. samples: those of the grid for which it is exported;
+        None if there are none at hand. Raises Refusal if the graph needs them.
+        """
+        return None
 
     @abstractmethod
     def tiny(self) -> DataSource:

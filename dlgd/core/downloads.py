@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dlgd.core import cache
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -20,8 +22,10 @@ class Failed(Exception):
 def fetch(url: str, path: Path, *, md5: str) -> Path:
     """Return `path`, after downloading the file unless it is there with that checksum.
 
-    A file has another name until it is whole.
+    A file has another name until it is whole. Raises NotFound within `cache.only_found` if it is not there.
     """
+    if not path.exists():
+        cache.may_make(path)
     import pooch
     import requests
     from rich.console import Console

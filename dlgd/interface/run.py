@@ -150,6 +150,25 @@ class Run:
             )
         return frame(found.everything, found.columns)
 
+    def export(
+        self, output: str | os.PathLike[str], *, input: str | os.PathLike[str] | None = None, tolerance: float = 1e-4
+    ) -> str:
+        """Write the network, with what its data set does before and after it, as one file for other programs.
+
+        output: a name that ends in .onnx or .pt2, which says what is written; docs/export.md has what the files hold.
+        input: a NetCDF file with samples on which it is checked; None: the test split if it is in the cache, else the
+        small version of the data.
+        tolerance: largest difference from the run, over the standard deviation of its answers, with which a file is
+        written.
+
+        Returns the inputs, the output and the largest difference. Raises Refusal where no file is written.
+        """
+        from dlgd.interface import exporting
+
+        with self._at_work("export"):
+            made = exporting.write(self, output, input=input, tolerance=tolerance)
+        return f"{made.signature()}; largest difference from the run: {made.words()}"
+
     def resume(self, *typed: str, training: Mapping[str, Any] | None = None) -> Run:
         """Go on with the training, in its folder, and return the run as it is then.
 

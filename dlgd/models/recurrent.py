@@ -87,4 +87,4 @@ class BiLSTM(Estimator):
         """(B, C_in, T, X) -> (B, C_out, T, X), any T."""
         places = around(input.transpose(1, 2), self.kernel)  # (B, T, X, C_in kernel)
         remembered, _ = self.layers(places.transpose(1, 2).flatten(0, 1))
-        return self.last(remembered).unflatten(0, (len(input), -1)).permute(0, 3, 2, 1)
+        return self.last(remembered).unflatten(0, (input.shape[0], -1)).permute(0, 3, 2, 1)

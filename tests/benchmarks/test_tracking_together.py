@@ -18,6 +18,7 @@ ROUNDS = 3
 CHILD = """
 import json, statistics, sys, time
 from dlgd.tracking.mlflow import MLflow
+from dlgd.tracking.naming import sent_metric
 from mlflow import MlflowClient
 number, uri, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
 tracker = MLflow(experiment="speed", folder=f"run{number}", uri=uri, flush_seconds=1.0)
@@ -35,7 +36,7 @@ while time.perf_counter() - begun < seconds:
 ended = time.perf_counter()
 tracker.finish("FINISHED")
 finish = time.perf_counter() - ended
-there = len(MlflowClient(uri).get_metric_history(tracker.run_id, "train/0"))
+there = len(MlflowClient(uri).get_metric_history(tracker.run_id, sent_metric("train/0")))
 print(json.dumps({"steps": step, "there": there, "longest": max(waits), "finish": finish}))
 """
 

@@ -18,12 +18,13 @@ TYPED = {  # command: words that it accepts
     "train": [*SMALL, *NETWORK, "freeze=[]", "augmentation=none", "scheduler=none"],
     "evaluate": ["run=run", "split=test", "device=cpu", "criterion=loss"],
     "predict": ["run=run", "input=own.nc", "output=predicted.nc", "device=cpu"],
+    "export": ["run=run", "output=exported.pt2", "tolerance=1"],
     "baseline": [*SMALL, "baseline=nearest_centroid", "split=valid"],
     "simulate": ["data=lorenz63", "data.samples.train=3", "data.samples.valid=2", "data.samples.test=2", "seed=1"],
     "compare": ["runs.experiment=mnist_5k", "split=test", "scores=[accuracy]", "methods=[]"],
     "sweep": ["sweep=mnist_5k", "trials=1", "workers=1", "study=nothing", *SMALL[:4], "tracking=off", "minutes=0.01"],
 }
-WEIGHTS = {"train": 10, "evaluate": 3, "predict": 2, "baseline": 2, "simulate": 1, "compare": 1, "sweep": 0}
+WEIGHTS = dict(train=10, evaluate=3, predict=2, export=2, baseline=2, simulate=1, compare=1, sweep=0)
 CONFIGS = {"train": "config"}  # where the configuration is not called as the command
 ODD = [
     *("null", "", "0", "-1", "3", "2.5", "1e30", "99999999999999999999999", "-1e-30", "nan", "inf", "true", "word"),

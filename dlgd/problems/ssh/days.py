@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import xarray as xr
 
 from dlgd.core.constants import SPLITS
 
@@ -14,6 +15,22 @@ DAY = np.timedelta64(1, "D")
 def day_numbers(time: np.ndarray, days: np.ndarray) -> np.ndarray:
     """The index of the nearest of consecutive days for each moment (n,); both are datetime64."""
     return np.rint((time - days[0]) / DAY).astype(np.int64)
+
+
+def axis(samples: xr.Dataset) -> np.ndarray:
+    """Consecutive days (n,) from the first day of the samples or their observations to the last."""
+    known = np.concatenate([samples.time.values, samples.day.values]).astype("datetime64[D]")
+    return np.arange(known.min(), known.max() + 1)
+
+
+def places(time: np.ndarray, days: np.ndarray) -> np.ndarray:
+    """The place of each moment's day in the axis of days: (n,) int64."""
+    return (time.astype("datetime64[D]") - days[0]).astype(np.int64)
+
+
+def of_year(days: np.ndarray) -> np.ndarray:
+    """Days since 1 January of the year of each day, float64."""
+    return (days - days.astype("datetime64[Y]").astype(days.dtype)).astype(float)
 
 
 def consecutive(counts: Mapping[str, int], *, gap: int, first: int = 0) -> dict[str, slice]:

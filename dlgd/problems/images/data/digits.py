@@ -24,6 +24,7 @@ from dlgd.core.errors import Refusal
 from dlgd.core.options import from_keywords, make_from
 from dlgd.core.specs import ImageSpec
 from dlgd.problems.images.data import digit_splits, drawn_digits, idx
+from dlgd.problems.images.data.graph import PictureGraph
 from dlgd.problems.images.data.idx import SIZE, Pictures
 from dlgd.problems.images.data.options import DigitOptions, FullSetOptions, Mnist5kOptions
 from dlgd.problems.images.data.samples import dataset, read
@@ -185,6 +186,14 @@ class Digits(DataSource):
         if self.task.name == "classify":
             return prediction.double().softmax(dim=1).numpy()
         return prediction.float()[:, 0].numpy()
+
+    def physical_graph(self, *, halo: int, samples: xr.Dataset | None) -> PictureGraph | None:
+        """The graph of `graph.py`; None for generated pictures."""
+        if self.task.name == "generate":
+            return None
+        return PictureGraph(
+            self.task, classes=self.classes, halo=halo, background=self._background, scaled=self._scaled
+        )
 
 
 @from_keywords(Mnist5kOptions)

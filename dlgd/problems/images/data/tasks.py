@@ -122,16 +122,11 @@ class Task:
     # --- from fields to a batch ------------------------------------------------------------------------------
 
     def batch(self, fields: Mapping[str, Tensor], *, halo: int, classes: int, background: float = 0.0) -> Batch:
-        """What a network sees, and what it should answer: `intensity` as it is given here, scaled or not.
-
-        Pictures have `halo` cells of `background` around them, which `observed` marks as hidden.
-        """
+        """What a network sees, and what it should answer: `intensity` as it is given here, scaled or not."""
         if self.name == "generate":
             input = functional.one_hot(fields["label"], classes).to(fields["intensity"].dtype)
         else:
-            several = len(self.input) > 1
-            seen = torch.cat([fields[name] for name in self.input], dim=1) if several else fields[self.input[0]]
-            input = padded(seen, halo, background)
+            input = self.seen(fields, halo=halo, background=background)
         target = fields["label" if self.name == "classify" else "intensity"]
         return Batch(
             input=input,
@@ -139,6 +134,13 @@ class Task:
             mask=torch.ones(target.shape, dtype=torch.bool, device=target.device),
             observed=padded(fields["observed"], halo, 0.0) if "observed" in self.input else None,
         )
+
+    def seen(self, fields: Mapping[str, Tensor], *, halo: int, background: float) -> Tensor:
+        """The pictures that a network sees, with `halo` cells of `background` around them, which `observed` marks as
+        hidden."""
+        several = len(self.input) > 1
+        seen = torch.cat([fields[name] for name in self.input], dim=1) if several else fields[self.input[0]]
+        return padded(seen, halo, background)
 
 
 def padded(field: Tensor, halo: int, value: float) -> Tensor:

@@ -27,7 +27,7 @@ from dlgd.core.paths import cache_folder
 from dlgd.core.specs import SequenceSpec
 from dlgd.physics.integrators import Dynamics
 from dlgd.physics.systems import attributes_of
-from dlgd.problems.lorenz.data import files, presets, training_batches, windows
+from dlgd.problems.lorenz.data import files, graph, presets, training_batches, windows
 from dlgd.problems.lorenz.data.observations import Observing
 from dlgd.problems.lorenz.data.options import LorenzOptions
 from dlgd.problems.lorenz.data.series import Plan
@@ -273,6 +273,11 @@ class Lorenz(DataSource):
     def to_physical(self, prediction: Tensor, samples: xr.Dataset | None) -> np.ndarray:
         """Return a prediction (sample, C, T, X) as states (sample, time or lead, variable), float64."""
         return self._tensors.physical(prediction.detach().cpu()).numpy()
+
+    def physical_graph(self, *, halo: int, samples: xr.Dataset | None) -> graph.SequenceGraph:
+        """The graph of `graph.py`."""
+        leads = self.typed.leads if self.forecasts else None
+        return graph.SequenceGraph(self._tensors, leads=leads, variables=self.names, dt=self.options["dt"])
 
     # --- the small version -------------------------------------------------------------------------------------
 

@@ -34,17 +34,25 @@ class SequenceTensors:
     def assimilation(self, observations: Tensor, state: Tensor) -> Batch:
         """Return the batch of observations, NaN where there are none: the groups of GROUPS, and the truth as target."""
         seen = ~observations.isnan()
+        return self._batch(
+            self.of_observations(observations, seen), self._channels(self._scaled(state)), self._channels(seen)
+        )
+
+    def of_observations(self, observations: Tensor, seen: Tensor) -> Tensor:
+        """Return the input of observations (B, T, N), which are `seen` where they are not NaN."""
         guess = first_guess(observations, seen, self.fill.to(observations))
         observed = torch.where(seen, self._scaled(observations), 0.0)
         groups = {FIRST_GUESS: self._scaled(guess), OBSERVATIONS: observed, OBSERVED: seen.to(guess.dtype)}
-        input = torch.cat([self._channels(groups[group]) for group in GROUPS], dim=1)
-        return self._batch(input, self._channels(self._scaled(state)), self._channels(seen))
+        return torch.cat([self._channels(groups[group]) for group in GROUPS], dim=1)
 
     def forecast(self, known_steps: Tensor, state: Tensor) -> Batch:
         """Return the batch of known steps (B, history, N) and n zeros; the n steps that follow are the target."""
-        known = self._channels(self._scaled(known_steps))
         target = self._channels(self._scaled(state))
-        return self._batch(functional.pad(known, (0, 0, 0, target.shape[2])), target, None)
+        return self._batch(self.of_known_steps(known_steps, target.shape[2]), target, None)
+
+    def of_known_steps(self, known_steps: Tensor, leads: int) -> Tensor:
+        """Return the input of known steps (B, history, N), of which as many as `leads` are to be predicted."""
+        return functional.pad(self._channels(self._scaled(known_steps)), (0, 0, 0, leads))
 
     def _batch(self, input: Tensor, target: Tensor, observed: Tensor | None) -> Batch:
         return Batch(input=input, target=target, mask=torch.ones_like(target, dtype=torch.bool), observed=observed)

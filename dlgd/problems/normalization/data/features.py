@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -21,20 +22,24 @@ from dlgd.problems.normalization.data.closed_forms import GUESS, ClosedForm
 
 @dataclass(frozen=True)
 class Padded:
-    """One sample padded by p cells; shapes (ny + 2 p, nx + 2 p), alpha_i one row more, alpha_j one column more."""
+    """Samples padded by p cells; shapes (..., ny + 2 p, nx + 2 p), alpha_i one row more, alpha_j one column more.
 
-    alpha_i: np.ndarray  # m2
-    alpha_j: np.ndarray  # m2
-    w: np.ndarray  # m2
-    sea: np.ndarray  # bool
-    distance: np.ndarray  # cells, signed
-    known: Mapping[str, np.ndarray]  # what the closed form gives
+    All are arrays of NumPy, or all are tensors.
+    """
+
+    alpha_i: Any  # m2
+    alpha_j: Any  # m2
+    w: Any  # m2
+    sea: Any  # bool
+    distance: Any  # cells, signed; None where the features do not use it
+    known: Mapping[str, Any]  # what the closed form gives
 
 
 class Features(ABC):
     """A choice of input channels and of the target's scaling."""
 
     distance_metric: str = "euclidean"  # of the signed distance to the coast
+    uses_distance: bool = False
 
     @property
     @abstractmethod
@@ -80,9 +85,16 @@ class Features(ABC):
         """Compute the statistics of the training split: alpha_i and alpha_j (south and west faces), w and gamma, each
         (sample, y, x)."""
 
-    @abstractmethod
     def input(self, padded: Padded) -> np.ndarray:
-        """The input channels, (C, ny + 2 p - 2, nx + 2 p - 2) float32: they use up one cell of padding."""
+        """The input channels of one sample, (C, ny + 2 p - 2, nx + 2 p - 2) float32."""
+        return np.stack(self.fields(padded, np)).astype(np.float32)
+
+    @abstractmethod
+    def fields(self, padded: Padded, library: Any) -> list[Any]:
+        """The fields of `channels`, (..., ny + 2 p - 2, nx + 2 p - 2) each: they use up one cell of padding.
+
+        library: numpy or torch, of whose kind all are; the same operations serve data sets and exported graphs.
+        """
 
     @abstractmethod
     def target(self, gamma: np.ndarray, known: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -93,7 +105,7 @@ class Features(ABC):
         """gamma in m (y, x), from a scaled prediction."""
 
 
-INNER = np.s_[1:-1, 1:-1]
+INNER = np.s_[..., 1:-1, 1:-1]
 
 
 class Dimensionless(Features):
@@ -159,30 +171,28 @@ class Dimensionless(Features):
     def learn(self, fields: Mapping[str, np.ndarray], sea: np.ndarray) -> None:
         """Nothing to learn."""
 
-    def input(self, padded: Padded) -> np.ndarray:
-        """The fields of `channels`; zero on land and on closed faces."""
-        log_w = np.log(padded.w)
-        step_i = log_w[INNER] - log_w[:-2, 1:-1]
-        step_j = log_w[INNER] - log_w[1:-1, :-2]
-        alpha_i, alpha_j = padded.alpha_i[:-1][INNER], padded.alpha_j[:, :-1][INNER]
+    def fields(self, padded: Padded, library: Any) -> list[Any]:
+        """Zero on land and on closed faces."""
+        log_w = library.log(padded.w)
+        step_i = log_w[INNER] - log_w[..., :-2, 1:-1]
+        step_j = log_w[INNER] - log_w[..., 1:-1, :-2]
+        alpha_i, alpha_j = padded.alpha_i[..., :-1, :][INNER], padded.alpha_j[..., :-1][INNER]
         open_i, open_j, sea = alpha_i > 0, alpha_j > 0, padded.sea[INNER]
 
-        def coupling(alpha: np.ndarray, step: np.ndarray, is_open: np.ndarray) -> np.ndarray:
-            log_r = np.log(np.where(is_open, alpha, 1.0)) - log_w[INNER] + step / 2
-            return np.where(is_open, (log_r - self.CENTRE) / self.WIDTH, 0.0)
+        def coupling(alpha: Any, step: Any, is_open: Any) -> Any:
+            log_r = library.log(library.where(is_open, alpha, 1.0)) - log_w[INNER] + step / 2
+            return library.where(is_open, (log_r - self.CENTRE) / self.WIDTH, 0.0)
 
-        return np.stack(
-            [
-                coupling(alpha_i, step_i, open_i),
-                coupling(alpha_j, step_j, open_j),
-                open_i,
-                open_j,
-                np.where(open_i, np.clip(step_i / self.SLOPE, -4, 4), 0.0),
-                np.where(open_j, np.clip(step_j / self.SLOPE, -4, 4), 0.0),
-                sea,
-                *(np.where(sea, padded.known[name][INNER], 0.0) for name in self.closed_form.channels),
-            ]
-        ).astype(np.float32)
+        return [
+            coupling(alpha_i, step_i, open_i),
+            coupling(alpha_j, step_j, open_j),
+            open_i,
+            open_j,
+            library.where(open_i, library.clip(step_i / self.SLOPE, -4, 4), 0.0),
+            library.where(open_j, library.clip(step_j / self.SLOPE, -4, 4), 0.0),
+            sea,
+            *(library.where(sea, padded.known[name][INNER], 0.0) for name in self.closed_form.channels),
+        ]
 
     def target(self, gamma: np.ndarray, known: Mapping[str, np.ndarray]) -> np.ndarray:
         """The logarithm of gamma over the guess, over its usual size."""
@@ -205,7 +215,7 @@ class Standardized(Features):
     def __init__(self, *, over: str, distance: str) -> None:
         checks.choice("data.standardize_over", over, ("sea", "image"))
         checks.choice("data.distance", distance, ("none", "manhattan", "euclidean"))
-        self.over, self.distance = over, distance
+        self.over, self.distance, self.uses_distance = over, distance, distance != "none"
         self.distance_metric = "euclidean" if distance == "none" else distance
         self._statistics: dict[str, float] = {}
 
@@ -252,22 +262,21 @@ class Standardized(Features):
                 float(chosen.std()),
             )
 
-    def _scaled(self, name: str, values: np.ndarray, sea: np.ndarray) -> np.ndarray:
-        scaled = (values - self._statistics[f"mean_{name}"]) / self._statistics[f"std_{name}"]
-        return np.where(sea, scaled, 0.0) if self.over == "sea" else scaled
-
-    def input(self, padded: Padded) -> np.ndarray:
-        """The fields of `channels`."""
+    def fields(self, padded: Padded, library: Any) -> list[Any]:
+        """Zero on land where they are standardized over the sea, but for the distance."""
         sea = padded.sea[INNER]
-        alpha_i, alpha_j = padded.alpha_i[:-1][INNER], padded.alpha_j[:, :-1][INNER]
-        fields = [
-            self._scaled("alpha_i", alpha_i, sea),
-            self._scaled("alpha_j", alpha_j, sea),
-            self._scaled("w", np.where(sea, padded.w[INNER], 0.0), sea),
+
+        def scaled(name: str, values: Any) -> Any:
+            scaling = self._scaling(name)
+            found = (values - scaling.mean) / scaling.std
+            return library.where(sea, found, 0.0) if self.over == "sea" else found
+
+        found = [
+            scaled("alpha_i", padded.alpha_i[..., :-1, :][INNER]),
+            scaled("alpha_j", padded.alpha_j[..., :-1][INNER]),
+            scaled("w", library.where(sea, padded.w[INNER], 0.0)),
         ]
-        if self.distance != "none":
-            fields.append(padded.distance[INNER] / 10)  # tens of cells: of order one
-        return np.stack(fields).astype(np.float32)
+        return [*found, padded.distance[INNER] / 10] if self.uses_distance else found  # tens of cells: of order one
 
     def target(self, gamma: np.ndarray, known: Mapping[str, np.ndarray]) -> np.ndarray:
         """gamma, standardized."""

@@ -18,7 +18,7 @@ from dlgd.core.contract import Batch, DataSource, Stream
 from dlgd.core.errors import Refusal
 from dlgd.core.specs import StaggeredGridSpec
 from dlgd.physics.halo import pad_cells, pad_south_faces, pad_west_faces
-from dlgd.problems.normalization.data import features, fields, folders, patches
+from dlgd.problems.normalization.data import features, fields, folders, graph, patches
 from dlgd.problems.normalization.data.closed_forms import GUESS
 
 
@@ -196,3 +196,8 @@ class OperatorSource(DataSource):
             ]
         )
         return np.where(samples.mask.values, gamma, np.nan)
+
+    def physical_graph(self, *, halo: int, samples: xr.Dataset | None) -> graph.OperatorGraph:
+        """The graph of `graph.py`. Without samples, its topology is that of this data set's layout."""
+        topology = self.layout.topology if samples is None else fields.topology(samples)
+        return graph.OperatorGraph(self.features, halo=halo, topology=topology)

@@ -23,11 +23,12 @@ from dlgd.core.contract import Batch, DataSource, Method, Scaling, Stream
 from dlgd.core.errors import Refusal
 from dlgd.core.options import make_from
 from dlgd.core.specs import MapSpec
-from dlgd.problems.ssh.data import first_guesses, map_samples
+from dlgd.problems.ssh.data import first_guesses, graph, map_samples
 from dlgd.problems.ssh.data.observing import Observing
 from dlgd.problems.ssh.data.options import MapOptions
 from dlgd.problems.ssh.data.stream import Lengths, Maps, MapStream, Windows, channel_groups, joined
 from dlgd.problems.ssh.data.tiles import Tiles
+from dlgd.problems.ssh.days import axis, of_year, places
 
 MAX_BATCH_ELEMENTS = 4_000_000  # numbers, about, in the input of a batch of whole maps
 
@@ -175,11 +176,11 @@ class SSHSource(DataSource):
     def encode(self, samples: xr.Dataset, *, halo: int, device: torch.device | str) -> Iterator[Batch]:
         """Whole maps, or all tiles of each map, in batches; days are found by their dates. Where the samples have no
         truth, the mask is False."""
-        days, tiles = _axis(samples), self._tiles(samples)
+        days, tiles = axis(samples), self._tiles(samples)
         windows = self._windows(samples, self._maps(samples, days, device), tiles.sizes, halo)
         area = (tiles.sizes[0] + 2 * halo) * (tiles.sizes[1] + 2 * halo)
         together = max(1, MAX_BATCH_ELEMENTS // (area * len(self.spec.input_channels)))
-        day = torch.from_numpy(_places(samples.time.values, days)).to(device).repeat_interleave(len(tiles))
+        day = torch.from_numpy(places(samples.time.values, days)).to(device).repeat_interleave(len(tiles))
         top, left = tiles.corners.to(device).repeat(samples.sizes["sample"], 1).T
         for some in zip(day.split(together), top.split(together), left.split(together), strict=True):
             yield windows.batch(*some)
@@ -194,13 +195,13 @@ class SSHSource(DataSource):
         """Random patches of random days; their windows lie within the training split."""
         train, options = self.samples("train"), self.options
         self._check_patch()  # the grid is known now
-        days = _axis(train)
+        days = axis(train)
         # where a method makes first guesses, observations are resampled a few times, before the training
         again = options.resample_observations and self._method is None
         maps = self._maps(train, days, device)
         if again:
             maps = replace(maps, observations=maps.observations - maps.truth)
-        first, last = _places(train.time.values, days)[[0, -1]]
+        first, last = places(train.time.values, days)[[0, -1]]
         half = options.half
         known = np.isfinite(train.ssh.values).any(axis=(1, 2))
         centres = np.arange(first + half, last + 1 - half)
@@ -251,10 +252,10 @@ class SSHSource(DataSource):
             maps = torch.full((len(days), *samples.sea.shape), torch.nan, device=device)
             if name in samples:
                 values = torch.from_numpy(samples[name].values.astype(np.float32)).to(device)
-                maps[torch.from_numpy(_places(time.values, days)).to(device)] = (values - mean) / std
+                maps[torch.from_numpy(places(time.values, days)).to(device)] = (values - mean) / std
             return maps
 
-        year = 2 * np.pi * (days - days.astype("datetime64[Y]").astype(days.dtype)).astype(float) / DAYS_PER_YEAR
+        year = 2 * np.pi * of_year(days) / DAYS_PER_YEAR
         return Maps.of(
             truth=scaled("ssh", samples.time),
             observations=scaled("observations", samples.day),
@@ -274,7 +275,7 @@ class SSHSource(DataSource):
             method.fit(self.samples("train"))
         known, answer = first_guesses.maps(method, samples, half=self.options.half)
         scaled = np.full((len(days), *samples.sea.shape), np.nan, dtype=np.float32)
-        scaled[_places(known, days)] = (answer - self._statistics["mean"]) / self._statistics["std"]
+        scaled[places(known, days)] = (answer - self._statistics["mean"]) / self._statistics["std"]
         return torch.from_numpy(scaled)
 
     def to_physical(self, prediction: Tensor, samples: xr.Dataset | None) -> np.ndarray:
@@ -285,13 +286,10 @@ class SSHSource(DataSource):
         physical = self._statistics["mean"] + self._statistics["std"] * middle[:, 0].numpy()
         return physical if samples is None else np.where(samples.sea.values, physical, np.nan)
 
-
-def _axis(samples: xr.Dataset) -> np.ndarray:
-    """Consecutive days (n,) from the first day of the samples or their observations to the last."""
-    known = np.concatenate([samples.time.values, samples.day.values]).astype("datetime64[D]")
-    return np.arange(known.min(), known.max() + 1)
-
-
-def _places(time: np.ndarray, days: np.ndarray) -> np.ndarray:
-    """The place of each moment's day in the axis of days: (n,) int64."""
-    return (time.astype("datetime64[D]") - days[0]).astype(np.int64)
+    def physical_graph(self, *, halo: int, samples: xr.Dataset | None) -> graph.MapGraph | None:
+        """The graph of `graph.py` for maps with the cells of the samples; None where maps are predicted in tiles."""
+        if self.options.tile is not None:
+            return None
+        if samples is None:
+            raise Refusal(graph.NO_MAPS.format(name=self.options.name))
+        return graph.MapGraph(self.options, self._statistics, self._lengths(samples), halo=halo)

@@ -1,0 +1,19 @@
+"""python -m dlgd.export run=<run> output=model.onnx: a trained network as one file for other programs."""
+
+from __future__ import annotations
+
+from omegaconf import DictConfig
+
+from dlgd.cli import entry
+from dlgd.interface import run as interface
+
+
+@entry.command("export")
+def main(config: DictConfig) -> None:
+    """Write the graph of a network, if it answers as its run does. The file is written whole or not at all."""
+    run = interface.found(config.run, config, criterion=config.criterion, device="cpu")
+    print(f"{config.output}: {run.export(config.output, input=config.input, tolerance=config.tolerance)}")
+
+
+if __name__ == "__main__":
+    main()
