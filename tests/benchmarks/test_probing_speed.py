@@ -4,7 +4,6 @@ import time
 
 import numpy as np
 import pytest
-import torch
 
 from dlgd.physics import coastline, grids
 from dlgd.physics.diffusion import Diffusion, random_diffusion
@@ -61,7 +60,6 @@ def test_probing_is_many_times_faster_than_brute_force(operator, by_brute_force,
 
 @pytest.mark.bench
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize(("tolerance", "at_least"), [(1e-6, 40), (1e-4, 100)])
 def test_probing_on_a_gpu(operator, by_brute_force, tolerance, at_least):
     compare(operator, by_brute_force, tolerance=tolerance, device="cuda", at_least=at_least)

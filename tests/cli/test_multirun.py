@@ -101,7 +101,7 @@ def test_a_refused_and_a_killed_run_take_no_other_with_them(begin, tmp_path):
     assert process.returncode == 1, errors
     folder = folder_of(tmp_path)
     assert "1 of 4 runs finished" in output
-    odd = "model.layers=7: a resnet needs an even number of layers"
+    odd = "model.layers=7 must be an even number of at least 4"
     assert f"dlgd: run 0 {FOREVER} model.layers=7: failed: {odd}" in errors
     assert f"dlgd: run 1 {FOREVER} model.layers=4: failed: ended by the signal SIGKILL" in errors
     assert "Traceback" not in errors

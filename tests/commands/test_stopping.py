@@ -62,9 +62,8 @@ def begin(cache, tmp_path):
 
     yield start
     for process in begun:
-        if process.poll() is None:
+        with process:  # closes its pipe and waits for it
             process.kill()
-            process.communicate()
 
 
 def statuses(where: Path) -> list[str]:

@@ -130,7 +130,6 @@ def test_the_device_version_gives_the_same(topology, tolerance, probing_alone, o
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("tolerance", [1e-6, 1e-4])
 def test_a_gpu_gives_the_same(real_operator, tolerance):
     assert worst(exact(real_operator, tolerance, "cuda"), exact(real_operator, 1e-8)) < tolerance

@@ -149,7 +149,6 @@ def test_the_climate_of_lorenz96():
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @names
 def test_a_device_computes_the_same(system):
     state = draw(system, 100)

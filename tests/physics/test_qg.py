@@ -240,7 +240,6 @@ def test_same_seed_same_sea():
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_the_same_on_a_gpu():
     flow, there = make(cells=64), make(cells=64, device="cuda")
     end = there.advance(turbulent(there), DAY, 12)

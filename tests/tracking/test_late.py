@@ -107,11 +107,14 @@ def test_the_command_sends_to_a_server_that_is_back(place, dlgd, tracker):
         mlflow.start(**START)
         mlflow.log({"loss": 1.0}, 0)
         mlflow.finish("FINISHED")
-        away = dlgd("send")
+        unnamed = dlgd("send")
+        assert unnamed.returncode == 1
+        assert f"type tracking.uri={server.uri} if it is yours" in unnamed.stderr, "a folder alone names no server"
+        away = dlgd("send", f"tracking.uri={server.uri}")
         assert away.returncode == 1
         assert "could not be sent" in away.stderr
         server.start()
-        done = dlgd("send")
+        done = dlgd("send", f"tracking.uri={server.uri}")
         assert done.returncode == 0, done.stderr
         assert "1 of 1 runs sent" in done.stdout
         run_id = store.read_run_id(place / "outputs" / "run")
