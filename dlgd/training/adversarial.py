@@ -28,3 +28,18 @@ def fast_gradient_sign(network: Network, batch: Batch, loss: Loss, *, size: floa
     axes = (0, *range(2, input.ndim))  # all but that of channels
     low, high = (find(batch.input, dim=axes, keepdim=True) for find in (torch.amin, torch.amax))
     return replace(batch, input=torch.clamp(batch.input + size * gradient.sign(), low, high))
+
+
+def gradient_signs(network: Network, batch: Batch, loss: Loss, *, size: float, steps: int) -> Batch:
+    """Return the batch after several smaller steps of `fast_gradient_sign`, held within `size` of the given input.
+
+    The basic iterative method of Kurakin, Goodfellow and Bengio 2017, with steps of 2 * size / steps; a single step is
+    that of `fast_gradient_sign`.
+
+    size: as there. steps: 1 or more.
+    """
+    changed, low, high = batch, batch.input - size, batch.input + size
+    for _ in range(steps):
+        changed = fast_gradient_sign(network, changed, loss, size=2 * size / steps)
+        changed = replace(changed, input=changed.input.clamp(low, high))
+    return changed

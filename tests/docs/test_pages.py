@@ -18,8 +18,11 @@ PAGES = [
     *PROBLEMS,
     *(path for folder in ("docs", "experiments", "sweeps") for path in sorted((ROOT / folder).rglob("*.md"))),
 ]
-# Pages that speak of files which only their own tests write or install.
-WRITTEN = (ROOT / "docs" / "add_a_problem.md", ROOT / "examples" / "my_project" / "README.md")
+# Pages that speak of files which only they themselves or their own tests write or install.
+WRITTEN = tuple(
+    ROOT / name
+    for name in ("docs/add_a_problem.md", "docs/tutorials/sweep_in_mlflow.md", "examples/my_project/README.md")
+)
 CHECKED = [path for path in PAGES if path not in WRITTEN]
 
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from dlgd.core.contract import Batch, Network, Output
 from dlgd.losses.classification import CrossEntropy
-from dlgd.training.adversarial import fast_gradient_sign
+from dlgd.training.adversarial import fast_gradient_sign, gradient_signs
 from tests.models.made import LABELS, batch_of, make
 from tests.training.tiny_training import Convolutions, Fields, SquaredError, train
 
@@ -65,6 +65,20 @@ def test_the_loss_grows_with_the_change(name):
         prediction = network(changed.input).prediction
         losses.append(loss(prediction=prediction, target=batch.target, mask=batch.mask)[0].item())
     assert losses[0] < losses[1] < losses[2]
+
+
+def test_several_steps_stay_within_the_size_and_find_more():
+    network, loss = make("mlp", LABELS).eval(), CrossEntropy(spec=LABELS, label_smoothing=0.0)
+    batch = batch_of(LABELS)
+
+    def after(changed: Batch) -> float:
+        assert (changed.input - batch.input).abs().max() <= 0.3 * 1.001
+        prediction = network(changed.input).prediction
+        return loss(prediction=prediction, target=batch.target, mask=batch.mask)[0].item()
+
+    one = fast_gradient_sign(network, batch, loss, size=0.3)
+    assert torch.equal(gradient_signs(network, batch, loss, size=0.3, steps=1).input, one.input)
+    assert after(gradient_signs(network, batch, loss, size=0.3, steps=10)) > after(one)
 
 
 def test_a_step_of_adversarial_training_is_the_mean_of_both_gradients(tmp_path):
