@@ -25,6 +25,7 @@ extensions = [
     "sphinx_design",
     "sphinx_copybutton",
     "mathml",
+    "option_lists",
     "option_pages",
 ]
 root_doc = "docs/index"

@@ -270,7 +270,7 @@ def load(
     run: a run folder, the id of a run in MLflow, or a checkpoint file (.pt).
     criterion: which best checkpoint, a name in its training.criteria; None is the first of them.
     device: where the network predicts: "auto" is the GPU where there is one, else the CPU; or "cpu", "cuda".
-    trust: your own packages which this run may call, such as ["my_package"]; see README.md on other people's runs.
+    trust: your own packages which this run may call, such as ["my_package"]; see docs/trust.md.
     tracking_uri: the MLflow in which an id is looked up; None as in a training.
 
     Raises Refusal where there is no such run, or where it names what is not to be trusted:

@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dlgd.core.constants import SPLITS
-from dlgd.core.contract import Spec
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+    from dlgd.core.contract import Spec
 
 DATASETS_TAG = "dlgd.datasets"  # for `send` alone; no run has it
 LONGEST_DIGEST = 36  # characters; MLflow's limit

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
+from dlgd.core.paths import ROOT
 from dlgd.results.command_line import folder_name
 from dlgd.tracking.parents import PARENT_TAG
 from tests.commands.tiny_run import TINY
@@ -151,6 +156,24 @@ def test_any_runs_make_a_table_and_the_same_runs_the_same_one(compare, recorded)
     again, _ = compare("runs.tag=campaign:winter")
     assert again.stdout == done.stdout
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == first
+
+
+def test_reading_runs_imports_neither_torch_nor_mlflow(recorded, tmp_path):
+    """A table does not wait for seconds of imports."""
+    code = """
+import sys
+from dlgd.compare import main
+try:
+    main()
+finally:
+    print([name for name in ("torch", "mlflow", "xarray", "pandas") if name in sys.modules], file=sys.stderr)
+"""
+    place = {"cwd": tmp_path, "env": os.environ | {"PYTHONPATH": str(ROOT), "MLFLOW_TRACKING_URI": recorded[0].uri}}
+    done = subprocess.run(
+        [sys.executable, "-c", code, "runs.tag=campaign:winter"], **place, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[-1] == "[]"
 
 
 def test_runs_are_chosen_in_every_way(compare, recorded):
