@@ -101,7 +101,13 @@ def test_the_pages_of_a_multirun(dlgd, tmp_path, page, request):
     page.screenshot(path=tmp_path / "figure.png")
 
     # the table of the multirun
-    (parent,) = [one for one in runs.values() if parents.NOTE_TAG in one.data.tags]
+    (parent,) = [one for one in runs.values() if parents.PARENT_TAG not in one.data.tags]
     page.goto(f"{place}/runs/{parent.info.run_id}")
     page.get_by_role("columnheader", name="accuracy (%)").or_(page.locator("th", has_text="accuracy")).first.wait_for()
     page.screenshot(path=tmp_path / "parent.png")
+
+    # the best network of a run, as a model with its signature
+    (model,) = client.search_logged_models([experiment.experiment_id], filter_string=f"source_run_id = '{run}'")
+    page.goto(f"{place}/models/{model.model_id}")
+    page.get_by_text("intensity", exact=False).first.wait_for()
+    page.screenshot(path=tmp_path / "model.png")
