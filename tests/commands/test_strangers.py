@@ -34,9 +34,16 @@ def test_a_call(command, place, call, where, way):
     refuses(command, way, place, strangers.with_call(strangers.calls(place)[call], where))
 
 
+# A config.yaml with this is no configuration, and damaged: that of the checkpoint beside it, an honest one, is taken.
+DAMAGED = "half a reference"
+READ_FOLDERS = [way for way, (_, words) in WAYS.items() if any("{folder}" in word for word in words)]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize(
+    ("call", "way"),
+    [pair for pair in itertools.product(CALLS, WAYS) if not (pair[0] == DAMAGED and pair[1] in READ_FOLDERS)],
+)
 def test_a_call_in_every_place(command, place, call, way):
     strangers.prepare(place)
     for where in PLACES:
@@ -44,6 +51,16 @@ def test_a_call_in_every_place(command, place, call, way):
         inner.mkdir()
         refuses(command, way, inner, strangers.with_call(strangers.calls(place)[call], where))
         assert not (place / "canary").exists()
+
+
+def test_a_damaged_configuration_is_that_of_the_checkpoint(command, place, caplog):
+    strangers.prepare(place)
+    config = strangers.with_call(strangers.calls(place)[DAMAGED], "in model")
+    code, said = command(evaluate.main, *typed("evaluate a folder", place, config))
+    assert code == 0, said
+    assert "is damaged" in caplog.text
+    assert "of mine" not in said + caplog.text
+    assert not (place / "canary").exists()
 
 
 @pytest.mark.parametrize("words", ["evaluate run={file}", "train resume={folder}", "evaluate run={folder}"])
