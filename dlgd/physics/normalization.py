@@ -88,12 +88,13 @@ def homogeneous(operator: Diffusion) -> np.ndarray:
 
 # --- exact, by probing ------------------------------------------------------------------------------------
 #
-# The response of a Dirac decays within a few length scales, so many Diracs share one right-hand side, and each
-# takes the energy of its own box. Tiles of the grid are solved separately, with a halo: each has the spacing, the
-# halo and the polynomial that its own length scales need, and stays in the cache of a core. This makes the
-# difference to one spacing for the whole grid and to a sparse LU; tests/benchmarks measures it.
+# The response of a Dirac decays within a few length scales. On a CPU, small tiles of the grid are solved separately,
+# with a halo and one Dirac in each right-hand side: each tile has the halo and the polynomial that its own length
+# scales need, and stays in the cache of a core. On a device the grid is solved whole: many Diracs share one right-hand
+# side, and each takes the energy of its own box. tests/benchmarks measures both.
 
-TILE = 16  # cells; 16 to 24 are equally fast, larger tiles leave the cache and follow the scales less closely
+TILE = 4  # cells on each side: as many Diracs as lanes; most work is in the halo, which Diracs of a tile have in common
+TILE_OF_NOISE = 48  # where all cells of a tile have a source, of randomization
 SINGLE_PRECISION_FROM = 3e-5  # tolerance above which float32 (rounding about 1e-5) is enough
 
 
@@ -124,7 +125,7 @@ def _round_up(value: float, per_octave: int) -> float:
 
 @dataclass(frozen=True)
 class _Plan:
-    """The arguments of `stencil.probe_tiles`."""
+    """The arguments of `stencil.probe_tiles`; tiles (n, 8) have the spacing of Diracs in rows and columns besides."""
 
     stencil: tuple[np.ndarray, np.ndarray, np.ndarray]
     padding: int  # cells around the grid: the largest halo of a tile
@@ -133,11 +134,12 @@ class _Plan:
     lengths: np.ndarray
 
 
-def _plan(operator: Diffusion, tolerance: float, tile: int, dtype: type) -> _Plan:
+def _plan(operator: Diffusion, tolerance: float, tile: int, dtype: type, *, alone: bool = True) -> _Plan:
     """Tiles with their halo, spacing and Chebyshev series, chosen from the largest alpha / w near each.
 
-    Cross-talk of each of the four nearest Diracs is at most a quarter of the tolerance on a homogeneous grid;
-    what comes back from a tile's boundary has gone the same way.
+    Cross-talk of each of the four nearest Diracs is at most a quarter of the tolerance on a homogeneous grid. What
+    comes back from a tile's boundary has gone twice through the halo: as far, or, where a right-hand side has one Dirac
+    (`alone`), so far that it is at most the tolerance.
     """
     ny, nx = operator.sea.shape
     topology, steps = operator.topology, operator.steps
@@ -155,7 +157,8 @@ def _plan(operator: Diffusion, tolerance: float, tile: int, dtype: type) -> _Pla
             near = np.s_[y : y + rows + 2 * margin, x : x + columns + 2 * margin]
             big_i, big_j = _round_up(r_i[near].max(), 4), _round_up(r_j[near].max(), 4)
             spacing = [_spacing(a, b, steps, tolerance / 4) for a, b in ((big_i, big_j), (big_j, big_i))]
-            halo = [s // 2 + 1 for s in spacing]
+            level = tolerance if alone else tolerance / 4
+            halo = [_spacing(a, b, steps, level) // 2 + 1 for a, b in ((big_i, big_j), (big_j, big_i))]
             low_y, low_x = y + reach - halo[0], x + reach - halo[1]
             bound = bounds[low_y : low_y + rows + 2 * halo[0], low_x : low_x + columns + 2 * halo[1]].max()
             bound = 1 + _round_up(bound - 1, 16)  # no response may outgrow the polynomial, in the halo neither
@@ -212,11 +215,12 @@ def exact(operator: Diffusion, tolerance: float = 1e-6, device: str = "cpu") -> 
     if not 1e-8 <= tolerance <= 1e-2:
         raise ValueError(f"the tolerance of exact coefficients must lie between 1e-8 and 1e-2, not {tolerance:g}")
     dtype = np.float32 if tolerance >= SINGLE_PRECISION_FROM else np.float64
-    plan = _plan(operator, tolerance, TILE if device == "cpu" else max(operator.sea.shape), dtype)
+    on_cpu = device == "cpu"
+    plan = _plan(operator, tolerance, TILE if on_cpu else max(operator.sea.shape), dtype, alone=on_cpu)
     alone = _meets_itself(operator, plan)  # no cell of a global ocean grid
     probed = np.ascontiguousarray(operator.sea & ~alone)
     energy = np.zeros(operator.sea.shape)
-    if probed.any() and device == "cpu":
+    if probed.any() and on_cpu:
         stencil.probe_tiles(plan.stencil, probed, plan.padding, plan.tiles, plan.series, plan.lengths, energy)
     elif probed.any():
         energy = _probe_on_device(plan, probed, device)
@@ -244,7 +248,7 @@ def randomization(operator: Diffusion, vectors: int, rng: np.random.Generator) -
     """
     if vectors < 1:
         raise ValueError(f"randomization needs at least one vector, not {vectors}")
-    plan = _plan(operator, 1e-3, 3 * TILE, np.float32)
+    plan = _plan(operator, 1e-3, TILE_OF_NOISE, np.float32)
     cells = operator.sea.size
     source = pad_cells(np.arange(1, cells + 1).reshape(operator.sea.shape), plan.padding, operator.topology)  # 0: none
     energy = np.zeros(operator.sea.shape)

@@ -39,24 +39,28 @@ def chebyshev_coefficients(power: int, bound: float, tolerance: float) -> np.nda
 
 
 @numba.njit(fastmath={"contract"}, inline="always")
-def _clenshaw_step(older, newer, local, rows, columns, factor):
-    """older <- factor (S newer) - older, in place; arrays (rows + 2, columns + 2, LANES) with a boundary of zeros."""
+def _clenshaw_step(older, newer, local, area, factor):
+    """older <- factor (S newer) - older, in place; arrays (rows + 2, columns + 2, LANES) with a boundary of zeros.
+
+    area: first and last row (exclusive), first and last column of the cells to update.
+    """
     centre, south, west = local
-    for y in range(rows):
-        for x in range(columns):
+    one, two = np.uintp(1), np.uintp(2)  # without a sign, so that no index is looked at for being negative
+    for y in range(np.uintp(area[0]), np.uintp(area[1])):
+        for x in range(np.uintp(area[2]), np.uintp(area[3])):
             c = factor * centre[y, x]
             s = -factor * south[y, x]
-            n = -factor * south[y + 1, x]
+            n = -factor * south[y + one, x]
             w = -factor * west[y, x]
-            e = -factor * west[y, x + 1]
+            e = -factor * west[y, x + one]
             for k in range(LANES):  # south first: of two products that are added, the compiler fuses the first
-                older[y + 1, x + 1, k] = (
-                    s * newer[y, x + 1, k]
-                    + c * newer[y + 1, x + 1, k]
-                    + n * newer[y + 2, x + 1, k]
-                    + w * newer[y + 1, x, k]
-                    + e * newer[y + 1, x + 2, k]
-                    - older[y + 1, x + 1, k]
+                older[y + one, x + one, k] = (
+                    s * newer[y, x + one, k]
+                    + c * newer[y + one, x + one, k]
+                    + n * newer[y + two, x + one, k]
+                    + w * newer[y + one, x, k]
+                    + e * newer[y + one, x + two, k]
+                    - older[y + one, x + one, k]
                 )
 
 
@@ -75,39 +79,13 @@ def _load_tile(stencil, top, left, rows, columns, bound):
     return centre, s_faces, w_faces
 
 
-@numba.njit(fastmath={"contract"}, inline="always")
-def _sum(column_sum, low, high, lane, parts):
-    """Sum column_sum[low:high, lane] in float64: 16 sums side by side, then 4, then the rest. Overwrites parts (16,).
-
-    This is the order in which a compiler that may reorder sums takes them on a processor with AVX2.
-    """
-    total = 0.0
-    column = low
-    for width in (16, 4):
-        if high - column >= width:
-            parts[:] = 0.0
-            parts[0] = total
-            while high - column >= width:
-                for k in range(width):
-                    parts[k] += column_sum[column + k, lane]
-                column += width
-            if width == 16:
-                for k in range(4):
-                    parts[k] = (parts[k] + parts[k + 4]) + (parts[k + 8] + parts[k + 12])
-            total = (parts[0] + parts[2]) + (parts[1] + parts[3])
-    while column < high:
-        total += column_sum[column, lane]
-        column += 1
-    return total
-
-
 def probe_tiles(stencil, wanted, padding, tiles, series, series_length, energy):
-    """energy[p] = |p(A) e_p|^2 for the wanted cells, tile by tile.
+    """energy[p] = |p(A) e_p|^2 for the wanted cells, tile by tile, a lane for each cell.
 
     stencil: diagonal (NY, NX), south (NY + 1, NX), west (NY, NX + 1) couplings of A on the grid padded by `padding`.
-    wanted, energy (NY - 2 padding, NX - 2 padding). tiles (n, 8) int64: row, column, rows, columns of the tile in
-    the grid; halo rows, halo columns; spacing of the Diracs in rows and columns (one larger than the tile
-    means one Dirac at a time). series (n, terms + 1): its Chebyshev series, then the bound of the spectrum.
+    wanted, energy (NY - 2 padding, NX - 2 padding). tiles (n, 6 or more) int64: row, column, rows, columns of the tile
+    in the grid, at most LANES cells; halo rows, halo columns. series (n, terms + 1): its Chebyshev series, then the
+    bound of the spectrum.
     """
 
     def some(first: int, last: int) -> None:
@@ -121,51 +99,34 @@ def _probe_some(begin, end, stencil, wanted, padding, tiles, series, series_leng
     """Do what `probe_tiles` does for the tiles begin, ..., end - 1."""
     dtype = stencil[0].dtype
     zero = dtype.type(0)
-    parts = np.zeros(16)
+    of_row, total = np.zeros(LANES, dtype), np.zeros(LANES)
     for t in range(begin, end):
-        y0, x0, ny, nx, hy, hx, box_rows, box_columns = tiles[t]
-        sy, sx = min(box_rows, ny), min(box_columns, nx)
+        y0, x0, ny, nx, hy, hx = tiles[t, :6]
         rows, columns = ny + 2 * hy, nx + 2 * hx
         local = _load_tile(stencil, y0 - hy + padding, x0 - hx + padding, rows, columns, series[t, -1])
         older = np.zeros((rows + 2, columns + 2, LANES), dtype)
         newer = np.zeros((rows + 2, columns + 2, LANES), dtype)
-        column_sum = np.zeros((columns, LANES), dtype)
-        for first in range(0, sy * sx, LANES):
-            older[:] = zero
-            newer[:] = zero
-            any_wanted = False
-            for k in range(series_length[t] - 1, -1, -1):
-                # the last step of Clenshaw's recurrence takes the product once
-                _clenshaw_step(older, newer, local, rows, columns, dtype.type(2 if k else 1))
-                coefficient = dtype.type(series[t, k])
-                for lane in range(min(LANES, sy * sx - first)):
-                    for y in range((first + lane) // sx, ny, sy):
-                        for x in range((first + lane) % sx, nx, sx):
-                            if wanted[y0 + y, x0 + x]:
-                                any_wanted = True
-                                # pseudo-random signs: cross-talk of several neighbours cancels
-                                sign = 1 - 2 * (((y0 + y) * 7919 + (x0 + x) * 104729) // 64 % 2)
-                                older[y + hy + 1, x + hx + 1, lane] += sign * coefficient
-                older, newer = newer, older
-                if not any_wanted:
-                    break
-            if not any_wanted:
-                continue
-            # each Dirac gets the energy of its own box: sums over its rows for all lanes, then over its columns
-            for oy in range(first // sx, min((first + LANES - 1) // sx, sy - 1) + 1):
-                for y in range(oy, ny, sy):
-                    column_sum[:] = zero
-                    low = y + hy - box_rows // 2
-                    for row in range(max(low, 0), min(low + box_rows, rows)):
-                        for x in range(columns):
-                            for k in range(LANES):
-                                column_sum[x, k] += newer[row + 1, x + 1, k] ** 2
-                    for lane in range(max(first, oy * sx), min(first + LANES, (oy + 1) * sx)):
-                        for x in range(lane % sx, nx, sx):
-                            if wanted[y0 + y, x0 + x]:
-                                low = x + hx - box_columns // 2
-                                high = min(low + box_columns, columns)
-                                energy[y0 + y, x0 + x] = _sum(column_sum, max(low, 0), high, lane - first, parts)
+        for k in range(series_length[t] - 1, -1, -1):
+            reach = series_length[t] - 1 - k  # a product carries a Dirac one cell farther
+            area = (max(hy - reach, 0), min(hy + ny + reach, rows), max(hx - reach, 0), min(hx + nx + reach, columns))
+            # the last step of Clenshaw's recurrence takes the product once
+            _clenshaw_step(older, newer, local, area, dtype.type(2 if k else 1))
+            coefficient = dtype.type(series[t, k])
+            for lane in range(ny * nx):
+                older[lane // nx + hy + 1, lane % nx + hx + 1, lane] += coefficient
+            older, newer = newer, older
+        total[:] = 0.0
+        for y in range(rows):
+            of_row[:] = zero
+            for x in range(columns):
+                for k in range(LANES):
+                    of_row[k] += newer[y + 1, x + 1, k] ** 2
+            for k in range(LANES):
+                total[k] += of_row[k]
+        for lane in range(ny * nx):
+            y, x = y0 + lane // nx, x0 + lane % nx
+            if wanted[y, x]:
+                energy[y, x] = total[lane]
 
 
 def add_random_energy(stencil, noise, padding, tiles, series, series_length, energy):
@@ -189,7 +150,7 @@ def _add_some(begin, end, stencil, noise, padding, tiles, series, series_length,
         older = np.zeros((rows + 2, columns + 2, LANES), dtype)
         newer = np.zeros((rows + 2, columns + 2, LANES), dtype)
         for k in range(series_length[t] - 1, -1, -1):
-            _clenshaw_step(older, newer, local, rows, columns, dtype.type(2 if k else 1))
+            _clenshaw_step(older, newer, local, (0, rows, 0, columns), dtype.type(2 if k else 1))
             coefficient = dtype.type(series[t, k])
             for y in range(rows):
                 for x in range(columns):
