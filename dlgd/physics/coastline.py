@@ -25,6 +25,11 @@ def real_sea(grid: Grid) -> np.ndarray:
     return ocean.reshape(ny, 3, nx, 3).sum(axis=(1, 3)) >= 5
 
 
+def without_polar_caps(sea: np.ndarray, grid: Grid, latitude: float = 80.0) -> np.ndarray:
+    """Return the sea (ny, nx) between the latitudes -latitude and latitude; what lies beyond is land."""
+    return sea & (np.abs(grid.lat) < latitude)
+
+
 def random_polar_continents(grid: Grid, seed: int, sea_fraction: float = 0.6) -> np.ndarray:
     """Return (ny, nx) bool: sea between two random continents at the poles, with bays, capes and islands.
 

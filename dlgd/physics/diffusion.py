@@ -15,12 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
-from scipy.special import ndtr
 
 from dlgd.core.errors import Refusal
-from dlgd.physics.grids import Grid
 from dlgd.physics.halo import Topology, pad_cells, pad_west_faces
-from dlgd.physics.random_fields import smooth_field
 
 STEPS = 10  # M; the Daley length of the correlation is about sqrt(2 M - 4) l in two dimensions
 
@@ -91,44 +88,3 @@ def open_faces(sea: np.ndarray, topology: Topology) -> tuple[np.ndarray, np.ndar
     """South (ny + 1, nx) and west (ny, nx) faces that have sea on both sides, bool."""
     around = pad_cells(sea, 1, topology)
     return around[:-1, 1:-1] & around[1:, 1:-1], around[1:-1, :-2] & around[1:-1, 1:-1]
-
-
-def random_diffusion(
-    grid: Grid,
-    sea: np.ndarray,
-    rng: np.random.Generator,
-    *,
-    scale_min: float = 0.25,
-    scale_max: float = 1.6,
-    anisotropy: float = 0.7,
-    smoothness: float = 20.0,
-    steps: int = STEPS,
-) -> Diffusion:
-    """Return an operator whose length scales l_i (south-north) and l_j (west-east) are smooth random fields.
-
-    scale_min, scale_max: range of l in cells (of the local distance between centres); log l is uniform in it.
-    anisotropy: share of independent amplitude in l_i and l_j, 0 (isotropic, l_i = l_j) to 1 (independent).
-    smoothness: correlation length of log l, degrees of arc.
-    """
-    if not 0 < scale_min <= scale_max:
-        raise ValueError(f"scale_min {scale_min} and scale_max {scale_max} must be positive and in order")
-    if not 0 <= anisotropy <= 1:
-        raise ValueError(f"anisotropy {anisotropy} must lie between 0 and 1")
-    streams = rng.spawn(3)  # the common field must be the same on both kinds of faces
-
-    def length(points: np.ndarray, own: np.random.Generator) -> np.ndarray:
-        shared = smooth_field(points, smoothness, np.random.default_rng(shared_seed))
-        z = np.sqrt(1 - anisotropy**2) * shared + anisotropy * smooth_field(points, smoothness, own)
-        return scale_min * (scale_max / scale_min) ** ndtr(z)
-
-    shared_seed = int(streams[2].integers(2**63))
-    l_i = length(grid.south_position, streams[0]) * grid.south_distance
-    l_j = length(grid.west_position, streams[1]) * grid.west_distance
-    open_i, open_j = open_faces(sea, grid.topology)
-    alpha_i = np.where(open_i, l_i**2 * grid.south_length / grid.south_distance, 0.0)
-    alpha_j = np.where(open_j, l_j**2 * grid.west_length / grid.west_distance, 0.0)
-    if grid.topology.south_north == "fold":  # one face seen from both sides: equal to the last bit
-        alpha_i[-1] = (alpha_i[-1] + alpha_i[-1, ::-1]) / 2
-    if grid.topology.south_north == "periodic":
-        alpha_i[-1] = alpha_i[0]
-    return Diffusion(alpha_i, alpha_j, grid.area, sea, grid.topology, steps)

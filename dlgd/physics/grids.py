@@ -112,6 +112,18 @@ def mercator(rows: int = 180, columns: int = 360) -> Grid:
     return build(rows, columns, position, Topology("periodic", "closed"))
 
 
+def latlon(rows: int = 180, columns: int = 360) -> Grid:
+    """Return a grid that is regular in longitude and latitude, from pole to pole; periodic west-east.
+
+    Cells become ever narrower towards the poles, which must stand on land: see `coastline.without_polar_caps`.
+    """
+
+    def position(row: np.ndarray, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return 180.0 * row / rows - 90.0, _wrap(-180.0 + column * 360.0 / columns)
+
+    return build(rows, columns, position, Topology("periodic", "closed"))
+
+
 JOINT_LAT = 65.0  # degrees: both poles of the cap stand here, in Siberia and in Nunavut
 POLE_LON = 80.0  # degrees east; the other pole is 180 degrees away
 

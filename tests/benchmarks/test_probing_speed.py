@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from dlgd.physics import coastline, grids
-from dlgd.physics.diffusion import Diffusion, random_diffusion
+from dlgd.physics.diffusion import Diffusion
+from dlgd.physics.length_scales import random_diffusion
 from dlgd.physics.normalization import brute_force, exact
 
 CELLS = 200  # solved by brute force, extrapolated to all

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dlgd.physics import coastline, grids
-from dlgd.physics.diffusion import random_diffusion
+from dlgd.physics.length_scales import random_diffusion
 
 
 @pytest.fixture(scope="session")

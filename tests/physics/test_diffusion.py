@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from dlgd.physics import grids
-from dlgd.physics.diffusion import Diffusion, random_diffusion
+from dlgd.physics.diffusion import STEPS, Diffusion
 from dlgd.physics.halo import pad_cells, pad_west_faces
+from dlgd.physics.length_scales import LengthScales, random_diffusion
 from dlgd.physics.random_fields import smooth_field
 from tests.physics.diffusion_reference import CHANNEL, TOPOLOGIES, Walker, dense, rough_operator
 
@@ -84,8 +85,8 @@ def length_scales(grid, operator):
     return np.where(operator.alpha_i > 0, l_i, np.nan), np.where(operator.alpha_j > 0, l_j, np.nan)
 
 
-def sample(grid_and_sea, seed, **options):
-    return random_diffusion(*grid_and_sea, np.random.default_rng(seed), **options)
+def sample(grid_and_sea, seed, *, steps=STEPS, **options):
+    return random_diffusion(*grid_and_sea, np.random.default_rng(seed), LengthScales(**options), steps=steps)
 
 
 def test_scales_fill_their_range(small_tripolar):
@@ -145,7 +146,7 @@ def test_anisotropy_is_what_the_two_scales_do_not_share(anisotropy, correlation)
     sea = np.ones(grid.shape, bool)
     pairs = []
     for seed in range(8):
-        operator = random_diffusion(grid, sea, np.random.default_rng(seed), anisotropy=anisotropy)
+        operator = sample((grid, sea), seed, anisotropy=anisotropy)
         l_i, l_j = length_scales(grid, operator)
         centre_i = (l_i[1:-2] + l_i[2:-1]) / 2
         centre_j = (l_j + np.roll(l_j, -1, axis=1))[1:-1] / 2

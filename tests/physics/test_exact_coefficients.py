@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from dlgd.physics import grids, normalization
-from dlgd.physics.diffusion import Diffusion, random_diffusion
+from dlgd.physics.diffusion import Diffusion
+from dlgd.physics.length_scales import random_diffusion
 from dlgd.physics.normalization import brute_force, exact
 from tests.physics.diffusion_reference import (
     CHANNEL,

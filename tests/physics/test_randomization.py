@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dlgd.physics.diffusion import random_diffusion
+from dlgd.physics.length_scales import LengthScales, random_diffusion
 from dlgd.physics.normalization import exact, randomization
 from tests.physics.diffusion_reference import FOLD, TORUS, dense_gamma, rough_operator
 
@@ -11,7 +11,7 @@ from tests.physics.diffusion_reference import FOLD, TORUS, dense_gamma, rough_op
 @pytest.fixture(scope="module")
 def sampled(small_tripolar):
     """An operator through the fold, and its exact gamma."""
-    operator = random_diffusion(*small_tripolar, np.random.default_rng(8), scale_max=0.8)
+    operator = random_diffusion(*small_tripolar, np.random.default_rng(8), LengthScales(scale_max=0.8))
     return operator, exact(operator, 1e-6)
 
 

@@ -20,7 +20,7 @@ import hashlib, json, sys
 import numpy as np
 import torch
 from dlgd.physics import coastline, grids
-from dlgd.physics.diffusion import random_diffusion
+from dlgd.physics.length_scales import random_diffusion
 from dlgd.physics.integrators import RK4
 from dlgd.physics.lorenz import Lorenz63, Lorenz96
 from dlgd.physics.normalization import exact, randomization

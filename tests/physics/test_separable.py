@@ -84,9 +84,9 @@ def test_the_cut_of_a_periodic_grid_does_not_matter():
 def test_columns_go_on_across_the_fold(small_tripolar):
     """The same grid seen from the other side of the fold: turned by half a circle it is the same column."""
     grid, sea = small_tripolar
-    from dlgd.physics.diffusion import random_diffusion
+    from dlgd.physics.length_scales import LengthScales, random_diffusion
 
-    operator = random_diffusion(grid, sea, np.random.default_rng(1), scale_max=1.0)
+    operator = random_diffusion(grid, sea, np.random.default_rng(1), LengthScales(scale_max=1.0))
     truth = exact(operator, 1e-6)
     near = np.zeros_like(sea)
     near[-3:] = sea[-3:]

@@ -13,9 +13,9 @@ from omegaconf import OmegaConf
 
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import CONF
-from dlgd.physics.diffusion import random_diffusion
 from dlgd.physics.grids import Grid, mercator, tripolar
 from dlgd.physics.halo import pad_cells, pad_south_faces, pad_west_faces
+from dlgd.physics.length_scales import LengthScales, random_diffusion
 from dlgd.physics.normalization import exact
 from dlgd.problems.normalization.data import fields
 from dlgd.problems.normalization.data.nemovar_files import NemovarFiles
@@ -40,7 +40,7 @@ def simulated(grid: str, count: int = 3) -> xr.Dataset:
         sea[-3:] = False
 
     def one(number: int) -> xr.Dataset:
-        operator = random_diffusion(cells, sea, np.random.default_rng(number), scale_max=0.8)
+        operator = random_diffusion(cells, sea, np.random.default_rng(number), LengthScales(scale_max=0.8))
         return fields.sample(operator, exact(operator, 1e-8))
 
     base = fields.base(cells.lat, cells.lon, cells.area, sea, cells.topology)

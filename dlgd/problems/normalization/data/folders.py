@@ -34,7 +34,11 @@ from dlgd.problems.normalization.data.stored import Stored, south_faces, west_fa
 
 log = logging.getLogger(__name__)
 
-TOPOLOGIES = {"mercator": Topology("periodic", "closed"), "tripolar": Topology("periodic", "fold")}
+TOPOLOGIES = {
+    "latlon": Topology("periodic", "closed"),
+    "mercator": Topology("periodic", "closed"),
+    "tripolar": Topology("periodic", "fold"),
+}
 FACES = ("auto", "south_west", "north_east")
 FILES = {
     "coordinates": "coordinates.nc",

@@ -1,4 +1,4 @@
-"""Diffusion operators on global ocean grids and their exact normalization coefficients: data=nemovar, data=mercator.
+"""Diffusion operators on global ocean grids and their exact coefficients: data=nemovar, data=mercator, data=latlon.
 
 A sample is a pair of random fields of length scales, whose gamma is computed exactly. Samples are xarray Datasets with
 these variables, which a user's own file must have too:
@@ -13,10 +13,12 @@ these variables, which a user's own file must have too:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import fields as dataclass_fields
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -27,12 +29,14 @@ from dlgd.core.errors import Refusal
 from dlgd.core.options import from_keywords
 from dlgd.core.paths import cache_folder
 from dlgd.core.progress import progress
-from dlgd.physics import coastline, diffusion, grids, normalization
+from dlgd.physics import coastline, grids, normalization
+from dlgd.physics.length_scales import EquatorialBand, Fronts, LengthScales, NearCoasts, random_diffusion
 from dlgd.problems.normalization.data import fields
 from dlgd.problems.normalization.data.folders import Layout
 from dlgd.problems.normalization.data.operator_source import OperatorOptions, OperatorSource
 
-GRIDS = {"mercator": grids.mercator, "tripolar": grids.tripolar}
+GRIDS = {"latlon": grids.latlon, "mercator": grids.mercator, "tripolar": grids.tripolar}
+PARTS = {"coast": NearCoasts, "band": EquatorialBand, "fronts": Fronts}  # of data.diffusivity, besides numbers
 LARGEST_SCALE = 5  # cells; probing of longer ones does not reach all tolerances
 
 
@@ -40,7 +44,7 @@ LARGEST_SCALE = 5  # cells; probing of longer ones does not reach all tolerances
 class NormalizationOptions(OperatorOptions):
     """Options besides those of all data sets of operators:
 
-    grid: mercator or tripolar.
+    grid: latlon (whose sea ends at 80 degrees north and south), mercator or tripolar.
     rows, columns: cells of the grid, south-north and west-east.
     coast: "real", or "random" polar continents, for which no file of the real one is needed.
     samples: how many samples each split has, at least 1.
@@ -48,7 +52,11 @@ class NormalizationOptions(OperatorOptions):
         size does no harm and saves time, and `evaluation` of the others.
     diffusivity: the random length scales of diffusion: `scale_min` and `scale_max`, their range in cells, at most 5;
         `anisotropy`, 0 (equal south-north and west-east) to 1 (independent); `smoothness`, their correlation length in
-        degrees of arc. See `physics.diffusion.random_diffusion`.
+        degrees of arc, or a list of which each sample has one. Where they are given, with ranges [least, most] of which
+        each sample has one value: `coast`, {share: of a scale that is left at the coast, cells: from the coast to where
+        all of it is there}; `band`, {factor: of west-east scales about the equator, half_width: degrees}; `fronts`,
+        {factor: of both scales on one side of them, area: share of the globe on that side}. See
+        `physics.length_scales`.
     seed: of the random length scales and of the random coast.
     in_memory: whether samples are made each time and not kept in the cache.
     """
@@ -59,7 +67,7 @@ class NormalizationOptions(OperatorOptions):
     coast: str
     samples: Mapping[str, int]
     tolerance: Mapping[str, float]
-    diffusivity: Mapping[str, float]
+    diffusivity: Mapping[str, Any]
     seed: int
     in_memory: bool = False
 
@@ -77,20 +85,50 @@ class NormalizationOptions(OperatorOptions):
             raise Refusal("data.tolerance must give a number for each of train and evaluation")
         for split, tolerance in self.tolerance.items():
             checks.number(f"data.tolerance.{split}", tolerance, least=1e-8, most=1e-2)
-        self._check_diffusivity()
+        _ = self.scales
 
-    def _check_diffusivity(self) -> None:
-        names = ("scale_min", "scale_max", "anisotropy", "smoothness")
-        if set(self.diffusivity) != set(names):
-            raise Refusal(f"data.diffusivity must give {', '.join(names)} and nothing else")
-        low, high, anisotropy, smoothness = (self.diffusivity[name] for name in names)
+    @property
+    def scales(self) -> LengthScales:
+        """What `diffusivity` says. Raises Refusal where it cannot work."""
+        numbers = ("scale_min", "scale_max", "anisotropy", "smoothness")
+        given = {name: value for name, value in self.diffusivity.items() if value is not None}
+        if not set(numbers) <= set(given) <= {*numbers, *PARTS}:
+            known, more = ", ".join(numbers), ", ".join(PARTS)
+            raise Refusal(f"data.diffusivity must give {known}, and may give {more}, and nothing else")
+        low, high = given["scale_min"], given["scale_max"]
+        for name, scale in (("scale_min", low), ("scale_max", high)):
+            checks.number(f"data.diffusivity.{name}", scale)
         if not 0 < low <= high <= LARGEST_SCALE:
             raise Refusal(
                 f"data.diffusivity.scale_min={low} and scale_max={high} must be positive, in order, "
                 f"and at most {LARGEST_SCALE} cells"
             )
-        checks.number("data.diffusivity.anisotropy", anisotropy, least=0, most=1)
-        checks.number("data.diffusivity.smoothness", smoothness, above=0)
+        checks.number("data.diffusivity.anisotropy", given["anisotropy"], least=0, most=1)
+        for smoothness in np.atleast_1d(np.asarray(given["smoothness"], object)):
+            checks.number("data.diffusivity.smoothness", smoothness, above=0)
+        parts = {name: self._part(name, given[name]) for name in PARTS if name in given}
+        try:
+            scales = LengthScales(**{name: given[name] for name in numbers}, **parts)
+        except ValueError as error:
+            raise Refusal(f"data.diffusivity: {error}") from error
+        if not len(np.atleast_1d(given["smoothness"])):
+            raise Refusal("data.diffusivity.smoothness=[] must be a number, or some in a list")
+        if scales.largest > LARGEST_SCALE:
+            raise Refusal(f"data.diffusivity: its longest scale, {scales.largest:g} cells, is above {LARGEST_SCALE}")
+        return scales
+
+    def _part(self, name: str, given: object) -> Any:
+        """Return a part of the length scales from its ranges."""
+        wanted = [field.name for field in dataclass_fields(PARTS[name])]
+        option = f"data.diffusivity.{name}"
+        if not isinstance(given, Mapping) or set(given) != set(wanted):
+            raise Refusal(f"{option} must give {' and '.join(wanted)}, each as [least, most]")
+        for inner, ends in given.items():
+            if isinstance(ends, str) or not isinstance(ends, Sequence) or len(ends) != 2:
+                raise Refusal(f"{option}.{inner}={ends} must be [least, most]")
+            for end in ends:
+                checks.number(f"{option}.{inner}", end, above=0)
+        return PARTS[name](**{inner: tuple(ends) for inner, ends in given.items()})
 
 
 @from_keywords(NormalizationOptions)
@@ -145,7 +183,7 @@ class NormalizationCoefficients(OperatorSource):
             return None
         keys = ("grid", "rows", "columns", "coast", "tolerance", "diffusivity", "seed")
         config = {key: getattr(self.options, key) for key in keys}
-        config = {k: dict(v) if isinstance(v, Mapping) else v for k, v in config.items()} | {"format": 1}
+        config = {k: _plain(v) for k, v in config.items()} | {"format": 1}
         return cache.folder_for(cache_folder(), self.options.name, config)
 
     def prepare(self) -> None:
@@ -178,19 +216,20 @@ class NormalizationCoefficients(OperatorSource):
     def _make_base(self) -> xr.Dataset:
         real, seed = self.options.coast == "real", self.options.seed
         sea = coastline.real_sea(self._grid) if real else coastline.random_polar_continents(self._grid, seed)
+        if self.options.grid == "latlon":
+            sea = coastline.without_polar_caps(sea, self._grid)
         return fields.base(self._grid.lat, self._grid.lon, self._grid.area, sea, self.layout.topology)
 
     def _make_sample(self, base: xr.Dataset, split: str, number: int) -> xr.Dataset:
         options = self.options
         rng = np.random.default_rng([options.seed, SPLITS.index(split), number])
-        operator = diffusion.random_diffusion(
-            self._grid,
-            base.mask.values,
-            rng,
-            scale_min=options.diffusivity["scale_min"],
-            scale_max=options.diffusivity["scale_max"],
-            anisotropy=options.diffusivity["anisotropy"],
-            smoothness=options.diffusivity["smoothness"],
-        )
+        operator = random_diffusion(self._grid, base.mask.values, rng, options.scales)
         tolerance = options.tolerance["train" if split == "train" else "evaluation"]
         return fields.sample(operator, normalization.exact(operator, tolerance)).assign_attrs(tolerance=tolerance)
+
+
+def _plain(value: object) -> object:
+    """Return a configuration without what is null, so that samples of before keep their place in the cache."""
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items() if inner is not None}
+    return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else value

@@ -26,7 +26,7 @@ def test_good_options():
         ({"samples": SMALL["samples"] | {"extra": 1}}, "data.samples must give a number for each of"),
         ({"patch": 41}, "data.patch=41 does not fit the grid of 40 x 48 cells: choose at most 40"),
         ({"patch": 0}, "data.patch=0 must be a whole number of at least 1"),
-        ({"grid": "cubed"}, "data.grid=cubed is unknown: choose one of mercator, tripolar"),
+        ({"grid": "cubed"}, "data.grid=cubed is unknown: choose one of latlon, mercator, tripolar"),
         ({"coast": "rugged"}, "data.coast=rugged is unknown: choose one of real, random"),
         ({"coast_weight": -0.5}, "data.coast_weight=-0.5 must be a number of at least 0"),
         ({"seed": -1}, "data.seed=-1 must be a whole number of at least 0"),
@@ -47,6 +47,23 @@ def test_good_options():
             "data.diffusivity.smoothness=0.0 must be a number above 0",
         ),
         ({"diffusivity": {"scale_min": 0.25}}, "data.diffusivity must give scale_min, scale_max"),
+        (
+            {"diffusivity": DIFFUSIVITY | {"coast": {"share": [0.5, 0.6]}}},
+            "data.diffusivity.coast must give share and cells, each as",
+        ),
+        (
+            {"diffusivity": DIFFUSIVITY | {"coast": {"share": 0.5, "cells": [4.0, 5.0]}}},
+            r"data.diffusivity.coast.share=0.5 must be \[least, most\]",
+        ),
+        (
+            {"diffusivity": DIFFUSIVITY | {"band": {"factor": [1.0, 4.0], "half_width": [5.0, 9.0]}}},
+            "its longest scale, 6.4 cells, is above 5",
+        ),
+        (
+            {"diffusivity": DIFFUSIVITY | {"fronts": {"factor": [2.0, 1.0], "area": [0.1, 0.2]}}},
+            "data.diffusivity: factor 2.0 to 1.0 must be positive and in order",
+        ),
+        ({"diffusivity": DIFFUSIVITY | {"smoothness": []}}, "data.diffusivity.smoothness=.* must be a number"),
         ({"diffusivity": DIFFUSIVITY | {"scale_mix": 1.0}}, "data.diffusivity must give .* and nothing else"),
     ],
 )

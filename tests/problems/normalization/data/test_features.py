@@ -7,8 +7,8 @@ import pytest
 import torch
 import xarray as xr
 
-from dlgd.physics.diffusion import random_diffusion
 from dlgd.physics.grids import tripolar
+from dlgd.physics.length_scales import random_diffusion
 from dlgd.problems.normalization.data import features, fields
 from dlgd.problems.normalization.data.closed_forms import Separable
 from tests.problems.normalization.data.small_data import CPU, FEATURES, STANDARDIZED, make
