@@ -6,6 +6,7 @@ experiment=digits/gan, and complains in the middle of a line that is not finishe
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import sys
@@ -20,13 +21,14 @@ from dlgd.cli.typed_options import FLAGS_WITH_VALUES, choices_of, options_of
 from dlgd.core.errors import Refusal
 
 FLAGS = ("-sc", "--shell-completion")
-COMMANDS = ("train", "baseline", "evaluate", "predict", "simulate", "compare", "sweep", "send")
+COMMANDS = ("train", "baseline", "evaluate", "predict", "export", "simulate", "compare", "sweep", "send")
 SEPARATORS = {"bash": " ", "zsh": " ", "fish": "\n"}  # between answers
 REGISTERED = {  # how a shell is told that Hydra's function completes a command
     "bash": "complete -o nospace -o default -F hydra_bash_completion {}",
     "zsh": "complete -o nospace -o default -F hydra_bash_completion {}",
     "fish": "complete -c {} -x -a '(hydra_fish_completion)'",
 }
+OF_MACHINERY = re.compile(r"^init_loaded|\b_(target|args|recursive|convert|partial)_\b")  # options that nobody types
 APPLICATION = re.compile(r"\s*(\S*python[\d.]*\s+(-m\s+)?)?\S+\s")  # what stands before the words of a command
 
 
@@ -89,7 +91,8 @@ def _values(sign: str, key: str, value: str, words: Sequence[str], config_name: 
     """Return an option with its present value while none is typed, and else with the files that its value may name."""
     if not value:
         return [f"{sign}{one}" for one in _options(f"{key}=", words, config_name)]
-    files = (f"{one}/" if os.path.isdir(one) else one for one in CompletionPlugin.complete_files(value))
+    found = sorted(glob.glob(glob.escape(os.path.expanduser(value)) + "*"))
+    files = (f"{one}/" if os.path.isdir(one) else one for one in found)
     return [f"{sign}{key}={one}" for one in files]
 
 
@@ -102,4 +105,4 @@ def _options(begun: str, words: Sequence[str], config_name: str) -> list[str]:
     except Exception:  # noqa: BLE001 of many kinds; the groups are offered anyway
         return []
     found = CompletionPlugin._get_matches(config, begun)  # Hydra's own answers
-    return [str(one) for one in found if not str(one).startswith("init_loaded")]
+    return [str(one) for one in found if not OF_MACHINERY.search(str(one))]

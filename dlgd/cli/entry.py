@@ -72,6 +72,9 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
                         main()
             except KeyboardInterrupt:
                 sys.exit(STOPPED)
+            except BrokenPipeError:  # as in `dlgd-train --help | head`: nobody reads on, and Python flushes at its end
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                sys.exit(1)
             except Exception as error:
                 leave_if_refused(error, config_name)
                 raise

@@ -64,6 +64,17 @@ def choices_of(group: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def refuse_hidden(group: str, choice: str) -> None:
+    """Refuse a choice whose file in a person's own folder is not read, because a folder before it has one of that name.
+
+    Hydra takes the first, which is mostly that of dlgd, without a word.
+    """
+    found = [file for one in own_folders.folders() if (file := one / group / f"{choice}.yaml").is_file()]
+    own = [file for file in found[1:] if not file.is_relative_to(CONF)]
+    if own:
+        raise Refusal(f"{group}={choice} is {found[0]}, which comes before {own[0]}: give your file another name")
+
+
 def refuse_misformed(arguments: Sequence[str], config_name: str) -> None:
     """Refuse words that no configuration can be composed of, and added options (+) that nothing reads.
 
@@ -127,8 +138,10 @@ def _elements(override: Override) -> list[Any]:
 
 
 def _check_choice(group: str, choice: Any, known: Options) -> None:
-    """Refuse what is no name of a choice: null, numbers, lists."""
+    """Refuse what is no name of a choice: null, numbers, lists; and the name of a file that is not read."""
     if isinstance(choice, Mapping) or (isinstance(choice, str) and choice) or isinstance(choice, QuotedString):
+        if isinstance(choice, str):
+            refuse_hidden(group, choice)
         return
     if choice is None and group in known.groups and known.groups[group] is None:
         raise Refusal(f"{group}=null cannot be typed: leave it out, and there is no {group}")

@@ -15,8 +15,12 @@ from dlgd.core.contract import Batch, Loss, Network
 def losses_at(network: Network, batches: Sequence[Batch], loss: Loss, weights: Iterable[Tensor]) -> np.ndarray:
     """Return the loss, a mean over all samples, for each of n vectors of weights (weights,): (n,).
 
-    The network is in eval mode meanwhile; its own weights and its mode are as before at the end.
+    The network is in eval mode meanwhile; its own weights and its mode are as before at the end. Raises ValueError for
+    a vector of another length, and where there are no samples.
     """
+    batches = list(batches)
+    if not sum(map(len, batches)):
+        raise ValueError("a loss needs samples")
     own, mode = parameters_to_vector(network.parameters()).detach().clone(), network.training
     network.eval()
     try:
@@ -28,6 +32,9 @@ def losses_at(network: Network, batches: Sequence[Batch], loss: Loss, weights: I
 
 
 def _mean_loss(network: Network, batches: Sequence[Batch], loss: Loss, weights: Tensor) -> float:
+    wanted = sum(parameter.numel() for parameter in network.parameters())
+    if weights.shape != (wanted,):
+        raise ValueError(f"{type(network).__name__} has {wanted} weights, not {tuple(weights.shape)}")
     vector_to_parameters(weights, network.parameters())
     total = 0.0
     for batch in batches:
@@ -63,8 +70,10 @@ def main_directions(path: Tensor) -> tuple[Tensor, np.ndarray]:
 
     That is the two first principal directions of the rows minus the last one (Li et al. 2018, Visualizing the loss
     landscape of neural nets, section 7): (2, weights), of length 1; and the share of the path's squared length along
-    each of the two.
+    each of the two. Raises ValueError for a path that spans no plane.
     """
+    if len(path) < 3 or path.shape[1] < 2 or torch.equal(path, path[-1:].expand_as(path)):
+        raise ValueError("a plane needs a path of three places or more, which are not all the same, and two weights")
     _, lengths, directions = torch.linalg.svd((path - path[-1]).double(), full_matrices=False)
     shares = lengths**2 / (lengths**2).sum()
     return directions[:2].to(path), shares[:2].numpy()

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+TAKE_SEVERAL_CELLS = {f"torch.nn.modules.{name}" for name in ("conv", "pooling", "upsampling", "fold", "pixelshuffle")}
+
 
 @dataclass(frozen=True)
 class Window:
@@ -22,9 +24,15 @@ class Window:
 
 def windows(module: nn.Module) -> list[Window]:
     """Return the windows of the convolutions and poolings within a module, along the last axis, in the order in which
-    they were built: that of their work in a network that is a chain."""
+    they were built: that of their work in a network that is a chain and uses each layer once.
+
+    Raises ValueError for layers that take several cells in another way, such as upsampling.
+    """
     kinds = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)
-    layers = [layer for layer in module.modules() if isinstance(layer, kinds)]
+    layers = [layer for layer in module.modules() if type(layer).__module__ in TAKE_SEVERAL_CELLS]
+    others = sorted({type(layer).__name__ for layer in layers if not isinstance(layer, kinds)})
+    if others:
+        raise ValueError(f"what {', '.join(others)} sees is not known in closed form: see by_gradients")
     return [
         Window(*(_last(getattr(layer, name, 1)) for name in ("kernel_size", "stride", "dilation"))) for layer in layers
     ]
@@ -72,7 +80,12 @@ def extent(seen: np.ndarray) -> tuple[int, int]:
 
 
 def spread(seen: np.ndarray) -> float:
-    """Return the standard deviation, in cells along an axis, of the squares of `seen` taken as a distribution."""
+    """Return the standard deviation, in cells along an axis, of the squares of `seen` taken as a distribution.
+
+    Raises ValueError where nothing is seen.
+    """
+    if not np.any(seen):
+        raise ValueError("no cell is seen, so they have no spread")
     weights = seen**2 / (seen**2).sum()
     variances = []
     for axis, size in enumerate(seen.shape):

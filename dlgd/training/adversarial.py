@@ -14,10 +14,13 @@ def fast_gradient_sign(network: Network, batch: Batch, loss: Loss, *, size: floa
     """Return the batch with each number of its input moved by `size` in the direction in which the loss J grows.
 
     input + size * sign(dJ / dinput), within the range that each channel has in this batch: pictures stay pictures. The
-    network stays in its mode, and its weights get no gradient.
+    network stays in its mode (in that of training, batch normalization counts the batch), and its weights get no
+    gradient.
 
     size: in the units of the input as a network sees it, 0 or more.
     """
+    if not size >= 0:
+        raise ValueError(f"the size of a change must be 0 or more, not {size}")
     input = batch.input.detach().requires_grad_()
     with torch.enable_grad():
         output = network(input)
@@ -38,6 +41,8 @@ def gradient_signs(network: Network, batch: Batch, loss: Loss, *, size: float, s
 
     size: as there. steps: 1 or more.
     """
+    if steps < 1:
+        raise ValueError(f"{steps} steps must be 1 or more")
     changed, low, high = batch, batch.input - size, batch.input + size
     for _ in range(steps):
         changed = fast_gradient_sign(network, changed, loss, size=2 * size / steps)

@@ -143,7 +143,8 @@ def fit(
 
     status = "KILLED" if interruption.requested or stopped else "FINISHED"
     state = run.state
-    log.info("Training %s after %d steps, %s", status.lower(), state.step, duration(state.seconds))
+    how = "finished" if status == "FINISHED" else "stopped"
+    log.info("Training %s after %d steps, %s", how, state.step, duration(state.seconds))
     return Result(status=status, step=state.step, seconds=state.seconds, best=state.best, history=state.history)
 
 

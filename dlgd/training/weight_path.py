@@ -36,8 +36,12 @@ def weight_path(
     samples: all training samples.
     batch_size: samples in a batch, drawn without replacement; those left over at the end of an epoch are dropped. None
         for all of them, the full gradient.
+    optimizer: of the parameters of this network. steps: 0 or more.
     scheduler: of the learning rate; None for a constant one.
     """
+    trained = {id(one) for group in optimizer.param_groups for one in group["params"]}
+    if steps < 0 or trained != {id(one) for one in network.parameters()}:
+        raise ValueError(f"{steps} steps must be 0 or more, and the optimizer that of all parameters of the network")
     count = len(samples)
     size = count if batch_size is None else batch_size
     if not 1 <= size <= count:

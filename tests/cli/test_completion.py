@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import tomllib
+
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 
-from dlgd.cli.completion import candidates
+from dlgd.cli.completion import COMMANDS, candidates
+from dlgd.core.paths import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +47,20 @@ def test_the_line_of_python(tmp_path):
 def test_files(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "outputs" / "today").mkdir(parents=True)
+    (tmp_path / "mine.nc").touch()
     assert candidates("dlgd-evaluate run=outputs/to", "evaluate") == ["run=outputs/today/"]
+    assert candidates("dlgd-evaluate run=out", "evaluate") == ["run=outputs/"]
+    assert candidates("dlgd-predict input=mi", "predict") == ["input=mine.nc"]
+    assert candidates("dlgd-predict input=./mi", "predict") == ["input=./mine.nc"]
+
+
+def test_every_command_is_completed():
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert sorted(scripts) == sorted(f"dlgd-{name}" for name in COMMANDS)
+
+
+def test_nothing_that_nobody_types():
+    assert not [one for one in candidates("dlgd-train model=cnn model.", "config") if "_target_" in one]
 
 
 def test_a_person_s_own_choices(tmp_path):

@@ -116,6 +116,18 @@ def test_a_main_file_of_their_own(place):
     assert own_folders.find("config.yaml") == place / "conf" / "config.yaml"
 
 
+def test_a_file_that_would_not_be_read_is_refused(place):
+    """Hydra takes the file of dlgd, unless the folder is that of --config-path."""
+    (place / "mine" / "model").mkdir(parents=True, exist_ok=True)
+    (place / "mine" / "model" / "cnn.yaml").write_text("defaults: [resnet]\n")
+    own_folders.take(["--config-dir=mine"], "config")
+    with pytest.raises(Refusal, match=r"model=cnn is .*conf/model/cnn.yaml, which comes before .*mine/model/cnn.yaml"):
+        refuse_misformed(["model=cnn"], "config")
+    refuse_misformed(["model=resnet"], "config")
+    own_folders.take(["--config-path=mine"], "config")
+    refuse_misformed(["model=cnn"], "config")
+
+
 def test_choices_are_known(place):
     own_folders.take(["-cd", "conf"], "config")
     assert {"mine", "cnn"} <= set(choices_of("model"))

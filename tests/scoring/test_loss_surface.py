@@ -47,3 +47,17 @@ def test_the_plane_holds_a_path_that_lies_in_one():
     places = in_plane(path, origin=path[-1], directions=directions)
     assert places[-1].tolist() == [0.0, 0.0]
     torch.testing.assert_close(path[-1] + torch.as_tensor(places) @ directions, path)
+
+
+@pytest.mark.parametrize("path", [torch.randn(2, 5), torch.randn(9, 1), torch.ones(9, 5)])
+def test_a_path_that_spans_no_plane(path):
+    with pytest.raises(ValueError, match="a plane needs a path"):
+        main_directions(path)
+
+
+def test_weights_and_samples_that_make_no_loss():
+    network = Line()
+    with pytest.raises(ValueError, match="weights, not"):
+        losses_at(network, [line()], SquaredError(), [torch.zeros(99)])
+    with pytest.raises(ValueError, match="needs samples"):
+        losses_at(network, [], SquaredError(), [torch.zeros(2)])

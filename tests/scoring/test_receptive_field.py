@@ -54,3 +54,16 @@ def test_spread_and_extent_of_known_fields():
     field[2, 4] = field[6, 4] = 3.0
     assert receptive_field.extent(field) == (5, 1)
     assert receptive_field.spread(field) == pytest.approx(np.sqrt((4 + 0) / 2))
+
+
+@pytest.mark.parametrize(
+    "layer", [nn.Upsample(scale_factor=2), nn.AdaptiveAvgPool2d(3), nn.ConvTranspose2d(1, 1, 2), nn.Conv1d(1, 1, 3)]
+)
+def test_layers_whose_window_is_unknown_are_refused(layer):
+    with pytest.raises(ValueError, match=f"{type(layer).__name__} sees is not known"):
+        receptive_field.windows(nn.Sequential(nn.Conv2d(1, 1, 3), nn.ReLU(), layer))
+
+
+def test_nothing_seen_has_no_spread():
+    with pytest.raises(ValueError, match="no cell is seen"):
+        receptive_field.spread(np.zeros((3, 3)))

@@ -97,3 +97,11 @@ def test_a_step_of_adversarial_training_is_the_mean_of_both_gradients(tmp_path):
         torch.testing.assert_close(value, start[name] - 0.1 * gradient)
     assert result.history[0]["train/loss"] == pytest.approx(sum(losses).item() / 2)
     assert losses[1] > losses[0]
+
+
+def test_sizes_and_steps_that_make_no_change():
+    network, loss, batch = make("mlp", LABELS).eval(), CrossEntropy(spec=LABELS, label_smoothing=0.0), batch_of(LABELS)
+    with pytest.raises(ValueError, match="0 or more, not nan"):
+        fast_gradient_sign(network, batch, loss, size=float("nan"))
+    with pytest.raises(ValueError, match="0 steps must be 1 or more"):
+        gradient_signs(network, batch, loss, size=0.1, steps=0)

@@ -73,3 +73,11 @@ def test_the_learning_rate_follows_the_schedule():
 def test_impossible_batches(size):
     with pytest.raises(ValueError, match="a batch must have 1 to 10 samples"):
         path(steps=1, batch_size=size)
+
+
+def test_what_makes_no_path():
+    with pytest.raises(ValueError, match="-1 steps must be 0 or more"):
+        path(steps=-1)
+    other = torch.optim.SGD(nn.Linear(1, 1).parameters(), lr=0.1)
+    with pytest.raises(ValueError, match="optimizer that of all parameters"):
+        weight_path(Line(), line(), SquaredError(), optimizer=other, steps=1)

@@ -14,8 +14,10 @@ def plane(centre: Tensor, *, variables: tuple[int, int], reach: float, points: i
     """Return states (points, points, n) about the state `centre` (n,).
 
     Two variables vary from -reach to reach about those of the centre: the first from column to column, the second from
-    row to row.
+    row to row. points: 2 or more.
     """
+    if points < 2 or variables[0] == variables[1]:
+        raise ValueError(f"a plane needs two variables, not {variables}, and 2 points or more, not {points}")
     away = torch.linspace(-reach, reach, points, dtype=centre.dtype)
     states = centre.repeat(points, points, 1)
     states[..., variables[0]] += away

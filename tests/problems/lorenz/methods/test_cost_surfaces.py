@@ -1,5 +1,6 @@
 """Cost surfaces of 4D-Var: against the definition, and with the minima that chaos adds to long windows."""
 
+import pytest
 import torch
 
 from dlgd.physics.integrators import advance, trajectory
@@ -51,3 +52,9 @@ def test_a_short_window_has_one_basin_and_a_long_one_has_many():
         share[steps] = (ended.cost < ended.cost.min() + 1).double().mean()
     assert share[25] == 1
     assert share[200] < 0.5
+
+
+@pytest.mark.parametrize("wrong", [{"variables": (0, 0)}, {"points": 1}])
+def test_no_plane(wrong):
+    with pytest.raises(ValueError, match="a plane needs"):
+        plane(torch.zeros(3), **{"variables": (0, 1), "reach": 1.0, "points": 3} | wrong)
