@@ -99,7 +99,11 @@ def train(
     tracker = build.tracker(config, folder)
     make_writable(folder / "checkpoints")
     runs.write_config(config, folder)
-    log.info("run folder %s", folder)
+    limits = {
+        name: value for name in ("steps", "epochs", "minutes") if (value := config.training.get(name)) is not None
+    }
+    budget = ", ".join(f"{value:g} {name}" for name, value in limits.items()) or "no limit"
+    log.info("model=%s on data=%s, at most %s; run folder %s", config.choices.model, config.data.name, budget, folder)
 
     if trial is None:
         data.prepare()
