@@ -28,6 +28,7 @@ import xarray as xr
 
 from dlgd.core import netcdf
 from dlgd.core.errors import Refusal
+from dlgd.problems.ssh.data import map_names
 from dlgd.problems.ssh.days import day_numbers
 
 TRUTH_ATTRS = {"units": "m", "standard_name": "sea_surface_height", "long_name": "sea surface height"}
@@ -109,16 +110,16 @@ def _check_axes(found: xr.Dataset, path: Path) -> None:
 
 
 def complete(found: xr.Dataset, path: Path) -> xr.Dataset:
-    """The samples of a file in float32, with `sea`. Refusal of axes and values that cannot be used."""
+    """The samples of a file in float32 and m, with `sea`. Refusal of axes and values that cannot be used."""
     _check_axes(found, path)
     for name in ("observations", "ssh"):
         if name in found:
-            values = found[name].values.astype(np.float32)
+            values = found[name].values.astype(np.float32) * np.float32(map_names.factor(found[name].variable, path))
             if np.isinf(values).any():
                 raise Refusal(f"{name} in {path} has infinite values: write NaN where the height is unknown")
             if np.isnan(values).all():
                 raise Refusal(f"{name} in {path} is NaN everywhere")
-            found[name] = found[name].dims, values, found[name].attrs
+            found[name] = found[name].dims, values, {**found[name].attrs, "units": "m"}
     if "sea" in found:
         sea = found.sea.values.astype(bool)
     else:

@@ -247,6 +247,20 @@ def test_a_file_of_samples_gives_the_same_tensors(tmp_path):
     assert torch.equal(usual.target, same.target)
 
 
+def test_heights_in_centimetres(tmp_path):
+    """As their units say; what no height can be in is refused."""
+    source = small()
+    samples = source.samples("test")
+    observations = (100 * samples.observations).assign_attrs(units="cm")
+    samples.assign(observations=observations).to_netcdf(tmp_path / "cm.nc")
+    found = source.read(tmp_path / "cm.nc")
+    np.testing.assert_allclose(found.observations, samples.observations, rtol=1e-6)
+    assert found.observations.attrs["units"] == "m"
+    samples.assign(observations=observations.assign_attrs(units="K")).to_netcdf(tmp_path / "k.nc")
+    with pytest.raises(Refusal, match="is in 'k', which is none of m, cm and mm"):
+        source.read(tmp_path / "k.nc")
+
+
 def test_a_record_as_a_users_file(tmp_path):
     """Observations alone: each of the days is a sample, and nothing is known of the truth."""
     source = small()
