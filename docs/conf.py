@@ -88,7 +88,11 @@ html_theme_options = {
     "show_nav_level": 1,
     "navbar_align": "left",
     "header_links_before_dropdown": 6,
-    "secondary_sidebar_items": ["page-toc"],
+    # All pages but the tutorials, whose code needs the width.
+    "secondary_sidebar_items": {
+        pattern: ["page-toc"] for pattern in ("*", "[!d]*/**", "dlgd/**", "docs/*", "docs/[!t]*/**")
+    }
+    | {"docs/tutorials/*": []},
     "footer_start": ["copyright"],
     "footer_end": [],
     "pygments_light_style": "a11y-high-contrast-light",
