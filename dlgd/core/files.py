@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,12 +42,11 @@ def write_text(path: Path, text: str, *, shared: bool = False) -> None:
 
 def make_writable(folder: Path) -> None:
     """Make the folder, and check that files can be written in it. Raises Refusal where that fails."""
-    probe = folder / ".probe"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe.unlink(missing_ok=True)
-        probe.write_bytes(b"dlgd")
-        probe.unlink()
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".probe_") as probe:  # a name that nobody has
+            probe.write(b"dlgd")
+            probe.flush()
     except OSError as error:
         raise Refusal(
             f"Nothing can be written in {folder} ({error.strerror}): make room or give yourself the right to write "

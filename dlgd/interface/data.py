@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from dlgd.core.contract import DataSource, Spec
+    from dlgd.interface.samples import Given
 
 TAG = "dlgd_data"  # the attribute of samples that says of which data set of this process they are
 PARTS = ("seed", "loss", "evaluation", "data", "choices")  # of a configuration, that concern data and their scores
 
-# The configurations of the data sets that samples of this process may name. What stands in an attribute of a file is
-# looked up here, and nothing is ever built from it.
-_known: dict[str, tuple[DictConfig, trust.Allowed]] = {}
+# The data sets that samples of this process may name: their configurations, and what they gave. What stands in an
+# attribute of a file is looked up here, and nothing is ever built from it.
+_known: dict[str, tuple[DictConfig, trust.Allowed, Given]] = {}
 
 
 class Data:
@@ -52,6 +53,7 @@ class Data:
         self.allowed = trust.now_allowed() if allowed is None else allowed
         self.source = build.data(config) if source is None else source  # a `DataSource`, see dlgd/core/contract.py
         self.prepared = False
+        self._given: set[str] = set()  # the splits that were asked for
         text = json.dumps(plain(config.data), sort_keys=True, default=str)
         self.tag = f"{self.name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
@@ -77,9 +79,20 @@ class Data:
         if split not in SPLITS:
             raise Refusal(f"split={split} is unknown: choose one of {', '.join(SPLITS)}")
         self.prepare()
-        _known[self.tag] = self.config, self.allowed
         with in_sentences("simulate"):
-            return self.source.samples(split).assign_attrs({TAG: self.tag})
+            samples = self.source.samples(split)
+        self._note(split, samples)
+        return samples.assign_attrs({TAG: self.tag})
+
+    def _note(self, split: str, samples: xr.Dataset) -> None:
+        """Note the samples of a split once, before anybody can change their values."""
+        from dlgd.interface.samples import Given
+
+        given = _known[self.tag][2] if self.tag in _known else Given()
+        if split not in self._given:
+            given.add(samples)
+            self._given.add(split)
+        _known[self.tag] = self.config, self.allowed, given
 
     def __repr__(self) -> str:
         task = self.config.data.get("task")
@@ -122,6 +135,23 @@ def for_data(config: DictConfig) -> DictConfig:
     return OmegaConf.create({name: whole[name] for name in PARTS if name in whole})
 
 
+def refuse_no_data(data: object) -> None:
+    """Refuse what stands in the place of a data set and is none."""
+    if data is None or isinstance(data, Data):
+        return
+    hint = f"dlgd.data({data!r})" if isinstance(data, str) else 'such as dlgd.data("mnist_5k")'
+    raise Refusal(f"data={data!r} must be a data set: give {hint}")
+
+
+def refuse_no_dataset(samples: object) -> None:
+    """Refuse what a method cannot take for samples, such as the path of a file."""
+    import xarray as xr
+
+    if not isinstance(samples, xr.Dataset):
+        kind = type(samples).__name__
+        raise Refusal(f"samples must be an xarray Dataset, not {kind}: open a file by xarray.open_dataset")
+
+
 def apart(samples: xr.Dataset) -> tuple[xr.Dataset, str | None]:
     """Return samples without the tag, which is no part of them, and the tag."""
     tag = getattr(samples, "attrs", {}).get(TAG)  # what is no Dataset is refused elsewhere
@@ -136,9 +166,19 @@ def of_tag(tag: str | None) -> Data | None:
     """Return the data set of samples, made anew; None where this process has made none with this tag."""
     if tag is None or tag not in _known:
         return None
-    config, allowed = _known[tag]
+    config, allowed, _ = _known[tag]
     with trust.only(allowed):
         return Data(config)
+
+
+def is_given(bare: xr.Dataset, tag: str | None) -> bool:
+    """Return whether these are samples of the data set with this tag just as it gave them, all or some of them."""
+    return tag is not None and tag in _known and _known[tag][2].has(bare)
+
+
+def in_order(bare: xr.Dataset, tag: str | None) -> xr.Dataset:
+    """Return samples that were changed, with the dimensions in the order of the data set with this tag."""
+    return bare if tag is None or tag not in _known else _known[tag][2].in_order(bare)
 
 
 def _count(data: Data, split: str) -> int:

@@ -77,10 +77,13 @@ def _samples(
     """Return the samples to be scored, and whether they are of a split of the data set."""
     if samples is None:
         return source.samples(split), True
-    bare, tag = (samples, None) if isinstance(samples, str | os.PathLike) else data_sets.apart(samples)
-    own = tag is not None and tag == run.data.tag and source is run.built[1]
-    found = bare if own and not isinstance(bare, str | os.PathLike) else run.read(bare, source)
-    if not set(source.truth) <= set(found):
-        what = samples if isinstance(samples, str | os.PathLike) else "the Dataset"
-        raise Refusal(f"{what} has no {', '.join(source.truth)} to compare with: use dlgd.predict")
+    if isinstance(samples, str | os.PathLike):
+        found, own, what = run.read(samples, source), False, str(samples)
+    else:
+        bare, tag = data_sets.apart(samples)
+        own = source is run.built[1] and tag == run.data.tag and data_sets.is_given(bare, tag)
+        found, what = bare if own else run.read(samples, source), "the Dataset"
+    missing = [name for name in source.truth if name not in found]
+    if missing:
+        raise Refusal(f"{what} has no {', '.join(missing)} to compare with: use dlgd.predict")
     return found, own

@@ -70,15 +70,17 @@ class Method:
         from dlgd.scoring.table import frame
 
         with in_sentences("baseline"), trust.only(self._allowed):
-            found, method, evaluation = self._for(samples)
+            found, method, evaluation = self._for(samples, scored=True)
             result = scored([method], found, evaluation)
             self._table = frame(result.everything, result.columns)
         return self._table
 
-    def _for(self, samples: xr.Dataset) -> tuple[xr.Dataset, Inner, Evaluation]:
-        """Return checked samples, and the method and the evaluation for their data set."""
+    def _for(self, samples: xr.Dataset, *, scored: bool = False) -> tuple[xr.Dataset, Inner, Evaluation]:
+        """Return checked samples, and the method and the evaluation for their data set. scored: whether they need the
+        truth."""
         from dlgd.core import netcdf
 
+        data_sets.refuse_no_dataset(samples)
         bare, tag = data_sets.apart(samples)
         data = data_sets.of_tag(tag) if self.data is None else self.data
         if data is None:
@@ -86,7 +88,13 @@ class Method:
                 "nothing says of which data set these samples are: take those of dlgd.data(...).samples(...), or make "
                 f"the method by dlgd.method({self.name!r}, data=dlgd.data(...))"
             )
-        checked = bare if tag == data.tag else netcdf.through_file(bare, data.source.read)
+        if tag == data.tag and data_sets.is_given(bare, tag):
+            checked = bare
+        else:  # the samples of a person, or changed by one
+            checked = netcdf.through_file(data_sets.in_order(bare, tag), data.source.read)
+        missing = [name for name in data.source.truth if name not in checked]
+        if scored and missing:
+            raise Refusal(f"the Dataset has no {', '.join(missing)} to compare with: use the method's predict")
         if data.tag not in self._built:
             self._built = {data.tag: self._build(data)}
         return checked, *self._built[data.tag]
@@ -128,6 +136,7 @@ def method(name: str, /, *typed: str, data: Data | None = None, **options: Any) 
     """
     from dlgd import build
 
+    data_sets.refuse_no_data(data)
     with composed("baseline", words.overrides({"baseline": (name, options)}, typed)) as config:
         inner = build.method(config.baseline).inner  # refuses what no method takes
         summary = next(iter((inspect.getdoc(type(inner)) or "").splitlines()), "")

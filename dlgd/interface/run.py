@@ -192,7 +192,8 @@ class Run:
         read = self.built[1].read if source is None else source.read
         if isinstance(samples, str | os.PathLike):
             return read(Path(samples).expanduser())
-        return netcdf.through_file(data_sets.apart(samples)[0], read)
+        bare, tag = data_sets.apart(samples)
+        return netcdf.through_file(data_sets.in_order(bare, tag), read)
 
     def answer(self, samples: xr.Dataset) -> xr.Dataset:
         """Return the predictions for samples that `read` gave."""

@@ -33,6 +33,9 @@ def test_a_failure_leaves_what_was_there(tmp_path):
 def test_a_folder_that_takes_no_file_is_refused(tmp_path):
     make_writable(tmp_path / "runs" / "first")
     assert list((tmp_path / "runs" / "first").iterdir()) == []
+    (tmp_path / ".probe").write_text("of a person")
+    make_writable(tmp_path)
+    assert (tmp_path / ".probe").read_text() == "of a person"
     (tmp_path / "file").touch()
     with pytest.raises(Refusal, match="choose another folder"):
         make_writable(tmp_path / "file" / "run")

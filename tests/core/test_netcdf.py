@@ -32,3 +32,52 @@ def test_a_full_disk(tmp_path, limit):
 def test_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(Refusal, match="cannot be written"):
         netcdf.write(xr.Dataset(), tmp_path / "none" / "x.nc")
+
+
+def test_a_dataset_goes_through_a_file_with_all_its_digits(tmp_path):
+    """Whatever the file held from which it was read."""
+    values = xr.Dataset({"x": ("n", np.array([0.1, 0.26, 7.0]))})
+    values.to_netcdf(tmp_path / "x.nc", encoding={"x": {"dtype": "int16", "scale_factor": 0.5, "_FillValue": -1}})
+    with xr.open_dataset(tmp_path / "x.nc") as opened:
+        mine = opened.load()
+    mine["x"].values[:] = values.x
+    assert mine.x.encoding["dtype"] == "int16"
+    np.testing.assert_array_equal(netcdf.through_file(mine, netcdf.read).x, values.x)
+
+
+def test_what_no_file_can_hold_is_left_out():
+    days = np.array(["2012-10-01", "2012-10-02"], "datetime64[ns]")
+    mine = xr.Dataset(
+        {
+            "half": ("n", np.array([0.5, 1.5], np.float16)),
+            "thing": ("n", [object(), object()]),
+            "day": ("n", days, {"units": "days"}),
+        },
+        {"wave": ("n", [1j, 2j]), "n": ("n", ["a", "b"])},
+        {
+            "none": None,
+            "inner": {"a": 1},
+            "flag": True,
+            "shape": (1, 2),
+            "ragged": [[1], [1, 2]],
+            "kind": "maps",
+            5: "x",
+        },
+    )
+    found = netcdf.through_file(mine, netcdf.read)
+    assert set(found.variables) == {"half", "day", "n"}
+    assert found.half.values.tolist() == [0.5, 1.5]
+    assert (found.day.values == days).all()
+    assert {name: np.array(value).tolist() for name, value in found.attrs.items()} == {
+        "flag": 1, "shape": [1, 2], "kind": "maps",
+    }  # fmt: skip
+    levels = mine.assign_coords(a=("n", [1, 2]), b=("n", [3, 4])).drop_vars("n").set_index(n=["a", "b"])
+    assert {"half", "a", "b"} <= set(netcdf.through_file(levels, netcdf.read).variables)
+
+    def lacking(path):
+        raise Refusal(f"{path} lacks wave")
+
+    with pytest.raises(
+        Refusal, match=r"^the Dataset lacks wave; left out was what no file can hold: .*wave of type comp"
+    ):
+        netcdf.through_file(mine, lacking)
