@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from dlgd.core.errors import Refusal
     from dlgd.interface.comparing import compare
     from dlgd.interface.data import Data, data
+    from dlgd.interface.loading import load
     from dlgd.interface.method import Method, method
-    from dlgd.interface.run import Run, load
+    from dlgd.interface.run import Run
     from dlgd.interface.training import train
 
 __version__ = "0.2.0"
@@ -39,7 +40,7 @@ _PLACES = {
     "Run": "dlgd.interface.run",
     "compare": "dlgd.interface.comparing",
     "data": "dlgd.interface.data",
-    "load": "dlgd.interface.run",
+    "load": "dlgd.interface.loading",
     "method": "dlgd.interface.method",
     "train": "dlgd.interface.training",
 }

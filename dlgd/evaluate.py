@@ -8,14 +8,13 @@ from omegaconf import DictConfig
 
 from dlgd.cli import entry
 from dlgd.core import checks
-from dlgd.interface import evaluating
-from dlgd.interface import run as interface
+from dlgd.interface import evaluating, loading
 
 
 @entry.command("evaluate")
 def main(config: DictConfig) -> None:
     """Score a network. Writes into <run folder>/evaluation/<split or file>/ or outputs/<checkpoint>/evaluation/..."""
-    run = interface.found(config.run, config, criterion=config.criterion, device=config.device)
+    run = loading.found(config.run, config, criterion=config.criterion, device=config.device)
     other, scored = config if config.get("data") is not None else None, run.config
     if config.get("evaluation") is not None:
         config.data = run.config.data if other is None else config.data

@@ -5,13 +5,13 @@ from __future__ import annotations
 from omegaconf import DictConfig
 
 from dlgd.cli import entry
-from dlgd.interface import run as interface
+from dlgd.interface import loading
 
 
 @entry.command("export")
 def main(config: DictConfig) -> None:
     """Write the graph of a network, if it answers as its run does. The file is written whole or not at all."""
-    run = interface.found(config.run, config, criterion=config.criterion, device="cpu")
+    run = loading.found(config.run, config, criterion=config.criterion, device="cpu")
     print(f"{config.output}: {run.export(config.output, input=config.input, tolerance=config.tolerance)}")
 
 

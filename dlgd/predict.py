@@ -7,7 +7,7 @@ from omegaconf import DictConfig
 from dlgd.cli import entry
 from dlgd.cli.output_file import output_file
 from dlgd.core import checks
-from dlgd.interface import run as interface
+from dlgd.interface import loading
 
 
 @entry.command("predict")
@@ -15,7 +15,7 @@ def main(config: DictConfig) -> None:
     """Predict from the samples of a file. The output is written whole or not at all."""
     from dlgd.core import netcdf
 
-    run = interface.found(config.run, config, criterion=config.criterion, device=config.device)
+    run = loading.found(config.run, config, criterion=config.criterion, device=config.device)
     input = checks.path("input", config.input)
     output = output_file(config.output, input)
     samples = run.read(input)

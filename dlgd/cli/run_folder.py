@@ -61,14 +61,17 @@ class RunFolder(Callback):
             raise
 
 
-def taken(config: DictConfig, config_name: str, *, may_replace: bool) -> BaseFileLock | None:
+def taken(config: DictConfig, config_name: str, *, may_replace: bool, new: bool = False) -> BaseFileLock | None:
     """Check the folder of a run; return its lock, if it has one. Refusal where it may not be used.
 
     config: with Hydra's own part, which must be in force: the folder may name choices.
+    new: whether it must hold nothing but a run that was begun.
     """
     folder = str(OmegaConf.select(config, "hydra.run.dir"))
     refuse_sources(folder, "hydra.run.dir")
     check(config, config_name, Path(folder), may_replace=may_replace)
+    if new and config.get("resume") is None:
+        refuse_filled(Path(folder))
     return lock(Path(folder)) if config_name in ALONE else None
 
 
@@ -114,6 +117,20 @@ def check(config: DictConfig, config_name: str, folder: Path, *, may_replace: bo
                 f"hydra.run.dir={folder} has a file {theirs} of another program, which would be replaced: type another "
                 "folder"
             )
+
+
+def refuse_filled(folder: Path) -> None:
+    """Refuse a folder for a new run that holds files of others, none of which the run might replace."""
+    if not folder.exists() or (folder / HOLDER).exists():
+        return
+    if not folder.is_dir():
+        raise Refusal(f"{folder} is a file, and a run needs a folder: give a new one, such as outputs/mine")
+    theirs = next((one.name for one in folder.iterdir() if one.name != LOCK), None)
+    if theirs is not None:
+        raise Refusal(
+            f"{folder} is not empty, it holds {theirs}, and a run has its folder for itself: give a new one, such as "
+            "outputs/mine"
+        )
 
 
 def refuse_sources(text: str, option: str) -> None:

@@ -14,7 +14,7 @@ from dlgd.cli import own_folders
 from dlgd.cli.typed_options import choices_of
 from dlgd.core import passwords
 from dlgd.core.errors import Refusal
-from dlgd.interface import words
+from dlgd.interface import arguments, words
 from dlgd.interface.composing import composed
 from dlgd.results.command_line import any_given
 
@@ -62,10 +62,17 @@ def compare(
     Traceback (most recent call last):
     dlgd.core.errors.Refusal: there is no MLflow database ...mlflow.db: train something first, or give tracking.uri
     """
+    arguments.words(typed)
+    experiment = arguments.text("experiment", experiment, example='a name such as "nemovar", or None')
+    runs = arguments.options("runs", runs, example='{"experiment": "nemovar"}')
+    if folder is not None:
+        arguments.path("folder", folder, example="the path of a folder, or None")
+    if isinstance(tracking, Mapping):
+        arguments.text("tracking.uri", tracking.get("uri"), example="the address of an MLflow, or None")
     with own_folders.kept():
         own_folders.take(typed, "compare")
         of_mlflow = experiment is not None and experiment not in choices_of("experiment")
-    conditions = {**({"experiment": experiment} if of_mlflow else {}), **(runs or {})}
+    conditions = {**({"experiment": experiment} if of_mlflow else {}), **runs}
     options = {
         "experiment": None if of_mlflow else experiment, "runs": conditions or None, "split": split, "scores": scores,
         "methods": methods, "against": against, "any_data": any_data, "tracking": tracking,

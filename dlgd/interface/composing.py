@@ -7,6 +7,7 @@ that it found: it may be made many times, and within a program that uses Hydra i
 from __future__ import annotations
 
 import copy
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,8 @@ from dlgd.results.command_line import folder_name
 
 NOTHING = trust.Allowed()
 RESOLVERS = {"run_folder": runs.run_folder, "compared": folder_name}  # of the files of conf/
+
+_one_thread = threading.RLock()  # for Hydra's state, which is one for the whole process
 
 
 @contextmanager
@@ -51,14 +54,14 @@ def composed(
     allowed: what may be called besides.
     takes_folder: whether the folder of the run is made, and locked for the time of the context.
     """
-    with in_sentences(config_name), trust.only(allowed), own_folders.kept(), _own_state():
+    with _alone(), in_sentences(config_name), trust.only(allowed), own_folders.kept(), _own_state():
         passwords.refuse_typed(words)
         words = own_folders.take(words, config_name)
         refuse_misformed(words, config_name)
         runs.refuse_lost_run(list(words))
         whole = _compose(config_name, words)
         passwords.refuse(plain(whole, resolve=False))
-        lock = run_folder.taken(whole, config_name, may_replace=False) if takes_folder else None
+        lock = run_folder.taken(whole, config_name, may_replace=False, new=True) if takes_folder else None
         try:
             config = copy.deepcopy(whole)
             with read_write(config), open_dict(config):
@@ -68,6 +71,17 @@ def composed(
         finally:
             if lock is not None:
                 lock.release()
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Return a context for one thread at a time; a call may be made within another one of the same thread."""
+    if not _one_thread.acquire(blocking=False):
+        raise Refusal("another thread is in a call of dlgd, such as a training, and two cannot be: wait for its end")
+    try:
+        yield
+    finally:
+        _one_thread.release()
 
 
 @contextmanager

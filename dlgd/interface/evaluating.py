@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 
 from dlgd.core.errors import Refusal
 from dlgd.interface import data as data_sets
+from dlgd.interface import report_folder
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -36,7 +37,6 @@ def report_on(
     training. scored: the configuration with the evaluation. printed: whether the table of a report is printed.
     """
     from dlgd import build
-    from dlgd.core.files import make_writable
     from dlgd.scoring import report
     from dlgd.tracking.off import Off
 
@@ -44,7 +44,7 @@ def report_on(
     source = trained_on if data is None else build.other_data(data, trained_on)
     found, own = _samples(run, samples, split, source)
     if folder is not None:
-        make_writable(folder)
+        report_folder.prepare(folder)
     evaluation = build.evaluation(scored, samples_of_data=own)
     ours = [run.method(source), *build.fitted(build.comparison(scored) if methods else [], source)]
     if folder is None:

@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 from dlgd.core.checks import as_typed
 from dlgd.core.config import plain
 from dlgd.core.constants import PARTIAL, SPLITS, TARGET
+from dlgd.core.errors import Refusal
 from dlgd.tracking.provenance import flatten
 
 if TYPE_CHECKING:
@@ -37,14 +38,19 @@ def of_run(run: Run) -> str:
     config = run.config
     choices = {name: str(choice) for name, choice in config.choices.items() if choice not in (None, "None")}
     order = [*(name for name in FIRST if name in choices), *(name for name in choices if name not in FIRST)]
-    facts = {"choices": ", ".join(f"{name}={choices[name]}" for name in order), "folder": str(run.path)}
-    history = run.history
-    if len(history):
-        facts["trained"] = f"{history.index[-1]} steps" + ("" if run.scores else ", not to its end")
+    facts = {"choices": ", ".join(f"{name}={choices[name]}" for name in order), "folder": run.shown_path}
+    table = None
+    try:
+        table = run.table if run.scores else None
+        history = run.history
+        if len(history):
+            facts["trained"] = f"{history.index[-1]} steps" + ("" if run.scores else ", not to its end")
+    except Refusal as damage:  # what shows a run does not fail
+        facts["damaged"] = str(damage)
     order = [*(name for name in SHOWN if name in run.figures), *(name for name in run.figures if name not in SHOWN)]
     files = [(name, run.figures[name].read_bytes()) for name in order]
     figures = {f"{name.replace('_', ' ')} of {run.name}": content for name, content in files}
-    return page(f"Run: {run.name}", facts, run.table if run.scores else None, figures)
+    return page(f"Run: {run.name}", facts, table, figures)
 
 
 def of_data(data: Data) -> str:

@@ -7,14 +7,45 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dlgd.core.errors import Refusal
+
 if TYPE_CHECKING:
     import pandas as pd
 
+SCORES = "scores.json"  # in the folder of a run
+
 
 def scores(folder: Path | None) -> Sequence[Mapping[str, Any]]:
-    """Return the rows of scores.json in the folder of a run, its own first; none where there is no such file."""
-    file = None if folder is None else folder / "scores.json"
-    return json.loads(file.read_text()) if file is not None and file.is_file() else []
+    """Return the rows of scores.json in the folder of a run, its own first; none where there is no such file.
+
+    Raises Refusal where the file is not what a run writes.
+    """
+    file = None if folder is None else folder / SCORES
+    if file is None or not file.is_file():
+        return []
+    try:
+        rows = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise _damaged(file, error) from error
+    if not isinstance(rows, list) or not all(map(_is_row, rows)):
+        raise _damaged(file, "it is no list of rows with scores by name")
+    return rows
+
+
+def _is_row(row: object) -> bool:
+    """Return whether this is a method with its scores."""
+    if not isinstance(row, dict) or not isinstance(row.get("method"), str):
+        return False
+    return all(_is_number(value) for name, value in row.items() if name != "method")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _damaged(file: Path, reason: object) -> Refusal:
+    said = getattr(reason, "strerror", None) or " ".join(str(reason).split())[:100]
+    return Refusal(f"{file} is damaged ({said}): remove it, and run.evaluate() gives the scores again")
 
 
 def history(path: Path) -> pd.DataFrame:
@@ -37,9 +68,30 @@ def _of_checkpoint(path: Path) -> list[dict[str, float]]:
 
 
 def _of_metrics(folder: Path) -> list[dict[str, float]]:
+    """Return the curves in metrics.jsonl, without lines that are cut, as the last may be, or of another kind."""
     file = folder / "metrics.jsonl"
     if not file.is_file():
         return []
-    rows = [json.loads(line) for line in file.read_text().splitlines() if line.endswith("}")]  # the last may be cut
-    curves = ({k: v for k, v in row["metrics"].items() if k.startswith(("train/", "valid/"))} for row in rows)
-    return [{"step": row["step"], **curve} for row, curve in zip(rows, curves, strict=True) if curve]
+    try:
+        text = file.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise Refusal(f"{file} cannot be read ({error.strerror})") from error
+    found = []
+    for line in text.splitlines():
+        row = _row_of(line)
+        metrics = row["metrics"].items() if row else ()
+        curves = {k: v for k, v in metrics if k.startswith(("train/", "valid/")) and _is_number(v)}
+        if row and curves:
+            found.append({"step": row["step"], **curves})
+    return found
+
+
+def _row_of(line: str) -> dict[str, Any] | None:
+    """Return the step and the metrics of a line, None where it has none."""
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(row, dict) or not _is_number(row.get("step")) or not isinstance(row.get("metrics"), dict):
+        return None
+    return row

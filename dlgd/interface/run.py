@@ -1,18 +1,17 @@
-"""A run that was made before: `dlgd.load("outputs/2026-01-31/12-00-00")`."""
+"""A run, of which much is known and which can predict: what `dlgd.train` and `dlgd.load` return."""
 
 from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from dlgd.cli import runs
-from dlgd.core import passwords, trust
+from dlgd.core import trust
 from dlgd.core.constants import SPLITS
 from dlgd.core.errors import Refusal
 from dlgd.interface import data as data_sets
@@ -62,6 +61,14 @@ class Run:
     def folder(self) -> Path | None:
         """The folder of the run; None for a checkpoint file alone."""
         return None if self._former is None else self.path
+
+    @property
+    def shown_path(self) -> str:
+        """The path, short where it lies below the working folder."""
+        try:
+            return str(self.path.relative_to(Path.cwd()))
+        except (ValueError, OSError):  # elsewhere, or the working folder was removed
+            return str(self.path)
 
     @property
     def name(self) -> str:
@@ -128,15 +135,19 @@ class Run:
         split: "train", "valid" or "test".
         data: another data set, with its own scores and methods; None for that of the training.
         methods: whether the classical methods are scored too.
-        folder: where scores.json, scores.md, predictions.nc and figures/ are written; None: nowhere.
+        folder: where scores.json, scores.md, predictions.nc and figures/ are written, new or one of an earlier
+        evaluation, which they replace; None: nowhere.
 
         The DataFrame's `attrs` have the units of the scores, and rows that others have published.
         """
+        from dlgd.interface import report_folder
         from dlgd.interface.evaluating import report_on
         from dlgd.scoring.table import frame
 
         if split not in SPLITS:
             raise Refusal(f"split={split} is unknown: choose one of {', '.join(SPLITS)}")
+        data_sets.refuse_no_data(data)
+        where = None if folder is None else report_folder.checked(folder)
         with self._at_work("evaluate"):
             found = report_on(
                 self,
@@ -145,7 +156,7 @@ class Run:
                 data=None if data is None else data.config,
                 scored=self.config if data is None else data.config,
                 methods=methods,
-                folder=None if folder is None else Path(folder),
+                folder=where,
                 printed=False,
             )
         return frame(found.everything, found.columns)
@@ -175,11 +186,12 @@ class Run:
         typed: words as at the command, such as "optimizer.lr=1e-4". training: options that replace those of the run,
         such as {"steps": 200}.
         """
-        from dlgd.interface import words
+        from dlgd.interface import arguments, words
         from dlgd.interface.training import train_with
 
         if self.folder is None:
             raise Refusal(f"{self.path} is a checkpoint, and only a run folder can be resumed: load that")
+        arguments.options("training", training, example='{"steps": 200}')
         options = words.given({"resume": self.folder, "training": training})
         return train_with(words.overrides(options, typed), allowed=self.allowed, device=self._device)
 
@@ -249,52 +261,13 @@ class Run:
         return OmegaConf.create({key: value for key, value in values.items() if key != "statistics"})
 
     def __repr__(self) -> str:
-        scores = ", ".join(f"{name} {value:.4g}" for name, value in list(self.scores.items())[:4])
-        return f"<Run {self.name}, {self.path}: {scores or 'no scores yet'}>"
+        try:
+            scores = ", ".join(f"{name} {value:.4g}" for name, value in list(self.scores.items())[:4])
+        except Refusal:  # what shows a run does not fail
+            scores = f"{records.SCORES} is damaged"
+        return f"<Run {self.name}, {self.shown_path}: {scores or 'no scores yet'}>"
 
     def _repr_html_(self) -> str:
         from dlgd.interface import pages
 
         return pages.of_run(self)
-
-
-def load(
-    run: str | os.PathLike[str],
-    *,
-    criterion: str | None = None,
-    device: str = "auto",
-    trust: Sequence[str] = (),
-    tracking_uri: str | None = None,
-) -> Run:
-    """Return a run that was made before.
-
-    run: a run folder, the id of a run in MLflow, or a checkpoint file (.pt).
-    criterion: which best checkpoint, a name in its training.criteria; None is the first of them.
-    device: where the network predicts: "auto" is the GPU where there is one, else the CPU; or "cpu", "cuda".
-    trust: your own packages which this run may call, such as ["my_package"]; see docs/trust.md.
-    tracking_uri: the MLflow in which an id is looked up; None as in a training.
-
-    Raises Refusal where there is no such run, or where it names what is not to be trusted:
-
-    >>> import dlgd
-    >>> dlgd.load("outputs/yesterday")
-    Traceback (most recent call last):
-    dlgd.core.errors.Refusal: there is no run folder outputs/yesterday: give one such as ...
-    """
-    with in_sentences("evaluate"), _only_packages(trust):
-        passwords.refuse_typed([f"run={run}", f"tracking.uri={tracking_uri}"])
-        where = OmegaConf.create({"tracking": {"uri": tracking_uri}})
-        return found(os.fspath(run), where, criterion=criterion, device=device)
-
-
-def found(run: object, where: DictConfig, *, criterion: str | None, device: str) -> Run:
-    """Return the run that `run` names, which may call what is allowed now; `where` has the option tracking.uri."""
-    path, former = runs.find_trained(run, where)
-    return Run(path, former, criterion=criterion, device=device, allowed=trust.now_allowed())
-
-
-@contextmanager
-def _only_packages(packages: Sequence[str]) -> Iterator[None]:
-    with trust.only(trust.Allowed()):
-        trust.allow_packages(list(packages) if not isinstance(packages, str) else packages)
-        yield

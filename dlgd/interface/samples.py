@@ -1,7 +1,7 @@
 """Samples that a data set gave: whether they still are what it gave, told by their values.
 
-The tag of samples says where they come from. It stays on a Dataset whose values, names or dimensions were changed since,
-so that it cannot say that they need no check.
+The tag of samples says where they come from. It stays on a Dataset whose values, names or dimensions were changed
+since, so that it cannot say that they need no check.
 """
 
 from __future__ import annotations

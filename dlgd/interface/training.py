@@ -13,7 +13,7 @@ from omegaconf import DictConfig, open_dict
 
 from dlgd.cli import entry, run_log, runs
 from dlgd.core import trust as trusted
-from dlgd.interface import words
+from dlgd.interface import arguments, words
 from dlgd.interface.composing import NOTHING, composed
 from dlgd.interface.words import Choice
 
@@ -81,11 +81,17 @@ def train(
     """
     from dlgd.interface.run import Run
 
+    if resume is not None and not isinstance(resume, Run):
+        arguments.path("resume", resume, example="a run, its folder, or its id in MLflow")
+    for name, place in {"folder": folder, "init_from": init_from}.items():
+        if place is not None:
+            arguments.path(name, place, example="the path of a folder" + (" or file" if name != "folder" else ""))
     options = {
         "model": model, "data": data, "loss": loss, "augmentation": augmentation, "optimizer": optimizer,
         "scheduler": scheduler, "training": training, "evaluation": evaluation, "tracking": tracking,
         "experiment": experiment, "seed": seed, "device": device, "init_from": init_from,
-        "init_lr_scale": init_lr_scale, "freeze": freeze, "hydra.run.dir": folder, "trust": list(trust) or None,
+        "init_lr_scale": init_lr_scale, "freeze": freeze, "hydra.run.dir": folder,
+        "trust": arguments.packages(trust) or None,
         "resume": resume.path if isinstance(resume, Run) else resume,
     }  # fmt: skip
     return train_with(words.overrides(words.given(options), typed), device="auto" if device is None else device)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from dlgd.core.errors import Refusal
+from dlgd.interface import arguments
 
 # A choice of a group, options of its usual choice, or both: "cnn", {"width": 8}, ("cnn", {"width": 8}).
 Choice = str | Mapping[str, Any] | tuple[str, Mapping[str, Any]]
@@ -21,9 +22,7 @@ def overrides(options: Mapping[str, Any], words: Sequence[str] = ()) -> list[str
 
     options: by name. A mapping has the options below the name, None is null, a tuple is a `Choice`.
     """
-    for word in words:
-        if not isinstance(word, str) or word.startswith("-"):
-            raise Refusal(f"{word} is no option: give such as 'model.width=8'; flags such as -m are for commands")
+    arguments.words(words)
     return [*(f"{key}={value}" for key, value in _pairs(options.items())), *words]
 
 

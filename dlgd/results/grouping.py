@@ -18,7 +18,7 @@ from dlgd.tracking.parents import STUDY_TAG
 KINDS = ("model", "baseline")  # the setting that names the network or the classical method of a run
 NO_ROW = ("seed", "split")  # settings that change scores and still make no row of their own
 NO_SEED = "-"  # for the seed of a run that has none
-EARLIER = "first"  # in the name of a row, before the options that its runs had before they were resumed with others
+EARLIER = "resumed, begun with"  # in the name of a row, before the options that its runs had in their first steps
 MANY = 3  # settings in a name; a longer name leaves out the usual values
 
 Place = tuple[str, str, str]  # values in one place are compared with one another: see `_place`

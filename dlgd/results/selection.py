@@ -80,9 +80,10 @@ def refuse_absent(finished: Finished, selection: Selection, found: Sequence[Fini
         return
     names = finished.experiments()
     if selection.experiment is not None and selection.experiment not in names:
+        there = f"choose among {', '.join(names[:SHOWN])}" if names else "it has none yet, so train something first"
         raise Refusal(
-            f"MLflow has no experiment {selection.experiment}: choose among {', '.join(names[:SHOWN])}; files in "
-            "experiments/ are typed as experiment=..."
+            f"MLflow has no experiment {selection.experiment}: {there}; or, to compare the runs of a file in "
+            "experiments/, give its name, as in experiment=normalization/features"
         )
     raise Refusal("MLflow has no run that meets all conditions of runs: type fewer, or look at the runs with `make ui`")
 

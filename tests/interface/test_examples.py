@@ -10,7 +10,7 @@ import pytest
 
 from dlgd.core.paths import ROOT
 
-MODULES = ("data", "method", "run", "training", "comparing")
+MODULES = ("data", "method", "run", "loading", "training", "comparing")
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 

@@ -57,7 +57,7 @@ def test_a_dataset_that_does_not_fit_is_refused():
         run.evaluate(mine.drop_vars("gamma", errors="ignore"))
     with pytest.raises(dlgd.Refusal, match="must be an xarray Dataset or the path"):
         run.predict(mine.w.values)  # pyright: ignore[reportArgumentType]
-    with pytest.raises(dlgd.Refusal, match="^the Dataset holds no sample"):
+    with pytest.raises(dlgd.Refusal, match=r"^the Dataset holds no sample"):
         run.predict(mine.isel(sample=slice(0)))
     with pytest.raises(dlgd.Refusal, match="split=tests is unknown"):
         run.evaluate(split="tests")

@@ -58,7 +58,7 @@ def test_turned_samples_are_turned_back(digits):
     np.testing.assert_array_equal(turned.intensity_predicted, answer.intensity_predicted)
     assert turned.intensity_predicted.dims == ("sample", "y", "x")
     assert "intensity" not in method.predict(test.drop_vars("intensity"))
-    with pytest.raises(dlgd.Refusal, match="^samples must be an xarray Dataset, not str: open a file by"):
+    with pytest.raises(dlgd.Refusal, match=r"^samples must be an xarray Dataset, not str: open a file by"):
         method.predict("mine.nc")  # pyright: ignore[reportArgumentType]
 
 

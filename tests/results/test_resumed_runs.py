@@ -48,7 +48,7 @@ def test_a_resumed_run_is_compared_by_the_values_in_force(session):
     assert (b.params["training.steps"], b.earlier) == ("10", {})
     rows, _ = groups([a, b])
     assert {row.name: [run.run_id for run in row.runs.values()] for row in rows} == {
-        "optimizer.lr=0.0005 training.steps=14 (first optimizer.lr=0.001 training.steps=10)": [ids["a"]],
+        "optimizer.lr=0.0005 training.steps=14 (resumed, begun with optimizer.lr=0.001 training.steps=10)": [ids["a"]],
         "optimizer.lr=0.001 training.steps=10": [ids["b"]],
     }
     assert sum(row.replaced for row in rows) == 0
@@ -60,7 +60,7 @@ def test_a_resumed_run_is_no_repetition_of_one_that_had_these_values_from_the_st
     ids = {"a": session("a"), "b": session("b", training__steps=14)}
     session("a", training__steps=14)
     rows, _ = groups(list(both_ways(ids).values()))
-    assert [row.name for row in rows] == ["model=resnet", "model=resnet (first training.steps=10)"]
+    assert [row.name for row in rows] == ["model=resnet", "model=resnet (resumed, begun with training.steps=10)"]
 
 
 def test_the_last_of_several_sessions_counts_even_if_it_has_the_first_value_again(session):

@@ -1,0 +1,39 @@
+"""The folder of an evaluation, which holds no files but those of evaluations: nothing of a person is replaced."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dlgd.cli import run_folder, runs
+from dlgd.core.errors import Refusal
+from dlgd.core.files import make_writable, write_text
+from dlgd.interface import arguments
+
+MARK = ".dlgd_evaluation"  # in a folder that an evaluation has made or found without files of these names
+WRITTEN = ("scores.json", "scores.md", "predictions.nc", "figures")
+
+
+def checked(folder: object) -> Path:
+    """Return the folder of an evaluation. Refusal of one in which files would be replaced that no evaluation wrote."""
+    text = arguments.path("folder", folder, example="the path of a folder, or None")
+    run_folder.refuse_sources(text, "folder")
+    path = Path(text).expanduser().absolute()
+    if path.exists() and not path.is_dir():
+        raise Refusal(f"folder={text} is a file: give the path of a folder")
+    if (path / runs.CONFIG).exists() or (path / runs.LAST).exists():
+        raise Refusal(f"folder={text} is the folder of a run: give another one, such as {path / 'evaluation'}")
+    if (path / MARK).exists():
+        return path
+    theirs = next((name for name in WRITTEN if (path / name).exists()), None)
+    if theirs is not None:
+        raise Refusal(
+            f"folder={text} has {theirs} already, which would be replaced, and nothing says that an evaluation wrote "
+            "it: give another folder"
+        )
+    return path
+
+
+def prepare(folder: Path) -> None:
+    """Make the folder, and mark it as that of an evaluation."""
+    make_writable(folder)
+    write_text(folder / MARK, "dlgd replaces its files here when it evaluates again\n")
