@@ -27,10 +27,15 @@ SHOWN = ("overview", "learning_curves")  # figures of a run that are shown first
 MOST_FIGURES = 3
 MOST_BYTES = 1_000_000  # of a figure: a notebook holds all that it has shown
 MOST_COLUMNS = 8
+LONG = 240  # letters of a fact that is folded
 NO_OPTIONS = (TARGET, PARTIAL, "name")
 # Colours are those of the notebook, light or dark.
 STYLE = "border: 1px solid rgba(128, 128, 128, 0.4); border-radius: 6px; padding: 0.6em 1em; max-width: 70em"
-FIGURE = "max-width: min(100%, 44em); max-height: 26em; background: white"
+# Figures have dark letters, also on a dark page.
+FIGURE = (
+    "display: block; box-sizing: border-box; max-width: min(100%, 44em); max-height: 26em; margin-top: 0.5em; "
+    "padding: 0.5em; border-radius: 4px; background: white"
+)
 
 
 def of_run(run: Run) -> str:
@@ -82,9 +87,7 @@ def of_method(method: Method, table: pd.DataFrame | None) -> str:
 def page(title: str, facts: Mapping[str, str], table: pd.DataFrame | None, figures: Mapping[str, bytes]) -> str:
     """Return HTML with a title, facts by name, a table of scores, and PNG figures by what they show, in words."""
     lines = [f"<div style='{STYLE}'><strong>{html.escape(title)}</strong>"]
-    pairs = [f"<b>{html.escape(name)}</b> {html.escape(fact)}".strip() if name else html.escape(fact)
-             for name, fact in facts.items()]  # fmt: skip
-    lines += [f"<div>{pair}</div>" for pair in pairs]
+    lines += [_fact(html.escape(name), html.escape(fact)) for name, fact in facts.items()]
     if table is not None:
         names = [
             name for name in table if name.partition("_of_")[0] not in set(table) - {name}
@@ -97,6 +100,13 @@ def page(title: str, facts: Mapping[str, str], table: pd.DataFrame | None, figur
         source = f"data:image/png;base64,{base64.b64encode(content).decode()}"
         lines.append(f"<img alt='{html.escape(alt, quote=True)}' style='{FIGURE}' src='{source}'>")
     return "\n".join([*lines, "</div>"])
+
+
+def _fact(name: str, fact: str) -> str:
+    """Return a line with a fact, folded where it is long. Both are escaped."""
+    if name and len(fact) > LONG:
+        return f"<details><summary><b>{name}</b> (click to see them)</summary>{fact}</details>"
+    return f"<div>{f'<b>{name}</b> {fact}'.strip() if name else fact}</div>"
 
 
 def in_short(names: Sequence[str], most: int = 6) -> str:

@@ -36,7 +36,9 @@ def test_runs_of_an_experiment_of_mlflow(recorded, capsys):
 
 
 def test_what_cannot_be_compared_is_refused(recorded):
-    with pytest.raises(dlgd.Refusal, match="MLflow has no experiment nemo: choose among Default, nemovar; or, to compare"):
+    with pytest.raises(
+        dlgd.Refusal, match="MLflow has no experiment nemo: choose among Default, nemovar; or, to compare"
+    ):
         dlgd.compare(experiment="nemo")
     with pytest.raises(dlgd.Refusal, match="no experiment was typed"):
         dlgd.compare()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import dlgd
 from dlgd.core.paths import ROOT
 from dlgd.interface import pages
+from dlgd.plotting.batch import draw_batch
 from tests.configs.config_files import choices_of, tiny, with_choice
 from tests.interface.test_data_and_method import DIGITS
 
@@ -51,6 +53,26 @@ def test_data_and_method():
     assert method.summary in "".join(parsed(method._repr_html_()).itertext())
     method.evaluate(test)
     assert "mse" in method._repr_html_()
+
+
+def test_many_options_are_folded():
+    text = parsed(pages.page("A", {"few": "a=1", "many": "x=1, " * 100}, None, {}))
+    assert ["".join(one.itertext()).partition(",")[0] for one in text.iter("details")] == [
+        "many (click to see them)x=1"
+    ]
+
+
+def test_the_day_of_a_sample_is_drawn():
+    """Of other days of its window, the truth may be unknown, and nothing is then drawn."""
+    config = with_choice("data", "ssh")
+    source = tiny(config)
+    one = source.samples("train").isel(sample=[0])
+    batch = next(iter(source.encode(one, halo=0, device="cpu")))
+    figure = draw_batch(batch, source.spec)
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles == ["first_guess_+0", "observation_+0", "observed_+0", "sea", "target: ssh_+0"]
+    drawn = [axes.images[0].get_array() for axes in figure.axes]
+    assert all(np.ptp(np.ma.compressed(drawn[at])) > 0 for at in (0, 1, 4))
 
 
 @pytest.mark.parametrize("name", choices_of("data"))
