@@ -54,7 +54,9 @@ def test_files_are_read_without_unpickling():
         for name, node in called(path):
             text = ast.unparse(node) if name.startswith("load") else ""
             assert not text.startswith(("pickle.load", "joblib.load", "dill.")), f"{path}: {text}"
-            if name == "load" and text.startswith("torch."):
+            if text.startswith("torch.export.load"):
+                assert path.name == "graph_files.py", "which loads what it has written itself a moment before"
+            elif name == "load" and text.startswith("torch."):
                 assert "weights_only=True" in text, path
             if name == "load" and text.startswith(("np.", "numpy.")):
                 assert "allow_pickle=False" in text, path
