@@ -19,14 +19,13 @@ from dlgd.core import cache, checks
 from dlgd.core.contract import DataSource, Network
 from dlgd.core.errors import Refusal
 from dlgd.core.files import written_whole
-from dlgd.scoring import exported, graph_files
+from dlgd.scoring import exported, graph_files, other_sizes
 from dlgd.scoring.exported import Difference, Exported
 from dlgd.scoring.graph_files import GraphFile
+from dlgd.scoring.other_sizes import Guards, Trials
 
 if TYPE_CHECKING:
     from dlgd.interface.run import Run
-
-NEAR = 1e-3  # relative difference up to which a file is believed to hold for fields of another size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +74,7 @@ def write(run: Run, output: object, *, input: object, tolerance: float) -> Made:
     kind = graph_files.of_name(path)
     _, data, network, _ = run.built
     made = make(network, data, kind, input=samples)
-    if made.difference.relative > tolerance:
+    if not made.difference.relative <= tolerance:  # NaN is no small difference
         raise Refusal(
             f"{path} is not written: its answers differ from those of the run by up to {made.words()}, which is more "
             f"than tolerance={tolerance:g}"
@@ -99,11 +98,8 @@ def make(network: Network, data: DataSource, kind: GraphFile, *, input: Path | N
     with torch.no_grad():
         fields = whole.graph.tensors(samples)
     whole.refuse_random(fields)
-    program = whole.program(fields, any_grid=True)
-    graph = kind.made(whole, program)
-    if not holds_for_smaller(whole, program, kind, graph, fields):
-        program = whole.program(fields, any_grid=False)
-        graph = kind.made(whole, program)
+    whole.refuse_unknown(fields, where)
+    graph, program = holding(whole, kind, fields)
     found = kind.run(kind.content(graph, {}), fields)
     return Made(
         network=whole,
@@ -116,17 +112,22 @@ def make(network: Network, data: DataSource, kind: GraphFile, *, input: Path | N
     )
 
 
-def holds_for_smaller(
-    whole: Exported, program: ExportedProgram, kind: GraphFile, graph: Any, fields: Sequence[Tensor]
-) -> bool:
-    """Whether a file answers as the network does for fields of another size. False where the network takes none."""
-    try:
-        other = exported.smaller(whole.graph, fields, exported.sizes(program))
-        with torch.no_grad():
-            wanted = whole(*other).numpy()
-        return exported.difference(kind.run(kind.content(graph, {}), other), wanted).relative < NEAR
-    except Exception:  # noqa: BLE001  # networks, PyTorch and ONNX Runtime refuse sizes in many ways
-        return False
+def holding(whole: Exported, kind: GraphFile, fields: Sequence[Tensor]) -> tuple[Any, ExportedProgram]:
+    """Return what a kind of file writes, and its program, with as many free axes as the file answers rightly for.
+
+    Refusal where it does not even for other numbers of samples.
+    """
+    for any_grid in (True, False):
+        program = whole.program(fields, any_grid=any_grid)
+        guards, program._guards_code = Guards(program._guards_code), []
+        graph = kind.made(whole, program)
+        answer = kind.opened(kind.content(graph, {}))
+        names = other_sizes.free(whole.graph, exported.sizes(program)[:-1])
+        trials = Trials(whole, answer, fields, names, guards)
+        if trials.hold():
+            program._guards_code = trials.kept()
+            return graph, program
+    raise exported.depends_on_samples(whole.network)
 
 
 def at_hand(data: DataSource, input: Path | None) -> tuple[xr.Dataset | None, str]:

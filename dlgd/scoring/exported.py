@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -19,7 +20,6 @@ from dlgd.scoring.trained import Trained, predict
 
 MOST = 3  # samples on which a graph is compared with its run
 TRACED = 2  # samples with which it is traced: PyTorch takes 1 for a size that is fixed
-CUT = 7  # places: a file is also tried on fields that are so much smaller; odd, since networks halve them
 
 
 class ChannelGraph(PhysicalGraph):
@@ -83,6 +83,24 @@ class Exported(nn.Module):
         """Return the prediction for fields in the order of `graph.inputs`, in physical units."""
         return self.graph.decode(self.network(self.graph.encode(*fields)).prediction, *fields)
 
+    def refuse_unknown(self, fields: Sequence[Tensor], where: str) -> None:
+        """Refuse a network whose answers are not finite where the data do not ask for NaN. where: what the fields are.
+
+        Differences from such answers are not finite either: they would say nothing about the file.
+        """
+        with torch.no_grad():
+            prediction = self.network(self.graph.encode(*fields)).prediction
+            answer = self.graph.decode(prediction, *fields)
+            asked = ~self.graph.decode(torch.zeros_like(prediction), *fields).isnan()
+        if not asked.any():
+            raise Refusal(f"nothing is to be predicted in {where}: a file cannot be compared with its run there")
+        lacking = int((~answer.isfinite() & asked).sum())
+        if lacking:
+            raise Refusal(
+                f"{type(self.network).__name__} cannot be exported: {lacking} of its {int(asked.sum())} answers for "
+                f"{where} are NaN or infinite"
+            )
+
     def refuse_random(self, fields: Sequence[Tensor]) -> None:
         """Refuse a network that answers differently when it is asked again."""
         with torch.no_grad():
@@ -107,16 +125,15 @@ class Exported(nn.Module):
             }
             for one, field in zip(self.graph.inputs, traced, strict=True)
         )
+        with torch.no_grad():
+            self(*traced)  # a fault of the network's own code is none of PyTorch's: it is shown as it is
         try:
             with torch.no_grad():
                 program = torch.export.export(self, traced, dynamic_shapes=(free,))
         except Exception as error:  # PyTorch raises many kinds of errors
             raise refused(self.network, "torch.export", error) from error
         if any(one.dims[0] == "sample" and shape[0] is not None for one, shape in self._inputs(program)):
-            raise Refusal(
-                f"{type(self.network).__name__} cannot be exported: its operations depend on the number of samples "
-                "(in code of your own, write input.shape[0] and not len(input))"
-            )
+            raise depends_on_samples(self.network)
         return program
 
     def _inputs(self, program: ExportedProgram) -> Iterator[tuple[GraphField, list[int | None]]]:
@@ -158,23 +175,20 @@ def refused(network: Network, what: str, error: Exception) -> Refusal:
     return Refusal(f"{type(network).__name__} cannot be exported: {what} says: {words}")
 
 
+def depends_on_samples(network: Network) -> Refusal:
+    """Return the refusal of a network whose graph does not hold for any number of samples."""
+    return Refusal(
+        f"{type(network).__name__} cannot be exported: its operations depend on the number of samples (in code of your "
+        "own, write input.shape[0] and not len(input), and do not branch on it)"
+    )
+
+
 def several(graph: PhysicalGraph, fields: Sequence[Tensor], count: int) -> list[Tensor]:
     """Return the fields with `count` samples, the first ones, again from the beginning where there are fewer."""
     found = []
     for one, field in zip(graph.inputs, fields, strict=True):
         of_samples = one.dims[0] == "sample"
         found.append(field[torch.arange(count) % len(field)] if of_samples else field)
-    return found
-
-
-def smaller(graph: PhysicalGraph, fields: Sequence[Tensor], shapes: Sequence[Sequence[int | None]]) -> list[Tensor]:
-    """Return one sample of the fields, cut by CUT places along the other axes that may have any size."""
-    found = []
-    for one, field, shape in zip(graph.inputs, fields, shapes, strict=False):
-        for axis, (name, size) in enumerate(zip(one.dims, shape, strict=True)):
-            if size is None:
-                field = field.narrow(axis, 0, 1 if name == "sample" else field.shape[axis] - CUT)
-        found.append(field)
     return found
 
 
@@ -216,10 +230,19 @@ class Difference:
 
 
 def difference(found: np.ndarray, wanted: np.ndarray) -> Difference:
-    """Compare a graph with its run; infinite where one of them alone is NaN."""
-    if found.shape != wanted.shape or (np.isnan(found) != np.isnan(wanted)).any():
+    """Compare a graph with its run; infinite where what is not finite is not the same in both."""
+    known = np.isfinite(wanted)
+    if found.shape != wanted.shape or not np.array_equal(found[~known], wanted[~known], equal_nan=True):
         return Difference(np.inf, np.inf)
-    known = ~np.isnan(wanted)
     largest = float(np.abs(found[known] - wanted[known]).max(initial=0.0))
-    spread = float(wanted[known].std()) or float(np.abs(wanted[known]).max(initial=0.0)) or 1.0
-    return Difference(largest, largest / spread)
+    if not math.isfinite(largest):
+        return Difference(np.inf, np.inf)
+    return Difference(largest, largest / spread(wanted))
+
+
+def spread(answers: np.ndarray) -> float:
+    """Return the standard deviation of the finite ones; their size, or 1, where they are all the same."""
+    known = answers[np.isfinite(answers)].astype(np.float64)
+    if known.size == 0:
+        return 1.0
+    return float(known.std()) or float(np.abs(known).max()) or 1.0

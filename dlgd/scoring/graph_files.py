@@ -12,7 +12,7 @@ import logging
 import re
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -42,8 +42,12 @@ class GraphFile(ABC):
         """Return the bytes of a file that holds these facts, plain values by name."""
 
     @abstractmethod
+    def opened(self, content: bytes) -> Callable[[Sequence[Tensor]], np.ndarray]:
+        """Return a function of fields: the answer of a file as whoever is given the file gets it."""
+
     def run(self, content: bytes, fields: Sequence[Tensor]) -> np.ndarray:
-        """Return the answer of a file as whoever is given the file gets it."""
+        """Return the answer of a file for fields."""
+        return self.opened(content)(fields)
 
     @abstractmethod
     def facts(self, content: bytes) -> dict[str, Any]:
@@ -54,22 +58,25 @@ class Program(GraphFile):
     """PyTorch's exported programs: `torch.export.load(path).module()(*fields)`."""
 
     def made(self, exported: Exported, program: ExportedProgram) -> ExportedProgram:
-        """The program itself, which runs for all sizes for which its operations do."""
-        # PyTorch also holds it to the strides that it saw, and so to even sizes or to odd ones where a network crops.
-        # It writes strides as products of max(1, size).
-        program._guards_code = [guard for guard in program._guards_code if "max(1, " not in guard]
+        """The program itself."""
         return program
 
     def content(self, made: ExportedProgram, facts: Mapping[str, Any]) -> bytes:
         """The archive, with the facts as a file in it."""
         with quiet(), io.BytesIO() as file:
-            torch.export.save(made, file, extra_files={EXTRA: json.dumps(facts)})
+            torch.export.save(made, file, extra_files={EXTRA: json.dumps(facts, allow_nan=False)})
             return file.getvalue()
 
-    def run(self, content: bytes, fields: Sequence[Tensor]) -> np.ndarray:
-        """The answer of the loaded program."""
-        with quiet(), torch.no_grad():
-            return torch.export.load(io.BytesIO(content)).module()(*fields).numpy()
+    def opened(self, content: bytes) -> Callable[[Sequence[Tensor]], np.ndarray]:
+        """The answers of the loaded program."""
+        with quiet():
+            loaded = torch.export.load(io.BytesIO(content)).module()
+
+        def answer(fields: Sequence[Tensor]) -> np.ndarray:
+            with torch.no_grad():
+                return loaded(*fields).numpy()
+
+        return answer
 
     def facts(self, content: bytes) -> dict[str, Any]:
         """The facts in the extra file."""
@@ -115,15 +122,19 @@ class Onnx(GraphFile):
     def content(self, made: Any, facts: Mapping[str, Any]) -> bytes:
         """The model, with the facts in its metadata."""
         del made.metadata_props[:]
-        made.metadata_props.add(key=KEY, value=json.dumps(facts))
+        made.metadata_props.add(key=KEY, value=json.dumps(facts, allow_nan=False))
         return made.SerializeToString()
 
-    def run(self, content: bytes, fields: Sequence[Tensor]) -> np.ndarray:
-        """The answer of ONNX Runtime on the CPU."""
+    def opened(self, content: bytes) -> Callable[[Sequence[Tensor]], np.ndarray]:
+        """The answers of ONNX Runtime on the CPU."""
         session = self._session(content)
         names = [one.name for one in session.get_inputs()]
-        (answer,) = session.run(None, {name: field.numpy() for name, field in zip(names, fields, strict=True)})
-        return np.asarray(answer)
+
+        def answer(fields: Sequence[Tensor]) -> np.ndarray:
+            (found,) = session.run(None, {name: field.numpy() for name, field in zip(names, fields, strict=True)})
+            return np.asarray(found)
+
+        return answer
 
     def facts(self, content: bytes) -> dict[str, Any]:
         """The facts in the metadata."""
