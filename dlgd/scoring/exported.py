@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import math
+import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from torch.export import Dim, ExportedProgram
 
 from dlgd.core.contract import DataSource, GraphField, Network, PhysicalGraph
 from dlgd.core.errors import Refusal
+from dlgd.scoring.quiet import quiet
 from dlgd.scoring.trained import Trained, predict
 
 MOST = 3  # samples on which a graph is compared with its run
@@ -128,9 +131,11 @@ class Exported(nn.Module):
         with torch.no_grad():
             self(*traced)  # a fault of the network's own code is none of PyTorch's: it is shown as it is
         try:
-            with torch.no_grad():
+            with quiet(), torch.no_grad():
                 program = torch.export.export(self, traced, dynamic_shapes=(free,))
         except Exception as error:  # PyTorch raises many kinds of errors
+            if not of_torch(error):
+                raise
             raise refused(self.network, "torch.export", error) from error
         if any(one.dims[0] == "sample" and shape[0] is not None for one, shape in self._inputs(program)):
             raise depends_on_samples(self.network)
@@ -173,6 +178,12 @@ def refused(network: Network, what: str, error: Exception) -> Refusal:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     words = (lines[0] if lines else type(error).__name__).partition(". ")[0][:160].rstrip(".:")
     return Refusal(f"{type(network).__name__} cannot be exported: {what} says: {words}")
+
+
+def of_torch(error: Exception) -> bool:
+    """Whether PyTorch has raised an error, and not the code of a network: that is a fault, and is shown whole."""
+    *_, last = traceback.walk_tb(error.__traceback__)
+    return Path(torch.__file__).parent in Path(last[0].f_code.co_filename).parents
 
 
 def depends_on_samples(network: Network) -> Refusal:

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 import re
-import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +22,7 @@ from torch.export import ExportedProgram
 from dlgd.core.contract import GraphField
 from dlgd.core.errors import Refusal
 from dlgd.scoring.exported import Exported, refused
+from dlgd.scoring.quiet import quiet
 
 KEY, EXTRA = "dlgd", "dlgd.json"
 DOUBLINGS = 16  # of a cumulative maximum: of axes of up to 2^16 places
@@ -154,20 +152,6 @@ def of_name(path: Path) -> GraphFile:
     if path.suffix not in KINDS:
         raise Refusal(f"output={path} must end in {' or '.join(KINDS)}, which says what is written")
     return KINDS[path.suffix]()
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Return a context in which the exporters' warnings, about themselves and about packages, are not shown."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
 
 
 def name_axes(model: Any, inputs: Sequence[GraphField]) -> None:

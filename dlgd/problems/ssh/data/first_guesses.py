@@ -7,7 +7,7 @@ with their errors, and the method makes maps of each.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -42,13 +42,17 @@ def check(first_guess: Mapping[str, Any], *, dropped: float) -> None:
         )
 
 
-def maps(method: Method, samples: xr.Dataset, *, half: int) -> tuple[np.ndarray, np.ndarray]:
+def maps(
+    method: Method, samples: xr.Dataset, *, half: int, train: Callable[[], xr.Dataset]
+) -> tuple[np.ndarray, np.ndarray]:
     """Return days (n,), datetime64, and the method's maps of them (n, lat, lon), m.
 
     The days are those of the samples and `half` days around them, as far as there are observations. The method gets the
     daily maps of observations alone: it never sees the truth, nor a table of tracks, which resampled training days do
-    not have.
+    not have. train: the training split, from which a method learns that does.
     """
+    if method.learns:
+        method.fit(train())
     around = samples.time.values[:, None] + np.arange(-half, half + 1) * DAY
     days = np.unique(around)
     known = samples.day.values.astype("datetime64[D]")

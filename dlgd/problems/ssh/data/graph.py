@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
@@ -30,10 +30,20 @@ class MapGraph(PhysicalGraph):
 
     Beyond the sides of the maps nothing is known: the graph itself puts the network's context there.
     options: of the data. statistics: mean and std, m. lengths: of the first guesses made of the observations, in cells.
+    train: the training split, for a method of first guesses that learns.
     """
 
-    def __init__(self, options: MapOptions, statistics: Mapping[str, float], lengths: Lengths, *, halo: int) -> None:
+    def __init__(
+        self,
+        options: MapOptions,
+        statistics: Mapping[str, float],
+        lengths: Lengths,
+        *,
+        halo: int,
+        train: Callable[[], xr.Dataset],
+    ) -> None:
         super().__init__()
+        self.train_split = train
         self.options, self.lengths, self.halo = options, lengths, halo
         self.mean, self.std = statistics["mean"], statistics["std"]
         self.method = options.first_guess.get("method")
@@ -71,7 +81,8 @@ class MapGraph(PhysicalGraph):
             "day_of_year": of_year(samples.time.values.astype("datetime64[D]")),
         }
         if self.method is not None:
-            found["first_guess"] = windows(*first_guesses.maps(self.method, samples, half=half))
+            maps = first_guesses.maps(self.method, samples, half=half, train=self.train_split)
+            found["first_guess"] = windows(*maps)
         return tuple(torch.tensor(found[one.name], dtype=torch.float32) for one in self.inputs)
 
     def encode(self, *fields: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -271,9 +272,8 @@ class SSHSource(DataSource):
 
     def _guess(self, method: Method, samples: xr.Dataset, days: np.ndarray) -> Tensor:
         """The method's maps, scaled; NaN on days of the axis that no window around a sample has."""
-        if method.learns:
-            method.fit(self.samples("train"))
-        known, answer = first_guesses.maps(method, samples, half=self.options.half)
+        train = partial(self.samples, "train")
+        known, answer = first_guesses.maps(method, samples, half=self.options.half, train=train)
         scaled = np.full((len(days), *samples.sea.shape), np.nan, dtype=np.float32)
         scaled[places(known, days)] = (answer - self._statistics["mean"]) / self._statistics["std"]
         return torch.from_numpy(scaled)
@@ -292,4 +292,5 @@ class SSHSource(DataSource):
             return None
         if samples is None:
             raise Refusal(graph.NO_MAPS.format(name=self.options.name))
-        return graph.MapGraph(self.options, self._statistics, self._lengths(samples), halo=halo)
+        train = partial(self.samples, "train")
+        return graph.MapGraph(self.options, self._statistics, self._lengths(samples), halo=halo, train=train)
