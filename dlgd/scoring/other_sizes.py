@@ -128,12 +128,14 @@ class Trials:
         return next((right for right in answers if right is not None), len(small) == len(breaking))
 
     def _compared(self, sizes: Sizes) -> bool | None:
-        """Whether the file is right for fields of these sizes; None where the network takes no such fields."""
+        """Whether the file is right for fields of these sizes; None where the network predicts nothing from such."""
         try:
             fields = resized(self.whole.graph, self.fields, self.own, sizes)
             with torch.no_grad():
                 wanted = self.whole(*fields).numpy()
         except Exception:  # noqa: BLE001  # networks and PyTorch refuse sizes in many ways
+            return None
+        if wanted.size == 0:  # fields that are no larger than their padding
             return None
         try:
             right = difference(self.answer(fields), wanted).largest <= self._near
@@ -151,7 +153,8 @@ class Trials:
             yield self.own | {name: self.own[name] - SHORTER for name in grid} | {"sample": 1}
             longer = {name: self.own[name] + LONGER[place % 2] for place, name in enumerate(grid)}
             yield self.own | longer
-            yield self.own | {name: max(longer.values()) for name in grid}
+            if len(grid) > 1:
+                yield self.own | dict.fromkeys(grid, max(longer.values()))
 
     def _candidates(self, grid: Sequence[str]) -> Iterator[Sizes]:
         """Return sizes that may break a guard, the nearest ones first."""

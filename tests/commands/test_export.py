@@ -15,7 +15,7 @@ from dlgd import build
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import ROOT
 from dlgd.interface import exporting
-from dlgd.scoring import exported, graph_files
+from dlgd.scoring import exported, graph_files, other_sizes
 from tests.commands.test_refusals import refused
 from tests.configs.config_files import compose
 from tests.models.made import narrow
@@ -55,6 +55,22 @@ def shapes(one: exporting.Made) -> list:
     return [field["shape"] for field in (*one.facts["inputs"], one.facts["output"])]
 
 
+def assert_near(one: exporting.Made, *fields: torch.Tensor) -> None:
+    """The finished file answers as the network does."""
+    with torch.no_grad():
+        wanted = one.network(*fields).numpy()
+    assert wanted.size > 0
+    np.testing.assert_allclose(answers(one, *fields), wanted, rtol=1e-4, atol=1e-4)
+
+
+def one_cell(one: exporting.Made, data) -> list[torch.Tensor]:
+    """Fields of one sample that are one cell larger than their padding."""
+    graph, size = one.network.graph, 2 * one.facts["padding"] + 1
+    fields = graph.tensors(data.samples("test"))
+    own = other_sizes.sizes_of(graph, fields, ["sample", "y", "x"])
+    return other_sizes.resized(graph, fields, own, {"sample": 1, "y": size, "x": size})
+
+
 # --- as a command --------------------------------------------------------------------------------------------------
 
 
@@ -64,7 +80,10 @@ def test_the_command(dlgd, tmp_path):
 
     done = dlgd("export", f"run={RUNS / 'digits_cnn'}", "output=digits.onnx")
     assert done.returncode == 0, done.stderr
-    assert "intensity(sample, y, x) -> probability(sample, class); largest difference from the run" in done.stdout
+    assert done.stdout.startswith(
+        "digits.onnx: intensity(sample, y, x) -> probability(sample, class); largest difference"
+    )
+    assert len((done.stdout + done.stderr).splitlines()) == 1, "the exporters log much about themselves"
     session = onnxruntime.InferenceSession(tmp_path / "digits.onnx")
     facts = graph_files.Onnx().facts((tmp_path / "digits.onnx").read_bytes())
     assert (facts["run"], facts["data"], facts["task"]) == ("digits_cnn", "mnist_5k", "classify")
@@ -107,7 +126,7 @@ def test_without_the_packages(monkeypatch):
 
 @pytest.mark.parametrize(("system", "end"), [("lorenz63", ".onnx"), ("lorenz63", ".pt2"), ("lorenz96", ".pt2")])
 def test_assimilation(system, end):
-    """Windows of another length, too, and variables of which nothing is observed."""
+    """Windows of any length, too, and variables of which nothing is observed."""
     data = tiny(system)
     one = made("unet", data, end, levels=1)
     assert one.difference.relative < 1e-5
@@ -117,6 +136,8 @@ def test_assimilation(system, end):
     (fields,) = one.network.graph.tensors(samples)
     found = answers(one, fields)
     assert exported.difference(found, one.network.answer(samples)).relative < 1e-5
+    for steps in (1, 2, 3):
+        assert_near(one, fields[:, :steps])
 
 
 def test_forecasts():
@@ -149,17 +170,20 @@ def test_normalization(features, end):
     assert one.facts["topology"] == {"west_east": "periodic", "south_north": "fold"}
     assert [field["units"] for field in one.facts["inputs"]][:4] == ["m2", "m2", "m2", "1"]
     assert shapes(one)[-1] == [None, None, None]
+    assert_near(one, *one_cell(one, data))
 
 
 @pytest.mark.parametrize(
     ("options", "end"), [([], ".onnx"), (["data.coordinates=true", "data.predict=centre"], ".pt2")]
 )
 def test_maps(options, end):
+    """Of any size, also where those of the trace are multiples of the strides of a U-Net."""
     one = made("unet", tiny("ssh", *options), end, levels=1)
     names = ["observations", "sea", *(["day_of_year"] if options else [])]
     assert one.difference.relative < 1e-5
     assert [field["name"] for field in one.facts["inputs"]] == names
     assert one.facts["output"]["units"] == "m"
+    assert shapes(one)[0][-2:] == shapes(one)[-1][-2:] == [None, None]
 
 
 def test_maps_that_are_not_there():
