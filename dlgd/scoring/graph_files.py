@@ -94,8 +94,8 @@ class Onnx(GraphFile):
             import onnxscript  # noqa: F401
         except ImportError as error:
             raise Refusal(
-                f"ONNX files need {error.name}, which is not installed: type pip install 'dlgd[export]', or give "
-                "output a name that ends in .pt2"
+                f"ONNX files need {error.name}, which is not installed: type pip install onnx onnxruntime onnxscript, "
+                "or give output a name that ends in .pt2"
             ) from error
 
     def made(self, exported: Exported, program: ExportedProgram) -> Any:

@@ -1,6 +1,7 @@
 /* The probabilities of the classes of one picture: a complete program.
-   cc classify.c graph.c -o classify -I<ONNX Runtime>/include -L<ONNX Runtime>/lib -lonnxruntime
-   ./classify digits.onnx */
+   cc classify.c graph.c -o classify -I$ORT/include -L$ORT/lib -lonnxruntime -Wl,-rpath,$ORT/lib
+   ./classify digits.onnx
+   $ORT is the folder of ONNX Runtime. */
 #include "graph.h"
 
 #include <stdio.h>

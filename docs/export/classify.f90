@@ -1,5 +1,6 @@
 ! As classify.c does.
-! gfortran -c graph.f90 && gfortran classify.f90 graph.o graph_c.o -o classify -L<ONNX Runtime>/lib -lonnxruntime
+! cc -c graph.c -o graph_c.o -I$ORT/include && gfortran -c graph.f90
+! gfortran classify.f90 graph.o graph_c.o -o classify -L$ORT/lib -lonnxruntime -Wl,-rpath,$ORT/lib
 program classify
   use graph
   implicit none

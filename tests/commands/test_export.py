@@ -116,7 +116,7 @@ def test_without_the_packages(monkeypatch):
         return real(name, *rest)
 
     monkeypatch.setattr(builtins, "__import__", lacking)
-    with pytest.raises(Refusal, match=r"ONNX files need onnxscript.*pip install 'dlgd\[export\]'"):
+    with pytest.raises(Refusal, match=r"ONNX files need onnxscript.*pip install onnx onnxruntime onnxscript"):
         graph_files.of_name(Path("model.onnx"))
     assert isinstance(graph_files.of_name(Path("model.pt2")), graph_files.Program)
 
@@ -163,7 +163,8 @@ def test_pictures(task, end):
 @pytest.mark.parametrize(("features", "end"), [("dimensionless", ".onnx"), ("standardized", ".pt2")])
 def test_normalization(features, end):
     """Fields are padded by the caller; a grid of another size is taken as well."""
-    one = made("resnet", tiny("nemovar", f"data.features={features}", "data.closed_form=homogeneous"), end, layers=4)
+    data = tiny("nemovar", f"data.features={features}", "data.closed_form=homogeneous")
+    one = made("resnet", data, end, layers=4)
     halo = one.facts["halo"]
     assert one.difference.relative < 1e-5
     assert one.facts["padding"] == halo + 1
@@ -213,11 +214,12 @@ def compiled(folder: Path, compiler: str, *sources: str | Path) -> Path:
 
     (library,) = Path(onnxruntime.__file__).parent.glob("capi/libonnxruntime.so.*")
     (folder / "libonnxruntime.so.1").symlink_to(library)
+    (folder / "libonnxruntime.so").symlink_to("libonnxruntime.so.1")
     flags = [f"-I{Path(__file__).parent}", f"-I{C}", "-D_POSIX_C_SOURCE=200809L"]
     graph = folder / "graph_c.o"
     subprocess.run(["cc", "-std=c11", "-Wall", "-Werror", *flags, "-c", C / "graph.c", "-o", graph], check=True)
     program = folder / "program"
-    link = [graph, folder / "libonnxruntime.so.1", f"-Wl,-rpath,{folder}", "-o", program]
+    link = [graph, f"-L{folder}", "-lonnxruntime", f"-Wl,-rpath,{folder}", "-o", program]
     subprocess.run([compiler, *flags[:2], *sources, *link], check=True, cwd=folder)
     return program
 
