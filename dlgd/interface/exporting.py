@@ -119,7 +119,7 @@ def holding(whole: Exported, kind: GraphFile, fields: Sequence[Tensor]) -> tuple
     """
     for any_grid in (True, False):
         program = whole.program(fields, any_grid=any_grid)
-        guards, program._guards_code = Guards(program._guards_code), []
+        guards = Guards(other_sizes.taken_guards(program))
         graph = kind.made(whole, program)
         answer = kind.opened(kind.content(graph, {}))
         names = other_sizes.free(whole.graph, exported.sizes(program)[:-1])

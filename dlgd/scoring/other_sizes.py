@@ -15,7 +15,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 import torch
 from torch import Tensor
+from torch.export import ExportedProgram
 from torch.fx.experimental.symbolic_shapes import SYMPY_INTERP
+from torch.utils._sympy.numbers import int_oo
+from torch.utils._sympy.value_ranges import ValueRanges
 
 from dlgd.core.contract import PhysicalGraph
 from dlgd.scoring.exported import Exported, difference, spread
@@ -63,6 +66,24 @@ def resized(graph: PhysicalGraph, fields: Sequence[Tensor], own: Sizes, wanted: 
                 field = field.index_select(axis, torch.arange(size + change) % size)
         found.append(field)
     return found
+
+
+def taken_guards(program: ExportedProgram) -> list[str]:
+    """Take from a program all that it is held to, and return it: the guards and the limits of sizes, as expressions."""
+    guards, limits = list(program._guards_code), program.range_constraints
+    values = {node.name: node.meta.get("val") for node in program.graph.nodes}
+    for place, name in enumerate(program.graph_signature.user_inputs):
+        for axis, size in enumerate(values[str(name)].shape):
+            limit = None if isinstance(size, int) else limits.get(size.node.expr)
+            if limit is not None and limit.lower < limit.upper:
+                text = f"L['fields'][{place}].size()[{axis}]"
+                guards += [f"{text} >= {limit.lower}"] if limit.lower > 2 else []  # it takes 2 for any size
+                guards += [f"{text} <= {limit.upper}"] if limit.upper < int_oo else []
+    for expression, limit in limits.items():
+        if limit.lower < limit.upper:
+            limits[expression] = ValueRanges(2, int_oo)
+    program._guards_code = []
+    return guards
 
 
 class Guards:
@@ -153,6 +174,8 @@ class Trials:
             yield self.own | {name: self.own[name] - SHORTER for name in grid} | {"sample": 1}
             longer = {name: self.own[name] + LONGER[place % 2] for place, name in enumerate(grid)}
             yield self.own | longer
+            for name in grid:
+                yield self.own | {name: 1}  # which PyTorch assumes never to be
             if len(grid) > 1:
                 yield self.own | dict.fromkeys(grid, max(longer.values()))
 
