@@ -49,6 +49,7 @@ def report_on(
     ours = [run.method(source), *build.fitted(build.comparison(scored) if methods else [], source)]
     if folder is None:
         return report.scored(ours, found, evaluation)
+    report_folder.mark(folder)
     where = where_of(samples, split, data)
     return report.report(
         methods=ours,
@@ -56,7 +57,7 @@ def report_on(
         evaluation=evaluation,
         folder=folder,
         tracker=Off(experiment=run.config.data.name, folder=folder),
-        title=f"{where}: {checkpoint.state.step} steps on {run.config.data.name}",
+        title=f"{where}: weights of step {checkpoint.state.step} of a training on {run.config.data.name}",
         split=where,
         printed=printed,
     )

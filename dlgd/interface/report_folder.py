@@ -34,6 +34,10 @@ def checked(folder: object) -> Path:
 
 
 def prepare(folder: Path) -> None:
-    """Make the folder, and mark it as that of an evaluation."""
+    """Make the folder, and check that files can be written in it."""
     make_writable(folder)
+
+
+def mark(folder: Path) -> None:
+    """Mark a folder as that of an evaluation, whose files the next one may replace."""
     write_text(folder / MARK, "dlgd replaces its files here when it evaluates again\n")

@@ -23,7 +23,7 @@ MAY_RUN = {
     "get_method": set(),
     "instantiate": set(),
     "__import__": set(),
-    "eval": set(),
+    "eval": {"scoring/other_sizes.py"},  # of comparisons of sizes, which PyTorch has written
     "exec": set(),
     "Unpickler": set(),  # cma_sampler.py has one of its own, by inheritance
 }

@@ -66,6 +66,7 @@ def test_the_folder_of_an_evaluation(tmp_path):
         load(RUN).evaluate(folder=tmp_path / "run")
     again = report_folder.checked(tmp_path / "mine")
     report_folder.prepare(again)
+    report_folder.mark(again)
     (again / "scores.json").touch()
     assert report_folder.checked(again) == again, "an evaluation replaces its own files"
 
