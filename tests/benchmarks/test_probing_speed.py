@@ -54,7 +54,7 @@ def compare(operator, by_brute_force, *, tolerance: float, device: str, at_least
 
 
 @pytest.mark.bench
-@pytest.mark.parametrize(("tolerance", "at_least"), [(1e-6, 40), (1e-4, 100)])
+@pytest.mark.parametrize(("tolerance", "at_least"), [(1e-6, 300), (1e-4, 800)])
 def test_probing_is_many_times_faster_than_brute_force(operator, by_brute_force, tolerance, at_least):
     compare(operator, by_brute_force, tolerance=tolerance, device="cpu", at_least=at_least)
 
