@@ -56,7 +56,7 @@ bench: install ## speed, as ratios within one run
 
 docs: install ## the documentation as a site, build/site/index.html
 	$(BIN)/pip install -q -c constraints.txt -e ".[docs]"
-	$(BIN)/python -m sphinx -q -W --keep-going -b html -c docs . build/site
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -q -W --keep-going -b html -c docs . build/site
 
 ui: install ## MLflow's pages on http://127.0.0.1:5000 (PORT=...)
 	@$(BIN)/python -m dlgd.tracking.moved $(CURDIR)/mlflow.db
