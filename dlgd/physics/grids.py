@@ -124,6 +124,30 @@ def latlon(rows: int = 180, columns: int = 360) -> Grid:
     return build(rows, columns, position, Topology("periodic", "closed"))
 
 
+def regional(
+    rows: int, columns: int, *, lat: tuple[float, float], lon: tuple[float, float], stretching: float = 0.0
+) -> Grid:
+    """Return a grid of a part of the globe, along longitudes and latitudes, with closed sides.
+
+    lat, lon: the southern and northern, and the western and eastern sides, degrees; lat within -89 to 89.
+    stretching: from 0 to 0.9. The spacing along each axis is (1 + stretching) times its mean at the sides and
+        (1 - stretching) times it in the middle.
+    """
+    if not (-89 <= lat[0] < lat[1] <= 89 and lon[0] < lon[1] < lon[0] + 360):
+        raise Refusal(f"lat={list(lat)} and lon={list(lon)} must be [south, north] and [west, east] of a region")
+    if not 0 <= stretching <= 0.9:
+        raise Refusal(f"stretching={stretching} must lie between 0 and 0.9")
+
+    def along(index: np.ndarray, count: int, sides: tuple[float, float]) -> np.ndarray:
+        share = index / count
+        return sides[0] + (sides[1] - sides[0]) * (share + stretching * np.sin(2 * np.pi * share) / (2 * np.pi))
+
+    def position(row: np.ndarray, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return along(row, rows, lat), _wrap(along(column, columns, lon))
+
+    return build(rows, columns, position, Topology("closed", "closed"))
+
+
 JOINT_LAT = 65.0  # degrees: both poles of the cap stand here, in Siberia and in Nunavut
 POLE_LON = 80.0  # degrees east; the other pole is 180 degrees away
 

@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 TOPOLOGIES = {
     "latlon": Topology("periodic", "closed"),
     "mercator": Topology("periodic", "closed"),
+    "regional": Topology("closed", "closed"),
     "tripolar": Topology("periodic", "fold"),
 }
 FACES = ("auto", "south_west", "north_east")

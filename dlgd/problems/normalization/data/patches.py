@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -39,15 +41,23 @@ class PatchStream(Stream):
             mask_NCYX = torch.cat([mask_NCYX, mask_NCYX[..., :patch]], dim=-1)
         self.input, self.target, self.mask = input_NCYX, target_NCYX, mask_NCYX
         self._chance = np.cumsum(weight_YX.ravel()) / weight_YX.sum()
-        self.steps_per_epoch = max(1, round(self.count * self.ny * self.nx / (patch**2 * batch_size)))
+        self.steps_per_epoch = max(1, round(self.cells / (patch**2 * batch_size)))
+
+    @property
+    def cells(self) -> int:
+        """Cells of all samples."""
+        return self.count * self.ny * self.nx
 
     def batch(self, step: int) -> Batch:
         """The batch of a step: patches of random samples, with the drawn cell at a random place in each."""
-        rng = np.random.default_rng([self.seed, step])
-        sample = rng.integers(self.count, size=self.batch_size)
-        y, x = np.divmod(np.searchsorted(self._chance, rng.random(self.batch_size), side="right"), self.nx)
-        top = np.clip(y - rng.integers(self.patch, size=self.batch_size), 0, self.ny - self.patch)
-        left = x - rng.integers(self.patch, size=self.batch_size)
+        return self.patches(self.batch_size, np.random.default_rng([self.seed, step]))
+
+    def patches(self, size: int, rng: np.random.Generator) -> Batch:
+        """So many patches."""
+        sample = rng.integers(self.count, size=size)
+        y, x = np.divmod(np.searchsorted(self._chance, rng.random(size), side="right"), self.nx)
+        top = np.clip(y - rng.integers(self.patch, size=size), 0, self.ny - self.patch)
+        left = x - rng.integers(self.patch, size=size)
         left = left % self.nx if self.periodic else np.clip(left, 0, self.nx - self.patch)
 
         def cut(field_NCYX: Tensor, size: int) -> Tensor:
@@ -58,4 +68,26 @@ class PatchStream(Stream):
             input=cut(self.input, self.patch + 2 * self.halo),
             target=cut(self.target, self.patch),
             mask=cut(self.mask, self.patch),
+        )
+
+
+class MixedStream(Stream):
+    """Batches whose patches come from several grids, as often as these have cells; on average, since they are drawn."""
+
+    def __init__(self, streams: Sequence[PatchStream]) -> None:
+        first = streams[0]
+        self.streams, self.batch_size, self.seed = tuple(streams), first.batch_size, first.seed
+        cells = np.array([stream.cells for stream in streams])
+        self._shares = cells / cells.sum()
+        self.steps_per_epoch = max(1, round(cells.sum() / (first.patch**2 * first.batch_size)))
+
+    def batch(self, step: int) -> Batch:
+        """The batch of a step, which depends on the seed and the step alone."""
+        rng = np.random.default_rng([self.seed, step])
+        sizes = rng.multinomial(self.batch_size, self._shares)
+        parts = [stream.patches(size, rng) for stream, size in zip(self.streams, sizes, strict=True) if size]
+        return Batch(
+            input=torch.cat([part.input for part in parts]),
+            target=torch.cat([part.target for part in parts]),
+            mask=torch.cat([part.mask for part in parts]),
         )

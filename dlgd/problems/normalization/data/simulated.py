@@ -1,4 +1,4 @@
-"""Diffusion operators on global ocean grids and their exact coefficients: data=nemovar, data=mercator, data=latlon.
+"""Diffusion operators on ocean grids and their exact coefficients: data=nemovar, mercator, latlon and regional.
 
 A sample is a pair of random fields of length scales, whose gamma is computed exactly. Samples are xarray Datasets with
 these variables, which a user's own file must have too:
@@ -35,7 +35,12 @@ from dlgd.problems.normalization.data import fields
 from dlgd.problems.normalization.data.folders import Layout
 from dlgd.problems.normalization.data.operator_source import OperatorOptions, OperatorSource
 
-GRIDS = {"latlon": grids.latlon, "mercator": grids.mercator, "tripolar": grids.tripolar}
+GRIDS = {
+    "latlon": grids.latlon,
+    "mercator": grids.mercator,
+    "regional": grids.regional,
+    "tripolar": grids.tripolar,
+}
 PARTS = {"coast": NearCoasts, "band": EquatorialBand, "fronts": Fronts}  # of data.diffusivity, besides numbers
 LARGEST_SCALE = 5  # cells; probing of longer ones does not reach all tolerances
 
@@ -44,7 +49,10 @@ LARGEST_SCALE = 5  # cells; probing of longer ones does not reach all tolerances
 class NormalizationOptions(OperatorOptions):
     """Options besides those of all data sets of operators:
 
-    grid: latlon (whose sea ends at 80 degrees north and south), mercator or tripolar.
+    grid: latlon (whose sea ends at 80 degrees north and south), mercator, tripolar, or regional, along longitudes and
+        latitudes with closed sides.
+    region: of a regional grid, its sides `lat` [south, north] and `lon` [west, east], degrees, and `stretching`, 0 to
+        0.9, by which cells are wider at the sides and narrower in the middle; null for other grids.
     rows, columns: cells of the grid, south-north and west-east.
     coast: "real", or "random" polar continents, for which no file of the real one is needed.
     samples: how many samples each split has, at least 1.
@@ -69,12 +77,14 @@ class NormalizationOptions(OperatorOptions):
     tolerance: Mapping[str, float]
     diffusivity: Mapping[str, Any]
     seed: int
+    region: Mapping[str, Any] | None = None
     in_memory: bool = False
 
     def check(self) -> None:
         """Refuse options that cannot work, in one sentence each."""
         checks.choice("data.grid", self.grid, GRIDS)
         checks.choice("data.coast", self.coast, ("real", "random"))
+        self._check_region()
         if set(self.samples) != set(SPLITS):
             raise Refusal(f"data.samples must give a number for each of {', '.join(SPLITS)}")
         for split in SPLITS:
@@ -86,6 +96,19 @@ class NormalizationOptions(OperatorOptions):
         for split, tolerance in self.tolerance.items():
             checks.number(f"data.tolerance.{split}", tolerance, least=1e-8, most=1e-2)
         _ = self.scales
+
+    def _check_region(self) -> None:
+        if self.grid != "regional":
+            if self.region is not None:
+                raise Refusal(f"data.region is of data.grid=regional: leave it out with data.grid={self.grid}")
+            return
+        if not isinstance(self.region, Mapping) or set(self.region) != {"lat", "lon", "stretching"}:
+            raise Refusal("data.region must give lat, lon and stretching for data.grid=regional, and nothing else")
+        for name in ("lat", "lon"):
+            checks.numbers(f"data.region.{name}", self.region[name], least=-360, most=360, example="[30,46]")
+            if len(self.region[name]) != 2:
+                raise Refusal(f"data.region.{name}={list(self.region[name])} must be the two sides of the region")
+        checks.number("data.region.stretching", self.region["stretching"], least=0, most=0.9)
 
     @property
     def scales(self) -> LengthScales:
@@ -174,16 +197,15 @@ class NormalizationCoefficients(OperatorSource):
 
     @cached_property
     def _grid(self) -> grids.Grid:
-        return GRIDS[self.options.grid](self.options.rows, self.options.columns)
+        return GRIDS[self.options.grid](self.options.rows, self.options.columns, **(self.options.region or {}))
 
     @cached_property
     def _folder(self) -> Path | None:
         """The folder in the cache, named by all that samples depend on, but not by their number: more can be added."""
         if self.options.in_memory:
             return None
-        keys = ("grid", "rows", "columns", "coast", "tolerance", "diffusivity", "seed")
-        config = {key: getattr(self.options, key) for key in keys}
-        config = {k: _plain(v) for k, v in config.items()} | {"format": 1}
+        keys = ("grid", "rows", "columns", "coast", "tolerance", "diffusivity", "seed", "region")
+        config = _plain({key: getattr(self.options, key) for key in keys}) | {"format": 1}
         return cache.folder_for(cache_folder(), self.options.name, config)
 
     def prepare(self) -> None:
@@ -228,7 +250,7 @@ class NormalizationCoefficients(OperatorSource):
         return fields.sample(operator, normalization.exact(operator, tolerance)).assign_attrs(tolerance=tolerance)
 
 
-def _plain(value: object) -> object:
+def _plain(value: Any) -> Any:
     """Return a configuration without what is null, so that samples of before keep their place in the cache."""
     if isinstance(value, Mapping):
         return {key: _plain(inner) for key, inner in value.items() if inner is not None}
