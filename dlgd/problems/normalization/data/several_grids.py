@@ -17,6 +17,8 @@ from dlgd.core import checks
 from dlgd.core.errors import Refusal
 from dlgd.core.options import from_keywords
 from dlgd.problems.normalization.data import patches
+from dlgd.problems.normalization.data.folders import Layout
+from dlgd.problems.normalization.data.operator_source import OperatorSource
 from dlgd.problems.normalization.data.simulated import NormalizationCoefficients, NormalizationOptions
 
 OF_A_GRID = ("grid", "rows", "columns", "coast", "diffusivity", "region", "seed")
@@ -52,6 +54,9 @@ class SeveralGrids(NormalizationCoefficients):
     """Simulated samples. See conf/data/several_grids.yaml, and `SeveralGridsOptions`."""
 
     options: SeveralGridsOptions
+
+    def __init__(self, options: SeveralGridsOptions) -> None:
+        OperatorSource.__init__(self, options, Layout(grid=options.grid))
 
     @cached_property
     def others(self) -> dict[str, NormalizationCoefficients]:
