@@ -62,7 +62,7 @@ def train(
 
     model, data, ...: for each group the name of a choice, "cnn"; options of the usual choice, {"epochs": 3}; or both,
     ("cnn", {"width": 8}). None: as in conf/config.yaml.
-    typed: further words as at the command, such as "model.width=8" or "~evaluation.methods.randomization_1000".
+    typed: further words as at the command, such as "model.width=8" or "~evaluation.methods.randomization_100".
     experiment, seed, device, init_from, init_lr_scale, freeze: as at the command.
     resume: a run, its folder or its id in MLflow, to go on with; options given besides replace those of that run.
     folder: of the run, which must be new; None: outputs/<day>/<time>.

@@ -19,7 +19,7 @@ from tests.problems.ssh.scores import samples_made as ssh
 
 pytestmark = pytest.mark.usefixtures("database")
 
-SLOW = ["~evaluation.methods.randomization_100", "~evaluation.methods.randomization_1000"]
+SLOW = ["~evaluation.methods.randomization_100"]
 SMALL = [*TINY, *SLOW, "model.width=8", "model.layers=4", "training=debug", "scheduler=none"]
 
 # By training: what is typed for one run, and for another.

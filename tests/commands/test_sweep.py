@@ -27,7 +27,6 @@ SMALL = [
     "model.layers=4",
     "training=debug",
     "scheduler=none",
-    "evaluation.methods.randomization_1000=null",
     "evaluation.methods.randomization_100=null",
 ]
 SWEEP = """# @package _global_

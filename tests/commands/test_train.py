@@ -19,7 +19,7 @@ from tests.commands.tiny_run import TINY
 
 pytestmark = pytest.mark.usefixtures("database")
 
-SMALL = [*TINY, "model.width=8", "model.layers=4", "training=debug", "~evaluation.methods.randomization_1000"]
+SMALL = [*TINY, "model.width=8", "model.layers=4", "training=debug", "~evaluation.methods.randomization_100"]
 QUICK = [*SMALL, "evaluation.methods=null", "tracking=off", "scheduler=none"]
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from dlgd.core.constants import EARTH_RADIUS_M as R
+from dlgd.core.errors import Refusal
 from dlgd.physics import grids
 
 POLES = (65.0, 80.0), (65.0, -100.0)  # of the tripolar grid's cap: latitude, longitude
@@ -25,6 +26,30 @@ def polar_polygon(lat, sides):
 
 def corner(grid, row, column):
     return grid.position(np.asarray(float(row)), np.asarray(float(column)))
+
+
+# --- a part of the globe ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stretching", [0.0, 0.3])
+def test_a_region_is_covered(stretching):
+    """The band between two parallels has the area R^2 (lon1 - lon0) (sin lat1 - sin lat0), Archimedes."""
+    grid = grids.regional(80, 160, lat=(30.0, 46.0), lon=(-6.0, 37.0), stretching=stretching)
+    band = R**2 * np.deg2rad(43.0) * (np.sin(np.deg2rad(46.0)) - np.sin(np.deg2rad(30.0)))
+    assert grid.area.sum() == pytest.approx(band, rel=1e-6)
+    assert corner(grid, 0, 0) == pytest.approx((30.0, -6.0))
+    assert corner(grid, 80, 160) == pytest.approx((46.0, 37.0))
+    assert (grid.topology.west_east, grid.topology.south_north) == ("closed", "closed")
+    spacing = grid.west_length[:, 0]
+    assert spacing[40] / spacing[0] == pytest.approx((1 - stretching) / (1 + stretching), rel=1e-2)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"lat": (46.0, 30.0)}, {"lat": (30.0, 90.0)}, {"lon": (0.0, 360.0)}, {"stretching": 1.0}], ids=str
+)
+def test_a_region_that_cannot_be(wrong):
+    with pytest.raises(Refusal, match="must"):
+        grids.regional(8, 8, **({"lat": (30.0, 46.0), "lon": (-6.0, 37.0)} | wrong))
 
 
 # --- all grids ----------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ from dlgd.physics import normalization
 from dlgd.problems.normalization.data import fields
 from dlgd.problems.normalization.data.folders import Folder, Layout, assemble, open_folder
 from dlgd.problems.normalization.data.operator_source import OperatorOptions, OperatorSource
-from dlgd.problems.normalization.data.simulated import NormalizationCoefficients, NormalizationOptions
+from dlgd.problems.normalization.data.simulated import TINY, NormalizationCoefficients, NormalizationOptions
 
 log = logging.getLogger(__name__)
 
@@ -88,18 +88,11 @@ class NemovarFiles(OperatorSource):
 
     def tiny(self) -> NormalizationCoefficients:
         """Simulated operators on 40 x 48 cells, with the same features."""
-        small = make_from(
-            NormalizationOptions,
-            self.options,
-            rows=40,
-            columns=48,
-            coast="random",
-            samples={"train": 2, "valid": 1, "test": 1},
-            tolerance={"train": 1e-4, "evaluation": 1e-4},
-            diffusivity={"scale_min": 0.25, "scale_max": 1.6, "anisotropy": 0.7, "smoothness": 20.0},
-            patch=16,
-            in_memory=True,
+        region = (
+            {"lat": [30.0, 46.0], "lon": [-6.0, 37.0], "stretching": 0.0} if self.options.grid == "regional" else None
         )
+        diffusivity = {"scale_min": 0.25, "scale_max": 1.6, "anisotropy": 0.7, "smoothness": 20.0}
+        small = make_from(NormalizationOptions, self.options, region=region, diffusivity=diffusivity, **TINY)
         return NormalizationCoefficients(**vars(small))
 
     # --- samples -------------------------------------------------------------------------------------------

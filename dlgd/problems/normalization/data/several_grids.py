@@ -19,7 +19,7 @@ from dlgd.core.options import from_keywords
 from dlgd.problems.normalization.data import patches
 from dlgd.problems.normalization.data.folders import Layout
 from dlgd.problems.normalization.data.operator_source import OperatorSource
-from dlgd.problems.normalization.data.simulated import NormalizationCoefficients, NormalizationOptions
+from dlgd.problems.normalization.data.simulated import TINY, NormalizationCoefficients, NormalizationOptions
 
 OF_A_GRID = ("grid", "rows", "columns", "coast", "diffusivity", "region", "seed")
 
@@ -83,8 +83,8 @@ class SeveralGrids(NormalizationCoefficients):
 
     def tiny(self) -> SeveralGrids:
         """The same data set with 2 / 1 / 1 samples on 40 x 48 cells with random continents, and one further grid."""
-        small = vars(super().tiny().options)
-        return SeveralGrids(**(small | {"more_grids": {"mercator": {"grid": "mercator", "samples": 1}}}))
+        more_grids = {"mercator": {"grid": "mercator", "samples": 1}}
+        return SeveralGrids(**(vars(self.options) | TINY | {"more_grids": more_grids}))
 
     def prepare(self) -> None:
         """Read the samples of all grids that are in the cache, and make the others."""

@@ -42,6 +42,15 @@ GRIDS = {
     "tripolar": grids.tripolar,
 }
 PARTS = {"coast": NearCoasts, "band": EquatorialBand, "fronts": Fronts}  # of data.diffusivity, besides numbers
+TINY = {  # options of a data set that is made in a second
+    "rows": 40,
+    "columns": 48,
+    "coast": "random",
+    "samples": {"train": 2, "valid": 1, "test": 1},
+    "patch": 16,
+    "tolerance": {"train": 1e-4, "evaluation": 1e-4},
+    "in_memory": True,
+}
 LARGEST_SCALE = 5  # cells; probing of longer ones does not reach all tolerances
 
 
@@ -182,16 +191,7 @@ class NormalizationCoefficients(OperatorSource):
 
     def tiny(self) -> NormalizationCoefficients:
         """The same data set with 2 / 1 / 1 samples on 40 x 48 cells with random continents, kept in memory."""
-        options = vars(self.options) | {
-            "rows": 40,
-            "columns": 48,
-            "coast": "random",
-            "samples": {"train": 2, "valid": 1, "test": 1},
-            "patch": 16,
-            "tolerance": {"train": 1e-4, "evaluation": 1e-4},
-            "in_memory": True,
-        }
-        return NormalizationCoefficients(**options)
+        return NormalizationCoefficients(**(vars(self.options) | TINY))
 
     # --- making and reading ----------------------------------------------------------------------------------
 

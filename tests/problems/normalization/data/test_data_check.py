@@ -16,6 +16,9 @@ def test_good_options():
     make("mercator", columns=47).check()
 
 
+REGION = {"lat": [30.0, 46.0], "lon": [-6.0, 37.0], "stretching": 0.3}
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -26,7 +29,16 @@ def test_good_options():
         ({"samples": SMALL["samples"] | {"extra": 1}}, "data.samples must give a number for each of"),
         ({"patch": 41}, "data.patch=41 does not fit the grid of 40 x 48 cells: choose at most 40"),
         ({"patch": 0}, "data.patch=0 must be a whole number of at least 1"),
-        ({"grid": "cubed"}, "data.grid=cubed is unknown: choose one of latlon, mercator, tripolar"),
+        ({"grid": "cubed"}, "data.grid=cubed is unknown: choose one of latlon, mercator, regional, tripolar"),
+        ({"grid": "regional"}, "data.region must give lat, lon and stretching"),
+        ({"grid": "regional", "region": REGION | {"depth": 3}}, "data.region must give lat, lon and stretching"),
+        ({"grid": "regional", "region": REGION | {"lat": [30.0]}}, r"data.region.lat=\[30.0\] must be the two sides"),
+        (
+            {"grid": "regional", "region": REGION | {"lat": [46, 30]}},
+            "must be .south, north. and .west, east. of a region",
+        ),
+        ({"grid": "regional", "region": REGION | {"stretching": 2}}, "data.region.stretching=2 must be a number"),
+        ({"region": REGION}, "data.region is of data.grid=regional: leave it out with data.grid=mercator"),
         ({"coast": "rugged"}, "data.coast=rugged is unknown: choose one of real, random"),
         ({"coast_weight": -0.5}, "data.coast_weight=-0.5 must be a number of at least 0"),
         ({"seed": -1}, "data.seed=-1 must be a whole number of at least 0"),

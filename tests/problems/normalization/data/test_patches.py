@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from dlgd.core.contract import Batch
-from dlgd.problems.normalization.data.patches import PatchStream
+from dlgd.problems.normalization.data.patches import MixedStream, PatchStream
 from tests.problems.normalization.data.small_data import SMALL, make, ready
 
 CPU = torch.device("cpu")
@@ -168,3 +168,33 @@ def test_steps_per_epoch(patch, batch_size, expected):
     stream = make("nemovar", patch=patch).stream(halo=0, batch_size=batch_size, seed=0, device=CPU)
     assert (SMALL["rows"], SMALL["columns"], SMALL["samples"]["train"]) == (40, 48, 2)
     assert stream.steps_per_epoch == expected
+
+
+# --- several grids -----------------------------------------------------------------------------------------
+
+
+def mixed(**changes) -> MixedStream:
+    """A mixture of two samples of 6 x 9 cells and of one of 30 x 9, which has more cells."""
+    return MixedStream([numbered(**changes), numbered(count=1, ny=30, **changes)])
+
+
+def test_a_mixed_batch_depends_on_seed_and_step_alone():
+    assert same(mixed().batch(5), mixed().batch(5))
+    assert not same(mixed().batch(5), mixed().batch(6))
+    assert not same(mixed().batch(5), mixed(seed=1).batch(5))
+
+
+def test_grids_are_drawn_by_their_cells():
+    """Rows from 6 on are those of the larger grid, 24 of its 30; it has 270 of the 378 cells."""
+    stream = mixed(batch_size=50)
+    rows = torch.cat([stream.batch(step).target[:, 1, 0, 0] for step in range(200)])
+    assert len(rows) == 10_000
+    assert (rows >= 6).float().mean() == pytest.approx(270 / 378 * 24 / 30, abs=0.02)
+    assert stream.steps_per_epoch == round(378 / 50)
+
+
+def test_a_mixture_of_one_grid_is_that_grid():
+    only = MixedStream([numbered(patch=3, batch_size=16)])
+    batch = only.batch(0)
+    assert torch.equal(batch.input, batch.target)
+    assert batch.mask.all()

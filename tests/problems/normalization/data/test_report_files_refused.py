@@ -28,7 +28,7 @@ X, Y = Path("train/X/id0.npz"), Path("train/Y/id0_norm_coeffs.npz")
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"grid": "cubed"}, "data.grid=cubed is unknown: choose one of latlon, mercator, tripolar"),
+        ({"grid": "cubed"}, "data.grid=cubed is unknown: choose one of latlon, mercator, regional, tripolar"),
         ({"faces": "upper"}, "data.faces=upper is unknown: choose one of auto, south_west, north_east"),
         (
             {"padding": {"rows": -1, "columns": None}},
