@@ -132,9 +132,11 @@ class Loss(ABC, nn.Module):
 
 
 class Network(ABC, nn.Module):
-    """A network. `halo` is the number of cells of context that it consumes on each side."""
+    """A network. `halo` is the number of cells of context that it consumes on each side. `local` tells whether what it
+    predicts for a cell follows from the cells within `halo` alone, so that large fields can be predicted in tiles."""
 
     halo: int = 0
+    local: bool = False
     scores_given: Sequence[Score] = ()  # those of `scores`; of a class, all that its networks may give
 
     @abstractmethod

@@ -71,3 +71,4 @@ class CNN(Stack):
             self.layers = nn.Sequential(*hidden, nn.Conv2d(sizes[-1], outputs, 1 if series else kernel))
             self.last = basic_layers.within_bounds(spec)
             self.halo = layers * frame.lost
+            self.local = self.halo > 0 and normalization != "group"  # whose statistics are of the whole field

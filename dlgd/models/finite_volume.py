@@ -96,6 +96,7 @@ class FiniteVolume(Network):
         )
         self.bounded = basic_layers.within_bounds(spec)
         self.halo = layers + 1
+        self.local = normalization != "group"  # whose statistics are of the whole field
 
     def forward(self, input: Tensor) -> Output:
         """(B, C, Y + 2 halo, X + 2 halo) -> (B, C_out, Y, X)."""

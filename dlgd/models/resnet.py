@@ -109,6 +109,7 @@ class ResNet(Stack):
             )
             self.last = basic_layers.within_bounds(spec)
             self.halo = layers * frame.lost
+            self.local = self.halo > 0 and normalization != "group"  # whose statistics are of the whole field
 
 
 def _append_blocks(

@@ -14,11 +14,31 @@ from dlgd.core.contract import Batch, Coder, DataSource, Evaluation, Loss, Metho
 from dlgd.core.errors import Refusal
 from dlgd.core.files import written_whole
 
+TILE = 512  # cells on each side of what is predicted at once, where a network is local
+
 
 def predict(network: Network, batches: Sequence[Batch]) -> torch.Tensor:
-    """Return scaled predictions of whole samples, (sample, C, ...), on the CPU. The network must be in eval mode."""
+    """Return scaled predictions of whole samples, (sample, C, ...), on the CPU. The network must be in eval mode.
+
+    Local networks predict large fields in tiles, with their halo around each: in the memory of one tile.
+    """
     with torch.inference_mode():
-        return torch.cat([network(batch.input).prediction.cpu() for batch in batches])
+        return torch.cat([_in_tiles(network, batch.input) for batch in batches])
+
+
+def _in_tiles(network: Network, input: torch.Tensor) -> torch.Tensor:
+    rows, columns = (size - 2 * network.halo for size in input.shape[-2:])
+    if not network.local or max(rows, columns) <= TILE:
+        return network(input).prediction.cpu()
+
+    def around(first: int) -> slice:
+        return slice(first, first + TILE + 2 * network.halo)  # the last one ends with the field
+
+    bands = [
+        [network(input[..., around(y), around(x)]).prediction.cpu() for x in range(0, columns, TILE)]
+        for y in range(0, rows, TILE)
+    ]
+    return torch.cat([torch.cat(band, dim=-1) for band in bands], dim=-2)
 
 
 class Trained(Method):
