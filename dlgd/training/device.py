@@ -32,6 +32,14 @@ def choose(name: str = "auto") -> torch.device:
     return device
 
 
+def has_bfloat16(device: torch.device) -> bool:
+    """Return whether the device computes in bfloat16 itself, as GPUs since Ampere and CPUs with AVX512-BF16 or AMX do."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    known = torch.cpu.get_capabilities()
+    return any(known.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
+
+
 def check_method_device(device: str) -> None:
     """Refuse, in the constructor of a classical method, a `baseline.device` that is not there."""
     checks.choice("baseline.device", device, ("cpu", "cuda"))

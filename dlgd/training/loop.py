@@ -101,7 +101,8 @@ def fit(
     if options.compile:
         for player in network.players().values():
             player.compile()  # in place: the names of the weights stay as they are
-    log.info("Training from step %d on %s", run.state.step, describe(device))
+    precision = ", in bfloat16" if options.in_bfloat16(device) else ""
+    log.info("Training from step %d on %s%s", run.state.step, describe(device), precision)
 
     stopped = False
     with Interruption(STOPPING) as interruption, Display() as display:
@@ -162,7 +163,8 @@ def one_step(
 
     In adversarial training each batch counts twice: as it is, and changed against the network.
     """
-    autocast = partial(torch.autocast, batches[0].input.device.type, torch.bfloat16, enabled=options.amp)
+    device = batches[0].input.device
+    autocast = partial(torch.autocast, device.type, torch.bfloat16, enabled=options.in_bfloat16(device))
     if options.adversarial > 0:
         with autocast():
             changed = [fast_gradient_sign(network, batch, loss, size=options.adversarial) for batch in batches]

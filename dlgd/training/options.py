@@ -6,9 +6,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
+
 from dlgd.core import checks
 from dlgd.core.errors import Refusal
 from dlgd.training.budget import Budget
+from dlgd.training.device import has_bfloat16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +36,8 @@ class Options:
     log_every: steps between two records of the losses, 1 or more; a record makes the program wait for a GPU.
     criteria: names of validation scores, each with a best checkpoint of its own.
     checkpoint_minutes: minutes between two writings of last.pt, above 0; each validation writes it too.
-    amp: whether networks compute in bfloat16 where PyTorch's autocast thinks it safe: faster on a GPU.
+    amp: whether networks compute in bfloat16 where PyTorch's autocast thinks it safe: faster on a GPU. "auto": where
+        the device does so itself, some CPUs among them. Validation, scores and predictions are in float32 in any case.
     compile: whether networks go through torch.compile: a minute of waiting, then faster steps.
     """
 
@@ -50,7 +54,7 @@ class Options:
     log_every: int
     criteria: Sequence[str]
     checkpoint_minutes: float
-    amp: bool
+    amp: bool | str
     compile: bool
     adversarial: float = 0.0  # has a default for checkpoints from before it was an option
 
@@ -65,8 +69,9 @@ class Options:
         for name in ("l1", "adversarial"):
             checks.number(f"training.{name}", getattr(self, name), least=0)
         checks.number("training.ema_decay", self.ema_decay, above=0, below=1, null=True)
-        for name in ("amp", "compile"):
-            checks.of_kind(f"training.{name}", getattr(self, name), bool)
+        checks.of_kind("training.compile", self.compile, bool)
+        if not isinstance(self.amp, bool) and self.amp != "auto":
+            raise Refusal(f"training.amp={self.amp} must be true, false or auto.")
         if self.steps is None and self.epochs is None and self.minutes is None:
             raise Refusal("The training has no end: set training.steps, training.epochs or training.minutes.")
         self._check_criteria()
@@ -74,6 +79,10 @@ class Options:
     def budget(self, *, steps_per_epoch: float) -> Budget:
         """Return the limits, for data of so many optimizer steps per epoch."""
         return Budget(steps=self.steps, epochs=self.epochs, minutes=self.minutes, steps_per_epoch=steps_per_epoch)
+
+    def in_bfloat16(self, device: torch.device) -> bool:
+        """Return whether networks compute in bfloat16 on the device."""
+        return has_bfloat16(device) if self.amp == "auto" else bool(self.amp)
 
     def _check_criteria(self) -> None:
         checks.names("training.criteria", self.criteria, example="[loss]")

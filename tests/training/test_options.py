@@ -59,7 +59,8 @@ def test_every_optimizer_choice(name):
         ({"ema_decay": -0.5}, "training.ema_decay=-0.5 must be a number above 0 and below 1, or null"),
         ({"patience": 0}, "training.patience=0 must be a whole number of at least 1, or null"),
         ({"checkpoint_minutes": None}, "training.checkpoint_minutes=null must be a number above 0"),
-        ({"amp": "yes"}, "training.amp=yes must be true or false"),
+        ({"amp": "yes"}, "training.amp=yes must be true, false or auto"),
+        ({"amp": 1}, "training.amp=1 must be true, false or auto"),
         ({"compile": 1}, "training.compile=1 must be true or false"),
         ({"criteria": "loss"}, r"training.criteria=loss must be a list of names, such as \[loss\]"),
         ({"criteria": []}, r"training.criteria=\[\] must be a list of names, such as \[loss\]"),
@@ -70,6 +71,15 @@ def test_every_optimizer_choice(name):
 def test_impossible_options_are_refused(changes, message):
     with pytest.raises(Refusal, match=message):
         replace(OPTIONS, **changes)
+
+
+@pytest.mark.parametrize("flags", ["avx512_bf16", "amx_bf16", "avx512_f"])
+def test_bfloat16_is_chosen_where_the_processor_has_it(flags, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {flags: True})
+    cpu = torch.device("cpu")
+    assert replace(OPTIONS, amp="auto").in_bfloat16(cpu) == (flags != "avx512_f")
+    assert replace(OPTIONS, amp=True).in_bfloat16(cpu)
+    assert not replace(OPTIONS, amp=False).in_bfloat16(cpu)
 
 
 def test_devices():
