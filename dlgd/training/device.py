@@ -33,7 +33,7 @@ def choose(name: str = "auto") -> torch.device:
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Return whether the device computes in bfloat16 itself, as GPUs since Ampere and CPUs with AVX512-BF16 or AMX do."""
+    """Return whether the device itself computes in bfloat16, as GPUs since Ampere and CPUs with AVX512-BF16 do."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     known = torch.cpu.get_capabilities()
