@@ -18,7 +18,7 @@ from dlgd.cli.run_folder import leave_if_refused
 from dlgd.cli.runs import refuse_lost_run, run_folder
 from dlgd.cli.swept_groups import for_each_run
 from dlgd.cli.typed_options import refuse_misformed
-from dlgd.core import checks, passwords, trust
+from dlgd.core import checks, lost_output, passwords, trust
 from dlgd.core.config import plain
 from dlgd.core.constants import SPLITS
 from dlgd.core.errors import Refusal
@@ -56,7 +56,7 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
             OmegaConf.register_new_resolver("run_folder", run_folder, replace=True)
             os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra raises what it would print
             try:
-                with interruptible():
+                with interruptible(), lost_output.dropped():
                     passwords.refuse_typed(sys.argv[1:])
                     refuse_pickled(sys.argv[1:])
                     import_from_here()
@@ -72,9 +72,6 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
                         main()
             except KeyboardInterrupt:
                 sys.exit(STOPPED)
-            except BrokenPipeError:  # as in `dlgd-train --help | head`: nobody reads on, and Python flushes at its end
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-                sys.exit(1)
             except Exception as error:
                 leave_if_refused(error, config_name)
                 raise
