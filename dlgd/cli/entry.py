@@ -13,7 +13,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from dlgd.cli import completion, multirun, multirun_resume, own_folders
+from dlgd.cli import completion, main_file, multirun, multirun_resume, own_folders
 from dlgd.cli.run_folder import leave_if_refused
 from dlgd.cli.runs import refuse_lost_run, run_folder
 from dlgd.cli.swept_groups import for_each_run
@@ -37,17 +37,17 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
             if multirun.in_multirun():
                 take_trust(config)
                 passwords.refuse(plain(config))
-                multirun.run(config, name)
+                multirun.run(config, name, config_name)
                 return
             try:
-                with multirun.error_written(config_name):
+                with multirun.error_written(main_file.read(config_name)):
                     check(config)
                     function(config)
             except KeyboardInterrupt:
                 say("dlgd: stopped; type the same command again: what was finished is not done twice\n")
                 sys.exit(STOPPED)
             except Exception as error:
-                leave_if_refused(error, config_name)
+                leave_if_refused(error, main_file.read(config_name))
                 raise
 
         main = hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(run)
@@ -64,8 +64,9 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
                         completion.serve(sys.argv[1:], config_name, main)
                         return
                     sys.argv[1:] = own_folders.take(sys.argv[1:], config_name)
+                    sys.argv[1:] = main_file.take(sys.argv[1:], config_name)
                     sys.argv[1:] = multirun_resume.arguments(sys.argv[1:], name)
-                    refuse_misformed(sys.argv[1:], config_name)
+                    refuse_misformed(sys.argv[1:], main_file.read(config_name))
                     refuse_lost_run(sys.argv[1:])
                     sys.argv[1:] = for_each_run(sys.argv[1:])
                     with multirun.summed_up():
@@ -73,7 +74,7 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
             except KeyboardInterrupt:
                 sys.exit(STOPPED)
             except Exception as error:
-                leave_if_refused(error, config_name)
+                leave_if_refused(error, main_file.read(config_name))
                 raise
 
         return entry
