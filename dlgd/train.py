@@ -7,6 +7,7 @@ import sys
 from omegaconf import DictConfig
 
 from dlgd.cli import entry
+from dlgd.core import commands
 from dlgd.core.interruption import STOPPED, say
 from dlgd.interface.training import run_training
 
@@ -18,7 +19,7 @@ def main(config: DictConfig) -> None:
     if ended.status == "KILLED":
         if not ended.resumes:  # the same command begins anew
             raise KeyboardInterrupt
-        say(f"dlgd: stopped; go on with: python -m dlgd.train resume={ended.folder}{ended.again}\n")
+        say(f"dlgd: stopped; go on with: {commands.shown('train')} resume={ended.folder}{ended.again}\n")
         sys.exit(STOPPED)
 
 

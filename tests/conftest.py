@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from dlgd.cli import own_folders
+from dlgd.cli import main_file, own_folders
 from dlgd.core.paths import ROOT
 from tests.forked import Forks
 
@@ -39,6 +39,7 @@ def no_own_folders():
     """A process has one command, except here: the folders that one names are not those of the next."""
     yield
     own_folders.forget()
+    main_file.forget()
 
 
 @pytest.fixture(scope="session")

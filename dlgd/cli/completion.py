@@ -16,7 +16,7 @@ from pathlib import Path
 import hydra
 from hydra.plugins.completion_plugin import CompletionPlugin
 
-from dlgd.cli import own_folders
+from dlgd.cli import main_file, own_folders
 from dlgd.cli.typed_options import FLAGS_WITH_VALUES, choices_of, options_of
 from dlgd.core.errors import Refusal
 
@@ -69,7 +69,9 @@ def candidates(line: str, config_name: str) -> list[str]:
     """
     words = APPLICATION.sub("", line, count=1).split()
     last = "" if line[-1:].isspace() or not words else words.pop()
-    words = [one for one in own_folders.take(words, config_name) if not one.startswith("-")]
+    words = main_file.take(own_folders.take(words, config_name), config_name)
+    config_name = main_file.read(config_name)
+    words = [one for one in words if not one.startswith("-")]
     if last.startswith("-") or (words and words[-1] in FLAGS_WITH_VALUES):
         return []
     sign = last[: len(last) - len(last.lstrip("+~"))]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import traceback
 
+from hydra._internal.core_plugins import file_config_source
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 from yaml import YAMLError
@@ -13,6 +15,7 @@ from dlgd.cli.error_origin import is_ours, raised_in
 from dlgd.cli.typed_options import choices_of, options_of
 from dlgd.core import renames
 from dlgd.core.checks import among
+from dlgd.core.config import why_unreadable
 from dlgd.core.errors import Refusal
 
 NOT_TYPED = {"hydra", "init_loaded"}  # options that are not suggested; nor those that begin with _
@@ -29,6 +32,9 @@ def refusal_of(error: Exception, config_name: str) -> Refusal | None:
     """
     if isinstance(error, Refusal):
         return error
+    unread = _unread(error)
+    if unread is not None:
+        return Refusal(unread)
     if not is_ours(error):
         return None
     if isinstance(error, HydraException | OmegaConfBaseException | YAMLError):
@@ -47,6 +53,18 @@ def refusal_of(error: Exception, config_name: str) -> Refusal | None:
     if isinstance(error, OSError) and (error.filename is not None or error.errno in FULL):
         where = "a file cannot be written" if error.filename is None else error.filename
         return Refusal(f"{where}: {error.strerror}; choose another folder or make room")
+    return None
+
+
+def _unread(error: BaseException) -> str | None:
+    """Return which file of choices Hydra could not read, and why; None where the error is another one."""
+    inner: BaseException | None = None if isinstance(error, HydraException) else error
+    while inner is not None:
+        for frame, _ in traceback.walk_tb(inner.__traceback__):
+            # Hydra has the module of its plugin twice, so that its functions are not those that one can import.
+            if frame.f_code.co_filename == file_config_source.__file__ and "full_path" in frame.f_locals:
+                return f"{frame.f_locals['full_path']} is no YAML that can be read{why_unreadable(error)}"
+        inner = inner.__cause__ or inner.__context__
     return None
 
 
@@ -74,4 +92,5 @@ def in_a_sentence(error: Exception, config_name: str) -> str:
         return f"{cause.full_key} is no option: {among(str(cause.full_key), sorted(typed))}"
     if isinstance(error, ConfigAttributeError | ConfigKeyError):
         return f"{error.full_key} is missing from the configuration: do not remove it, for instance by ~{error.key}"
-    return " ".join(str(error).split())
+    inner = f"a file or option cannot be read ({cause})" if cause is not None else type(error).__name__
+    return " ".join((str(error) or inner).split())

@@ -13,12 +13,12 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from dlgd.cli import completion, multirun, multirun_resume, own_folders
+from dlgd.cli import completion, main_file, multirun, multirun_resume, own_folders
 from dlgd.cli.run_folder import leave_if_refused
 from dlgd.cli.runs import refuse_lost_run, run_folder
 from dlgd.cli.swept_groups import for_each_run
 from dlgd.cli.typed_options import refuse_misformed
-from dlgd.core import checks, passwords, trust
+from dlgd.core import checks, lost_output, passwords, trust
 from dlgd.core.config import plain
 from dlgd.core.constants import SPLITS
 from dlgd.core.errors import Refusal
@@ -37,17 +37,17 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
             if multirun.in_multirun():
                 take_trust(config)
                 passwords.refuse(plain(config))
-                multirun.run(config, name)
+                multirun.run(config, name, config_name)
                 return
             try:
-                with multirun.error_written(config_name):
+                with multirun.error_written(main_file.read(config_name)):
                     check(config)
                     function(config)
             except KeyboardInterrupt:
                 say("dlgd: stopped; type the same command again: what was finished is not done twice\n")
                 sys.exit(STOPPED)
             except Exception as error:
-                leave_if_refused(error, config_name)
+                leave_if_refused(error, main_file.read(config_name))
                 raise
 
         main = hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(run)
@@ -56,7 +56,7 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
             OmegaConf.register_new_resolver("run_folder", run_folder, replace=True)
             os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra raises what it would print
             try:
-                with interruptible():
+                with interruptible(), lost_output.dropped():
                     passwords.refuse_typed(sys.argv[1:])
                     refuse_pickled(sys.argv[1:])
                     import_from_here()
@@ -64,19 +64,17 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
                         completion.serve(sys.argv[1:], config_name, main)
                         return
                     sys.argv[1:] = own_folders.take(sys.argv[1:], config_name)
+                    sys.argv[1:] = main_file.take(sys.argv[1:], config_name)
                     sys.argv[1:] = multirun_resume.arguments(sys.argv[1:], name)
-                    refuse_misformed(sys.argv[1:], config_name)
+                    refuse_misformed(sys.argv[1:], main_file.read(config_name))
                     refuse_lost_run(sys.argv[1:])
                     sys.argv[1:] = for_each_run(sys.argv[1:])
                     with multirun.summed_up():
                         main()
             except KeyboardInterrupt:
                 sys.exit(STOPPED)
-            except BrokenPipeError:  # as in `dlgd-train --help | head`: nobody reads on, and Python flushes at its end
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-                sys.exit(1)
             except Exception as error:
-                leave_if_refused(error, config_name)
+                leave_if_refused(error, main_file.read(config_name))
                 raise
 
         return entry

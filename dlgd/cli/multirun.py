@@ -27,13 +27,13 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from dlgd.cli import multirun_resume, own_folders, run_folder
+from dlgd.cli import main_file, multirun_resume, own_folders, run_folder
 from dlgd.cli.config_errors import refusal_of
 from dlgd.cli.error_origin import in_a_line
 from dlgd.cli.multirun_summary import Outcome, name_in_multirun, read_outcome, read_outcomes, sum_up
 from dlgd.cli.run_process import reason_of, run_alone, run_for_launcher
 from dlgd.cli.runs import CONFIG, LAST
-from dlgd.core import checks, passwords, trust
+from dlgd.core import checks, commands, passwords, trust
 from dlgd.core.config import plain
 from dlgd.core.errors import Refusal
 from dlgd.core.files import write_text
@@ -85,8 +85,11 @@ def in_multirun() -> bool:
     return HydraConfig.get().mode == RunMode.MULTIRUN
 
 
-def run(config: DictConfig, name: str) -> None:
-    """Do a run in a process of its own, and write its outcome into its folder; a failure into MLflow, too."""
+def run(config: DictConfig, name: str, config_name: str) -> None:
+    """Do a run in a process of its own, and write its outcome into its folder; a failure into MLflow, too.
+
+    name: of the command, such as train. config_name: its usual main file.
+    """
     hydra = HydraConfig.get()
     folder, multirun_folder = Path(hydra.runtime.output_dir), Path(hydra.sweep.dir).absolute()
     if (multirun_folder / STOP).exists():
@@ -107,7 +110,7 @@ def run(config: DictConfig, name: str) -> None:
     (folder / ERROR).unlink(missing_ok=True)
     # A single run at a time writes to the terminal; the progress bars of several would overwrite one another.
     output = None if hydra.runtime.choices["hydra/launcher"] == "basic" else folder / OUTPUT
-    arguments, begun = command_of(name, folder, config), time.monotonic()
+    arguments, begun = command_of(name, folder, config, config_name), time.monotonic()
     if Multirun.folder is not None:
         ended = run_alone(arguments)
     else:
@@ -137,12 +140,12 @@ def tracking_options(config: DictConfig) -> dict[str, Any]:
     return {"tracking": plain(config.tracking), "data": data}
 
 
-def command_of(name: str, folder: Path, config: DictConfig) -> list[str]:
+def command_of(name: str, folder: Path, config: DictConfig, config_name: str) -> list[str]:
     """Return the command for this run alone, with its folder."""
     overrides = HydraConfig.get().overrides
     shared = [one for one in overrides.hydra if not one.lstrip("+~").startswith(OWN_OPTIONS)]
     quoted = str(folder).replace("\\", "\\\\").replace("'", "\\'")
-    begin = [sys.executable, "-m", f"dlgd.{name}", *own_folders.of_multirun()]
+    begin = [sys.executable, "-m", f"dlgd.{name}", *own_folders.of_multirun(), *main_file.of_multirun(config_name)]
     if name == "train" and (folder / LAST).exists():
         own = [one for one in overrides.task if one.lstrip("+").startswith((f"{trust.OPTION}=", "tracking.uri="))]
         if not any(one.lstrip("+").startswith(trust.OPTION) for one in own):
@@ -272,8 +275,8 @@ def summed_up() -> Iterator[None]:
         Multirun.interruption.__exit__()
     statuses = {one.status for one in outcomes.values()}
     if folder is not None and (len(statuses) > 1 or statuses - {"FINISHED"} or (folder / STOP).exists()):
-        again = shlex.join([*own_folders.words(), "-m", f"resume={folder}"])
-        say(f"dlgd: go on with what is missing by: python -m dlgd.{Multirun.command} {again}\n")
+        again = shlex.join([*own_folders.words(), *main_file.words(), "-m", f"resume={folder}"])
+        say(f"dlgd: go on with what is missing by: {commands.shown(Multirun.command)} {again}\n")
     if statuses & {"FAILED", "RUNNING"}:
         sys.exit(1)
     if "KILLED" in statuses or Multirun.interruption.requested:

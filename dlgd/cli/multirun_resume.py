@@ -17,10 +17,10 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
-from dlgd.cli import own_folders
+from dlgd.cli import main_file, own_folders
 from dlgd.cli.multirun_summary import Outcome, read_outcomes
 from dlgd.cli.swept_groups import has_values
-from dlgd.core import passwords
+from dlgd.core import commands, passwords
 from dlgd.core.config import from_text, plain
 from dlgd.core.errors import Refusal
 from dlgd.core.files import refuse_links, write_text
@@ -45,9 +45,11 @@ def arguments(typed: Sequence[str], command: str) -> list[str]:
     foreign = [one for one in ours if "=" in one and not one.lstrip("+~").startswith(("hydra.", "hydra/", "-"))]
     if foreign:
         raise Refusal(f"{foreign[0]} cannot be changed in a multirun that is resumed: leave it out")
-    name, options, of_hydra = recorded(folder)
+    name, main_name, options, of_hydra = recorded(folder)
     if name != command:
-        raise Refusal(f"{folder} has runs of dlgd.{name}: type python -m dlgd.{name} -m resume={folder}")
+        raise Refusal(f"{folder} has runs of dlgd.{name}: type {commands.shown(name)} -m resume={folder}")
+    if main_file.differs(main_name):
+        raise Refusal(f"{folder} was begun with {main_file.FLAG}={main_name}: type that, too")
     again = f"type the command of the multirun again, with hydra.sweep.dir={folder}"
     named = [one for one in options if CODE.fullmatch(one)]
     if named:
@@ -68,13 +70,17 @@ def arguments(typed: Sequence[str], command: str) -> list[str]:
     return [*ours, *options, f"hydra.sweep.dir='{quoted}'"]
 
 
-def recorded(folder: Path) -> tuple[str, list[str], list[str]]:
-    """Return the command of a multirun and what was typed for it: options, and options of Hydra. Resolves nothing."""
+def recorded(folder: Path) -> tuple[str, str, list[str], list[str]]:
+    """Return the command of a multirun, its main file and what was typed: options, and options of Hydra.
+
+    Resolves nothing.
+    """
     file = folder / RECORD
     try:
         values = plain(from_text(file.read_text(encoding="utf-8")) or OmegaConf.create({}), resolve=False)["hydra"]
-        overrides = values["overrides"]
-        return str(values["job"]["name"]), list(map(str, overrides["task"])), list(map(str, overrides["hydra"]))
+        overrides, job = values["overrides"], values["job"]
+        main_name = str(job.get("config_name", "")).removesuffix(".yaml")
+        return str(job["name"]), main_name, list(map(str, overrides["task"])), list(map(str, overrides["hydra"]))
     except Exception as error:  # YAML and OmegaConf raise many kinds of errors for a damaged file
         raise Refusal(f"{file} is damaged: type the command again, with hydra.sweep.dir={folder}") from error
 

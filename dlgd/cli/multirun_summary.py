@@ -12,6 +12,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from dlgd.cli import run_log
 from dlgd.cli.run_folder import in_use
 from dlgd.cli.runs import CONFIG, recorded_values
 from dlgd.core import checks, trust
@@ -22,6 +23,7 @@ from dlgd.tracking import parents, store
 
 OUTCOME = "outcome.json"  # in the folder of a run
 SCORES = "scores.json"  # likewise
+TRACKING = "dlgd.tracking"  # the logger of what records
 SUMMARY = "multirun.md"  # in the folder of the multirun
 
 log = logging.getLogger(__name__)
@@ -205,10 +207,11 @@ def close_parent(folder: Path, outcomes: dict[Path, Outcome], text: str, ours: C
         return
     statuses = {"KILLED" if one.status == "MISSING" else one.status for one in outcomes.values()}
     tracker = build.tracker(_read(outcomes[run].tracking, run / OUTCOME, ours=run in ours), folder)
-    tracker.start(name=parents.name(folder), params={}, tags={"runs": str(len(outcomes))}, run_id=parent)
-    tracker.describe(text)
-    tracker.artifact(folder / SUMMARY)
-    tracker.finish(next((one for one in ("FAILED", "KILLED", "FINISHED") if one in statuses), "FAILED"))
+    with run_log.warnings_only(TRACKING):  # each run has said where it is recorded
+        tracker.start(name=parents.name(folder), params={}, tags={"runs": str(len(outcomes))}, run_id=parent)
+        tracker.describe(text)
+        tracker.artifact(folder / SUMMARY)
+        tracker.finish(next((one for one in ("FAILED", "KILLED", "FINISHED") if one in statuses), "FAILED"))
 
 
 def close_unrecorded_parents(runs: list[Path]) -> None:

@@ -17,8 +17,9 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
-from dlgd.cli import runs
+from dlgd.cli import main_file, runs
 from dlgd.cli.config_errors import refusal_of
+from dlgd.core import commands
 from dlgd.core.errors import Refusal
 from dlgd.core.files import write_text
 from dlgd.core.interruption import say
@@ -48,7 +49,7 @@ class RunFolder(Callback):
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check the folder of a single run. Leaves with exit code 2 where it is refused."""
-        config_name = kwargs["config_name"]
+        config_name = main_file.of_command(kwargs["config_name"])
         if config_name not in (*ALONE, *SHARED):
             return
         try:
@@ -57,7 +58,7 @@ class RunFolder(Callback):
                 RunFolder.lock.release()
             RunFolder.lock = taken(config, config_name, may_replace=self.may_replace) or RunFolder.lock
         except Exception as error:
-            leave_if_refused(error, config_name)
+            leave_if_refused(error, kwargs["config_name"])
             raise
 
 
@@ -99,7 +100,7 @@ def check(config: DictConfig, config_name: str, folder: Path, *, may_replace: bo
         return
     if any((folder / "checkpoints").glob("*.pt")):
         raise Refusal(
-            f"hydra.run.dir={folder} holds a training: go on with it by `python -m dlgd.train resume={folder}`, "
+            f"hydra.run.dir={folder} holds a training: go on with it by `{commands.shown('train')} resume={folder}`, "
             "or type another hydra.run.dir"
         )
     if (folder / "multirun.yaml").exists():

@@ -84,6 +84,18 @@ def own_log_in(file: Path) -> Iterator[None]:
         own.propagate = propagate
 
 
+@contextmanager
+def warnings_only(name: str) -> Iterator[None]:
+    """Return a context in which the loggers below this name log warnings and errors alone."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(max(level, logging.WARNING))
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
 class _Above(logging.Handler):
     """Gives records to the handlers of the whole process, or to that of last resort where there are none."""
 

@@ -140,6 +140,7 @@ def train(
                 folder=folder,
                 options=setup.options,
                 criteria=setup.criteria,
+                patterns=[one for one in descriptions.of_validation(evaluation, network) if one.is_pattern],
                 device=setup.device,
                 seed=config.seed,
                 config=plain(config) | {"statistics": data.statistics},

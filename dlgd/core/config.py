@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import MarkedYAMLError, YAMLError
 
 from dlgd.core.checks import as_typed
 from dlgd.core.errors import Refusal
@@ -57,9 +59,20 @@ def from_text(text: str) -> DictConfig | None:
     return config if isinstance(config, DictConfig) else None
 
 
+def why_unreadable(error: BaseException) -> str:
+    """Return what is wrong with a YAML file, and in which line where that is known, to stand behind other words."""
+    if isinstance(error, MarkedYAMLError) and error.problem_mark is not None:
+        return f", line {error.problem_mark.line + 1}: {error.problem or error.context}"
+    reason = " ".join(str(error).split())
+    return f" ({reason})" if reason else ""
+
+
 def load(path: Path) -> DictConfig:
-    """Return the configuration in a YAML file that maps names to values."""
-    config = OmegaConf.load(path)
+    """Return the configuration in a YAML file that maps names to values. Refusal where it cannot be read."""
+    try:
+        config = OmegaConf.load(path)
+    except (YAMLError, UnicodeDecodeError, OmegaConfBaseException) as error:
+        raise Refusal(f"{path} is no YAML that can be read{why_unreadable(error)}") from error
     if not isinstance(config, DictConfig):
         raise Refusal(f"{path} must map names to values")
     return config

@@ -18,8 +18,8 @@ def written_whole(path: Path, *, shared: bool = False) -> Iterator[Path]:
 
     The content is on the disk before the file is renamed, so that not even a power cut leaves half a file. A process
     that is killed leaves its temporary file, which the next one overwrites. Where several processes may write the same
-    file at once (`shared`), each has its own temporary file. Raises OSError, also where `path` is a folder, a device or
-    another thing that is no file, and which a file would replace.
+    file at once (`shared`), each has its own temporary file. Raises OSError, which names `path`, also where that is a
+    folder, a device or another thing that is no file, and which a file would replace.
     """
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, "it is no regular file", str(path))
@@ -30,6 +30,10 @@ def written_whole(path: Path, *, shared: bool = False) -> Iterator[Path]:
         with partial.open("rb") as file:
             os.fsync(file.fileno())
         os.replace(partial, path)
+    except OSError as error:
+        if error.filename in (None, str(partial)):  # the former where the disk is full
+            error.filename = str(path)
+        raise
     finally:
         partial.unlink(missing_ok=True)
 

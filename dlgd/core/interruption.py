@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
 import threading
 import time
@@ -20,6 +19,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
+
+from dlgd.core.lost_output import drop_lost
 
 STOPPED = 130  # exit code of a command that was asked to end, whichever the signal
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
@@ -84,28 +85,14 @@ def uninterrupted() -> Iterator[None]:
 
 def say(message: bytes | str) -> None:
     """Write to standard error, also within a handler, where print() is not safe, and where the terminal is closed."""
-    drop_lost_output()
+    drop_lost()
     with contextlib.suppress(OSError):
         os.write(2, message.encode() if isinstance(message, str) else message)
 
 
-def drop_lost_output() -> None:
-    """Let output go nowhere whose reader has gone, such as a closed terminal: writing there raises OSError."""
-    for number in (1, 2):
-        lost = select.poll()
-        try:
-            lost.register(number, 0)
-            if lost.poll(0):
-                nowhere = os.open(os.devnull, os.O_WRONLY)
-                os.dup2(nowhere, number)
-                os.close(nowhere)
-        except OSError:  # the stream was closed by whoever started the process
-            continue
-
-
 def _interrupt(number: int, frame: FrameType | None) -> None:
     if not _is_same_wish(number):
-        drop_lost_output()
+        drop_lost()
         raise KeyboardInterrupt
 
 

@@ -36,8 +36,13 @@ class Score:
     in_validation: bool = True
 
     def __post_init__(self) -> None:
-        if self.in_table and any(sign in self.name for sign in "*?["):
+        if self.in_table and self.is_pattern:
             raise ValueError(f"The score {self.name} is a pattern and cannot have a column: in_table=False is needed.")
+
+    @property
+    def is_pattern(self) -> bool:
+        """Whether it describes several scores, such as one for each class."""
+        return any(sign in self.name for sign in "*?[")
 
     @property
     def heading(self) -> str:

@@ -220,12 +220,20 @@ def offered() -> frozenset[str]:
     return frozenset(_targets_in(CONF))
 
 
+def _content(file: Path) -> object:
+    """Return what a file of choices says; nothing where it cannot be read, which Hydra says if it is chosen."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast
+    try:
+        return yaml.load(file.read_text(encoding="utf-8"), loader)
+    except (yaml.YAMLError, UnicodeDecodeError):
+        return None
+
+
 def _targets_in(folder: Path) -> set[str]:
     """Return each `_target_` in the groups of a folder of choices."""
     groups = [path for path in folder.iterdir() if path.is_dir() and path.name not in PRESETS]
     files = [file for group in groups for file in group.glob("**/*.yaml")]
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast
-    entries = (entry for file in files for entry in _entries(yaml.load(file.read_text(encoding="utf-8"), loader)))
+    entries = (entry for file in files for entry in _entries(_content(file)))
     return {value for _, key, value in entries if key == TARGET and isinstance(value, str)}
 
 

@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from dlgd.cli import entry, own_folders, run_folder, runs
 from dlgd.cli.config_errors import refusal_of
 from dlgd.cli.typed_options import refuse_misformed
-from dlgd.core import passwords, trust
+from dlgd.core import lost_output, passwords, trust
 from dlgd.core.config import plain
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import CONF
@@ -54,7 +54,14 @@ def composed(
     allowed: what may be called besides.
     takes_folder: whether the folder of the run is made, and locked for the time of the context.
     """
-    with _alone(), in_sentences(config_name), trust.only(allowed), own_folders.kept(), _own_state():
+    with (
+        _alone(),
+        lost_output.dropped(),
+        in_sentences(config_name),
+        trust.only(allowed),
+        own_folders.kept(),
+        _own_state(),
+    ):
         passwords.refuse_typed(words)
         words = own_folders.take(words, config_name)
         refuse_misformed(words, config_name)

@@ -18,7 +18,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dlgd.core import passwords
+from dlgd.core import commands, passwords
 from dlgd.core.errors import Refusal
 from dlgd.core.files import written_whole
 from dlgd.tracking import moved
@@ -75,7 +75,7 @@ def foreign_server(uri: str) -> str | None:
 def send_command(uri: str) -> str:
     """Return the command that sends to this address what MLflow lacks."""
     server = foreign_server(uri)
-    return "python -m dlgd.send" + ("" if server is None else f" tracking.uri={server}")
+    return commands.shown("send") + ("" if server is None else f" tracking.uri={server}")
 
 
 def database(uri: str) -> Path | None:

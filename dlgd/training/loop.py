@@ -58,6 +58,7 @@ def fit(
     folder: Path,
     options: Options,
     criteria: Sequence[Score],
+    patterns: Sequence[Score] = (),
     device: torch.device,
     seed: int,
     config: Mapping[str, Any],
@@ -70,6 +71,7 @@ def fit(
 
     optimizers: one for each of `network.players()`, by name.
     criteria: the scores that `options.criteria` names; `patience` counts for the first one.
+    patterns: descriptions of several scores each, such as one for each class, which the log leaves out.
     config: plain values, kept in the checkpoints.
     resume: a checkpoint to continue from.
     should_stop: called after each validation with its scores and with whether the first criterion is better than ever
@@ -93,6 +95,7 @@ def fit(
         folder=folder,
         options=options,
         criteria=criteria,
+        patterns=patterns,
         config=config,
         device=device,
     )

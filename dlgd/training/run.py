@@ -43,6 +43,7 @@ class Run:
         criteria: Sequence[Score],
         config: Mapping[str, Any],
         device: torch.device,
+        patterns: Sequence[Score] = (),
     ) -> None:
         make_writable(folder / "checkpoints")
         self.network = network
@@ -52,6 +53,7 @@ class Run:
         self.folder = folder
         self.options = options
         self.criteria = criteria
+        self.patterns = patterns
         self.config = config
         self.state = State()
         self.losses = RunningLoss(device=device, batches_per_step=options.accumulate)
@@ -114,10 +116,16 @@ class Run:
         row = {f"valid/{name}": value for name, value in scores.items()}
         self._record(row, moment)
         best = f" (best {', '.join(improved)})" if improved else ""
-        log.info("Step %d, validation: %s%s", moment.step, in_words(scores), best)
+        log.info("Step %d, validation: %s%s", moment.step, in_words(self._brief(scores)), best)
         # The best first: should the program die between two files, the last one leads back here.
         self._save(*[best_path(self.folder, name) for name in improved], last_path(self.folder))
         return scores
+
+    def _brief(self, scores: Mapping[str, float]) -> dict[str, float]:
+        """Return the scores without those of single classes and the like, unless they are criteria."""
+        criteria = {score.name for score in self.criteria}
+        many = {name for name in scores if any(pattern.describes(name) for pattern in self.patterns)}
+        return {name: value for name, value in scores.items() if name not in many - criteria}
 
     def _compare(self, scores: Mapping[str, float]) -> list[str]:
         """Update the state, and return the names of the criteria that are better than ever before."""

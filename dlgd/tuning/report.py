@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlgd.cli import own_folders, runs
+from dlgd.core import commands
 from dlgd.core.errors import Refusal
 from dlgd.core.files import write_text
 from dlgd.core.paths import CONF
@@ -139,11 +140,11 @@ def command(path: Path, composer: Composer, best: BestTrial, name: str) -> str:
     for folder in ((one / group).resolve() for one in own_folders.folders()):
         if path.is_relative_to(folder):
             chosen = f"{group}={path.relative_to(folder).with_suffix('')}"
-            return f"python -m dlgd.{action} {shlex.join([*own_folders.words(), chosen])}{data}"
+            return f"{commands.shown(action)} {shlex.join([*own_folders.words(), chosen])}{data}"
     place, words = _place_of_choices(group)
     copied = shlex.join(["cp", "-i", _shown(path), _shown(place / f"{name}.yaml")])
     made = "" if place.is_dir() else f"{shlex.join(['mkdir', '-p', _shown(place)])} && "
-    return f"{made}{copied} && python -m dlgd.{action} {shlex.join([*words, f'{group}={name}'])}{data}"
+    return f"{made}{copied} && {commands.shown(action)} {shlex.join([*words, f'{group}={name}'])}{data}"
 
 
 def _place_of_choices(group: str) -> tuple[Path, list[str]]:

@@ -221,3 +221,23 @@ def test_the_summary_has_the_scores_of_the_evaluation_and_of_the_network(tmp_pat
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     assert cells[0] == ["method", "explained variance (%)", "MSE", "-ELBO (nats)", "time (s/sample)"]
     assert cells[3][:4] == ["vae", "**70.00**", "**3.00e-2**", "100.00"]
+
+
+@pytest.mark.filterwarnings("ignore:.*loader strategy is deprecated")
+def test_the_end_says_nothing_of_the_multirun_s_own_run(place, caplog):
+    """Each run has said where it is recorded."""
+    caplog.set_level("INFO")
+    uri, folder = f"sqlite:///{place}/mlflow.db", place / "m"
+    (folder / "0").mkdir(parents=True)
+    tracking = {"_target_": "dlgd.tracking.mlflow.MLflow", "uri": uri}
+    client = MlflowClient(uri)
+    parent = client.create_run(client.create_experiment("tests")).info.run_id
+    (folder / "mlflow_run_id").write_text(parent)
+    parents.begin(folder, "seed=0", ["seed"])
+    (folder / multirun_summary.SUMMARY).write_text("all is well")
+    outcome = multirun_summary.Outcome(
+        0, ["seed=0"], "FINISHED", tracking={"tracking": tracking, "data": {"name": "tests"}}
+    )
+    multirun_summary.close_parent(folder, {folder / "0": outcome}, "all is well", [folder / "0"])
+    assert client.get_run(parent).info.status == "FINISHED"
+    assert [record.getMessage() for record in caplog.records if record.name.startswith("dlgd.tracking")] == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import stat
 
 import pytest
@@ -28,6 +29,25 @@ def test_a_failure_leaves_what_was_there(tmp_path):
     write_text(path, "sécond")
     assert path.read_bytes() == "sécond".encode()
     assert list(tmp_path.iterdir()) == [path], "no partial file is left"
+
+
+def test_a_full_disk_is_said_of_the_file(tmp_path):
+    """The system's own error names none."""
+    path = tmp_path / "model.onnx"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))  # a share of the disk that is full, in effect
+        with pytest.raises(OSError, match="too large") as error, written_whole(path) as partial:
+            partial.write_bytes(bytes(5000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert error.value.filename == str(path)
+    with pytest.raises(OSError, match="is no regular file") as error:
+        write_text(tmp_path, "over a folder")
+    assert error.value.filename == str(tmp_path)
+    with pytest.raises(FileNotFoundError) as error:
+        write_text(tmp_path / "nowhere" / "file", "")
+    assert error.value.filename == str(tmp_path / "nowhere" / "file")
 
 
 def test_a_folder_that_takes_no_file_is_refused(tmp_path):

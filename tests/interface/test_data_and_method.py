@@ -10,22 +10,13 @@ import dlgd
 from dlgd.interface import data as data_sets
 from dlgd.scoring.cached_method import CachedMethod
 
-DIGITS = {"task": "denoise", "samples": {"train": 100, "valid": 20, "test": 20}}
+pytestmark = pytest.mark.usefixtures("cached")
+
 NEMOVAR = {
     "rows": 40, "columns": 48, "coast": "random", "samples": {"train": 2, "test": 1}, "patch": 16,
     "tolerance": {"evaluation": 1e-4},
 }  # fmt: skip
 LORENZ = {"samples": {"train": 20, "valid": 2, "test": 2}, "gap": 10}
-
-
-@pytest.fixture(autouse=True)
-def cached(cache, monkeypatch):
-    monkeypatch.setenv("DLGD_CACHE", str(cache))
-
-
-@pytest.fixture(scope="module")
-def digits() -> dlgd.Data:
-    return dlgd.data("mnist_5k", **DIGITS)
 
 
 def test_samples(digits):

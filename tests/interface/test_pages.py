@@ -14,7 +14,7 @@ from dlgd.core.paths import ROOT
 from dlgd.interface import pages
 from dlgd.plotting.batch import draw_batch
 from tests.configs.config_files import choices_of, tiny, with_choice
-from tests.interface.test_data_and_method import DIGITS
+from tests.interface.few_digits import DIGITS
 
 DOT = bytes.fromhex("89504e470d0a1a0a")
 

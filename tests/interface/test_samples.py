@@ -8,7 +8,8 @@ import pytest
 import dlgd
 from dlgd.core.paths import ROOT
 from tests.configs.config_files import choices_of, tiny, with_choice
-from tests.interface.test_data_and_method import DIGITS
+
+pytestmark = pytest.mark.usefixtures("cached")
 
 CHANGES = {
     "bytes": (lambda s: s.assign(intensity=s.intensity * 255), r"^intensity in the Dataset must lie between 0 and 1"),
@@ -18,16 +19,6 @@ CHANGES = {
     "none": (lambda s: s.isel(sample=slice(0, 0)), "^the Dataset holds no sample"),
     "renamed": (lambda s: s.rename(y="row"), "^intensity in the Dataset has sample=20, row=28, x=28"),
 }
-
-
-@pytest.fixture(autouse=True)
-def cached(cache, monkeypatch):
-    monkeypatch.setenv("DLGD_CACHE", str(cache))
-
-
-@pytest.fixture(scope="module")
-def digits() -> dlgd.Data:
-    return dlgd.data("mnist_5k", **DIGITS)
 
 
 @pytest.fixture

@@ -59,3 +59,11 @@ def test_the_log_tells_the_device_the_validations_and_the_end(tmp_path, caplog):
     assert re.search(r"Step 4, validation: loss 0\.\d+ \(best loss\)", caplog.text)
     assert "(best loss)" in caplog.text
     assert "Training finished after 12 steps" in caplog.text
+
+
+def test_the_log_leaves_out_the_scores_of_single_classes(tmp_path, caplog):
+    scores = {"loss": 0.5, "of_a": 0.25, "of_b": 0.75}
+    with caplog.at_level(logging.INFO):
+        result, _ = train(tmp_path, steps=2, validate=lambda network: scores, criteria=["loss", "of_b"])
+    assert "Step 2, validation: loss 0.5, of_b 0.75 (best loss, of_b)" in caplog.text
+    assert [row["valid/of_a"] for row in result.history if "valid/loss" in row] == [0.25], "they are recorded"

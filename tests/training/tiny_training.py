@@ -179,6 +179,7 @@ def train(
         folder=folder,
         options=options,
         criteria=[Score(name, name, higher_is_better=name in higher) for name in options.criteria],
+        patterns=[Score("of_*", "of a class", higher_is_better=False, in_table=False)],
         device=torch.device(device),
         seed=seed,
         config={"seed": seed},
