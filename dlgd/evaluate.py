@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, open_dict
 
-from dlgd.cli import entry
+from dlgd.cli import data_options, entry
 from dlgd.core import checks
 from dlgd.interface import evaluating, loading
 
@@ -15,9 +15,11 @@ from dlgd.interface import evaluating, loading
 def main(config: DictConfig) -> None:
     """Score a network. Writes into <run folder>/evaluation/<split or file>/ or outputs/<checkpoint>/evaluation/..."""
     run = loading.found(config.run, config, criterion=config.criterion, device=config.device)
-    other, scored = config if config.get("data") is not None else None, run.config
+    other = data_options.of_command(config, run.config)
+    scored = run.config if other is None else other
     if config.get("evaluation") is not None:
-        config.data = run.config.data if other is None else config.data
+        with open_dict(config):
+            config.data = scored.data
         scored = entry.with_evaluation(config)
     file = None if config.input is None else checks.path("input", config.input)
     parent = Path("outputs") / run.path.stem if run.folder is None else run.folder

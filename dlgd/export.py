@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from omegaconf import DictConfig
 
-from dlgd.cli import entry
+from dlgd.cli import data_options, entry
 from dlgd.interface import loading
 
 
@@ -12,7 +12,9 @@ from dlgd.interface import loading
 def main(config: DictConfig) -> None:
     """Write the graph of a network, if it answers as its run does. The file is written whole or not at all."""
     run = loading.found(config.run, config, criterion=config.criterion, device="cpu")
-    print(f"{config.output}: {run.export(config.output, input=config.input, tolerance=config.tolerance)}")
+    data = data_options.of_command(config, run.config)
+    done = run.export(config.output, input=config.input, tolerance=config.tolerance, data=data)
+    print(f"{config.output}: {done}")
 
 
 if __name__ == "__main__":

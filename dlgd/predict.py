@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from omegaconf import DictConfig
 
-from dlgd.cli import entry
+from dlgd.cli import data_options, entry
 from dlgd.cli.output_file import output_file
 from dlgd.core import checks
 from dlgd.interface import loading
@@ -18,8 +18,9 @@ def main(config: DictConfig) -> None:
     run = loading.found(config.run, config, criterion=config.criterion, device=config.device)
     input = checks.path("input", config.input)
     output = output_file(config.output, input)
-    samples = run.read(input)
-    dataset = run.answer(samples)
+    source = run.source(data_options.of_command(config, run.config))
+    samples = run.read(input, source)
+    dataset = run.answer(samples, source)
     netcdf.write(dataset, output)
     count = samples.sizes["sample"]
     print(f"{output}: {', '.join(map(str, dataset.data_vars))} for {count} sample{'' if count == 1 else 's'}")

@@ -13,7 +13,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from dlgd.cli import completion, main_file, multirun, multirun_resume, own_folders
+from dlgd.cli import completion, data_options, main_file, multirun, multirun_resume, own_folders
 from dlgd.cli.run_folder import leave_if_refused
 from dlgd.cli.runs import refuse_lost_run, run_folder
 from dlgd.cli.swept_groups import for_each_run
@@ -67,6 +67,7 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
                     sys.argv[1:] = main_file.take(sys.argv[1:], config_name)
                     sys.argv[1:] = multirun_resume.arguments(sys.argv[1:], name)
                     refuse_misformed(sys.argv[1:], main_file.read(config_name))
+                    sys.argv[1:] = data_options.take(sys.argv[1:], main_file.read(config_name))
                     refuse_lost_run(sys.argv[1:])
                     sys.argv[1:] = for_each_run(sys.argv[1:])
                     with multirun.summed_up():

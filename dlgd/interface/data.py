@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from dlgd.cli import entry
+from dlgd.cli import data_options, entry
 from dlgd.core import trust
 from dlgd.core.config import plain
 from dlgd.core.constants import SPLITS
@@ -133,6 +134,19 @@ def for_data(config: DictConfig) -> DictConfig:
             config.choices = entry.choices()
     whole = plain(entry.with_evaluation(config))  # resolved, because options may refer to others outside of these parts
     return OmegaConf.create({name: whole[name] for name in PARTS if name in whole})
+
+
+def other(trained: DictConfig, data: Data | Mapping[str, Any] | None) -> DictConfig | None:
+    """Return the configuration of another data set, or that of a training with some options of its data changed.
+
+    data: a data set, options by name, or, of a command, the whole configuration; None for that of the training.
+    """
+    if isinstance(data, DictConfig):
+        return data
+    if isinstance(data, Mapping):
+        return data_options.changed(trained, data) if data else None
+    refuse_no_data(data)
+    return None if data is None else data.config
 
 
 def refuse_no_data(data: object) -> None:

@@ -40,8 +40,7 @@ def report_on(
     from dlgd.scoring import report
     from dlgd.tracking.off import Off
 
-    _, trained_on, _, checkpoint = run.built
-    source = trained_on if data is None else build.other_data(data, trained_on)
+    source, checkpoint = run.source(data), run.built[3]
     found, own = _samples(run, samples, split, source)
     if folder is not None:
         report_folder.prepare(folder)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 import xarray as xr
+from omegaconf import DictConfig
 from torch import Tensor
 from torch.export import ExportedProgram
 
@@ -66,14 +67,16 @@ class Made:
         return self.kind.content(self.graph, {**origin, **self.facts, "checked": checked})
 
 
-def write(run: Run, output: object, *, input: object, tolerance: float) -> Made:
-    """Write the file of a run, whole or not at all, and return what is in it; see `Run.export`."""
+def write(run: Run, output: object, *, input: object, tolerance: float, data: DictConfig | None = None) -> Made:
+    """Write the file of a run, whole or not at all, and return what is in it; see `Run.export`.
+
+    data: the configuration with other data; None for those of the training.
+    """
     samples = None if input is None else checks.path("input", input)
     path = output_file(output, run.path, *([] if samples is None else [samples]))
     checks.number("tolerance", tolerance, above=0)
     kind = graph_files.of_name(path)
-    _, data, network, _ = run.built
-    made = make(network, data, kind, input=samples)
+    made = make(run.network, run.source(data), kind, input=samples)
     if not made.difference.relative <= tolerance:  # NaN is no small difference
         raise Refusal(
             f"{path} is not written: its answers differ from those of the run by up to {made.words()}, which is more "

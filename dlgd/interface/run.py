@@ -111,21 +111,26 @@ class Run:
 
     # --- what can be done with it ------------------------------------------------------------------------------
 
-    def predict(self, samples: xr.Dataset | str | os.PathLike[str]) -> xr.Dataset:
+    def predict(
+        self, samples: xr.Dataset | str | os.PathLike[str], *, data: Data | Mapping[str, Any] | None = None
+    ) -> xr.Dataset:
         """Return the predictions of the network, in physical units, with coordinates and attributes.
 
         samples: a Dataset, or the path of a NetCDF file; what it must hold stands on the page of the problem. Raises
         Refusal where it does not fit.
+        data: options of the data with which samples are read, such as {"south_north": "closed"}; the others are those
+        of the training. Or another data set.
         """
         with self._at_work("predict"):
-            return self.answer(self.read(samples))
+            source = self.source(data_sets.other(self.config, data))
+            return self.answer(self.read(samples, source), source)
 
     def evaluate(
         self,
         samples: xr.Dataset | str | os.PathLike[str] | None = None,
         *,
         split: str = "test",
-        data: Data | None = None,
+        data: Data | Mapping[str, Any] | None = None,
         methods: bool = True,
         folder: str | os.PathLike[str] | None = None,
     ) -> pd.DataFrame:
@@ -133,7 +138,8 @@ class Run:
 
         samples: a Dataset or the path of a NetCDF file with the truth, as `predict` takes it; None for a split.
         split: "train", "valid" or "test".
-        data: another data set, with its own scores and methods; None for that of the training.
+        data: another data set, with its own scores and methods, or options that replace those of the training; None for
+        the data set of the training.
         methods: whether the classical methods are scored too.
         folder: where scores.json, scores.md, predictions.nc and figures/ are written, new or one of an earlier
         evaluation, which they replace; None: nowhere.
@@ -146,15 +152,15 @@ class Run:
 
         if split not in SPLITS:
             raise Refusal(f"split={split} is unknown: choose one of {', '.join(SPLITS)}")
-        data_sets.refuse_no_data(data)
+        other = data_sets.other(self.config, data)
         where = None if folder is None else report_folder.checked(folder)
         with self._at_work("evaluate"):
             found = report_on(
                 self,
                 samples,
                 split=split,
-                data=None if data is None else data.config,
-                scored=self.config if data is None else data.config,
+                data=other,
+                scored=self.config if other is None else other,
                 methods=methods,
                 folder=where,
                 printed=False,
@@ -162,7 +168,12 @@ class Run:
         return frame(found.everything, found.columns)
 
     def export(
-        self, output: str | os.PathLike[str], *, input: str | os.PathLike[str] | None = None, tolerance: float = 1e-4
+        self,
+        output: str | os.PathLike[str],
+        *,
+        input: str | os.PathLike[str] | None = None,
+        tolerance: float = 1e-4,
+        data: Data | Mapping[str, Any] | None = None,
     ) -> str:
         """Write the network, with what its data set does before and after it, as one file for other programs.
 
@@ -171,13 +182,16 @@ class Run:
         small version of the data.
         tolerance: largest difference from the run, over the standard deviation of its answers, with which a file is
         written.
+        data: as in `predict`.
 
         Returns the inputs, the output and the largest difference. Raises Refusal where no file is written.
         """
         from dlgd.interface import exporting
 
         with self._at_work("export"):
-            made = exporting.write(self, output, input=input, tolerance=tolerance)
+            made = exporting.write(
+                self, output, input=input, tolerance=tolerance, data=data_sets.other(self.config, data)
+            )
         return f"{made.signature()}; largest difference from the run: {made.words()}"
 
     def resume(self, *typed: str, training: Mapping[str, Any] | None = None) -> Run:
@@ -207,11 +221,17 @@ class Run:
         bare, tag = data_sets.apart(samples)
         return netcdf.through_file(data_sets.in_order(bare, tag), read)
 
-    def answer(self, samples: xr.Dataset) -> xr.Dataset:
+    def source(self, data: DictConfig | None) -> DataSource:
+        """Return the data set of a configuration, for this network; None for that of the training."""
+        from dlgd import build
+
+        return self.built[1] if data is None else build.other_data(data, self.built[1])
+
+    def answer(self, samples: xr.Dataset, source: DataSource | None = None) -> xr.Dataset:
         """Return the predictions for samples that `read` gave."""
         from dlgd import build
 
-        answer = build.evaluation(self.config).dataset(samples, self.method().predict(samples))
+        answer = build.evaluation(self.config).dataset(samples, self.method(source).predict(samples))
         return answer.assign_attrs(source=f"dlgd run {self.path.name}")
 
     def method(self, source: DataSource | None = None) -> Trained:

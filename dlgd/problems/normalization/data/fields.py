@@ -15,7 +15,9 @@ from dlgd.core.timing import timed
 from dlgd.physics import coastline
 from dlgd.physics.diffusion import Diffusion, open_faces
 from dlgd.physics.halo import Topology
+from dlgd.problems.normalization.data import sides
 from dlgd.problems.normalization.data.closed_forms import GUESS, ClosedForm
+from dlgd.problems.normalization.data.layout import Layout
 
 LARGEST_SCALE = 100  # cells, of a user's fields: longer ones are probably a mistake of units
 
@@ -114,14 +116,14 @@ def as_cells(samples: xr.Dataset) -> dict[str, np.ndarray]:
     }
 
 
-def with_closed_land(dataset: xr.Dataset, sea: np.ndarray, sides: Topology, where: str) -> xr.Dataset:
+def with_closed_land(dataset: xr.Dataset, sea: np.ndarray, beyond: Topology, where: str) -> xr.Dataset:
     """Set faces that touch land to zero. Refuse NaN, negative and inconsistent values at sea.
 
     where: the source of the samples, for messages.
     """
     if not sea.any():
         raise Refusal(f"mask in {where} has no sea cell")
-    open_i, open_j = open_faces(sea, sides)
+    open_i, open_j = open_faces(sea, beyond)
     w = dataset.w.values
     if not (np.isfinite(w[sea]).all() and (w[sea] > 0).all()):
         raise Refusal(f"w in {where} must be finite and positive at sea")
@@ -155,10 +157,10 @@ def with_closed_land(dataset: xr.Dataset, sea: np.ndarray, sides: Topology, wher
 # --- a user's file -----------------------------------------------------------------------------------------
 
 
-def read(path: Path, default: Topology) -> xr.Dataset:
+def read(path: Path, layout: Layout) -> xr.Dataset:
     """The samples of a NetCDF file with alpha_i, alpha_j, w, mask and optionally gamma. Refusal where it does not fit.
 
-    default: the topology of a file without attributes that give one.
+    layout: what the options say of the file; see `sides` for what lies beyond its sides.
     """
     dataset = netcdf.read(path)
     missing = [name for name in ("alpha_i", "alpha_j", "w", "mask") if name not in dataset]
@@ -169,19 +171,13 @@ def read(path: Path, default: Topology) -> xr.Dataset:
         )
     _check_units(dataset, path)
     dataset = _with_sample_dimension(dataset, path)
-    kind = dataset.attrs.get("west_east", default.west_east), dataset.attrs.get("south_north", default.south_north)
-    try:
-        if not all(isinstance(value, str) for value in kind):
-            raise Refusal(f"west_east and south_north must be words, not {kind[0]} and {kind[1]}")
-        sides = Topology(*kind)
-    except Refusal as error:
-        raise Refusal(f"{path} has attributes that do not fit: {error}") from error
     sea = dataset.mask.values
     if not np.isin(sea, (0, 1)).all():
         raise Refusal(f"mask in {path} must be 1 at sea and 0 on land and nothing else")
-    clean = with_closed_land(_with_north_side(dataset, sides), sea.astype(bool), sides, str(path))
-    _check_north_side(clean.alpha_i.values, sides, path)
-    return clean.assign_attrs(west_east=sides.west_east, south_north=sides.south_north)
+    beyond = sides.of_file(dataset, layout, path, located=dataset.lat.attrs != UNKNOWN["lat"])
+    clean = with_closed_land(_with_north_side(dataset, beyond), sea.astype(bool), beyond, str(path))
+    _check_north_side(clean.alpha_i.values, beyond, path)
+    return clean.assign_attrs(west_east=beyond.west_east, south_north=beyond.south_north)
 
 
 def _check_units(dataset: xr.Dataset, path: Path) -> None:
@@ -230,23 +226,23 @@ def _with_sample_dimension(dataset: xr.Dataset, path: Path) -> xr.Dataset:
     )
 
 
-def _with_north_side(dataset: xr.Dataset, sides: Topology) -> xr.Dataset:
+def _with_north_side(dataset: xr.Dataset, beyond: Topology) -> xr.Dataset:
     """alpha_i (sample, y_face, x). A north side that the file does not have is closed; on a periodic grid it is the
     south side."""
     if "y_south" not in dataset.alpha_i.dims:
         return dataset
     south = dataset.alpha_i.values
-    north = south[:, :1] if sides.south_north == "periodic" else np.zeros_like(south[:, :1])
+    north = south[:, :1] if beyond.south_north == "periodic" else np.zeros_like(south[:, :1])
     whole = np.concatenate([south, north], axis=1)
     return dataset.drop_vars("alpha_i").assign(alpha_i=(("sample", "y_face", "x"), whole))
 
 
-def _check_north_side(alpha_i: np.ndarray, sides: Topology, path: Path) -> None:
+def _check_north_side(alpha_i: np.ndarray, beyond: Topology, path: Path) -> None:
     """Refuse two diffusivities for one face: two cells share it on a periodic or folded north side."""
     north = alpha_i[:, -1]
     for kind, twin, wanted in (
         ("fold", north[:, ::-1], "symmetric about its middle"),
         ("periodic", alpha_i[:, 0], "its first row"),
     ):
-        if sides.south_north == kind and not np.allclose(north, twin):
+        if beyond.south_north == kind and not np.allclose(north, twin):
             raise Refusal(f"alpha_i in {path} does not fit south_north={kind}: its last row must be {wanted}")

@@ -13,77 +13,28 @@ The file that all samples share, coordinates.nc or dict_std_mean.txt, is in the 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import xarray as xr
 
-from dlgd.core import checks
 from dlgd.core.constants import SPLITS
 from dlgd.core.errors import Refusal
 from dlgd.core.progress import progress
 from dlgd.physics.diffusion import open_faces
 from dlgd.physics.halo import Topology
-from dlgd.problems.normalization.data import fields
+from dlgd.problems.normalization.data import fields, sides
+from dlgd.problems.normalization.data.layout import FILES, Layout
 from dlgd.problems.normalization.data.nemo_netcdf import NemoFolder
 from dlgd.problems.normalization.data.processed_npz import ProcessedFolder
 from dlgd.problems.normalization.data.stored import Stored, south_faces, west_faces
 
 log = logging.getLogger(__name__)
 
-TOPOLOGIES = {
-    "latlon": Topology("periodic", "closed"),
-    "mercator": Topology("periodic", "closed"),
-    "regional": Topology("closed", "closed"),
-    "tripolar": Topology("periodic", "fold"),
-}
-FACES = ("auto", "south_west", "north_east")
-FILES = {
-    "coordinates": "coordinates.nc",
-    "diffusivities": "Bmod_dif*.nc",
-    "coefficients": "Bmod_cor_nor*.nc",
-}
 LARGEST_MISMATCH = 0.01  # share of faces or cells that may be sea for gamma and land for alpha, or the reverse
 LARGEST_ASYMMETRY = 0.5  # relative difference of the two diffusivities that a face of the fold has in the files
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What the files of a folder do not say themselves.
-
-    grid: mercator (closed in the north and the south) or tripolar (folded in the north).
-    faces: "south_west" where alpha_i and alpha_j of a cell are those of its south and west faces, or "north_east". With
-        "auto" they are on the faces that fit the coast of gamma better, and on south_west where there is no gamma.
-    padding: `rows` and `columns` on each side that are not part of the grid; None: as many as can be recognized.
-    files: names of the NetCDF files of `coordinates`, `diffusivities` and `coefficients`, with * for what varies.
-    """
-
-    grid: str
-    faces: str = "auto"
-    padding: Mapping[str, int | None] = field(default_factory=lambda: {"rows": None, "columns": None})
-    files: Mapping[str, str] = field(default_factory=lambda: dict(FILES))
-
-    @property
-    def topology(self) -> Topology:
-        """The topology of the grid without its padding."""
-        return TOPOLOGIES[self.grid]
-
-    def check(self) -> None:
-        """Refuse options that cannot work, in one sentence each."""
-        checks.choice("data.grid", self.grid, TOPOLOGIES)
-        checks.choice("data.faces", self.faces, FACES)
-        if set(self.padding) != {"rows", "columns"}:
-            raise Refusal("data.padding must give rows and columns and nothing else")
-        for name, number in self.padding.items():
-            checks.whole_number(f"data.padding.{name}", number, least=0, null=True)
-        if set(self.files) != set(FILES):
-            raise Refusal(f"data.files must give {', '.join(FILES)} and nothing else")
-        for name, pattern in self.files.items():
-            if not isinstance(pattern, str) or not pattern.endswith(".nc"):
-                raise Refusal(f"data.files.{name}={pattern} must be the name of NetCDF files, ending in .nc")
 
 
 class Folder(Protocol):
@@ -103,7 +54,7 @@ def open_folder(path: Path, layout: Layout) -> Folder:
     """Open a folder with samples. Refusal where it has none."""
     if (path / "X").is_dir():
         return ProcessedFolder(path, layout.padding)
-    folder = NemoFolder(path, layout.files, layout.padding)
+    folder = NemoFolder(path, FILES | dict(layout.files), layout.padding)
     if not folder.names:
         splits = [split for split in SPLITS if (path / split).is_dir()]
         advice = (
@@ -111,7 +62,7 @@ def open_folder(path: Path, layout: Layout) -> Folder:
             if splits
             else "give a folder of the report's files, or a NetCDF file"
         )
-        pattern = layout.files["diffusivities"]
+        pattern = layout.files.get("diffusivities", FILES["diffusivities"])
         raise Refusal(f"{path} has neither a folder X nor a folder with {pattern}: {advice}")
     return folder
 
@@ -147,7 +98,9 @@ def assemble(stored: Sequence[Stored], layout: Layout) -> xr.Dataset:
         alpha_i=(("sample", "y_face", "x"), alpha_i, {"units": "m2"}),
         alpha_j=(("sample", "y", "x"), alpha_j, {"units": "m2"}),
     )
-    samples = fields.with_closed_land(samples, sea, layout.topology, f"the folder of {first.name}")
+    where = f"the folder of {first.name}"
+    sides.refuse_contradicted(samples, layout, where, located=located)
+    samples = fields.with_closed_land(samples, sea, layout.topology, where)
     samples = samples.assign_coords(sample=np.arange(len(stored)), file=("sample", [one.name for one in stored]))
     if all(one.gamma is None for one in stored):
         return samples

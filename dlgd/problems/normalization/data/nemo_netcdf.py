@@ -27,7 +27,7 @@ SAME_PLACE = 1e-5  # of unit vectors: 64 m
 class NemoFolder:
     """A folder with a folder for each sample, or the folder of a single sample.
 
-    files: names of the files, and padding: rows and columns on each side, as in `folders.Layout`.
+    files: names of the files, and padding: rows and columns on each side, as in `layout.Layout`.
     """
 
     def __init__(self, path: Path, files: Mapping[str, str], padding: Mapping[str, int | None]) -> None:
@@ -52,7 +52,7 @@ class NemoFolder:
         def same(a: np.ndarray, b: np.ndarray) -> bool:
             return np.allclose(a, b, rtol=0, atol=SAME_PLACE)
 
-        rows, columns = self._padding["rows"], self._padding["columns"]
+        rows, columns = self._padding.get("rows"), self._padding.get("columns")
         if columns is None:
             columns = int(same(place[:, 0], place[:, -2]) and same(place[:, -1], place[:, 1]))
         own = place[:, columns : place.shape[1] - columns]

@@ -24,7 +24,7 @@ from dlgd.core.paths import cache_folder
 from dlgd.core.progress import progress
 from dlgd.physics import normalization
 from dlgd.problems.normalization.data import fields
-from dlgd.problems.normalization.data.folders import Folder, Layout, assemble, open_folder
+from dlgd.problems.normalization.data.folders import Folder, assemble, open_folder
 from dlgd.problems.normalization.data.operator_source import OperatorOptions, OperatorSource
 from dlgd.problems.normalization.data.simulated import TINY, NormalizationCoefficients, NormalizationOptions
 
@@ -38,17 +38,12 @@ class NemovarFilesOptions(OperatorOptions):
     """Options besides those of all data sets of operators:
 
     path: the folder of the report's files; predictions do not need it.
-    grid, faces, padding, files: what the files do not say themselves, see `Layout`.
     samples: how many samples each split has, drawn at random. None takes all of a split's own folder. Where all samples
         stand together, one split may be None and takes what the others leave; without any number, all are test samples.
     seed: of the draw of the samples, where `samples` has numbers.
     tolerance: largest relative error of gamma^2, from 1e-8 to 1e-2, where it is computed because the files lack it.
     """
 
-    grid: str
-    faces: str
-    padding: Mapping[str, int | None]
-    files: Mapping[str, str]
     samples: Mapping[str, int | None]
     seed: int
     tolerance: float
@@ -72,7 +67,7 @@ class NemovarFiles(OperatorSource):
     options: NemovarFilesOptions
 
     def __init__(self, options: NemovarFilesOptions) -> None:
-        super().__init__(options, make_from(Layout, options))
+        super().__init__(options)
         self._trained_and_scored: set[str] = set()  # names of samples of the training split and of another one
 
     @property
@@ -82,7 +77,6 @@ class NemovarFiles(OperatorSource):
 
     def check(self) -> None:
         """Refuse options that cannot work. Only `prepare` looks at the folder, which predictions do not need."""
-        self.layout.check()
         self.options.check()
         self._check_patches()
 
@@ -105,7 +99,7 @@ class NemovarFiles(OperatorSource):
         splits = self._splits()
         places = list(dict.fromkeys(place for split in SPLITS for place in splits[split]))
         title = f"data={self.options.name}: reading"
-        whole = assemble([folder.read(name) for folder, name in progress(places, title)], self.layout)
+        whole = assemble([folder.read(name) for folder, name in progress(places, title)], self.options)
         whole = self._with_exact(whole)
         number = {place: n for n, place in enumerate(places)}
         self._keep_samples({split: whole.isel(sample=[number[place] for place in splits[split]]) for split in SPLITS})
@@ -119,11 +113,11 @@ class NemovarFiles(OperatorSource):
         path = Path(str(options.path)).expanduser()
         if not path.is_dir():
             raise Refusal(f"path={options.path}: there is no such folder")
-        own = {split: open_folder(path / split, self.layout) for split in SPLITS if (path / split).is_dir()}
+        own = {split: open_folder(path / split, self.options) for split in SPLITS if (path / split).is_dir()}
         if own:
             splits = {split: _places(folder, self._drawn(folder, split)) for split, folder in own.items()}
         else:
-            folder = open_folder(path, self.layout)
+            folder = open_folder(path, self.options)
             splits = {split: _places(folder, names) for split, names in self._dealt(folder).items()}
         for split in [split for split in SPLITS if split not in splits]:
             stand_in = next(other for other in STANDS_IN[split] if other in splits)

@@ -20,10 +20,11 @@ from dlgd.core.specs import StaggeredGridSpec
 from dlgd.physics.halo import pad_cells, pad_south_faces, pad_west_faces
 from dlgd.problems.normalization.data import features, fields, folders, graph, patches
 from dlgd.problems.normalization.data.closed_forms import GUESS
+from dlgd.problems.normalization.data.layout import Layout
 
 
 @dataclass(frozen=True, kw_only=True)
-class OperatorOptions:
+class OperatorOptions(Layout):
     """name: the name of the data set, as typed in data=...
     features: what networks see. "dimensionless" couplings with the logarithm of gamma over a closed form as the target,
         which hold for other grids and length scales, too; or the report's "standardized" fields.
@@ -44,6 +45,7 @@ class OperatorOptions:
 
     def check(self) -> None:
         """Refuse options that cannot work, in one sentence each."""
+        super().check()
         checks.whole_number("data.patch", self.patch, least=1)
         checks.number("data.coast_weight", self.coast_weight, least=0)
 
@@ -52,11 +54,11 @@ class OperatorSource(DataSource):
     """A data set of diffusion operators. The `prepare` of a subclass makes or finds the samples of each split, which
     the head of `simulated.py` describes, and passes them to `_keep_samples`.
 
-    layout: of a folder of the report's files, which may be read instead of a user's single file.
+    Its options are also the layout of the files of a person that it reads, with operators of other grids perhaps.
     """
 
-    def __init__(self, options: OperatorOptions, layout: folders.Layout) -> None:
-        self.options, self.layout = options, layout
+    def __init__(self, options: OperatorOptions) -> None:
+        self.options = options
         self.features = features.choose(
             options.features,
             closed_form=options.closed_form,
@@ -134,7 +136,7 @@ class OperatorSource(DataSource):
     def read(self, path: Path) -> xr.Dataset:
         """The samples of a user's file, or of a folder of the report's files. The topology is this data set's unless
         the file has attributes that give another one."""
-        found = folders.read(path, self.layout) if path.is_dir() else fields.read(path, self.layout.topology)
+        found = folders.read(path, self.options) if path.is_dir() else fields.read(path, self.options)
         return self._complete(found)
 
     # --- tensors ---------------------------------------------------------------------------------------------
@@ -199,5 +201,5 @@ class OperatorSource(DataSource):
 
     def physical_graph(self, *, halo: int, samples: xr.Dataset | None) -> graph.OperatorGraph:
         """The graph of `graph.py`. Without samples, its topology is that of this data set's layout."""
-        topology = self.layout.topology if samples is None else fields.topology(samples)
+        topology = self.options.topology if samples is None else fields.topology(samples)
         return graph.OperatorGraph(self.features, halo=halo, topology=topology)

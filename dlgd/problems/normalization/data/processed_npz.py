@@ -35,7 +35,7 @@ ROUNDING = 1e-6  # of the mean and the standard deviation: in single precision a
 class ProcessedFolder:
     """A folder with X and Y.
 
-    padding: rows and columns on each side, as in `folders.Layout`.
+    padding: rows and columns on each side, as in `layout.Layout`.
     """
 
     def __init__(self, path: Path, padding: Mapping[str, int | None]) -> None:
@@ -69,7 +69,7 @@ class ProcessedFolder:
         """The padding: what the options give; else rows and columns that X has and Y has not, or columns that repeat
         those of the other side."""
         whole, target = x.shape[1:], None if y is None else y.shape
-        rows, columns = self._padding["rows"], self._padding["columns"]
+        rows, columns = self._padding.get("rows"), self._padding.get("columns")
         if target is not None and (len(target) != 2 or any(t > size for t, size in zip(target, whole, strict=True))):
             raise Refusal(f"Y of {file} has the shape {target}, which does not fit X, {whole}")
         if columns is None:

@@ -32,7 +32,6 @@ from dlgd.core.progress import progress
 from dlgd.physics import coastline, grids, normalization
 from dlgd.physics.length_scales import EquatorialBand, Fronts, LengthScales, NearCoasts, random_diffusion
 from dlgd.problems.normalization.data import fields
-from dlgd.problems.normalization.data.folders import Layout
 from dlgd.problems.normalization.data.operator_source import OperatorOptions, OperatorSource
 
 GRIDS = {
@@ -78,7 +77,6 @@ class NormalizationOptions(OperatorOptions):
     in_memory: whether samples are made each time and not kept in the cache.
     """
 
-    grid: str
     rows: int
     columns: int
     coast: str
@@ -170,7 +168,7 @@ class NormalizationCoefficients(OperatorSource):
     options: NormalizationOptions
 
     def __init__(self, options: NormalizationOptions) -> None:
-        super().__init__(options, Layout(grid=options.grid))
+        super().__init__(options)
 
     # --- what is known before any work ---------------------------------------------------------------------
 
@@ -240,7 +238,7 @@ class NormalizationCoefficients(OperatorSource):
         sea = coastline.real_sea(self._grid) if real else coastline.random_polar_continents(self._grid, seed)
         if self.options.grid == "latlon":
             sea = coastline.without_polar_caps(sea, self._grid)
-        return fields.base(self._grid.lat, self._grid.lon, self._grid.area, sea, self.layout.topology)
+        return fields.base(self._grid.lat, self._grid.lon, self._grid.area, sea, self._grid.topology)
 
     def _make_sample(self, base: xr.Dataset, split: str, number: int) -> xr.Dataset:
         options = self.options

@@ -35,8 +35,8 @@ X, Y = Path("train/X/id0.npz"), Path("train/Y/id0_norm_coeffs.npz")
             "data.padding.rows=-1 must be a whole number of at least 0, or null",
         ),
         ({"padding": {"rows": 1.5, "columns": None}}, "data.padding.rows=1.5 must be"),
-        ({"padding": {"rows": 1}}, "data.padding must give rows and columns"),
-        ({"files": {"coordinates": "a.nc"}}, "data.files must give coordinates, diffusivities, coefficients"),
+        ({"padding": {"row": 1}}, "data.padding must give rows and columns"),
+        ({"files": {"coordinate": "a.nc"}}, "data.files must give coordinates, diffusivities, coefficients"),
         (
             {"files": {"coordinates": "a.txt", "diffusivities": "b.nc", "coefficients": "c.nc"}},
             "data.files.coordinates=a.txt must be the name of NetCDF files",

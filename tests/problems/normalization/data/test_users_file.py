@@ -135,9 +135,9 @@ def test_garbage_on_land_is_ignored(source, mine, read):
         assert (batch.target[~batch.mask] == 0).all()
 
 
-def test_the_topology_of_the_data_set_unless_the_file_has_its_own(mine, read):
-    assert read(mine).attrs["south_north"] == "closed"
-    assert read(mine, make("nemovar")).attrs["south_north"] == "fold"
+def test_the_topology_is_that_of_the_file_and_not_of_the_data_set(mine, read):
+    for reader in (make("mercator"), make("nemovar")):
+        assert read(mine, reader).attrs == {"west_east": "periodic", "south_north": "closed"}
     closed = read(mine.assign_attrs(west_east="closed"))
     assert closed.attrs["west_east"] == "closed"
     assert (closed.alpha_j.values[..., 0] == 0).all(), "nothing crosses a closed side"

@@ -1,0 +1,92 @@
+"""Options of the data at commands that load a run: one mechanism at predict, evaluate and export, and from Python."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import dlgd as package
+from dlgd.cli.data_options import take
+from dlgd.core.paths import ROOT
+
+RUN = ROOT / "tests" / "frozen" / "runs" / "nemovar_resnet"
+
+
+@pytest.fixture
+def run(tmp_path) -> Path:
+    return Path(shutil.copytree(RUN, tmp_path / "run"))
+
+
+@pytest.fixture
+def open_box(tmp_path) -> Path:
+    """Fields of a box in the sea, with open faces all around, which do not say what lies beyond."""
+    rng = np.random.default_rng(0)
+    fields = {
+        "alpha_i": (("y_face", "x"), rng.uniform(1e9, 2e9, (13, 16))),
+        "alpha_j": (("y", "x"), rng.uniform(1e9, 2e9, (12, 16))),
+        "w": (("y", "x"), np.full((12, 16), 2.5e9)),
+        "mask": (("y", "x"), np.ones((12, 16), "int8")),
+    }
+    xr.Dataset(fields).to_netcdf(tmp_path / "box.nc")
+    return tmp_path / "box.nc"
+
+
+def test_predict(dlgd, run, open_box, tmp_path):
+    words = ["predict", f"run={run}", f"input={open_box}", f"output={tmp_path}/gamma.nc"]
+    done = dlgd(*words)
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    assert "type data.south_north=closed" in done.stderr
+    sides = ["data.west_east=closed", "data.south_north=closed"]
+    done = dlgd(*words, *sides)
+    assert done.returncode == 0, done.stderr
+    found = xr.load_dataset(tmp_path / "gamma.nc").gamma_predicted
+    said = xr.load_dataset(open_box).assign_attrs(west_east="closed", south_north="closed")
+    np.testing.assert_array_equal(package.load(run, device="cpu").predict(said).gamma_predicted, found)
+    again = package.load(run, device="cpu")
+    options = {"west_east": "closed", "south_north": "closed"}
+    np.testing.assert_array_equal(again.predict(str(open_box), data=options).gamma_predicted, found)
+    done = dlgd(*words, "data=mercator", *sides)
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_array_equal(xr.load_dataset(tmp_path / "gamma.nc").gamma_predicted, found)
+
+
+def test_evaluate(dlgd, run, tmp_path):
+    """With options of the run's own data: another split of the same name stands in a folder of its own."""
+    file = ROOT / "tests" / "frozen" / "inputs" / "nemovar_resnet.nc"
+    done = dlgd("evaluate", f"run={run}", f"input={file}", "data.south_north=closed", "data.padding.rows=0")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads((run / "evaluation" / file.stem / "scores.json").read_text())
+    assert [row["method"] for row in rows][:2] == ["resnet", "homogeneous"]
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("data.paddings.rows=3", "data.paddings is no option.*did you mean data.padding"),
+        ("data.padding=3", "data.padding=3 must be names with values"),
+        ("data.west_east=round", "data.west_east=round is unknown"),
+        ("data.features=standardized", "the network was trained with"),
+    ],
+)
+@pytest.mark.parametrize("command", ["predict", "evaluate"])
+def test_refused_before_the_file_is_read(dlgd, run, command, word, said):
+    output = ["output=gamma.nc"] if command == "predict" else []
+    done = dlgd(command, f"run={run}", "input=nowhere.nc", *output, word)
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    assert re.search(said, done.stderr)
+
+
+def test_only_where_the_run_has_the_data():
+    """Commands with a data set of their own take these words as before, and so do flags and other options."""
+    words = ["data.padding.rows=3", "+data.faces=auto", "data=mercator", "input=data.nc", "--cfg", "job"]
+    added = ["++data.padding.rows=3", "++data.faces=auto", "data=mercator", "input=data.nc", "--cfg", "job"]
+    for name in ("predict", "evaluate", "export"):
+        assert take(words, name) == added
+    for name in ("config", "baseline", "simulate", "compare"):
+        assert take(words, name) == words
