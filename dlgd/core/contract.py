@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
     import xarray as xr
 
+    from dlgd.core.repair import Check, Repaired
     from dlgd.core.score import Score
 
 # The task of a network: fields from fields; series from series; the class of a sample; or, from the class alone,
@@ -264,6 +265,8 @@ class PhysicalGraph(ABC, nn.Module):
 class DataSource(ABC):
     """A data set, which gives samples in physical units as well as scaled tensors."""
 
+    knows_exact: bool = False  # whether `repaired` can compare predictions with exact answers
+
     @property
     @abstractmethod
     def spec(self) -> Spec:
@@ -332,6 +335,13 @@ class DataSource(ABC):
         None if there are none at hand. Raises Refusal if the graph needs them.
         """
         return None
+
+    def repaired(self, samples: xr.Dataset, prediction: np.ndarray, check: Check) -> Repaired:
+        """Return a prediction in physical units, compared with exact answers on some cells and repaired where it fails.
+
+        Only where `knows_exact`, unlike most data sets.
+        """
+        raise NotImplementedError(f"{type(self).__name__} knows no exact answer")
 
     @abstractmethod
     def tiny(self) -> DataSource:

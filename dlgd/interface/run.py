@@ -14,8 +14,9 @@ from omegaconf import DictConfig, OmegaConf
 from dlgd.core import trust
 from dlgd.core.constants import SPLITS
 from dlgd.core.errors import Refusal
+from dlgd.core.repair import Check
 from dlgd.interface import data as data_sets
-from dlgd.interface import records
+from dlgd.interface import predicting, records
 from dlgd.interface.composing import in_sentences
 from dlgd.interface.data import Data
 
@@ -112,7 +113,13 @@ class Run:
     # --- what can be done with it ------------------------------------------------------------------------------
 
     def predict(
-        self, samples: xr.Dataset | str | os.PathLike[str], *, data: Data | Mapping[str, Any] | None = None
+        self,
+        samples: xr.Dataset | str | os.PathLike[str],
+        *,
+        data: Data | Mapping[str, Any] | None = None,
+        check: int | None = None,
+        tolerance: float = 1e-2,
+        seconds: float = 60.0,
     ) -> xr.Dataset:
         """Return the predictions of the network, in physical units, with coordinates and attributes.
 
@@ -120,10 +127,12 @@ class Run:
         Refusal where it does not fit.
         data: options of the data with which samples are read, such as {"south_north": "closed"}; the others are those
         of the training. Or another data set.
+        check, tolerance, seconds: as of `python -m dlgd.predict`; what is found is logged.
         """
         with self._at_work("predict"):
             source = self.source(data_sets.other(self.config, data))
-            return self.answer(self.read(samples, source), source)
+            asked = None if check is None else Check(cells=check, tolerance=tolerance, seconds=seconds)
+            return self.answer(self.read(samples, source), source, asked)
 
     def evaluate(
         self,
@@ -227,12 +236,9 @@ class Run:
 
         return self.built[1] if data is None else build.other_data(data, self.built[1])
 
-    def answer(self, samples: xr.Dataset, source: DataSource | None = None) -> xr.Dataset:
+    def answer(self, samples: xr.Dataset, source: DataSource | None = None, check: Check | None = None) -> xr.Dataset:
         """Return the predictions for samples that `read` gave."""
-        from dlgd import build
-
-        answer = build.evaluation(self.config).dataset(samples, self.method(source).predict(samples))
-        return answer.assign_attrs(source=f"dlgd run {self.path.name}")
+        return predicting.answer(self, samples, source, check)
 
     def method(self, source: DataSource | None = None) -> Trained:
         """Return the network as a method, on the device, for samples of a data set; None for that of the training."""

@@ -56,6 +56,39 @@ def test_predict(dlgd, run, open_box, tmp_path):
     np.testing.assert_array_equal(xr.load_dataset(tmp_path / "gamma.nc").gamma_predicted, found)
 
 
+def test_a_check_and_a_repair(dlgd, run, tmp_path):
+    """Of a network of a few steps, which is wrong almost everywhere."""
+    file = ROOT / "tests" / "frozen" / "inputs" / "nemovar_resnet.nc"
+    words = ["predict", f"run={run}", f"input={file}", f"output={tmp_path}/gamma.nc"]
+    done = dlgd(*words, "check=20", "tolerance=0.01")
+    assert done.returncode == 0, done.stderr
+    assert "sample 0: on 20 cells the largest error of gamma^2 was" in done.stdout + done.stderr
+    found = xr.load_dataset(tmp_path / "gamma.nc")
+    exact = found.exact.values == 1
+    assert exact.any()
+    assert np.abs(found.relative_error.values[exact]).max() < 1e-3
+    plain = package.load(run, device="cpu").predict(str(file))
+    np.testing.assert_array_equal(found.gamma_predicted.values[~exact], plain.gamma_predicted.values[~exact])
+    again = package.load(run, device="cpu").predict(str(file), check=20, tolerance=0.01)
+    np.testing.assert_array_equal(found.gamma_predicted, again.gamma_predicted)
+    for word, said in (
+        ("check=0", "check=0 must be a whole number"),
+        ("tolerance=2", "tolerance=2 must be a number from"),
+    ):
+        done = dlgd(*words, "check=20", word)
+        assert done.returncode == 2
+        assert said in done.stderr
+
+
+def test_no_check_where_nothing_exact_is_known(dlgd, tmp_path):
+    run = Path(shutil.copytree(RUN.parent / "lorenz63_fourdvarnet", tmp_path / "run"))
+    file = ROOT / "tests" / "frozen" / "inputs" / "lorenz63_fourdvarnet.nc"
+    done = dlgd("predict", f"run={run}", f"input={file}", f"output={tmp_path}/x.nc", "check=5")
+    assert done.returncode == 2
+    assert "data=lorenz63 has no exact answer that predictions could be checked against" in done.stderr
+    assert not (tmp_path / "x.nc").exists()
+
+
 def test_evaluate(dlgd, run, tmp_path):
     """With options of the run's own data: another split of the same name stands in a folder of its own."""
     file = ROOT / "tests" / "frozen" / "inputs" / "nemovar_resnet.nc"

@@ -121,6 +121,15 @@ def test_cross_talk_stays_below_the_tolerance_where_it_is_largest(
     assert worst(gamma, np.full(shape, even_gamma(shape, r_i=r_i, r_j=r_j))) < tolerance
 
 
+@pytest.mark.parametrize("topology", TOPOLOGIES.values(), ids=TOPOLOGIES)
+def test_some_cells_are_those_of_all(topology):
+    operator = rough(topology, (20, 32), scales=(0.2, 1.0), seed=4)
+    some = np.random.default_rng(0).random(operator.sea.shape) < 0.1
+    found, whole = exact(operator, 1e-6, cells=some), exact(operator, 1e-6)
+    np.testing.assert_array_equal(np.isfinite(found), some & operator.sea)
+    np.testing.assert_allclose(found[some], whole[some], rtol=2e-6)
+
+
 @pytest.mark.parametrize("topology", [CLOSED, CHANNEL, FOLD], ids=["closed", "channel", "fold"])
 @pytest.mark.parametrize("tolerance", [1e-6, 1e-4])
 def test_the_device_version_gives_the_same(topology, tolerance, probing_alone, one_thread):

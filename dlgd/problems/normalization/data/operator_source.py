@@ -16,8 +16,10 @@ from dlgd.core import cache, checks
 from dlgd.core.constants import SPLITS
 from dlgd.core.contract import Batch, DataSource, Stream
 from dlgd.core.errors import Refusal
+from dlgd.core.repair import Check, Repaired
 from dlgd.core.specs import StaggeredGridSpec
 from dlgd.physics.halo import pad_cells, pad_south_faces, pad_west_faces
+from dlgd.problems.normalization import repair
 from dlgd.problems.normalization.data import features, fields, folders, graph, patches
 from dlgd.problems.normalization.data.closed_forms import GUESS
 from dlgd.problems.normalization.data.layout import Layout
@@ -56,6 +58,8 @@ class OperatorSource(DataSource):
 
     Its options are also the layout of the files of a person that it reads, with operators of other grids perhaps.
     """
+
+    knows_exact = True
 
     def __init__(self, options: OperatorOptions) -> None:
         self.options = options
@@ -172,6 +176,10 @@ class OperatorSource(DataSource):
 
     def stream(self, *, halo: int, batch_size: int, seed: int, device: torch.device | str) -> Stream:
         """Random patches; with `coast_weight`, more of them lie at the coast."""
+        return self.patch_stream(halo=halo, batch_size=batch_size, seed=seed, device=device)
+
+    def patch_stream(self, *, halo: int, batch_size: int, seed: int, device: torch.device | str) -> patches.PatchStream:
+        """Return the patches of this grid."""
         train = self.samples("train")
         batches = list(self.encode(train, halo=halo, device=device))
         near_coast = np.exp(-np.maximum(train.distance.values - 1, 0) / 3.0)  # errors are large within some 3 cells
@@ -198,6 +206,10 @@ class OperatorSource(DataSource):
             ]
         )
         return np.where(samples.mask.values, gamma, np.nan)
+
+    def repaired(self, samples: xr.Dataset, prediction: np.ndarray, check: Check) -> Repaired:
+        """See `problems.normalization.repair`. The variable `exact` is 1 where gamma was computed exactly."""
+        return repair.all_samples(samples, prediction, check)
 
     def physical_graph(self, *, halo: int, samples: xr.Dataset | None) -> graph.OperatorGraph:
         """The graph of `graph.py`. Without samples, its topology is that of this data set's layout."""

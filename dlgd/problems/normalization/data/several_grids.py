@@ -17,7 +17,6 @@ from dlgd.core import checks
 from dlgd.core.errors import Refusal
 from dlgd.core.options import from_keywords
 from dlgd.problems.normalization.data import patches
-from dlgd.problems.normalization.data.folders import Layout
 from dlgd.problems.normalization.data.operator_source import OperatorSource
 from dlgd.problems.normalization.data.simulated import TINY, NormalizationCoefficients, NormalizationOptions
 
@@ -56,7 +55,7 @@ class SeveralGrids(NormalizationCoefficients):
     options: SeveralGridsOptions
 
     def __init__(self, options: SeveralGridsOptions) -> None:
-        OperatorSource.__init__(self, options, Layout(grid=options.grid))
+        OperatorSource.__init__(self, options)
 
     @cached_property
     def others(self) -> dict[str, NormalizationCoefficients]:
@@ -84,7 +83,8 @@ class SeveralGrids(NormalizationCoefficients):
     def tiny(self) -> SeveralGrids:
         """The same data set with 2 / 1 / 1 samples on 40 x 48 cells with random continents, and one further grid."""
         more_grids = {"mercator": {"grid": "mercator", "samples": 1}}
-        return SeveralGrids(**(vars(self.options) | TINY | {"more_grids": more_grids}))
+        options: dict[str, Any] = vars(self.options) | TINY | {"more_grids": more_grids}
+        return SeveralGrids(**options)
 
     def prepare(self) -> None:
         """Read the samples of all grids that are in the cache, and make the others."""
@@ -98,8 +98,6 @@ class SeveralGrids(NormalizationCoefficients):
 
     def stream(self, *, halo: int, batch_size: int, seed: int, device: torch.device | str) -> patches.MixedStream:
         """Random patches of all grids."""
-        own = super().stream(halo=halo, batch_size=batch_size, seed=seed, device=device)
-        streams = [
-            other.stream(halo=halo, batch_size=batch_size, seed=seed, device=device) for other in self.others.values()
-        ]
-        return patches.MixedStream([own, *streams])
+        options: dict[str, Any] = {"halo": halo, "batch_size": batch_size, "seed": seed, "device": device}
+        sources = (self, *self.others.values())
+        return patches.MixedStream([source.patch_stream(**options) for source in sources])
