@@ -52,7 +52,7 @@ class SeveralGridsOptions(NormalizationOptions):
 class SeveralGrids(NormalizationCoefficients):
     """Simulated samples. See conf/data/several_grids.yaml, and `SeveralGridsOptions`."""
 
-    options: SeveralGridsOptions
+    options: SeveralGridsOptions  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __init__(self, options: SeveralGridsOptions) -> None:
         OperatorSource.__init__(self, options)
