@@ -134,8 +134,10 @@ class _Plan:
     lengths: np.ndarray
 
 
-def _plan(operator: Diffusion, tolerance: float, tile: int, dtype: type, *, alone: bool = True) -> _Plan:
-    """Tiles with their halo, spacing and Chebyshev series, chosen from the largest alpha / w near each.
+def _plan(
+    operator: Diffusion, tolerance: float, tile: int, dtype: type, *, wanted: np.ndarray, alone: bool = True
+) -> _Plan:
+    """Tiles with wanted cells, their halo, spacing and Chebyshev series, chosen from the largest alpha / w near each.
 
     Cross-talk of each of the four nearest Diracs is at most a quarter of the tolerance on a homogeneous grid. What
     comes back from a tile's boundary has gone twice through the halo: as far, or, where a right-hand side has one Dirac
@@ -152,7 +154,7 @@ def _plan(operator: Diffusion, tolerance: float, tile: int, dtype: type, *, alon
     for y in range(0, ny, tile):
         for x in range(0, nx, tile):
             rows, columns = min(tile, ny - y), min(tile, nx - x)
-            if not operator.sea[y : y + rows, x : x + columns].any():
+            if not wanted[y : y + rows, x : x + columns].any():
                 continue
             near = np.s_[y : y + rows + 2 * margin, x : x + columns + 2 * margin]
             big_i, big_j = _round_up(r_i[near].max(), 4), _round_up(r_j[near].max(), 4)
@@ -206,19 +208,24 @@ def _gamma(operator: Diffusion, energy: np.ndarray) -> np.ndarray:
     return np.sqrt(operator.area / np.where(operator.sea, energy, np.nan))
 
 
-def exact(operator: Diffusion, tolerance: float = 1e-6, device: str = "cpu") -> np.ndarray:
+def exact(
+    operator: Diffusion, tolerance: float = 1e-6, device: str = "cpu", *, cells: np.ndarray | None = None
+) -> np.ndarray:
     """gamma by probing.
 
     tolerance: the largest relative error of gamma^2, 1e-8 to 1e-2. device: on "cpu" all cores work on compiled tiles;
-    another device works on the whole grid, in batches of right-hand sides.
+    another device works on the whole grid, in batches of right-hand sides. cells: bool (ny, nx), those that are asked
+    for; all others are NaN. None: all.
     """
     if not 1e-8 <= tolerance <= 1e-2:
         raise ValueError(f"the tolerance of exact coefficients must lie between 1e-8 and 1e-2, not {tolerance:g}")
     dtype = np.float32 if tolerance >= SINGLE_PRECISION_FROM else np.float64
     on_cpu = device == "cpu"
-    plan = _plan(operator, tolerance, TILE if on_cpu else max(operator.sea.shape), dtype, alone=on_cpu)
-    alone = _meets_itself(operator, plan)  # no cell of a global ocean grid
-    probed = np.ascontiguousarray(operator.sea & ~alone)
+    wanted = operator.sea if cells is None else operator.sea & cells
+    tile = TILE if on_cpu else max(operator.sea.shape)
+    plan = _plan(operator, tolerance, tile, dtype, wanted=wanted, alone=on_cpu)
+    alone = wanted & _meets_itself(operator, plan)  # no cell of a global ocean grid
+    probed = np.ascontiguousarray(wanted & ~alone)
     energy = np.zeros(operator.sea.shape)
     if probed.any() and on_cpu:
         stencil.probe_tiles(plan.stencil, probed, plan.padding, plan.tiles, plan.series, plan.lengths, energy)
@@ -226,7 +233,7 @@ def exact(operator: Diffusion, tolerance: float = 1e-6, device: str = "cpu") -> 
         energy = _probe_on_device(plan, probed, device)
     if alone.any():
         energy[alone] = operator.area[alone] / brute_force(operator, np.argwhere(alone)) ** 2
-    return _gamma(operator, energy)
+    return np.where(wanted, _gamma(operator, np.where(wanted, energy, 1.0)), np.nan)
 
 
 def _probe_on_device(plan: _Plan, wanted: np.ndarray, device: str) -> np.ndarray:
@@ -248,7 +255,7 @@ def randomization(operator: Diffusion, vectors: int, rng: np.random.Generator) -
     """
     if vectors < 1:
         raise ValueError(f"randomization needs at least one vector, not {vectors}")
-    plan = _plan(operator, 1e-3, TILE_OF_NOISE, np.float32)
+    plan = _plan(operator, 1e-3, TILE_OF_NOISE, np.float32, wanted=operator.sea)
     cells = operator.sea.size
     source = pad_cells(np.arange(1, cells + 1).reshape(operator.sea.shape), plan.padding, operator.topology)  # 0: none
     energy = np.zeros(operator.sea.shape)

@@ -88,6 +88,8 @@ class NemoFolder:
             edges=self._edges,
             lat=grid["gphit"],
             lon=grid["glamt"],
+            ratio=(grid["e1f"] / grid["e2t"], grid["e2f"] / grid["e1t"]),
+            names=("K22", "K11"),
         )
 
 

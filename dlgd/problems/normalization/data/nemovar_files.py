@@ -75,6 +75,11 @@ class NemovarFiles(OperatorSource):
         """(ny, nx) of the grid; empty before the files are read."""
         return self._samples["train"].mask.shape if self._samples else ()
 
+    @property
+    def _steps_of_files(self) -> int | None:
+        """M of the options."""
+        return self.options.steps
+
     def check(self) -> None:
         """Refuse options that cannot work. Only `prepare` looks at the folder, which predictions do not need."""
         self.options.check()
@@ -93,6 +98,7 @@ class NemovarFiles(OperatorSource):
             diffusivity={"scale_min": 0.25, "scale_max": 1.6, "anisotropy": 0.7, "smoothness": 20.0},
             patch=16,
             in_memory=True,
+            steps=self.steps,
         )
         return NormalizationCoefficients(**vars(small))
 
@@ -106,7 +112,8 @@ class NemovarFiles(OperatorSource):
         splits = self._splits()
         places = list(dict.fromkeys(place for split in SPLITS for place in splits[split]))
         title = f"data={self.options.name}: reading"
-        whole = assemble([folder.read(name) for folder, name in progress(places, title)], self.options)
+        stored = [folder.read(name) for folder, name in progress(places, title)]
+        whole = assemble(stored, self.options, steps=self.options.steps, otherwise=self.steps)
         whole = self._with_exact(whole)
         number = {place: n for n, place in enumerate(places)}
         self._keep_samples({split: whole.isel(sample=[number[place] for place in splits[split]]) for split in SPLITS})

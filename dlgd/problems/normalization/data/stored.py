@@ -33,6 +33,8 @@ class Stored:
     edges: Edges
     lat: np.ndarray | None = None  # degrees north
     lon: np.ndarray | None = None  # degrees east
+    ratio: tuple[np.ndarray, np.ndarray] | None = None  # alpha_i / K22 and alpha_j / K11, (rows, columns)
+    names: tuple[str, str] = ("alpha_i", "alpha_j")  # of the diffusivities in the files
 
     @property
     def shape(self) -> tuple[int, int]:
