@@ -227,4 +227,4 @@ class OperatorSource(DataSource):
     def physical_graph(self, *, halo: int, samples: xr.Dataset | None) -> graph.OperatorGraph:
         """The graph of `graph.py`. Without samples, its topology is that of this data set's layout."""
         topology = self.options.topology if samples is None else fields.topology(samples)
-        return graph.OperatorGraph(self.features, halo=halo, topology=topology)
+        return graph.OperatorGraph(self.features, halo=halo, topology=topology, steps=self.steps)
