@@ -179,7 +179,7 @@ def test_statistics_that_are_missing_or_no_text(processed):
     file.write_bytes(b"\xff\xfe{")
     refused(processed, "cannot read .*dict_std_mean.txt")
     file.unlink()
-    refused(processed, "dict_std_mean.txt is missing: it must stand in .* or above")
+    refused(processed, "dict_std_mean.txt or dict_min_max.txt is missing: it must stand in .* or above")
 
 
 def test_statistics_of_other_files(processed):
