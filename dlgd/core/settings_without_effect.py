@@ -8,6 +8,7 @@ from __future__ import annotations
 # Each includes the options below it: "tracking" stands for tracking=mlflow and tracking.uri=... alike.
 SETTINGS = (
     "choices",  # names of the choices of all groups; the options in their files are compared instead
+    "data.check_physics",  # refuses files or does not
     "device",  # changes the rounding only; tables name the devices of their runs
     "evaluation.by",  # the methods for each data set; like the next three, only beside the network
     "evaluation.methods",

@@ -135,16 +135,9 @@ class _Plan:
 
 
 def _plan(
-    operator: Diffusion,
-    tolerance: float,
-    tile: int,
-    dtype: type,
-    *,
-    alone: bool = True,
-    wanted: np.ndarray | None = None,
+    operator: Diffusion, tolerance: float, tile: int, dtype: type, *, wanted: np.ndarray, alone: bool = True
 ) -> _Plan:
-    """Tiles with their halo, spacing and Chebyshev series, chosen from the largest alpha / w near each; those without
-    `wanted` cells (ny, nx; None: all at sea) are left out.
+    """Tiles with wanted cells, their halo, spacing and Chebyshev series, chosen from the largest alpha / w near each.
 
     Cross-talk of each of the four nearest Diracs is at most a quarter of the tolerance on a homogeneous grid. What
     comes back from a tile's boundary has gone twice through the halo: as far, or, where a right-hand side has one Dirac
@@ -157,7 +150,6 @@ def _plan(
     r_i = pad_cells(np.maximum(operator.alpha_i[:-1], operator.alpha_i[1:]) / operator.area, margin, topology)
     r_j = pad_cells(operator.alpha_j / operator.area, margin, topology)
     bounds = pad_cells(2 * diagonal - 1, reach, topology)  # Gershgorin
-    wanted = operator.sea if wanted is None else wanted
     tiles, series = [], []
     for y in range(0, ny, tile):
         for x in range(0, nx, tile):
@@ -217,13 +209,13 @@ def _gamma(operator: Diffusion, energy: np.ndarray) -> np.ndarray:
 
 
 def exact(
-    operator: Diffusion, tolerance: float = 1e-6, device: str = "cpu", cells: np.ndarray | None = None
+    operator: Diffusion, tolerance: float = 1e-6, device: str = "cpu", *, cells: np.ndarray | None = None
 ) -> np.ndarray:
     """gamma by probing.
 
     tolerance: the largest relative error of gamma^2, 1e-8 to 1e-2. device: on "cpu" all cores work on compiled tiles;
-    another device works on the whole grid, in batches of right-hand sides. cells: those that are wanted, (ny, nx) bool;
-    gamma is NaN elsewhere. None: all sea cells. Few cells cost little on "cpu": as many as their tiles of 4 x 4 have.
+    another device works on the whole grid, in batches of right-hand sides. cells: bool (ny, nx), those that are asked
+    for; all others are NaN. None: all.
     """
     if not 1e-8 <= tolerance <= 1e-2:
         raise ValueError(f"the tolerance of exact coefficients must lie between 1e-8 and 1e-2, not {tolerance:g}")
@@ -231,7 +223,7 @@ def exact(
     on_cpu = device == "cpu"
     wanted = operator.sea if cells is None else operator.sea & cells
     tile = TILE if on_cpu else max(operator.sea.shape)
-    plan = _plan(operator, tolerance, tile, dtype, alone=on_cpu, wanted=wanted)
+    plan = _plan(operator, tolerance, tile, dtype, wanted=wanted, alone=on_cpu)
     alone = wanted & _meets_itself(operator, plan)  # no cell of a global ocean grid
     probed = np.ascontiguousarray(wanted & ~alone)
     energy = np.zeros(operator.sea.shape)
@@ -241,7 +233,7 @@ def exact(
         energy = _probe_on_device(plan, probed, device)
     if alone.any():
         energy[alone] = operator.area[alone] / brute_force(operator, np.argwhere(alone)) ** 2
-    return _gamma(operator, np.where(wanted, energy, np.nan))
+    return np.where(wanted, _gamma(operator, np.where(wanted, energy, 1.0)), np.nan)
 
 
 def _probe_on_device(plan: _Plan, wanted: np.ndarray, device: str) -> np.ndarray:
@@ -263,7 +255,7 @@ def randomization(operator: Diffusion, vectors: int, rng: np.random.Generator) -
     """
     if vectors < 1:
         raise ValueError(f"randomization needs at least one vector, not {vectors}")
-    plan = _plan(operator, 1e-3, TILE_OF_NOISE, np.float32)
+    plan = _plan(operator, 1e-3, TILE_OF_NOISE, np.float32, wanted=operator.sea)
     cells = operator.sea.size
     source = pad_cells(np.arange(1, cells + 1).reshape(operator.sea.shape), plan.padding, operator.topology)  # 0: none
     energy = np.zeros(operator.sea.shape)

@@ -5,8 +5,9 @@ made with, `data`, which says in words what these are, and `for`, which says by 
 
     {name: CNN, rmse: 0.02, source: "A book, table 1", data: their hills, for: {data.name: alps, data.rows: [40, 80]}}
 
-All options must have these values, or one of a list of values; null also stands for options below it that are all null.
-A list of such conditions: one of them must hold. A row without `for` stands under all runs.
+All options must have these values, or one of a list of values; null also stands for options below it that are all null,
+and in a list for an option that the data lack. A list of such conditions: one of them must hold. A row without `for`
+stands under all runs.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def _has(config: DictConfig, option: str, wanted: Any) -> bool:
     parent, _, name = option.rpartition(".")
     node = OmegaConf.select(config, parent) if parent else config
     if not isinstance(node, DictConfig) or name not in node:
-        return False
+        return isinstance(wanted, list) and None in wanted
     value = node[name]
     value = OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
     if wanted is None:

@@ -14,10 +14,10 @@ import xarray as xr
 
 from dlgd.core import cache
 from dlgd.core.errors import Refusal
-from dlgd.physics.halo import Topology
 from dlgd.problems.images.data import samples as pictures
 from dlgd.problems.lorenz.data import files as trajectories
-from dlgd.problems.normalization.data import fields
+from dlgd.problems.normalization.data import users_file
+from dlgd.problems.normalization.data.layout import Layout
 from dlgd.problems.ssh.data import map_files, map_samples
 from dlgd.problems.ssh.data.map_axes import Box
 from tests.fuzz import damages
@@ -27,7 +27,7 @@ EVERYWHERE = map_files.Reading(
 )
 # What reads a person's files, by problem.
 READERS: dict[str, Callable[[Path], object]] = {
-    "normalization": lambda path: fields.read(path, Topology("periodic", "closed")),
+    "normalization": lambda path: users_file.read(path, Layout(grid="mercator")),
     "images": lambda path: pictures.read(path, needed=("intensity", "label"), size=(6, 5), classes=10),
     "lorenz": lambda path: trajectories.read(path, names=("x", "y", "z"), dt=0.01, forecast=0, attrs={}),
     "ssh": map_samples.read,

@@ -31,6 +31,11 @@ def sources(*typed, **options):
         (["data=nemovar", "data.rows=40"], []),
         (["data=nemovar_files"], ["Coulaud 2022, table 5", "Coulaud 2022, table 6"]),
         (["data=mercator"], ["Coulaud 2022, table 8", "Coulaud 2022, table 9"]),
+        (["data=nemovar", "data.steps=8"], []),
+        (["data=nemovar_files", "data.grid=mercator"], ["Coulaud 2022, table 8", "Coulaud 2022, table 9"]),
+        (["data=nemovar_files", "data.grid=latlon"], ["Coulaud 2022, table 8", "Coulaud 2022, table 9"]),
+        (["data=nemovar_files", "data.grid=latlon", "data.steps=6"], []),
+        (["data=latlon"], ["Coulaud 2022, table 8", "Coulaud 2022, table 9"]),
         (["data=mercator", "data.coast=real"], []),
         (["data=ssh"], []),
         (["data=ssh_netcdf", "path=mine.nc"], []),
@@ -51,6 +56,7 @@ def sources(*typed, **options):
 def test_rows_stand_under_runs_of_their_data(typed, found):
     ours = sources(*typed)
     assert {source.split(";")[0] for source in ours} >= set(found)
+    assert len({source.split(";")[1] for source in ours if "report" in source}) <= 1, "of one grid"
     assert bool(ours) == bool(found)
     assert all("; " in source for source in ours), "a row says its data"
 

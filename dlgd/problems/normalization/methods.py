@@ -15,8 +15,8 @@ from dlgd.core.progress import progress
 from dlgd.core.timing import timed
 from dlgd.physics import normalization
 from dlgd.physics.diffusion import Diffusion
-from dlgd.physics.halo import Topology
 from dlgd.physics.separable import separable as separable_gamma
+from dlgd.problems.normalization.data import fields
 from dlgd.training.device import check_method_device
 
 
@@ -37,13 +37,10 @@ class _EachSample(Method):
         missing = [v for v in ("alpha_i", "alpha_j", "w", "mask") if v not in samples]
         if missing:
             raise Refusal(f"baseline={self.name} needs the variables {', '.join(missing)}, which these samples lack")
-        topology = Topology(samples.attrs["west_east"], samples.attrs["south_north"])
-        w, sea = samples.w.values, samples.mask.values
-        pairs = list(zip(samples.alpha_i.values, samples.alpha_j.values, strict=True))
+        operators = list(fields.operators(samples))
         answers, seconds = [], []
         try:
-            for number, (alpha_i, alpha_j) in enumerate(progress(pairs, self.name)):
-                operator = Diffusion(alpha_i, alpha_j, w, sea, topology)
+            for number, operator in enumerate(progress(operators, self.name)):
                 answer, took = timed(partial(self._solve, number, operator))
                 answers.append(answer)
                 seconds.append(took)

@@ -1,23 +1,19 @@
-"""Samples of diffusion operators as xarray Datasets: made, completed by derived fields, or read from a user's file."""
+"""Samples of diffusion operators as xarray Datasets: made, cleaned, and completed by derived fields."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
-from dlgd.core import netcdf
 from dlgd.core.errors import Refusal
 from dlgd.core.timing import timed
 from dlgd.physics import coastline
-from dlgd.physics.diffusion import Diffusion, open_faces
+from dlgd.physics.diffusion import STEPS, Diffusion, open_faces
 from dlgd.physics.halo import Topology
-from dlgd.problems.normalization.data import sides
 from dlgd.problems.normalization.data.closed_forms import GUESS, ClosedForm
-from dlgd.problems.normalization.data.layout import Layout
 
 LARGEST_SCALE = 100  # cells, of a user's fields: longer ones are probably a mistake of units
 
@@ -74,10 +70,25 @@ def topology(samples: xr.Dataset) -> Topology:
     return Topology(samples.attrs["west_east"], samples.attrs["south_north"])
 
 
+def steps(samples: xr.Dataset) -> int:
+    """M, the number of diffusion steps of all samples: their coordinate `steps`, without which it is 10."""
+    return int(samples.coords["steps"]) if "steps" in samples.coords else STEPS
+
+
+def with_steps(samples: xr.Dataset, number: int) -> xr.Dataset:
+    """The samples with their M. It is a coordinate, so that digests tell it; 10 is left out, as in former files."""
+    samples = samples.drop_vars("steps", errors="ignore")
+    if number == STEPS:
+        return samples
+    return samples.assign_coords(steps=((), number, {"units": "1", "long_name": "number of diffusion steps"}))
+
+
 def operators(samples: xr.Dataset) -> Iterator[Diffusion]:
     """The diffusion operator of each sample."""
     for alpha_i, alpha_j in zip(samples.alpha_i.values, samples.alpha_j.values, strict=True):
-        yield Diffusion(alpha_i, alpha_j, samples.w.values, samples.mask.values, topology(samples))
+        yield Diffusion(
+            alpha_i, alpha_j, samples.w.values, samples.mask.values, topology(samples), steps=steps(samples)
+        )
 
 
 def complete(samples: xr.Dataset, distance_metric: str, closed_form: ClosedForm | None) -> xr.Dataset:
@@ -144,7 +155,10 @@ def with_closed_land(dataset: xr.Dataset, sea: np.ndarray, beyond: Topology, whe
     if "gamma" in dataset:
         gamma = dataset.gamma.values[:, sea]
         if not (np.isfinite(gamma).all() and (gamma > 0).all()):
-            raise Refusal(f"gamma in {where} must be finite and positive at sea")
+            wrong = sea & ~(np.isfinite(dataset.gamma.values) & (dataset.gamma.values > 0))
+            raise Refusal(
+                f"gamma in {where} must be finite and positive at sea, and is not in {named_cells(wrong)} (from 0)"
+            )
         dataset = dataset.assign(gamma=dataset.gamma.where(sea))
     return dataset.assign(
         w=(("y", "x"), np.where(sea, w, np.median(w[sea]))),  # land does not count, but its logarithm is computed
@@ -154,95 +168,9 @@ def with_closed_land(dataset: xr.Dataset, sea: np.ndarray, beyond: Topology, whe
     )
 
 
-# --- a user's file -----------------------------------------------------------------------------------------
-
-
-def read(path: Path, layout: Layout) -> xr.Dataset:
-    """The samples of a NetCDF file with alpha_i, alpha_j, w, mask and optionally gamma. Refusal where it does not fit.
-
-    layout: what the options say of the file; see `sides` for what lies beyond its sides.
-    """
-    dataset = netcdf.read(path)
-    missing = [name for name in ("alpha_i", "alpha_j", "w", "mask") if name not in dataset]
-    if missing:
-        raise Refusal(
-            f"{path} lacks {', '.join(missing)}: it has {', '.join(map(str, dataset.data_vars)) or 'no variable'}; "
-            "alpha_i, alpha_j, w and mask are needed"
-        )
-    _check_units(dataset, path)
-    dataset = _with_sample_dimension(dataset, path)
-    sea = dataset.mask.values
-    if not np.isin(sea, (0, 1)).all():
-        raise Refusal(f"mask in {path} must be 1 at sea and 0 on land and nothing else")
-    beyond = sides.of_file(dataset, layout, path, located=dataset.lat.attrs != UNKNOWN["lat"])
-    clean = with_closed_land(_with_north_side(dataset, beyond), sea.astype(bool), beyond, str(path))
-    _check_north_side(clean.alpha_i.values, beyond, path)
-    return clean.assign_attrs(west_east=beyond.west_east, south_north=beyond.south_north)
-
-
-def _check_units(dataset: xr.Dataset, path: Path) -> None:
-    accepted = {"m2": ("m2", "m^2", "m**2", "m 2", "meter2", "metre2"), "m": ("m", "meter", "metre")}
-    for name, unit in (("alpha_i", "m2"), ("alpha_j", "m2"), ("w", "m2"), ("gamma", "m")):
-        given = dataset[name].attrs.get("units", unit) if name in dataset else unit
-        if given not in accepted[unit]:
-            raise Refusal(f"{name} in {path} is in {given!r}: convert it to {unit}")
-
-
-def _with_sample_dimension(dataset: xr.Dataset, path: Path) -> xr.Dataset:
-    """The file's variables with named dimensions: alpha_i (sample, y_face, x), or (sample, y_south, x) without the
-    north side; alpha_j and gamma (sample, y, x); w and mask (y, x). A single sample may lack the first dimension."""
-    ny, nx = dataset.w.shape if dataset.w.ndim == 2 else (0, 0)
-    arrays = {}
-    for name in ("w", "mask", "alpha_i", "alpha_j", "gamma"):
-        if name not in dataset:
-            continue
-        values = dataset[name].values
-        if values.dtype.kind not in "biuf":
-            raise Refusal(f"{name} in {path} must hold numbers, not {values.dtype}")
-        many = name in ("alpha_i", "alpha_j", "gamma")
-        if many and values.ndim == 2:
-            values = values[None]
-        fits = values.shape[-2:] == (ny, nx) or (name == "alpha_i" and values.shape[-2:] == (ny + 1, nx))
-        if values.ndim != (3 if many else 2) or not fits:
-            raise Refusal(
-                f"{name} in {path} has the shape {dataset[name].shape}, which does not fit: w and mask must be (y, x), "
-                "alpha_j (sample, y, x), alpha_i (sample, y, x) or (sample, y + 1, x)"
-            )
-        rows = ("y_face" if values.shape[-2] > ny else "y_south") if name == "alpha_i" else "y"
-        dims = ("sample", rows, "x") if many else ("y", "x")
-        arrays[name] = (dims, values.astype(bool if name == "mask" and np.isin(values, (0, 1)).all() else float))
-    if len({arrays[name][1].shape[0] for name in ("alpha_i", "alpha_j", "gamma") if name in arrays}) > 1:
-        raise Refusal(f"alpha_i, alpha_j and gamma in {path} have different numbers of samples")
-    coordinates = {
-        name: (("y", "x"), dataset[name].values)
-        for name in ("lat", "lon")
-        if name in dataset and dataset[name].shape == (ny, nx)
-    }
-    if len(coordinates) < 2:
-        found = zip(UNKNOWN, places((ny, nx)), strict=True)
-        coordinates = {name: (("y", "x"), place, UNKNOWN[name]) for name, place in found}
-    return xr.Dataset(
-        arrays, coordinates, {k: v for k, v in dataset.attrs.items() if k in ("west_east", "south_north")}
-    )
-
-
-def _with_north_side(dataset: xr.Dataset, beyond: Topology) -> xr.Dataset:
-    """alpha_i (sample, y_face, x). A north side that the file does not have is closed; on a periodic grid it is the
-    south side."""
-    if "y_south" not in dataset.alpha_i.dims:
-        return dataset
-    south = dataset.alpha_i.values
-    north = south[:, :1] if beyond.south_north == "periodic" else np.zeros_like(south[:, :1])
-    whole = np.concatenate([south, north], axis=1)
-    return dataset.drop_vars("alpha_i").assign(alpha_i=(("sample", "y_face", "x"), whole))
-
-
-def _check_north_side(alpha_i: np.ndarray, beyond: Topology, path: Path) -> None:
-    """Refuse two diffusivities for one face: two cells share it on a periodic or folded north side."""
-    north = alpha_i[:, -1]
-    for kind, twin, wanted in (
-        ("fold", north[:, ::-1], "symmetric about its middle"),
-        ("periodic", alpha_i[:, 0], "its first row"),
-    ):
-        if beyond.south_north == kind and not np.allclose(north, twin):
-            raise Refusal(f"alpha_i in {path} does not fit south_north={kind}: its last row must be {wanted}")
+def named_cells(wrong: np.ndarray, most: int = 3) -> str:
+    """The places of cells, bool (sample, y, x), in words."""
+    found = np.argwhere(wrong)
+    named = ", ".join(f"row {y} column {x} of sample {n}" for n, y, x in found[:most])
+    more = len(found) - most
+    return named if more <= 0 else f"{named} and {more} other cells"

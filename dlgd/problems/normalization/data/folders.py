@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -23,13 +24,13 @@ import xarray as xr
 from dlgd.core.constants import SPLITS
 from dlgd.core.errors import Refusal
 from dlgd.core.progress import progress
-from dlgd.physics.diffusion import open_faces
-from dlgd.physics.halo import Topology
-from dlgd.problems.normalization.data import fields, sides
+from dlgd.physics.diffusion import STEPS, open_faces
+from dlgd.problems.normalization.data import fields, physics_check, sides
 from dlgd.problems.normalization.data.layout import FILES, Layout
 from dlgd.problems.normalization.data.nemo_netcdf import NemoFolder
 from dlgd.problems.normalization.data.processed_npz import ProcessedFolder
 from dlgd.problems.normalization.data.stored import Stored, south_faces, west_faces
+from dlgd.problems.normalization.data.suspicions import Held
 
 log = logging.getLogger(__name__)
 
@@ -67,10 +68,11 @@ def open_folder(path: Path, layout: Layout) -> Folder:
     return folder
 
 
-def read(path: Path, layout: Layout) -> xr.Dataset:
-    """All samples of a folder; gamma is among them if every sample has it."""
+def read(path: Path, layout: Layout, *, steps: int | None = None, otherwise: int = STEPS) -> xr.Dataset:
+    """All samples of a folder; gamma is among them if every sample has it. steps, otherwise: as in `assemble`."""
     folder = open_folder(path, layout)
-    samples = assemble([folder.read(name) for name in progress(folder.names, f"reading {path}")], layout)
+    stored = [folder.read(name) for name in progress(folder.names, f"reading {path}")]
+    samples = assemble(stored, layout, steps=steps, otherwise=otherwise)
     known = "gamma" in samples and bool(samples.gamma.notnull().any(("y", "x")).all())
     return samples if known else samples.drop_vars("gamma", errors="ignore")
 
@@ -78,8 +80,13 @@ def read(path: Path, layout: Layout) -> xr.Dataset:
 # --- from what is stored to samples ------------------------------------------------------------------------
 
 
-def assemble(stored: Sequence[Stored], layout: Layout) -> xr.Dataset:
-    """The samples, on one grid with one coast, and their names; gamma is NaN where the files of a sample lack it."""
+def assemble(
+    stored: Sequence[Stored], layout: Layout, *, steps: int | None = None, otherwise: int = STEPS
+) -> xr.Dataset:
+    """The samples, on one grid with one coast, and their names; gamma is NaN where the files of a sample lack it.
+
+    steps: M, if the options say it; otherwise: M where nothing tells it.
+    """
     first = stored[0]
     for one in stored:
         if one.shape != first.shape:
@@ -89,8 +96,9 @@ def assemble(stored: Sequence[Stored], layout: Layout) -> xr.Dataset:
     alpha_i, alpha_j = (np.stack(each) for each in zip(*(_on_faces(one, faces) for one in stored), strict=True))
     if layout.topology.south_north == "fold":
         alpha_i[:, -1] = _folded(alpha_i[:, -1], open_faces(sea, layout.topology)[0][-1], first.name)
-    for one, south, west in zip(stored, alpha_i, alpha_j, strict=True):
-        few = _check_coast(one, south, west, sea, layout.topology)
+    held = _held(stored, alpha_i, alpha_j, faces)
+    for one, its in zip(stored, held, strict=True):
+        few = _check_coast(one, its, sea, layout)
         if few and one is first:  # other samples will have about the same
             log.warning("%s: %s", one.name, " and ".join(few))
     located = first.lat is not None and first.lon is not None
@@ -102,11 +110,23 @@ def assemble(stored: Sequence[Stored], layout: Layout) -> xr.Dataset:
     sides.refuse_contradicted(samples, layout, where, located=located)
     samples = fields.with_closed_land(samples, sea, layout.topology, where)
     samples = samples.assign_coords(sample=np.arange(len(stored)), file=("sample", [one.name for one in stored]))
-    if all(one.gamma is None for one in stored):
-        return samples
-    unknown = np.full(sea.shape, np.nan)
-    gamma = [unknown if one.gamma is None else np.where(sea, one.gamma, np.nan) for one in stored]
-    return samples.assign(gamma=(("sample", "y", "x"), np.stack(gamma), {"units": "m"}))
+    if any(one.gamma is not None for one in stored):
+        unknown = np.full(sea.shape, np.nan)
+        gamma = [unknown if one.gamma is None else np.where(sea, one.gamma, np.nan) for one in stored]
+        samples = samples.assign(gamma=(("sample", "y", "x"), np.stack(gamma), {"units": "m"}))
+    if not layout.check_physics:
+        return fields.with_steps(samples, otherwise if steps is None else steps)
+    return physics_check.checked(samples, held, [one.name for one in stored], steps, otherwise=otherwise)
+
+
+def _held(stored: Sequence[Stored], alpha_i: np.ndarray, alpha_j: np.ndarray, faces: str) -> list[Held]:
+    """What the files hold of each sample, on the faces of the grid."""
+    ratio = None
+    if stored[0].ratio is not None:
+        ratio = _on_faces(replace(stored[0], alpha_i=stored[0].ratio[0], alpha_j=stored[0].ratio[1]), faces)
+    return [
+        Held.of_file(south, west, ratio, one.names) for one, south, west in zip(stored, alpha_i, alpha_j, strict=True)
+    ]
 
 
 def _sea(stored: Sequence[Stored], layout: Layout) -> np.ndarray:
@@ -116,6 +136,12 @@ def _sea(stored: Sequence[Stored], layout: Layout) -> np.ndarray:
         sea = np.zeros(stored[0].shape, bool)
         for one in stored:
             sea |= _cells_of_faces(*_on_faces(one, _default(layout.faces)), any_face=True)
+        if sea.all() and layout.check_physics:
+            both = " and ".join(sorted(stored[0].names))
+            raise Refusal(
+                f"{both} of {stored[0].name} are above 0 around all {sea.size} cells, and nothing else tells the "
+                f"coast: are they above 0 on land? Set them to 0 there, or give gamma{physics_check.AS_IT_IS}"
+            )
         return sea
     first, sea = coasts[0]
     for name, other in coasts[1:]:
@@ -175,27 +201,36 @@ def _folded(north: np.ndarray, is_open: np.ndarray, name: str) -> np.ndarray:
     return (north + twin) / 2
 
 
-def _check_coast(
-    one: Stored, alpha_i: np.ndarray, alpha_j: np.ndarray, sea: np.ndarray, topology: Topology
-) -> list[str]:
+def _check_coast(one: Stored, held: Held, sea: np.ndarray, layout: Layout) -> list[str]:
     """Refuse a coast of gamma that differs from that of the diffusivities in more than a few cells; say which few."""
     if one.gamma is None:
         return []
-    open_i, open_j = open_faces(sea, topology)
-    if topology.south_north == "fold" and not alpha_i[-1].any():  # it counts as closed
+    alpha_i, alpha_j = held.alpha
+    open_i, open_j = open_faces(sea, layout.topology)
+    if layout.topology.south_north == "fold" and not alpha_i[-1].any():  # it counts as closed
         open_i[-1] = False
+    if layout.check_physics:
+        physics_check.refuse_other_places(held, (open_i, open_j), one.name)
     closed = int((open_i & ~(alpha_i > 0)).sum() + (open_j & ~(alpha_j > 0)).sum())
     lost = int((_cells_of_faces(alpha_i, alpha_j, any_face=False) & ~sea).sum())
     few = []
-    for count, whole, words in (
-        (closed, open_i.sum() + open_j.sum(), "faces between sea cells of gamma have no diffusivity"),
-        (lost, sea.sum(), "cells have diffusivities on all faces but no gamma"),
+    for count, whole, words, question in (
+        (
+            closed,
+            open_i.sum() + open_j.sum(),
+            "faces between sea cells of gamma have no diffusivity",
+            "other places of the same numbers do not explain it: is gamma another sample's or grid's, or does "
+            "data.padding not fit?",
+        ),
+        (
+            lost,
+            sea.sum(),
+            f"cells have diffusivities on all faces but no gamma, of {int((~sea).sum())} without gamma",
+            f"are {held.both} above 0 on land, or is gamma another grid's?",
+        ),
     ):
-        if count > LARGEST_MISMATCH * whole:
-            raise Refusal(
-                f"{one.name}: {count} {words}: its files do not belong together, or data.padding and data.faces "
-                "do not fit them"
-            )
+        if count > LARGEST_MISMATCH * whole and layout.check_physics:
+            raise Refusal(f"{one.name}: {count} {words}; {question}{physics_check.AS_IT_IS}")
         if count:
             few.append(f"{count} {words}")
     return few

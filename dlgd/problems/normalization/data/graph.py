@@ -22,10 +22,11 @@ class OperatorGraph(PhysicalGraph):
     """Fields padded by halo + 1 cells -> gamma (sample, y, x), all float64.
 
     Inputs have 2 (halo + 1) more rows and columns than gamma, alpha_i one more row and alpha_j one more column still.
-    halo: cells that the network consumes on each side. topology: of the grid, with which they are padded.
+    halo: cells that the network consumes on each side. topology: of the grid, with which they are padded. steps: M, of
+    the operators and of the closed form.
     """
 
-    def __init__(self, features: Features, *, halo: int, topology: Topology) -> None:
+    def __init__(self, features: Features, *, halo: int, topology: Topology, steps: int) -> None:
         super().__init__()
         self.features, self.halo, self.padding = features, halo, halo + 1
         form = features.closed_form
@@ -44,7 +45,8 @@ class OperatorGraph(PhysicalGraph):
             inputs.append(GraphField(name=name, dims=SAMPLES, units=units, about="of the closed form, at sea"))
         self.inputs = tuple(inputs)
         self.output = GraphField(name="gamma", dims=SAMPLES, units="m", about="normalization coefficient, NaN on land")
-        self.facts = {"topology": {"west_east": topology.west_east, "south_north": topology.south_north}}
+        sides = {"west_east": topology.west_east, "south_north": topology.south_north}
+        self.facts = {"topology": sides, "steps": steps}
 
     def tensors(self, samples: xr.Dataset) -> tuple[Tensor, ...]:
         """The fields, padded with the topology of the samples."""

@@ -22,6 +22,7 @@ FILES = {
     "coefficients": "Bmod_cor_nor*.nc",
 }
 WEST_EAST = ("periodic", "closed")
+LARGEST_STEPS = 60  # the correlation is Gaussian long before
 SOUTH_NORTH = ("closed", "periodic", "fold")
 
 
@@ -39,6 +40,11 @@ class Layout:
         folder.
     west_east: what lies beyond the west and the east side: "periodic" or "closed". None: what a NetCDF file says or
         shows itself, and periodic for a folder.
+    steps: M, the even number of diffusion steps, 2 to 60. None: what a NetCDF file says itself, or that with which
+        gamma is the operator's, or 10.
+    check_physics: whether gamma is compared with the operator in a few dozen cells of each sample, and whether length
+        scales, faces and the coast must go together; what does not is refused, with what explains it. Takes a quarter
+        of a second for a sample of 1 degree.
     south_north: what lies beyond the south and the north side: "closed", "periodic" or "fold". None: what a NetCDF file
         says or shows itself, and that of the grid for a folder.
     """
@@ -49,6 +55,8 @@ class Layout:
     files: Mapping[str, str] = field(default_factory=lambda: dict(FILES))
     west_east: str | None = None
     south_north: str | None = None
+    steps: int | None = None
+    check_physics: bool = True
 
     @property
     def topology(self) -> Topology:
@@ -68,6 +76,10 @@ class Layout:
                 checks.choice(f"data.{name}", value, known)
         if self.south_north == "fold" and self.west_east == "closed":
             raise Refusal("data.south_north=fold needs data.west_east=periodic")
+        if self.steps is not None and (
+            checks.fits(self.steps, int) is False or self.steps not in range(2, LARGEST_STEPS + 1, 2)
+        ):
+            raise Refusal(f"data.steps={self.steps} must be an even number from 2 to {LARGEST_STEPS}")
         if not set(self.padding) <= {"rows", "columns"}:
             raise Refusal("data.padding must give rows and columns and nothing else")
         for name, number in self.padding.items():

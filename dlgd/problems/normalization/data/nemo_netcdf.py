@@ -9,6 +9,7 @@ alpha_i = K22 e1f / e2t, alpha_j = K11 e2f / e1t, w = e1u e2v     all at the sam
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +20,8 @@ from dlgd.core import netcdf
 from dlgd.core.errors import Refusal
 from dlgd.physics.grids import unit_vectors
 from dlgd.problems.normalization.data.stored import Edges, Stored, find_above, inner
+
+log = logging.getLogger(__name__)
 
 COORDINATE_VARIABLES = ("e1t", "e2t", "e1f", "e2f", "e1u", "e2v", "glamt", "gphit")
 SAME_PLACE = 1e-5  # of unit vectors: 64 m
@@ -35,6 +38,11 @@ class NemoFolder:
         places = [path, *sorted(place for place in path.iterdir() if place.is_dir())]
         self._places = {place.name: place for place in places if any(place.glob(files["diffusivities"]))}
         self.names = list(self._places)
+        lost = [
+            place.name for place in places if any(place.glob(files["coefficients"])) and place.name not in self.names
+        ]
+        if lost:
+            log.warning("%s: %s have no %s, and are left out", path, ", ".join(lost), files["diffusivities"])
 
     @cached_property
     def _grid(self) -> dict[str, np.ndarray]:
@@ -88,6 +96,8 @@ class NemoFolder:
             edges=self._edges,
             lat=grid["gphit"],
             lon=grid["glamt"],
+            ratio=(grid["e1f"] / grid["e2t"], grid["e2f"] / grid["e1t"]),
+            names=("K22", "K11"),
         )
 
 

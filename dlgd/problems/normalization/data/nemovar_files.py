@@ -75,6 +75,11 @@ class NemovarFiles(OperatorSource):
         """(ny, nx) of the grid; empty before the files are read."""
         return self._samples["train"].mask.shape if self._samples else ()
 
+    @property
+    def _steps_of_files(self) -> int | None:
+        """M of the options."""
+        return self.options.steps
+
     def check(self) -> None:
         """Refuse options that cannot work. Only `prepare` looks at the folder, which predictions do not need."""
         self.options.check()
@@ -86,7 +91,9 @@ class NemovarFiles(OperatorSource):
             {"lat": [30.0, 46.0], "lon": [-6.0, 37.0], "stretching": 0.0} if self.options.grid == "regional" else None
         )
         diffusivity = {"scale_min": 0.25, "scale_max": 1.6, "anisotropy": 0.7, "smoothness": 20.0}
-        small = make_from(NormalizationOptions, self.options, region=region, diffusivity=diffusivity, **TINY)
+        small = make_from(
+            NormalizationOptions, self.options, region=region, diffusivity=diffusivity, steps=self.steps, **TINY
+        )
         return NormalizationCoefficients(**vars(small))
 
     # --- samples -------------------------------------------------------------------------------------------
@@ -99,7 +106,8 @@ class NemovarFiles(OperatorSource):
         splits = self._splits()
         places = list(dict.fromkeys(place for split in SPLITS for place in splits[split]))
         title = f"data={self.options.name}: reading"
-        whole = assemble([folder.read(name) for folder, name in progress(places, title)], self.options)
+        stored = [folder.read(name) for folder, name in progress(places, title)]
+        whole = assemble(stored, self.options, steps=self.options.steps, otherwise=self.steps)
         whole = self._with_exact(whole)
         number = {place: n for n, place in enumerate(places)}
         self._keep_samples({split: whole.isel(sample=[number[place] for place in splits[split]]) for split in SPLITS})

@@ -18,9 +18,10 @@ from dlgd.core.contract import Batch, DataSource, Stream
 from dlgd.core.errors import Refusal
 from dlgd.core.repair import Check, Repaired
 from dlgd.core.specs import StaggeredGridSpec
+from dlgd.physics.diffusion import STEPS
 from dlgd.physics.halo import pad_cells, pad_south_faces, pad_west_faces
 from dlgd.problems.normalization import repair
-from dlgd.problems.normalization.data import features, fields, folders, graph, patches
+from dlgd.problems.normalization.data import features, fields, folders, graph, patches, users_file
 from dlgd.problems.normalization.data.closed_forms import GUESS
 from dlgd.problems.normalization.data.layout import Layout
 
@@ -70,6 +71,7 @@ class OperatorSource(DataSource):
             distance=options.distance,
         )
         self._samples: dict[str, xr.Dataset] = {}
+        self._trained_steps: int | None = None  # M of the network that this data set serves
 
     # --- what is known before any work ---------------------------------------------------------------------
 
@@ -92,6 +94,17 @@ class OperatorSource(DataSource):
             directional=self.features.directional,
             zeroed_on_land=self.features.zeroed_on_land,
         )
+
+    @property
+    def steps(self) -> int:
+        """M, the number of diffusion steps: that of a trained network, of the options, or that of the samples."""
+        known = self._trained_steps or self.options.steps
+        return known or (fields.steps(self._samples["train"]) if self._samples else STEPS)
+
+    @property
+    def _steps_of_files(self) -> int | None:
+        """M of files that are read; None where they tell it."""
+        return None
 
     @property
     def inputs(self) -> Sequence[str]:
@@ -125,12 +138,19 @@ class OperatorSource(DataSource):
 
     @property
     def statistics(self) -> dict[str, float]:
-        """Means and standard deviations of standardized features; none for dimensionless ones."""
-        return self.features.statistics
+        """Means and standard deviations of standardized features, none for others; and M, unless it is 10."""
+        return self.features.statistics | ({} if self.steps == STEPS else {"steps": float(self.steps)})
 
     def use_statistics(self, statistics: Mapping[str, float]) -> None:
-        """Scale by the statistics of the training split, as at training time."""
-        self.features.use_statistics(statistics)
+        """Scale by the statistics of the training split, as at training time. Refusal of data of another M."""
+        trained = int(statistics.get("steps", STEPS))
+        if self.options.steps not in (None, trained):
+            raise Refusal(
+                f"data.steps={self.options.steps} is not M = {trained}, the number of diffusion steps with which the "
+                "network was trained and for which alone it answers: train another one, or choose other data"
+            )
+        self._trained_steps = trained
+        self.features.use_statistics({name: value for name, value in statistics.items() if name != "steps"})
 
     def samples(self, split: str) -> xr.Dataset:
         """Samples as the head of `simulated.py` describes them, with `distance` (cells) and the closed form."""
@@ -140,13 +160,18 @@ class OperatorSource(DataSource):
     def read(self, path: Path) -> xr.Dataset:
         """The samples of a user's file, or of a folder of the report's files. The topology is this data set's unless
         the file has attributes that give another one."""
-        found = folders.read(path, self.options) if path.is_dir() else fields.read(path, self.options)
-        return self._complete(found)
+        read = folders.read if path.is_dir() else users_file.read
+        return self._complete(read(path, self.options, steps=self._steps_of_files, otherwise=self.steps))
 
     # --- tensors ---------------------------------------------------------------------------------------------
 
     def encode(self, samples: xr.Dataset, *, halo: int, device: torch.device | str) -> Iterator[Batch]:
-        """Whole grids, one at a time."""
+        """Whole grids, one at a time. Refusal of samples of another M than that of the trained network."""
+        if self._trained_steps not in (None, fields.steps(samples)):
+            raise Refusal(
+                f"these samples are of operators of M = {fields.steps(samples)} diffusion steps, and the network was "
+                f"trained with M = {self._trained_steps}, for which alone it answers: choose another network"
+            )
         topology = fields.topology(samples)
         sea = samples.mask.values
         around = {
@@ -214,4 +239,4 @@ class OperatorSource(DataSource):
     def physical_graph(self, *, halo: int, samples: xr.Dataset | None) -> graph.OperatorGraph:
         """The graph of `graph.py`. Without samples, its topology is that of this data set's layout."""
         topology = self.options.topology if samples is None else fields.topology(samples)
-        return graph.OperatorGraph(self.features, halo=halo, topology=topology)
+        return graph.OperatorGraph(self.features, halo=halo, topology=topology, steps=self.steps)

@@ -3,6 +3,7 @@
     X/<sample>.npz                 arr_0 (3, rows, columns): alpha_i, alpha_j, w of the grid and its padding
     Y/<sample>_norm_coeffs.npz     arr_0 (ny, nx), or (rows, columns): gamma, exactly 0 on land; may be missing
     dict_std_mean.txt              two dictionaries, one after the other: standard deviations, then means
+    dict_min_max.txt               or least and largest values, of fields that were scaled to [0, 1]
 
 Fields were standardized over values other than zero, and zeros stayed zero (Partial_std in the report); or over the
 whole image (Full_std). The files show which: only the former have exact zeros, on land and on closed faces.
@@ -11,6 +12,7 @@ whole image (Full_std). The files show which: only the former have exact zeros, 
 from __future__ import annotations
 
 import ast
+import logging
 import re
 import zipfile
 import zlib
@@ -24,7 +26,11 @@ from dlgd.core import checks
 from dlgd.core.errors import Refusal
 from dlgd.problems.normalization.data.stored import Edges, Stored, find_above, inner
 
+log = logging.getLogger(__name__)
+
 STATISTICS = "dict_std_mean.txt"
+MIN_MAX = "dict_min_max.txt"
+KINDS = {STATISTICS: ("standard deviations", "means"), MIN_MAX: ("least values", "largest values")}
 FIELDS = ("alpha_i_minus", "alpha_j_minus", "w")
 TARGET = "norm_coeffs"
 KEY = "arr_0"  # np.savez's name of the first array
@@ -43,10 +49,32 @@ class ProcessedFolder:
         self.names = sorted(file.stem for file in (path / "X").glob("*.npz"))
         if not self.names:
             raise Refusal(f"{path / 'X'} has no .npz file")
+        coefficients = [file.stem.removesuffix(f"_{TARGET}") for file in sorted((path / "Y").glob("*.npz"))]
+        lost = [name for name in coefficients if name not in self.names]
+        if lost:
+            log.warning("%s has no X of %s, which are left out", path, ", ".join(lost))
+
+    @cached_property
+    def _scaled_to(self) -> Path:
+        """The file with the statistics of the fields."""
+        return find_above(self.path, STATISTICS, MIN_MAX)
 
     @cached_property
     def _statistics(self) -> tuple[dict[str, float], dict[str, float]]:
-        return read_statistics(find_above(self.path, STATISTICS))
+        """Factors and summands of the fields, by name: standard deviations and means, or ranges and least values."""
+        first, second = read_statistics(self._scaled_to)
+        if self._scaled_to.name == STATISTICS:
+            return first, second
+        for name, least in first.items():
+            if second[name] <= least:
+                raise Refusal(f"{name}: {second[name]!r} in {self._scaled_to} is not above {least!r}, its least value")
+        return {name: second[name] - least for name, least in first.items()}, first
+
+    @cached_property
+    def _shape_of_y(self) -> tuple[int, ...] | None:
+        """The shape of the first Y that there is; all samples have one grid."""
+        file = next(iter(sorted((self.path / "Y").glob(f"*_{TARGET}.npz"))), None)
+        return None if file is None else _array(file).shape
 
     def read(self, name: str) -> Stored:
         """The sample of that name. Refusal where its files do not fit."""
@@ -55,23 +83,32 @@ class ProcessedFolder:
         y = _array(file_y) if file_y.exists() else None
         if x.ndim != 3 or x.shape[0] != len(FIELDS):
             raise Refusal(f"{KEY} in {file_x} has the shape {x.shape}: (3, rows, columns) is needed")
-        edges = self._edges(x, y, file_x)
+        edges = self._edges(x, self._shape_of_y if y is None else y.shape, file_x)
         if y is not None:
             y = y if y.shape == inner(x[0], edges).shape else inner(y, edges)
         std, mean = self._statistics
         alpha_i, alpha_j, w = (_physical(x[n], std[f], mean[f]) for n, f in enumerate(FIELDS))
+        if y is not None and self._scaled_to.name == MIN_MAX:
+            y = _with_least(y, inner(x, edges), [inner(field, edges) for field in (alpha_i, alpha_j, w)], mean)
         gamma = None if y is None else _physical(y, std[TARGET], mean[TARGET], zeros_count=True)
         if gamma is not None and (gamma < 0).any():
-            raise Refusal(f"gamma of {file_y} is negative: it was not standardized with {STATISTICS}")
+            raise Refusal(f"gamma of {file_y} is negative: it was not standardized with {self._scaled_to.name}")
         return Stored(name, alpha_i, alpha_j, w, gamma, edges)
 
-    def _edges(self, x: np.ndarray, y: np.ndarray | None, file: Path) -> Edges:
+    def _edges(self, x: np.ndarray, target: tuple[int, ...] | None, file: Path) -> Edges:
         """The padding: what the options give; else rows and columns that X has and Y has not, or columns that repeat
-        those of the other side."""
-        whole, target = x.shape[1:], None if y is None else y.shape
+        those of the other side. target: the shape of Y, None where the folder has none."""
+        whole = x.shape[1:]
         rows, columns = self._padding.get("rows"), self._padding.get("columns")
         if target is not None and (len(target) != 2 or any(t > size for t, size in zip(target, whole, strict=True))):
             raise Refusal(f"Y of {file} has the shape {target}, which does not fit X, {whole}")
+        if target is None and (rows is None or columns is None):
+            seen = _repeated_columns(x)
+            repeat = f" ({seen} columns on each side repeat those of the other side)" if seen else ""
+            raise Refusal(
+                f"nothing says which of the {whole[0]} x {whole[1]} cells of {file} are padding, as it has no Y: "
+                f"type data.padding.rows=... and data.padding.columns=..., be it 0{repeat}"
+            )
         if columns is None:
             more = 0 if target is None else whole[1] - target[1]
             columns = more // 2 or _repeated_columns(x)
@@ -96,6 +133,18 @@ def _repeated_columns(x: np.ndarray) -> int:
         if np.ptp(west, axis=-1).any() and np.array_equal(west, east):
             return number
     return 0
+
+
+def _with_least(y: np.ndarray, x: np.ndarray, fields: list[np.ndarray], least: Mapping[str, float]) -> np.ndarray:
+    """Y without zeros at sea: scaled to [0, 1], the least values of the fields are 0 there as land is.
+
+    x (3, ny, nx) and y (ny, nx): scaled. fields: the physical ones of x, in which the least values are put in place.
+    """
+    sea = (y != 0) | (x[:2] != 0).any(axis=0)  # no face of land is open
+    south, west = sea & np.roll(sea, 1, axis=0), sea & np.roll(sea, 1, axis=1)
+    for name, field, scaled, at_sea in zip(FIELDS, fields, x, (south, west, sea), strict=True):
+        field[at_sea & (scaled == 0)] = least[name]
+    return np.where(sea & (y == 0), np.finfo(np.float64).tiny, y)
 
 
 def _array(path: Path) -> np.ndarray:
@@ -128,7 +177,8 @@ def _physical(scaled: np.ndarray, std: float, mean: float, *, zeros_count: bool 
 
 
 def read_statistics(path: Path) -> tuple[dict[str, float], dict[str, float]]:
-    """Read standard deviations and means by field; the text is parsed as literals and never evaluated."""
+    """Read the two numbers of each field; the text is parsed as literals and never evaluated."""
+    kinds = KINDS.get(path.name, KINDS[STATISTICS])
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -136,9 +186,9 @@ def read_statistics(path: Path) -> tuple[dict[str, float], dict[str, float]]:
     text = re.sub(r"np\.float\d+\(([^()]*)\)", r"\1", text)  # how NumPy 2 writes its numbers
     pieces = re.findall(r"\{[^{}]*\}", text)
     if len(pieces) != 2 or re.sub(r"\{[^{}]*\}", "", text).strip():
-        raise Refusal(f"{path} must hold two dictionaries, standard deviations and then means, and nothing else")
+        raise Refusal(f"{path} must hold two dictionaries, {kinds[0]} and then {kinds[1]}, and nothing else")
     tables = []
-    for piece, kind in zip(pieces, ("standard deviations", "means"), strict=True):
+    for piece, kind in zip(pieces, kinds, strict=True):
         try:
             table = ast.literal_eval(piece)
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:

@@ -30,6 +30,7 @@ from dlgd.core.options import from_keywords
 from dlgd.core.paths import cache_folder
 from dlgd.core.progress import progress
 from dlgd.physics import coastline, grids, normalization
+from dlgd.physics.diffusion import STEPS
 from dlgd.physics.length_scales import EquatorialBand, Fronts, LengthScales, NearCoasts, random_diffusion
 from dlgd.problems.normalization.data import fields
 from dlgd.problems.normalization.data.operator_source import OperatorOptions, OperatorSource
@@ -86,6 +87,7 @@ class NormalizationOptions(OperatorOptions):
     seed: int
     region: Mapping[str, Any] | None = None
     in_memory: bool = False
+    steps: int = STEPS
 
     def check(self) -> None:
         """Refuse options that cannot work, in one sentence each."""
@@ -203,7 +205,8 @@ class NormalizationCoefficients(OperatorSource):
         if self.options.in_memory:
             return None
         keys = ("grid", "rows", "columns", "coast", "tolerance", "diffusivity", "seed", "region")
-        config = _plain({key: getattr(self.options, key) for key in keys}) | {"format": 1}
+        steps = None if self.options.steps == STEPS else self.options.steps
+        config = _plain({key: getattr(self.options, key) for key in keys} | {"steps": steps}) | {"format": 1}
         return cache.folder_for(cache_folder(), self.options.name, config)
 
     def prepare(self) -> None:
@@ -238,12 +241,13 @@ class NormalizationCoefficients(OperatorSource):
         sea = coastline.real_sea(self._grid) if real else coastline.random_polar_continents(self._grid, seed)
         if self.options.grid == "latlon":
             sea = coastline.without_polar_caps(sea, self._grid)
-        return fields.base(self._grid.lat, self._grid.lon, self._grid.area, sea, self._grid.topology)
+        base = fields.base(self._grid.lat, self._grid.lon, self._grid.area, sea, self._grid.topology)
+        return fields.with_steps(base, self.options.steps)
 
     def _make_sample(self, base: xr.Dataset, split: str, number: int) -> xr.Dataset:
         options = self.options
         rng = np.random.default_rng([options.seed, SPLITS.index(split), number])
-        operator = random_diffusion(self._grid, base.mask.values, rng, options.scales)
+        operator = random_diffusion(self._grid, base.mask.values, rng, options.scales, options.steps)
         tolerance = options.tolerance["train" if split == "train" else "evaluation"]
         return fields.sample(operator, normalization.exact(operator, tolerance)).assign_attrs(tolerance=tolerance)
 

@@ -33,6 +33,8 @@ class Stored:
     edges: Edges
     lat: np.ndarray | None = None  # degrees north
     lon: np.ndarray | None = None  # degrees east
+    ratio: tuple[np.ndarray, np.ndarray] | None = None  # alpha_i / K22 and alpha_j / K11, (rows, columns)
+    names: tuple[str, str] = ("alpha_i", "alpha_j")  # of the diffusivities in the files
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -73,9 +75,10 @@ def west_faces(one: Stored, *, east: bool) -> np.ndarray:
     return np.roll(one.inner(one.alpha_j), int(east), axis=-1)
 
 
-def find_above(folder: Path, name: str) -> Path:
-    """Find a file that a folder's samples share: in the folder, or in one of the two above it."""
+def find_above(folder: Path, *names: str) -> Path:
+    """Find a file that a folder's samples share, of one of these names: in the folder, or in one of the two above."""
     for place in (folder, *folder.parents[:2]):
-        if (place / name).is_file():
-            return place / name
-    raise Refusal(f"{name} is missing: it must stand in {folder} or above")
+        for name in names:
+            if (place / name).is_file():
+                return place / name
+    raise Refusal(f"{' or '.join(names)} is missing: it must stand in {folder} or above")
