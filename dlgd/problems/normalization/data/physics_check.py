@@ -23,14 +23,15 @@ log = logging.getLogger(__name__)
 
 CELLS = 36  # compared in each sample
 TOLERANCE = 1e-3  # of the exact gamma^2 there
-FITS = 0.02  # median difference of gamma^2 up to which nothing is said; fields of randomization may differ by more
+EXACT = 0.005  # median difference of gamma^2 up to which gamma is that of the operator
+FITS = 0.02  # and up to which nothing is said, unless a suspicion explains it; randomization may differ by more
 REFUSED = 0.1  # and from which a file is refused, whatever explains it
 EXPLAINS = 0.25  # a suspicion that leaves at most this share of the difference, and at most REFUSED / 2, explains it
 LEAST_SCALE = 0.05  # cells: below, gamma^2 is the area of the cell, and no one would diffuse
 OTHER_STEPS = (2, 4, 6, 8, 10, 12, 14, 16, 20)
 LARGEST_CLOSED = 0.01  # share of faces between sea cells that may have no diffusivity
 NEAR_POLES = 24  # cells about the poles of a fold, whose gamma takes long
-AS_IT_IS = "; data.check_physics=false reads the files as they are"
+AS_IT_IS = " (data.check_physics=false reads the files as they are)"
 
 
 @dataclass(frozen=True)
@@ -70,21 +71,27 @@ def steps_of(samples: Sequence[Checked], steps: int | None, *, otherwise: int = 
     otherwise: M where it is not known and there is no gamma.
     """
     known = [one for one in samples if one.gamma is not None]
+    for one in samples:
+        if one.gamma is None:
+            _refuse_implausible(one)
     if not known:
-        _refuse_implausible(samples[0])
         if steps is None:
             log.info(
                 "%s: nothing says the number of diffusion steps: it is taken for M = %d", samples[0].name, otherwise
             )
         return otherwise if steps is None else steps
-    found = _checked(known[0], known, steps)
-    for one in known[1:]:
-        _checked(one, known, found)
+    found, explained = _checked(known[0], known, steps, least=EXACT)
+    for one in known[1:]:  # what is not exact is so in all samples: the mistakes, which take seconds, are tried once
+        _checked(one, known, found, least=EXACT if explained else REFUSED)
     return found
 
 
-def _checked(one: Checked, others: Sequence[Checked], steps: int | None) -> int:
-    """Return M of one sample, `steps` if it is known. Refusal where its gamma does not fit."""
+def _checked(one: Checked, others: Sequence[Checked], steps: int | None, *, least: float) -> tuple[int, bool]:
+    """Return M of one sample, `steps` if it is known, and whether its gamma is that of the operator. Refusal where it
+    does not fit.
+
+    least: median difference of gamma^2 from which mistakes are tried.
+    """
     assert one.gamma is not None
     cells = _cells(one)
     used = STEPS if steps is None else steps
@@ -93,15 +100,15 @@ def _checked(one: Checked, others: Sequence[Checked], steps: int | None) -> int:
     except Refusal as refusal:  # such as length scales that cannot be probed
         _refuse_implausible(one)
         log.warning("%s: gamma is not compared with its operator: %s", one.name, refusal)
-        return used
+        return used, True
     error, worst = _difference(one.gamma, exact), _difference(one.gamma, exact, quantile=0.9)
-    if error <= FITS:
-        if worst > REFUSED:
+    if error <= least:
+        if error <= FITS and worst > REFUSED:
             log.warning(
                 "%s: gamma^2 differs from the operator by %s in the tenth of %d cells that differ most",
                 one.name, _percent(worst), cells.sum(),
             )  # fmt: skip
-        return used
+        return used, error <= EXACT
     best, suspicion = min(_tried(one, others, cells, exact, used), key=lambda pair: pair[0])
     differs = (
         f"gamma^2 of {one.name} differs from the operator by {_percent(error)} in the median of {cells.sum()} cells"
@@ -112,11 +119,12 @@ def _checked(one: Checked, others: Sequence[Checked], steps: int | None) -> int:
                 f"{differs}; nothing that was tried explains it (nearest: with {suspicion.words} by {_percent(best)}): "
                 f"is gamma another sample's or another grid's?{AS_IT_IS}"
             )
-        log.warning("%s: is it from randomization?", differs)
-        return used
+        if error > FITS:
+            log.warning("%s: is it from randomization?", differs)
+        return used, False
     if isinstance(suspicion, _Steps) and steps is None:
-        log.info("%s; with %s by %s: M = %d", differs, suspicion.words, _percent(best), suspicion.steps)
-        return suspicion.steps
+        log.info("%s; with %s by %s, which is taken for M", differs, suspicion.words, _percent(best))
+        return suspicion.steps, True
     raise Refusal(f"{differs}; with {suspicion.words} by {_percent(best)}: {suspicion.question}{AS_IT_IS}")
 
 

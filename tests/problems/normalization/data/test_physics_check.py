@@ -11,6 +11,8 @@ import pytest
 import xarray as xr
 
 from dlgd.core.errors import Refusal
+from dlgd.physics.diffusion import Diffusion, open_faces
+from dlgd.physics.halo import Topology
 from dlgd.physics.normalization import exact
 from dlgd.problems.normalization.data import fields
 from tests.problems.normalization.data.small_data import make, ready
@@ -85,6 +87,27 @@ def test_what_explains_it_fits(mine, read):
         read(mine)
     mine.gamma.values[:] *= np.sqrt(1.05) / 1.3
     assert "gamma" in read(mine)  # as of randomization
+
+
+def test_an_exchange_that_changes_little_is_caught(read):
+    """gamma^2 is nearly the same for K exchanged: it differs by less than fields of randomization do."""
+    rows, columns = np.mgrid[:40, :48]
+    k_i = 6e8 * (1 + 0.4 * np.sin(rows / 9) * np.cos(columns / 8))
+    k_j = 6e8 * (1 - 0.3 * np.sin(rows / 7) * np.cos(columns / 9))
+    sea, closed = np.ones(k_i.shape, bool), Topology("closed", "closed")
+    south, west = open_faces(sea, closed)
+
+    def operator(along_columns: np.ndarray, along_rows: np.ndarray) -> Diffusion:
+        alpha_i = np.where(south, np.concatenate([along_columns, along_columns[-1:]]), 0.0)
+        return Diffusion(alpha_i, np.where(west, along_rows, 0.0), np.full(sea.shape, 1e9), sea, closed)
+
+    written = fields.base(*fields.places(sea.shape), np.full(sea.shape, 1e9), sea, closed).drop_vars(["lat", "lon"])
+    gamma = exact(operator(k_i, k_j), 1e-4)
+    assert "gamma" in read(written.merge(fields.sample(operator(k_i, k_j), gamma)))
+    with pytest.raises(
+        Refusal, match=r"by (0\.\d+|1\.\d+) % in the median.*with alpha_i and alpha_j exchanged by 0\.0"
+    ):
+        read(written.merge(fields.sample(operator(k_j, k_i), gamma)))
 
 
 def test_right_samples_pass_without_a_word(mine, read, caplog):
