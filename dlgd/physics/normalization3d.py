@@ -71,13 +71,14 @@ def column_sums(operator: Diffusion3D, energy: np.ndarray) -> np.ndarray:
     return total.T.reshape(energy.shape)
 
 
-def _gamma(operator: Diffusion3D, energy: np.ndarray) -> np.ndarray:
+def from_energy(operator: Diffusion3D, energy: np.ndarray) -> np.ndarray:
+    """gamma of V F_pp (nz, ny, nx)."""
     return np.sqrt(operator.volume / np.where(operator.sea, energy, np.nan))
 
 
 def vertical_outermost(operator: Diffusion3D, gamma: Callable[[Diffusion], np.ndarray]) -> np.ndarray:
     """gamma of the form "vertical_outermost", as exact as the two-dimensional method; see `level_energies`."""
-    return _gamma(operator, column_sums(operator, level_energies(operator, gamma)))
+    return from_energy(operator, column_sums(operator, level_energies(operator, gamma)))
 
 
 def usual_product(operator: Diffusion3D, gamma: Callable[[Diffusion], np.ndarray]) -> np.ndarray:
@@ -85,7 +86,7 @@ def usual_product(operator: Diffusion3D, gamma: Callable[[Diffusion], np.ndarray
 
     As ocean data assimilation uses it (JEDI's block `diffusion`, for instance).
     """
-    return _gamma(operator, level_energies(operator, gamma) * column_sums(operator, np.ones(operator.sea.shape)))
+    return from_energy(operator, level_energies(operator, gamma) * column_sums(operator, np.ones(operator.sea.shape)))
 
 
 # --- homogeneous closed forms ---------------------------------------------------------------------------------
@@ -124,7 +125,7 @@ def homogeneous(operator: Diffusion3D, form: str = "vertical_outermost") -> np.n
         found = found * normalization.homogeneous_energy(zero, r_k, operator.steps)
     energy = np.ones(operator.sea.shape)
     energy[operator.sea] = found
-    return _gamma(operator, energy)
+    return from_energy(operator, energy)
 
 
 # --- references: any form -------------------------------------------------------------------------------------
@@ -192,7 +193,7 @@ def probing(operator: Diffusion3D, *, reach: float = 22.0, tolerance: float = 1e
         found[here] = sign[here] * power(diracs)[here, lane[here]]
     energy = np.ones(operator.sea.shape)
     energy[operator.sea] = found
-    return _gamma(operator, energy)
+    return from_energy(operator, energy)
 
 
 def _classes(cells: int, distance: int, *, closed: bool) -> np.ndarray:
@@ -222,7 +223,7 @@ def randomization(operator: Diffusion3D, form: str, vectors: int, rng: np.random
         total += np.einsum("pv,pv->p", x, x)
     energy = np.ones(operator.sea.shape)
     energy[operator.sea] = total / vectors
-    return _gamma(operator, energy)
+    return from_energy(operator, energy)
 
 
 class _Columns:

@@ -107,7 +107,7 @@ def as_cells(samples: xr.Dataset) -> dict[str, np.ndarray]:
     """alpha_i, alpha_j (of each cell's south and west face), w and gamma as (sample, y, x)."""
     shape = samples.alpha_j.shape
     return {
-        "alpha_i": samples.alpha_i.values[:, :-1],
+        "alpha_i": samples.alpha_i.values[..., :-1, :],
         "alpha_j": samples.alpha_j.values,
         "w": np.broadcast_to(np.where(samples.mask.values, samples.w.values, 0.0), shape),
         "gamma": samples.gamma.values,
@@ -160,7 +160,11 @@ def read(path: Path, default: Topology) -> xr.Dataset:
 
     default: the topology of a file without attributes that give one.
     """
-    dataset = netcdf.read(path)
+    return checked(netcdf.read(path), path, default)
+
+
+def checked(dataset: xr.Dataset, path: Path, default: Topology) -> xr.Dataset:
+    """The same for what was read from a file."""
     missing = [name for name in ("alpha_i", "alpha_j", "w", "mask") if name not in dataset]
     if missing:
         raise Refusal(

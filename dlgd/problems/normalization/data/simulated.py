@@ -136,6 +136,7 @@ class NormalizationCoefficients(OperatorSource):
     """Simulated samples. See conf/data/nemovar.yaml, and `NormalizationOptions`."""
 
     options: NormalizationOptions
+    made_from: tuple[str, ...] = ("grid", "rows", "columns", "coast", "tolerance", "diffusivity", "seed")  # samples
 
     def __init__(self, options: NormalizationOptions) -> None:
         super().__init__(options, Layout(grid=options.grid))
@@ -168,7 +169,8 @@ class NormalizationCoefficients(OperatorSource):
             "tolerance": {"train": 1e-4, "evaluation": 1e-4},
             "in_memory": True,
         }
-        return NormalizationCoefficients(**options)
+        kind: Any = type(self)  # of keywords
+        return kind(**options)
 
     # --- making and reading ----------------------------------------------------------------------------------
 
@@ -181,8 +183,7 @@ class NormalizationCoefficients(OperatorSource):
         """The folder in the cache, named by all that samples depend on, but not by their number: more can be added."""
         if self.options.in_memory:
             return None
-        keys = ("grid", "rows", "columns", "coast", "tolerance", "diffusivity", "seed")
-        config = {key: getattr(self.options, key) for key in keys}
+        config = {key: getattr(self.options, key) for key in self.made_from}
         config = {k: _plain(v) for k, v in config.items()} | {"format": 1}
         return cache.folder_for(cache_folder(), self.options.name, config)
 
@@ -213,12 +214,14 @@ class NormalizationCoefficients(OperatorSource):
     def _keep(self, file: str, make: Callable[[], xr.Dataset]) -> xr.Dataset:
         return cache.get(self._folder / file, make) if self._folder else make()
 
-    def _make_base(self) -> xr.Dataset:
+    def _sea(self) -> np.ndarray:
+        """(rows, columns) bool."""
         real, seed = self.options.coast == "real", self.options.seed
         sea = coastline.real_sea(self._grid) if real else coastline.random_polar_continents(self._grid, seed)
-        if self.options.grid == "latlon":
-            sea = coastline.without_polar_caps(sea, self._grid)
-        return fields.base(self._grid.lat, self._grid.lon, self._grid.area, sea, self.layout.topology)
+        return coastline.without_polar_caps(sea, self._grid) if self.options.grid == "latlon" else sea
+
+    def _make_base(self) -> xr.Dataset:
+        return fields.base(self._grid.lat, self._grid.lon, self._grid.area, self._sea(), self.layout.topology)
 
     def _make_sample(self, base: xr.Dataset, split: str, number: int) -> xr.Dataset:
         options = self.options
