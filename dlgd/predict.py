@@ -13,13 +13,15 @@ from dlgd.interface import loading
 @entry.command("predict")
 def main(config: DictConfig) -> None:
     """Predict from the samples of a file. The output is written whole or not at all."""
+    from dlgd import build
     from dlgd.core import netcdf
 
     run = loading.found(config.run, config, criterion=config.criterion, device=config.device)
     input = checks.path("input", config.input)
     output = output_file(config.output, input)
-    samples = run.read(input)
-    dataset = run.answer(samples)
+    other = None if config.get("data") is None else build.other_data(config, run.built[1])
+    samples = run.read(input, other)
+    dataset = run.answer(samples, other)
     netcdf.write(dataset, output)
     count = samples.sizes["sample"]
     print(f"{output}: {', '.join(map(str, dataset.data_vars))} for {count} sample{'' if count == 1 else 's'}")

@@ -207,11 +207,11 @@ class Run:
         bare, tag = data_sets.apart(samples)
         return netcdf.through_file(data_sets.in_order(bare, tag), read)
 
-    def answer(self, samples: xr.Dataset) -> xr.Dataset:
-        """Return the predictions for samples that `read` gave."""
+    def answer(self, samples: xr.Dataset, source: DataSource | None = None) -> xr.Dataset:
+        """Return the predictions for samples that `read` gave, of a data set; None for that of the training."""
         from dlgd import build
 
-        answer = build.evaluation(self.config).dataset(samples, self.method().predict(samples))
+        answer = build.evaluation(self.config).dataset(samples, self.method(source).predict(samples))
         return answer.assign_attrs(source=f"dlgd run {self.path.name}")
 
     def method(self, source: DataSource | None = None) -> Trained:

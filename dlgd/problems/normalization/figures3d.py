@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import matplotlib
 import numpy as np
@@ -13,14 +14,18 @@ from matplotlib.figure import Figure
 from dlgd.plotting.style import STYLE
 from dlgd.problems.normalization.figures import MEAN_ERROR, TINY
 
+if TYPE_CHECKING:
+    import xarray as xr
+
 BOTTOM = "0.45"
 
 
 @matplotlib.rc_context(STYLE)
-def section(truth: np.ndarray, errors: Mapping[str, np.ndarray], *, depth: np.ndarray, row: int) -> Figure:
+def section(truth: np.ndarray, errors: Mapping[str, np.ndarray], *, depth: xr.DataArray, row: int) -> Figure:
     """gamma / sqrt(V) (level, x), dimensionless, and |eps| of each method along one row; NaN in rock.
 
-    depth: of the levels' centres (level,), m. Levels are drawn equally thick: else those of the surface are not seen.
+    depth: of the levels' centres (level,), m, or their numbers. Levels are drawn equally thick: else those of the
+    surface are not seen.
     """
     figure = Figure(figsize=(12.4, 2.3 * (1 + len(errors)) + 0.6), layout="constrained")
     axes = figure.subplots(1 + len(errors), 1, sharex=True, sharey=True)
@@ -33,11 +38,11 @@ def section(truth: np.ndarray, errors: Mapping[str, np.ndarray], *, depth: np.nd
     for name, error in errors.items():
         _panel(panels[name], np.maximum(error, TINY), norm, "inferno", rf"$|\varepsilon|$ of {name}")
     ticks = np.linspace(0, len(depth) - 1, 6).astype(int)
-    panels["exact"].set_yticks(ticks, [f"{depth[k]:.0f}" for k in ticks])
+    panels["exact"].set_yticks(ticks, [f"{float(depth[k]):.0f}" for k in ticks])
     panels["exact"].invert_yaxis()
     last = list(panels.values())[-1]
     last.set_xlabel(f"column (west to east) of row {row}")
-    figure.supylabel("depth (m)")
+    figure.supylabel("depth (m)" if depth.attrs.get("units") == "m" else "level")
     return figure
 
 

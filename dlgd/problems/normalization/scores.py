@@ -154,7 +154,7 @@ class OceanEvaluation(NormalizationEvaluation):
         row = int(np.argmax(np.nansum(next(iter(found.values())), axis=(0, 2))))
         truth = _on_grid(_truth_at_sea(first)[0], sea) / np.sqrt(samples.w.values)
         errors = {name: error[:, row] for name, error in found.items()}
-        save(folder / "section.png", draw.section(truth[:, row], errors, depth=samples.depth.values, row=row))
+        save(folder / "section.png", draw.section(truth[:, row], errors, depth=samples.depth, row=row))
         height = sea.sum(axis=0) - 1 - np.arange(len(sea))[:, None, None]
         cells = [sea & (height == each) for each in range(int(height[sea].max()) + 1)]
         curves = {name: np.array([error[each].mean() for each in cells]) for name, error in found.items()}

@@ -90,7 +90,8 @@ def test_scores_predictions_and_figures(samples, tmp_path):
     written = evaluation.dataset(samples, predicted)
     assert written.gamma_predicted.dims == ("sample", "level", "y", "x")
     assert written.gamma_predicted.units == "m1.5"
-    evaluation.figures(tmp_path, samples, {"one": predicted, "other": samples.gamma.values})
+    unnamed = samples.assign_coords(depth=("level", np.arange(samples.sizes["level"])))
+    evaluation.figures(tmp_path, unnamed, {"one": predicted, "other": samples.gamma.values})
     assert {path.name for path in tmp_path.iterdir()} == {"section.png", "above_bottom.png"}
 
 
@@ -98,6 +99,9 @@ def test_a_users_file_is_read(source, samples, tmp_path):
     own = samples.drop_vars(fields3d.HORIZONTAL)
     own.to_netcdf(tmp_path / "own.nc")
     read = source.read(tmp_path / "own.nc")
+    np.testing.assert_array_equal(read.depth, samples.depth)
+    own.drop_vars("depth").to_netcdf(tmp_path / "without.nc")
+    assert source.read(tmp_path / "without.nc").depth.values.tolist() == list(range(samples.sizes["level"]))
     for name in ("alpha_i", "alpha_j", "alpha_k", "gamma", "gamma_estimate"):
         np.testing.assert_allclose(read[name].values, samples[name].values)
     batches = list(source.encode(read, halo=0, device="cpu"))

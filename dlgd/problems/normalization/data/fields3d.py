@@ -78,7 +78,8 @@ def read(path: Path, default: Topology) -> xr.Dataset:
     """The samples of a NetCDF file with alpha_i (sample, level, y_face, x), alpha_j (sample, level, y, x), alpha_k
     (sample, level_face, y, x), w and mask (level, y, x), and optionally gamma (sample, level, y, x), in m3 and m^(3/2).
 
-    The names of the dimensions do not matter but for `level`. Refusal where something does not fit.
+    The names of the dimensions do not matter but for `level`. A coordinate `depth` (level) is kept; without it, it is
+    the number of the level. Refusal where something does not fit.
     default: the topology of a file without attributes that give one.
     """
     dataset = netcdf.read(path)
@@ -88,8 +89,10 @@ def read(path: Path, default: Topology) -> xr.Dataset:
     plain = dataset.drop_vars(["alpha_k", HORIZONTAL], errors="ignore")
     for name in plain.variables:
         plain[name].attrs.pop("units", None)  # m3 and m^(3/2) here
-    levels = [fields.checked(plain.isel(level=k), path, default) for k in _with_sea(dataset, path)]
-    samples = _joined(levels)
+    wet = _with_sea(dataset, path)
+    samples = _joined([fields.checked(plain.isel(level=k), path, default) for k in wet])
+    depth = ("level", np.arange(len(wet)), {"units": "1", "long_name": "number of the level"})
+    samples = samples.assign_coords(depth=dataset.depth[: len(wet)] if _is_depth(dataset) else depth)
     sea = samples.mask.values
     shape = samples.sizes["sample"], len(sea) + 1, *sea.shape[1:]
     alpha_k = alpha_k if alpha_k.ndim == 4 else alpha_k[None]
@@ -100,6 +103,10 @@ def read(path: Path, default: Topology) -> xr.Dataset:
     if not (np.isfinite(alpha_k[:, is_open]).all() and (alpha_k[:, is_open] >= 0).all()):
         raise Refusal(f"alpha_k in {path} must be finite and not negative between sea cells")
     return samples.assign(alpha_k=(("sample", "level_face", "y", "x"), np.where(is_open, alpha_k, 0.0)))
+
+
+def _is_depth(dataset: xr.Dataset) -> bool:
+    return "depth" in dataset and dataset.depth.dims == ("level",)
 
 
 def _with_sea(dataset: xr.Dataset, path: Path) -> range:
