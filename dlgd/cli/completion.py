@@ -21,7 +21,7 @@ from dlgd.cli.typed_options import FLAGS_WITH_VALUES, choices_of, options_of
 from dlgd.core.errors import Refusal
 
 FLAGS = ("-sc", "--shell-completion")
-COMMANDS = ("train", "baseline", "evaluate", "predict", "export", "simulate", "compare", "sweep", "send")
+COMMANDS = ("train", "baseline", "evaluate", "predict", "export", "simulate", "compare", "sweep", "send", "normalize")
 SEPARATORS = {"bash": " ", "zsh": " ", "fish": "\n"}  # between answers
 REGISTERED = {  # how a shell is told that Hydra's function completes a command
     "bash": "complete -o nospace -o default -F hydra_bash_completion {}",

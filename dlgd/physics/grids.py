@@ -42,6 +42,11 @@ class Grid:
         """(ny, nx)."""
         return self.area.shape  # type: ignore[return-value]
 
+    @property
+    def position_of_centres(self) -> np.ndarray:
+        """(ny, nx, 3) unit vectors."""
+        return unit_vectors(self.lat, self.lon)
+
 
 def unit_vectors(lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
     """Degrees -> (..., 3) unit vectors."""

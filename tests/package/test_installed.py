@@ -50,7 +50,7 @@ def test_it_is_the_installed_one(typed, environment):
 
 def test_each_command_answers(typed, environment):
     commands = sorted(path.name for path in (environment / "bin").glob("dlgd-*"))
-    assert len(commands) == 9
+    assert len(commands) == 10
     assert "overlapping_segments" in answer(typed, "dlgd-train", "--help")
     found = answer(typed, "dlgd-train", "--cfg", "job", "experiment=digits/gan")
     assert "classifier: experiments/digits/classifier.pt" in found

@@ -13,35 +13,46 @@ from dlgd.core.contract import Method
 from dlgd.core.errors import Refusal
 from dlgd.core.progress import progress
 from dlgd.core.timing import timed
-from dlgd.physics import normalization
+from dlgd.physics import normalization, normalization3d
 from dlgd.physics.diffusion import Diffusion
+from dlgd.physics.diffusion3d import Diffusion3D
 from dlgd.physics.separable import separable as separable_gamma
-from dlgd.problems.normalization.data import fields
+from dlgd.problems.normalization.data import fields, fields3d
+from dlgd.problems.normalization.data.fields3d import FORM
 from dlgd.training.device import check_method_device
+
+Solve = Callable[[int, Diffusion], np.ndarray]
+SolveOcean = Callable[[int, Diffusion3D], np.ndarray]
 
 
 class _EachSample(Method):
     """A method that solves one operator after the other.
 
     name: of its row in tables. solve: gamma (y, x) in m, NaN on land, from the number of a sample and its operator.
+    in_three: gamma (level, y, x) in m^(3/2) likewise, of samples that have levels.
+    The one that is None serves no samples of its kind.
     """
 
-    def __init__(self, *, name: str, solve: Callable[[int, Diffusion], np.ndarray]) -> None:
-        self.name, self._solve = name, solve
+    def __init__(self, *, name: str, solve: Solve | None, in_three: SolveOcean | None) -> None:
+        self.name, self._solve, self._in_three = name, solve, in_three
 
     def fit(self, train: xr.Dataset) -> None:
         """Nothing to learn."""
 
     def predict(self, samples: xr.Dataset) -> np.ndarray:
-        """gamma (sample, y, x) in m, NaN on land."""
+        """gamma (sample, y, x) in m, or (sample, level, y, x) in m^(3/2), NaN on land."""
         missing = [v for v in ("alpha_i", "alpha_j", "w", "mask") if v not in samples]
         if missing:
             raise Refusal(f"baseline={self.name} needs the variables {', '.join(missing)}, which these samples lack")
-        operators = list(fields.operators(samples))
+        ocean = "level" in samples.sizes
+        solve = self._in_three if ocean else self._solve
+        if solve is None:
+            raise Refusal(f"baseline={self.name} serves samples {'without' if ocean else 'with'} levels only")
+        operators = list(fields3d.operators(samples) if ocean else fields.operators(samples))
         answers, seconds = [], []
         try:
             for number, operator in enumerate(progress(operators, self.name)):
-                answer, took = timed(partial(self._solve, number, operator))
+                answer, took = timed(partial(solve, number, operator))
                 answers.append(answer)
                 seconds.append(took)
         except Refusal as error:
@@ -52,12 +63,23 @@ class _EachSample(Method):
 
 def homogeneous() -> Method:
     """Return the closed form of a homogeneous ocean: each cell as if its own diffusivities held everywhere."""
-    return _EachSample(name="homogeneous", solve=lambda _, operator: normalization.homogeneous(operator))
+    return _EachSample(
+        name="homogeneous",
+        solve=lambda _, operator: normalization.homogeneous(operator),
+        in_three=lambda _, operator: normalization3d.homogeneous(operator),
+    )
 
 
 def separable() -> Method:
-    """Return the separable closed form: as if diffusion along rows and along columns did not affect each other."""
-    return _EachSample(name="separable", solve=lambda _, operator: separable_gamma(operator))
+    """Return the separable closed form: as if diffusion along rows and along columns did not affect each other.
+
+    With levels: that form of each level, in the exact sum over the column.
+    """
+    return _EachSample(
+        name="separable",
+        solve=lambda _, operator: separable_gamma(operator),
+        in_three=lambda _, operator: normalization3d.vertical_outermost(operator, separable_gamma),
+    )
 
 
 def randomization(*, vectors: int, seed: int) -> Method:
@@ -73,6 +95,9 @@ def randomization(*, vectors: int, seed: int) -> Method:
         solve=lambda number, operator: normalization.randomization(
             operator, vectors, np.random.default_rng([seed, number])
         ),
+        in_three=lambda number, operator: normalization3d.randomization(
+            operator, FORM, vectors, np.random.default_rng([seed, number])
+        ),
     )
 
 
@@ -84,6 +109,24 @@ def exact(*, tolerance: float, device: str) -> Method:
     """
     checks.number("baseline.tolerance", tolerance, least=1e-8, most=1e-2)
     check_method_device(device)
+    solve = partial(normalization.exact, tolerance=tolerance, device=device)
     return _EachSample(
-        name=f"exact {tolerance:g}", solve=lambda _, operator: normalization.exact(operator, tolerance, device)
+        name=f"exact {tolerance:g}",
+        solve=lambda _, operator: solve(operator),
+        in_three=lambda _, operator: normalization3d.vertical_outermost(operator, solve),
+    )
+
+
+def usual_product(*, tolerance: float) -> Method:
+    """Return the product of horizontal and vertical coefficients, for samples with levels only.
+
+    It is what ocean data assimilation uses, exact over a flat bottom. tolerance: largest relative error of the squared
+    horizontal coefficients, from 1e-8 to 1e-2.
+    """
+    checks.number("baseline.tolerance", tolerance, least=1e-8, most=1e-2)
+    solve = partial(normalization.exact, tolerance=tolerance)
+    return _EachSample(
+        name="usual product",
+        solve=None,
+        in_three=lambda _, operator: normalization3d.usual_product(operator, solve),
     )

@@ -87,11 +87,12 @@ class NormalizationEvaluation(Evaluation):
     def dataset(self, samples: xr.Dataset, prediction: np.ndarray) -> xr.Dataset:
         """gamma_predicted (m) and, where the samples hold the truth, gamma (m) and relative_error (eps).
 
-        Dimensions (sample, y, x), float32, NaN on land; ready for `to_netcdf`.
+        Dimensions (sample, y, x), or (sample, level, y, x), float32, NaN on land; ready for `to_netcdf`.
         """
         import xarray as xr
 
-        dims, sea = ("sample", "y", "x"), _sea(samples)
+        dims, sea = ("sample", *_dims(samples)), _sea(samples)
+        units = "m" if sea.ndim == 2 else "m1.5"
 
         def variable(at_sea: np.ndarray, **attributes: str) -> xr.Variable:
             field = np.full((at_sea.shape[0], *sea.shape), np.nan, np.float32)
@@ -99,10 +100,11 @@ class NormalizationEvaluation(Evaluation):
             return xr.Variable(dims, field, attributes, {"zlib": True, "complevel": 1})
 
         predicted = _predicted_at_sea(samples, prediction)
-        variables = {"gamma_predicted": variable(predicted, units="m", long_name="predicted normalization coefficient")}
+        named = "normalization coefficient"
+        variables = {"gamma_predicted": variable(predicted, units=units, long_name=f"predicted {named}")}
         if "gamma" in samples:
             eps = relative_error(samples, prediction)
-            variables["gamma"] = variable(_truth_at_sea(samples), units="m", long_name="normalization coefficient")
+            variables["gamma"] = variable(_truth_at_sea(samples), units=units, long_name=named)
             variables["relative_error"] = variable(
                 eps, units="1", long_name="relative error of gamma squared, (predicted^2 - gamma^2) / gamma^2"
             )
@@ -139,6 +141,26 @@ class NormalizationEvaluation(Evaluation):
         save(folder / "overview.png", draw.overview(truth, maps, curves, samples=count))
 
 
+class OceanEvaluation(NormalizationEvaluation):
+    """The same scores, each over all cells of an ocean with levels, and figures of its depths."""
+
+    def figures(self, folder: Path, samples: xr.Dataset, predictions: Mapping[str, np.ndarray]) -> None:
+        """section.png, along the row where the first method errs most, and above_bottom.png, of the first sample."""
+        from dlgd.plotting.style import save
+        from dlgd.problems.normalization import figures3d as draw
+
+        sea, first = _sea(samples), samples.isel(sample=[0])
+        found = {name: _on_grid(np.abs(relative_error(first, each[:1]))[0], sea) for name, each in predictions.items()}
+        row = int(np.argmax(np.nansum(next(iter(found.values())), axis=(0, 2))))
+        truth = _on_grid(_truth_at_sea(first)[0], sea) / np.sqrt(samples.w.values)
+        errors = {name: error[:, row] for name, error in found.items()}
+        save(folder / "section.png", draw.section(truth[:, row], errors, depth=samples.depth, row=row))
+        height = sea.sum(axis=0) - 1 - np.arange(len(sea))[:, None, None]
+        cells = [sea & (height == each) for each in range(int(height[sea].max()) + 1)]
+        curves = {name: np.array([error[each].mean() for each in cells]) for name, error in found.items()}
+        save(folder / "above_bottom.png", draw.above_bottom(curves))
+
+
 def relative_error(samples: xr.Dataset, prediction: np.ndarray) -> np.ndarray:
     """eps = (predicted^2 - gamma^2) / gamma^2 of the sea cells, float64 (sample, cell), cells row by row.
 
@@ -171,9 +193,14 @@ def _by_distance(error: np.ndarray, distance: np.ndarray) -> ErrorByDistance:
     )
 
 
+def _dims(samples: xr.Dataset) -> tuple[str, ...]:
+    """The dimensions of gamma after `sample`."""
+    return ("level", "y", "x") if "level" in samples["mask"].dims else ("y", "x")
+
+
 def _sea(samples: xr.Dataset) -> np.ndarray:
-    """The mask (y, x). Refusal where it leaves nothing to score."""
-    sea = samples["mask"].transpose("y", "x").values.astype(bool)
+    """The mask (y, x) or (level, y, x). Refusal where it leaves nothing to score."""
+    sea = samples["mask"].transpose(*_dims(samples)).values.astype(bool)
     if samples.sizes["sample"] == 0:
         raise Refusal("There is no sample to score: the dimension `sample` is empty.")
     if not sea.any():
@@ -183,7 +210,7 @@ def _sea(samples: xr.Dataset) -> np.ndarray:
 
 def _truth_at_sea(samples: xr.Dataset) -> np.ndarray:
     """gamma of the sea cells, float64 (sample, cell), m."""
-    truth = samples["gamma"].transpose("sample", "y", "x").values[:, _sea(samples)].astype(np.float64)
+    truth = samples["gamma"].transpose("sample", *_dims(samples)).values[:, _sea(samples)].astype(np.float64)
     if not (np.isfinite(truth) & (truth > 0)).all():
         raise Refusal("The true gamma must be finite and positive at every sea cell, and it is not.")
     return truth
@@ -194,7 +221,9 @@ def _predicted_at_sea(samples: xr.Dataset, prediction: np.ndarray) -> np.ndarray
     sea = _sea(samples)
     expected = (samples.sizes["sample"], *sea.shape)
     if np.shape(prediction) != expected:
-        raise Refusal(f"The prediction has shape {np.shape(prediction)} where (sample, y, x) = {expected}.")
+        raise Refusal(
+            f"The prediction has shape {np.shape(prediction)} where (sample, {', '.join(_dims(samples))}) = {expected}."
+        )
     predicted = np.asarray(prediction)[:, sea].astype(np.float64)
     bad = ~np.isfinite(predicted)
     if bad.any():
@@ -204,7 +233,7 @@ def _predicted_at_sea(samples: xr.Dataset, prediction: np.ndarray) -> np.ndarray
 
 
 def _on_grid(at_sea: np.ndarray, sea: np.ndarray) -> np.ndarray:
-    """Values (cell,) back on the grid (y, x), NaN on land."""
+    """Values (cell,) back on the grid of the sea, NaN on land."""
     field = np.full(sea.shape, np.nan)
     field[sea] = at_sea
     return field

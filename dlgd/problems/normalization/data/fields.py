@@ -120,7 +120,7 @@ def as_cells(samples: xr.Dataset) -> dict[str, np.ndarray]:
     """alpha_i, alpha_j (of each cell's south and west face), w and gamma as (sample, y, x)."""
     shape = samples.alpha_j.shape
     return {
-        "alpha_i": samples.alpha_i.values[:, :-1],
+        "alpha_i": samples.alpha_i.values[..., :-1, :],
         "alpha_j": samples.alpha_j.values,
         "w": np.broadcast_to(np.where(samples.mask.values, samples.w.values, 0.0), shape),
         "gamma": samples.gamma.values,

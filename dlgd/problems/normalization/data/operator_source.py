@@ -60,6 +60,7 @@ class OperatorSource(DataSource):
     Its options are also the layout of the files of a person that it reads, with operators of other grids perhaps.
     """
 
+    units = "m"  # of gamma
     knows_exact = True
 
     def __init__(self, options: OperatorOptions) -> None:
@@ -88,7 +89,7 @@ class OperatorSource(DataSource):
             input_channels=self.features.channels,
             output_channels=("gamma",),
             grid=self.shape,
-            units="m",
+            units=self.units,
             scaling=self.features.scaling,
             staggered=self.features.staggered,
             directional=self.features.directional,
@@ -208,11 +209,12 @@ class OperatorSource(DataSource):
         train = self.samples("train")
         batches = list(self.encode(train, halo=halo, device=device))
         near_coast = np.exp(-np.maximum(train.distance.values - 1, 0) / 3.0)  # errors are large within some 3 cells
+        weight = np.where(train.mask.values, 1 + self.options.coast_weight * near_coast, 0.0)
         return patches.PatchStream(
             input_NCYX=torch.cat([b.input for b in batches]),
             target_NCYX=torch.cat([b.target for b in batches]),
             mask_NCYX=torch.cat([b.mask for b in batches]),
-            weight_YX=np.where(train.mask.values, 1 + self.options.coast_weight * near_coast, 0.0),
+            weight_YX=weight.reshape(-1, *weight.shape[-2:]).sum(axis=0),  # of all levels where there are some
             halo=halo,
             patch=self.options.patch,
             batch_size=batch_size,
@@ -236,7 +238,7 @@ class OperatorSource(DataSource):
         """See `problems.normalization.repair`. The variable `exact` is 1 where gamma was computed exactly."""
         return repair.all_samples(samples, prediction, check)
 
-    def physical_graph(self, *, halo: int, samples: xr.Dataset | None) -> graph.OperatorGraph:
+    def physical_graph(self, *, halo: int, samples: xr.Dataset | None) -> graph.OperatorGraph | None:
         """The graph of `graph.py`. Without samples, its topology is that of this data set's layout."""
         topology = self.options.topology if samples is None else fields.topology(samples)
         return graph.OperatorGraph(self.features, halo=halo, topology=topology, steps=self.steps)

@@ -168,6 +168,8 @@ class NormalizationCoefficients(OperatorSource):
     """Simulated samples. See conf/data/nemovar.yaml, and `NormalizationOptions`."""
 
     options: NormalizationOptions
+    # options on which samples depend
+    made_from: tuple[str, ...] = ("grid", "rows", "columns", "coast", "tolerance", "diffusivity", "seed", "region")
 
     def __init__(self, options: NormalizationOptions) -> None:
         super().__init__(options)
@@ -191,7 +193,8 @@ class NormalizationCoefficients(OperatorSource):
 
     def tiny(self) -> NormalizationCoefficients:
         """The same data set with 2 / 1 / 1 samples on 40 x 48 cells with random continents, kept in memory."""
-        return NormalizationCoefficients(**(vars(self.options) | TINY))
+        kind: Any = type(self)  # of keywords
+        return kind(**(vars(self.options) | TINY))
 
     # --- making and reading ----------------------------------------------------------------------------------
 
@@ -204,9 +207,9 @@ class NormalizationCoefficients(OperatorSource):
         """The folder in the cache, named by all that samples depend on, but not by their number: more can be added."""
         if self.options.in_memory:
             return None
-        keys = ("grid", "rows", "columns", "coast", "tolerance", "diffusivity", "seed", "region")
         steps = None if self.options.steps == STEPS else self.options.steps
-        config = _plain({key: getattr(self.options, key) for key in keys} | {"steps": steps}) | {"format": 1}
+        config = {key: getattr(self.options, key) for key in self.made_from} | {"steps": steps}
+        config = _plain(config) | {"format": 1}
         return cache.folder_for(cache_folder(), self.options.name, config)
 
     def prepare(self) -> None:
@@ -236,12 +239,14 @@ class NormalizationCoefficients(OperatorSource):
     def _keep(self, file: str, make: Callable[[], xr.Dataset]) -> xr.Dataset:
         return cache.get(self._folder / file, make) if self._folder else make()
 
-    def _make_base(self) -> xr.Dataset:
+    def _sea(self) -> np.ndarray:
+        """(rows, columns) bool."""
         real, seed = self.options.coast == "real", self.options.seed
         sea = coastline.real_sea(self._grid) if real else coastline.random_polar_continents(self._grid, seed)
-        if self.options.grid == "latlon":
-            sea = coastline.without_polar_caps(sea, self._grid)
-        base = fields.base(self._grid.lat, self._grid.lon, self._grid.area, sea, self._grid.topology)
+        return coastline.without_polar_caps(sea, self._grid) if self.options.grid == "latlon" else sea
+
+    def _make_base(self) -> xr.Dataset:
+        base = fields.base(self._grid.lat, self._grid.lon, self._grid.area, self._sea(), self._grid.topology)
         return fields.with_steps(base, self.options.steps)
 
     def _make_sample(self, base: xr.Dataset, split: str, number: int) -> xr.Dataset:

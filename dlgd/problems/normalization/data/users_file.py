@@ -23,7 +23,13 @@ def read(path: Path, layout: Layout, *, steps: int | None = None, otherwise: int
     layout: what the options say of the file; see `sides` for what lies beyond its sides.
     steps: M, if the options say it. otherwise: M where nothing tells it.
     """
-    dataset = netcdf.read(path)
+    return of_dataset(netcdf.read(path), path, layout, steps=steps, otherwise=otherwise)
+
+
+def of_dataset(
+    dataset: xr.Dataset, path: Path, layout: Layout, *, steps: int | None = None, otherwise: int = STEPS
+) -> xr.Dataset:
+    """The same of what the file holds."""
     missing = [name for name in ("alpha_i", "alpha_j", "w", "mask") if name not in dataset]
     if missing:
         raise Refusal(

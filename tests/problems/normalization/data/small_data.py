@@ -30,9 +30,13 @@ FEATURES = {
 
 def make(name: str = "nemovar", *, in_memory: bool = True, **changes: Any) -> NormalizationCoefficients:
     """The data set of conf/data/<name>.yaml, small, with some options changed."""
+    return NormalizationCoefficients(**(options_of(name) | SMALL | {"in_memory": in_memory} | changes))
+
+
+def options_of(name: str) -> dict[str, Any]:
+    """The options in conf/data/<name>.yaml."""
     config = OmegaConf.to_container(OmegaConf.load(CONF / "data" / f"{name}.yaml"))
-    options = {key: value for key, value in config.items() if key not in ("defaults", "_target_")}
-    return NormalizationCoefficients(**(options | SMALL | {"in_memory": in_memory} | changes))
+    return {key: value for key, value in config.items() if key not in ("defaults", "_target_")}
 
 
 @functools.cache
