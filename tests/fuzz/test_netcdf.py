@@ -25,9 +25,10 @@ from tests.fuzz import damages
 EVERYWHERE = map_files.Reading(
     {}, None, Box(-90.0, 90.0, -180.0, 180.0), (np.datetime64("1900-01-01"), np.datetime64("2100-01-01"))
 )
+LAYOUT = Layout(grid="mercator", south_north="closed", west_east="periodic", check_physics=False)  # gamma is made up
 # What reads a person's files, by problem.
 READERS: dict[str, Callable[[Path], object]] = {
-    "normalization": lambda path: users_file.read(path, Layout(grid="mercator")),
+    "normalization": lambda path: users_file.read(path, LAYOUT),
     "images": lambda path: pictures.read(path, needed=("intensity", "label"), size=(6, 5), classes=10),
     "lorenz": lambda path: trajectories.read(path, names=("x", "y", "z"), dt=0.01, forecast=0, attrs={}),
     "ssh": map_samples.read,

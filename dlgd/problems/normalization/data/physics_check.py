@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 
 from dlgd.core.errors import Refusal
+from dlgd.core.progress import progress
 from dlgd.physics import normalization
 from dlgd.physics.diffusion import STEPS, Diffusion, open_faces
 from dlgd.problems.normalization.data import fields, suspicions
@@ -30,6 +31,7 @@ EXPLAINS = 0.25  # a suspicion that leaves at most this share of the difference,
 LEAST_SCALE = 0.05  # cells: below, gamma^2 is the area of the cell, and no one would diffuse
 OTHER_STEPS = (2, 4, 6, 8, 10, 12, 14, 16, 20)
 LARGEST_CLOSED = 0.01  # share of faces between sea cells that may have no diffusivity
+MANY = 10  # samples, whose check takes long enough for a progress bar
 NEAR_POLES = 24  # cells about the poles of a fold, whose gamma takes long
 AS_IT_IS = " (data.check_physics=false reads the files as they are)"
 
@@ -81,7 +83,9 @@ def steps_of(samples: Sequence[Checked], steps: int | None, *, otherwise: int = 
             )
         return otherwise if steps is None else steps
     found, explained = _checked(known[0], known, steps, least=EXACT)
-    for one in known[1:]:  # what is not exact is so in all samples: the mistakes, which take seconds, are tried once
+    others = known[1:]
+    # what is not exact is so in all samples: the mistakes, which take seconds, are tried once
+    for one in progress(others, "gamma against the operator") if len(others) > MANY else others:
         _checked(one, known, found, least=EXACT if explained else REFUSED)
     return found
 
