@@ -7,6 +7,7 @@ fills a folder; the others wait, and then find all files.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -19,6 +20,7 @@ from typing import Any
 import xarray as xr
 from filelock import FileLock, Timeout
 
+from dlgd.core import netcdf_trial
 from dlgd.core.errors import Refusal
 from dlgd.core.files import write_text, written_whole
 
@@ -94,11 +96,11 @@ def read(path: Path) -> xr.Dataset | None:
     """Return the dataset in a file, or None where the file is absent or damaged."""
     if not path.exists():
         return None
-    try:
-        with xr.open_dataset(path, engine="netcdf4") as opened:
-            dataset = opened.load()
-    except (OSError, RuntimeError, ValueError, KeyError):
-        dataset = None
+    dataset = None
+    if netcdf_trial.survived(path):
+        with contextlib.suppress(OSError, RuntimeError, ValueError, KeyError):
+            with xr.open_dataset(path, engine="netcdf4") as opened:
+                dataset = opened.load()
     if dataset is None or digest(dataset) != dataset.attrs.get("digest"):
         log.warning("%s is damaged and will be made again", path)
         return None

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from dlgd.core import netcdf_trial
 from dlgd.core.errors import Refusal
 from dlgd.core.files import written_whole
 
@@ -25,11 +26,18 @@ def read(path: Path, *, decode_times: bool = True) -> xr.Dataset:
         raise Refusal(f"{path} is a folder: give a NetCDF file")
     if not path.is_file():
         raise Refusal(f"{path} is {'no regular file' if path.exists() else 'not there'}: give a NetCDF file")
+    refuse_fatal(path)
     try:
         with xr.open_dataset(path, decode_times=decode_times) as opened:
             return opened.load()
     except Exception as error:
         raise unreadable(path, error) from error
+
+
+def refuse_fatal(path: Path) -> None:
+    """Refuse a file that is damaged in such a way that opening it would never end, or end this process."""
+    if not netcdf_trial.survived(path):
+        raise Refusal(f"{path} is damaged in such a way that the NetCDF library hangs or crashes on it: make it again")
 
 
 def write(dataset: xr.Dataset, path: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from dlgd.core import cache
+from dlgd.core import cache, netcdf_trial
 from dlgd.core.errors import Refusal
 from dlgd.problems.images.data import samples as pictures
 from dlgd.problems.lorenz.data import files as trajectories
@@ -58,6 +58,12 @@ def whole(problem: str) -> xr.Dataset:
     maps = (("time", "lat", "lon"), rng.standard_normal((4, 6, 5)).astype(np.float32), {"units": "m"})
     sea = {"observations": maps, "ssh": maps, "sea": (("lat", "lon"), np.ones((6, 5), np.int8))}
     return xr.Dataset(sea if problem == "ssh" else {"ssh": maps}, axes)
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch):
+    """The library is given up on soon: a few hundredths of a per cent of damages would make it go on for ever."""
+    monkeypatch.setattr(netcdf_trial, "OPENS_WITHIN", 5)
 
 
 def read(problem: str, path: Path) -> str:

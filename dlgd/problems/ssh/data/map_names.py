@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from dlgd.core import netcdf
 from dlgd.core.errors import Refusal
 
 # By role: names in common use, then CF standard names, both from the likeliest to the least likely.
@@ -54,6 +55,7 @@ def opened(path: Path) -> Iterator[xr.Dataset]:
     """Open a file; times are not decoded, values not read yet. Refusal where reading fails, also while it is open."""
     if not path.is_file():
         raise Refusal(f"there is no file {path}")
+    netcdf.refuse_fatal(path)
     try:
         with xr.open_dataset(path, engine="netcdf4", decode_times=False, cache=False) as dataset:
             yield dataset
