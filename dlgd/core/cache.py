@@ -98,9 +98,9 @@ def read(path: Path) -> xr.Dataset | None:
         return None
     dataset = None
     if netcdf_trial.survived(path):
-        with contextlib.suppress(OSError, RuntimeError, ValueError, KeyError):
-            with xr.open_dataset(path, engine="netcdf4") as opened:
-                dataset = opened.load()
+        refused = contextlib.suppress(OSError, RuntimeError, ValueError, KeyError)
+        with refused, xr.open_dataset(path, engine="netcdf4") as opened:
+            dataset = opened.load()
     if dataset is None or digest(dataset) != dataset.attrs.get("digest"):
         log.warning("%s is damaged and will be made again", path)
         return None
