@@ -101,6 +101,8 @@ def _check_axes(found: xr.Dataset, path: Path) -> None:
             if values.dtype.kind != "M":
                 raise Refusal(f"{name} in {path} must be dates, such as days since 2012-10-01")
             values = values.astype("datetime64[D]")
+        elif values.dtype.kind not in "iuf":  # such as dates, from units like "days since ..."
+            raise Refusal(f"{name} in {path} must be numbers, in degrees, not {values.dtype}")
         if values.ndim != 1 or (len(values) > 1 and not (values[1:] > values[:-1]).all()):
             raise Refusal(f"{name} in {path} must ascend along one dimension")
         if name in ("lat", "lon") and (

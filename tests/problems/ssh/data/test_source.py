@@ -285,6 +285,7 @@ def test_a_record_as_a_users_file(tmp_path):
         (lambda sea: sea.drop_vars("lat"), "lacks the coordinate lat"),
         (lambda sea: sea.isel(lat=slice(None, None, -1)), "lat in .* must ascend"),
         (lambda sea: sea.isel(lon=[0, 1, 3]), "lon in .* must be evenly spaced"),
+        (lambda sea: sea.assign_coords(lat=sea.lat.astype("datetime64[D]")), "lat in .* must be numbers, in degrees"),
         (lambda sea: sea.assign_coords(time=np.arange(10)), "must be dates"),
         (lambda sea: sea.transpose("lat", "time", "lon"), "observations in .* day, lat, lon are needed"),
         (lambda sea: sea.isel(time=0, drop=True), "observations in .* are needed"),
