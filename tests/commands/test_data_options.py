@@ -78,6 +78,9 @@ def test_a_check_and_a_repair(dlgd, run, tmp_path):
         done = dlgd(*words, "check=20", word)
         assert done.returncode == 2
         assert said in done.stderr
+    done = dlgd(*words, "tolerance=1e-3")
+    assert done.returncode == 2
+    assert "tolerance=0.001 has no effect without check: type check=50" in done.stderr
 
 
 def test_no_check_where_nothing_exact_is_known(dlgd, tmp_path):
