@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from omegaconf import DictConfig
 
 from dlgd.cli import data_options, entry
@@ -10,11 +12,14 @@ from dlgd.core import checks
 from dlgd.core.errors import Refusal
 from dlgd.core.repair import Check
 from dlgd.interface import loading
+from dlgd.interface.predicting import CHECK_PASSED
+
+CHECK_FAILED = 1  # the exit code where predictions are written that a check found above the tolerance
 
 
 @entry.command("predict")
 def main(config: DictConfig) -> None:
-    """Predict from the samples of a file. The output is written whole or not at all."""
+    """Predict from the samples of a file. The output is written whole or not at all, also if a check fails."""
     from dlgd.core import netcdf
 
     run = loading.found(config.run, config, criterion=config.criterion, device=config.device)
@@ -27,6 +32,8 @@ def main(config: DictConfig) -> None:
     netcdf.write(dataset, output)
     count = samples.sizes["sample"]
     print(f"{output}: {', '.join(map(str, dataset.data_vars))} for {count} sample{'' if count == 1 else 's'}")
+    if dataset.attrs.get(CHECK_PASSED) == 0:
+        sys.exit(CHECK_FAILED)
 
 
 def _check(config: DictConfig) -> Check | None:
