@@ -5,6 +5,7 @@ from __future__ import annotations
 from omegaconf import DictConfig
 
 from dlgd.cli import entry
+from dlgd.cli.output_file import output_file
 from dlgd.core import checks
 
 
@@ -15,8 +16,9 @@ def main(config: DictConfig) -> None:
     from dlgd.problems.normalization.files import saber
 
     checks.whole_number("check", config.check, least=0)
-    given = {"input": config.input, "grid": config.grid, "output": config.output}
-    source, grid, output = (checks.path(name, value) for name, value in given.items())
+    checks.whole_number("seed", config.seed, least=0)
+    source, grid = checks.path("input", config.input), checks.path("grid", config.grid)
+    output = output_file(config.output, source, grid)
     found = saber.normalize(
         source,
         grid,
@@ -26,7 +28,8 @@ def main(config: DictConfig) -> None:
         seed=config.seed,
     )
     print(f"{output}: norms of {found.nodes} nodes and {found.levels} levels")
-    print(f"largest relative error of gamma^2 at {config.check} cells, against brute force: {found.worst:.1e}")
+    if found.cells:
+        print(f"largest relative error of gamma^2 at {found.cells} cells, against brute force: {found.worst:.1e}")
 
 
 if __name__ == "__main__":

@@ -2,31 +2,48 @@
 
 from __future__ import annotations
 
+import sys
+
 from omegaconf import DictConfig
 
 from dlgd.cli import data_options, entry
 from dlgd.cli.output_file import output_file
 from dlgd.core import checks
+from dlgd.core.errors import Refusal
 from dlgd.core.repair import Check
 from dlgd.interface import loading
+from dlgd.interface.predicting import CHECK_PASSED
+
+CHECK_FAILED = 1  # the exit code where predictions are written that a check found above the tolerance
 
 
 @entry.command("predict")
 def main(config: DictConfig) -> None:
-    """Predict from the samples of a file. The output is written whole or not at all."""
+    """Predict from the samples of a file. The output is written whole or not at all, also if a check fails."""
     from dlgd.core import netcdf
 
     run = loading.found(config.run, config, criterion=config.criterion, device=config.device)
     input = checks.path("input", config.input)
     output = output_file(config.output, input)
-    asked = {"cells": config.check, "tolerance": config.tolerance, "seconds": config.seconds}
-    check = None if config.check is None else Check(**asked)
+    check = _check(config)
     source = run.source(data_options.of_command(config, run.config))
     samples = run.read(input, source)
     dataset = run.answer(samples, source, check=check)
     netcdf.write(dataset, output)
     count = samples.sizes["sample"]
     print(f"{output}: {', '.join(map(str, dataset.data_vars))} for {count} sample{'' if count == 1 else 's'}")
+    if dataset.attrs.get(CHECK_PASSED) == 0:
+        sys.exit(CHECK_FAILED)
+
+
+def _check(config: DictConfig) -> Check | None:
+    """What is asked for; None for predictions alone, which have no use for a tolerance."""
+    typed = {name: config[name] for name in ("tolerance", "seconds") if config[name] is not None}
+    if config.check is not None:
+        return Check(cells=config.check, **typed)
+    for name, value in typed.items():
+        raise Refusal(f"{name}={value} has no effect without check: type check=50, or another number of cells")
+    return None
 
 
 if __name__ == "__main__":

@@ -21,11 +21,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from dlgd.core.errors import Refusal
 from dlgd.physics.diffusion import Diffusion
 from dlgd.physics.grids import unit_vectors
 from dlgd.physics.halo import Topology, pad_cells
 
 ATLAS_RADIUS_M = 6371229.0  # of the sphere of ECMWF's library atlas
+LARGEST_SCALE = 100  # distances of nodes
 ROWS = 2048  # of L_h that are computed together
 
 
@@ -75,6 +77,7 @@ def horizontal_steps(scales: np.ndarray, on: Mesh) -> tuple[list[sparse.csr_arra
         pairs.append(np.where((here > 0) & (there > 0), (here + there) / 2, 0.0))
     south, west = pairs
     most = max((2 * south**2 / on.south_length**2).max(), (2 * west**2 / on.west_length**2).max())
+    _refuse_large("horizontal", np.sqrt(most / 2), "distances of two nodes: give them in m, as lat, lon and area")
     n = 2 * max(1, int(np.ceil(most / 2)))
     steps = []
     for s_i, s_j, level in zip(south, west, scales, strict=True):
@@ -83,6 +86,12 @@ def horizontal_steps(scales: np.ndarray, on: Mesh) -> tuple[list[sparse.csr_arra
         weights = on.area[level > 0]
         steps.append(sparse.csr_array(2 * sparse.eye_array(len(weights)) - sparse.diags_array(1 / weights) @ matrix))
     return steps, n // 2
+
+
+def _refuse_large(which: str, scale: float, unit: str) -> None:
+    """Refuse scales of so many nodes that the steps, twice as many as the square of that, have no end."""
+    if scale > LARGEST_SCALE:
+        raise Refusal(f"{which} length scales reach {scale:.0f} {unit}")
 
 
 def horizontal_variances(scales: np.ndarray, on: Mesh) -> np.ndarray:
@@ -104,6 +113,7 @@ def vertical_steps(scales: np.ndarray) -> tuple[np.ndarray, int]:
     """k (nz - 1, ny, nx) of one vertical step between levels, and n_v / 2; scales (nz, ny, nx) in levels."""
     joined = (scales[:-1] > 0) & (scales[1:] > 0)
     s = np.where(joined, (scales[:-1] + scales[1:]) / 2, 0.0)
+    _refuse_large("vertical", s.max(initial=0), "levels: give them in levels, not in m")
     n = 2 * int(np.ceil(s.max(initial=0) ** 2))
     return s**2 / (2 * max(n, 1)), n // 2
 
@@ -112,7 +122,7 @@ def column_sums(scales: np.ndarray, variance: np.ndarray) -> np.ndarray:
     """F_pp (nz, ny, nx): the sum over k1 of L_v[k, k1]^2 variance[k1]; scales (nz, ny, nx) in levels."""
     nz = len(scales)
     k, half = vertical_steps(scales)
-    flux = k.reshape(nz - 1, -1).T[:, :, None]
+    flux = k.reshape(nz - 1, scales[0].size).T[:, :, None]
     response = np.broadcast_to(np.eye(nz), (flux.shape[0], nz, nz)).copy()  # column, level, level of the Dirac
     for _ in range(half):
         through = flux * (response[:, :-1] - response[:, 1:])

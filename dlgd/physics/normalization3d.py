@@ -49,7 +49,7 @@ def column_sums(operator: Diffusion3D, energy: np.ndarray) -> np.ndarray:
     M / 2 tridiagonal solves (LAPACK's pttrf and pttrs) of one right-hand side for each level, a Dirac in every column.
     """
     nz = len(energy)
-    diagonal, coupling = (each.reshape(len(each), -1) for each in operator.columns())
+    diagonal, coupling = (each.reshape(len(each), energy[0].size) for each in operator.columns())
     pttrf, pttrs = get_lapack_funcs(("pttrf", "pttrs"), (diagonal,))
     by_column = energy.reshape(nz, -1).T
     total = np.empty(by_column.shape)

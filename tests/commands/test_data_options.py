@@ -78,6 +78,16 @@ def test_a_check_and_a_repair(dlgd, run, tmp_path):
         done = dlgd(*words, "check=20", word)
         assert done.returncode == 2
         assert said in done.stderr
+    assert found.check_passed == 1
+    done = dlgd(*words, "check=20", "seconds=1e-9")
+    assert done.returncode == 1
+    failed = xr.load_dataset(tmp_path / "gamma.nc")
+    assert failed.check_passed == 0
+    assert "still above 0.01" in failed.check
+    np.testing.assert_array_equal(failed.gamma_predicted, plain.gamma_predicted)
+    done = dlgd(*words, "tolerance=1e-3")
+    assert done.returncode == 2
+    assert "tolerance=0.001 has no effect without check: type check=50" in done.stderr
 
 
 def test_no_check_where_nothing_exact_is_known(dlgd, tmp_path):
@@ -85,7 +95,7 @@ def test_no_check_where_nothing_exact_is_known(dlgd, tmp_path):
     file = ROOT / "tests" / "frozen" / "inputs" / "lorenz63_fourdvarnet.nc"
     done = dlgd("predict", f"run={run}", f"input={file}", f"output={tmp_path}/x.nc", "check=5")
     assert done.returncode == 2
-    assert "data=lorenz63 has no exact answer that predictions could be checked against" in done.stderr
+    assert "predictions for data=lorenz63 cannot be checked against exact answers" in done.stderr
     assert not (tmp_path / "x.nc").exists()
 
 

@@ -13,7 +13,7 @@ from dlgd.problems.normalization import methods
 from dlgd.problems.normalization.data import fields3d
 from dlgd.problems.normalization.data.ocean import Ocean
 from dlgd.problems.normalization.scores import OceanEvaluation
-from tests.problems.normalization.data.small_data import options_of
+from tests.problems.normalization.data.small_data import options_of, ready
 
 
 @pytest.fixture(scope="module")
@@ -120,12 +120,34 @@ def test_a_users_file_is_read(source, samples, tmp_path):
         (lambda own: own.assign(alpha_k=-own.alpha_k), "not negative"),
         (lambda own: own.assign(mask=own.mask & False), "no sea"),
         (lambda own: own.assign(alpha_i=-own.alpha_i), "negative"),
+        (lambda own: own.assign(alpha_k=own.alpha_k.astype(str)), "alpha_k .* must hold numbers"),
+        (
+            lambda own: own.assign(alpha_k=own.alpha_k * 1e8),
+            "alpha_k .* length scales of .* levels",
+        ),
+        (lambda own: own.assign(w=own.w.isel(level=0)), "w .* must have the dimension `level`, and has y, x"),
+        (lambda own: own.assign(alpha_j=own.alpha_j.assign_attrs(units="km3")), "alpha_j .* 'km3': convert it to m3"),
+        (lambda own: own.assign(gamma=own.gamma.assign_attrs(units="m")), r"gamma .* 'm': convert it to m1\.5"),
+        (lambda own: own.assign(mask=own.mask & (own.depth > own.depth[0])), "level 0 .from 0., but below it"),
     ],
 )
 def test_a_file_that_does_not_fit_is_refused(source, samples, tmp_path, change, message):
     change(samples.drop_vars(fields3d.HORIZONTAL)).to_netcdf(tmp_path / "own.nc")
     with pytest.raises(Refusal, match=message):
         source.read(tmp_path / "own.nc")
+
+
+def test_a_file_of_one_level_has_the_coefficients_of_that_level(source, samples, tmp_path):
+    samples.isel(level=slice(0, 1), level_face=slice(0, 2)).to_netcdf(tmp_path / "surface.nc")
+    surface = source.read(tmp_path / "surface.nc")
+    found = methods.exact(tolerance=1e-6, device="cpu").predict(surface)
+    np.testing.assert_allclose(found[:, 0], samples[fields3d.HORIZONTAL][:, 0], rtol=1e-5)
+
+
+def test_fields_with_levels_are_not_read_as_those_without(samples, tmp_path):
+    samples.to_netcdf(tmp_path / "levels.nc")
+    with pytest.raises(Refusal, match="fields with levels have it: read it with data=ocean"):
+        ready("nemovar").read(tmp_path / "levels.nc")
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,14 @@
 """A file of SABER's block `diffusion` gets exact norms, and keeps all else."""
 
+import sys
+
 import netCDF4
 import numpy as np
 import pytest
 import xarray as xr
 
 from dlgd.core.errors import Refusal
+from dlgd.normalize import main
 from dlgd.physics import explicit, grids
 from dlgd.problems.normalization.files import saber
 
@@ -56,7 +59,7 @@ def test_norms_are_exact_and_all_else_is_kept(files):
     folder, grid, fields, nodes = files
     found = run(folder)
     assert found.worst < 1e-12
-    assert (found.nodes, found.levels) == (len(nodes), NZ)
+    assert (found.nodes, found.levels, found.cells) == (len(nodes), NZ, 20)
     with netCDF4.Dataset(folder / "norms.nc") as dataset:
         assert dataset.data_model == "NETCDF3_CLASSIC"
         assert dataset.history == "made by another program"
@@ -100,3 +103,58 @@ def test_files_that_do_not_fit_are_refused(files):
     with pytest.raises(Refusal, match="lacks area"):
         run(folder, grid=folder / "without.nc")
     assert not (folder / "norms.nc").exists()
+
+
+WRONG = {
+    "must be .node, level.": lambda one: {"hzScales": (one.hzScales.dims[::-1], one.hzScales.values.T)},
+    "hold finite numbers, 0 or above": lambda one: {"hzScales": one.hzScales.where(one.hzScales > 0, np.inf)},
+    "0 or above": lambda one: {"vtScales": -one.vtScales},
+    "hzScales .* values missing where vtScales is above 0": lambda one: {"hzScales": one.hzScales * np.nan},
+    "vtScales .* values missing where hzScales is above 0": lambda one: {"vtScales": one.vtScales * np.nan},
+    "lat and lon in .* must be finite": lambda one: {"lat": one.lat * np.nan},
+    "horizontal length scales reach .* give them in m": lambda one: {"hzScales": one.hzScales * 1e6},
+    "vertical length scales reach .* give them in levels": lambda one: {"vtScales": one.vtScales * 1e4},
+    "must be of floating-point numbers": lambda one: {"hzNorm": one.hzNorm.astype("int32")},
+}
+
+
+@pytest.mark.parametrize("why", WRONG)
+def test_wrong_values_are_refused(files, why):
+    folder, *_ = files
+    with xr.open_dataset(folder / "scales.nc", mask_and_scale=False) as dataset:
+        dataset.assign(WRONG[why](dataset)).to_netcdf(folder / "wrong.nc")
+    with pytest.raises(Refusal, match=why):
+        run(folder, source=folder / "wrong.nc")
+    assert not (folder / "norms.nc").exists()
+
+
+def test_a_grid_without_places_on_land_is_refused(files):
+    folder, *_ = files
+    with xr.open_dataset(folder / "grid.nc") as dataset:
+        dataset.assign(lat=dataset.lat.where(dataset.lat > 0)).to_netcdf(folder / "holes.nc")
+    with pytest.raises(Refusal, match="finite at all points of the grid"):
+        run(folder, grid=folder / "holes.nc")
+
+
+def test_a_single_level_has_no_vertical_diffusion(files):
+    folder, *_ = files
+    with xr.open_dataset(folder / "scales.nc", mask_and_scale=False) as dataset:
+        level = {dimension: slice(0, 1) for dimension in dataset.dims if dimension != "nb_nodes"}
+        dataset.isel(level).to_netcdf(folder / "surface.nc")
+    assert run(folder, source=folder / "surface.nc").worst < 1e-12
+    with netCDF4.Dataset(folder / "norms.nc") as dataset:
+        np.testing.assert_allclose(dataset["vtNorm"][:], 1, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["scales.nc", "grid.nc"])
+def test_no_input_is_replaced(files, name, monkeypatch, capfd):
+    """The grid is read no less than the scales are: a command that would write over either is refused."""
+    folder, *_ = files
+    before = (folder / name).read_bytes()
+    words = [f"input={folder / 'scales.nc'}", f"grid={folder / 'grid.nc'}", f"output={folder / name}"]
+    monkeypatch.setattr(sys, "argv", ["normalize", *words])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 2
+    assert "is the input, which would be lost" in capfd.readouterr().err
+    assert (folder / name).read_bytes() == before

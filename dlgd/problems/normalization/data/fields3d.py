@@ -87,6 +87,7 @@ def read(path: Path, layout: Layout, *, steps: int | None = None, otherwise: int
     dataset = netcdf.read(path)
     if "level" not in dataset.sizes or "alpha_k" not in dataset:
         raise Refusal(f"{path} lacks the dimension `level` or the variable alpha_k: see the head of data/ocean.py")
+    _check_variables(dataset, path)
     alpha_k = np.asarray(dataset.alpha_k.values, float)
     plain = dataset.drop_vars(["alpha_k", HORIZONTAL], errors="ignore")
     for name in plain.variables:
@@ -109,7 +110,28 @@ def read(path: Path, layout: Layout, *, steps: int | None = None, otherwise: int
     is_open = np.pad(sea[:-1] & sea[1:], ((1, 1), (0, 0), (0, 0)))
     if not (np.isfinite(alpha_k[:, is_open]).all() and (alpha_k[:, is_open] >= 0).all()):
         raise Refusal(f"alpha_k in {path} must be finite and not negative between sea cells")
+    scale = np.sqrt(alpha_k[:, is_open].max(initial=0.0) / np.median(samples.w.values[sea]))
+    if scale > fields.LARGEST_SCALE:
+        raise Refusal(
+            f"alpha_k in {path} stands for length scales of {scale:.0f} levels, which are too many: give alpha_k and w "
+            "in the same unit, m3"
+        )
     return samples.assign(alpha_k=(("sample", "level_face", "y", "x"), np.where(is_open, alpha_k, 0.0)))
+
+
+def _check_variables(dataset: xr.Dataset, path: Path) -> None:
+    """Refuse variables without levels or numbers, and other units than m3 and m^(3/2)."""
+    volume, root = ("m3", "m^3", "m**3", "m 3", "meter3", "metre3"), ("m1.5", "m^1.5", "m**1.5", "m^(3/2)", "m3/2")
+    for name in ("alpha_i", "alpha_j", "alpha_k", "w", "mask", "gamma"):
+        if name not in dataset:
+            continue
+        variable, units = dataset[name], {"gamma": root, "mask": None}.get(name, volume)
+        if not netcdf.has_numbers(variable):
+            raise Refusal(f"{name} in {path} must hold numbers, not {variable.dtype}")
+        if name != "alpha_k" and "level" not in variable.dims:
+            raise Refusal(f"{name} in {path} must have the dimension `level`, and has {', '.join(variable.dims)}")
+        if units and variable.attrs.get("units", units[0]) not in units:
+            raise Refusal(f"{name} in {path} is in {variable.attrs['units']!r}: convert it to {units[0]}")
 
 
 def _is_depth(dataset: xr.Dataset) -> bool:
@@ -123,6 +145,9 @@ def _with_sea(dataset: xr.Dataset, path: Path) -> range:
     wet = np.flatnonzero(dataset.mask.transpose("level", ...).values.any(axis=(1, 2)))
     if not len(wet):
         raise Refusal(f"mask in {path} has no sea cell")
+    if wet[-1] >= len(wet):
+        dry = np.setdiff1d(np.arange(wet[-1]), wet)[0]
+        raise Refusal(f"mask in {path} has no sea cell in level {dry} (from 0), but below it: leave such levels out")
     return range(int(wet[-1]) + 1)
 
 

@@ -243,7 +243,10 @@ class NormalizationCoefficients(OperatorSource):
         """(rows, columns) bool."""
         real, seed = self.options.coast == "real", self.options.seed
         sea = coastline.real_sea(self._grid) if real else coastline.random_polar_continents(self._grid, seed)
-        return coastline.without_polar_caps(sea, self._grid) if self.options.grid == "latlon" else sea
+        sea = coastline.without_polar_caps(sea, self._grid) if self.options.grid == "latlon" else sea
+        if not sea.any():
+            raise Refusal(f"data={self.options.name} has no sea cell: choose another region, or more rows")
+        return sea
 
     def _make_base(self) -> xr.Dataset:
         base = fields.base(self._grid.lat, self._grid.lon, self._grid.area, self._sea(), self._grid.topology)

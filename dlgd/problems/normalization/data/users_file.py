@@ -30,6 +30,8 @@ def of_dataset(
     dataset: xr.Dataset, path: Path, layout: Layout, *, steps: int | None = None, otherwise: int = STEPS
 ) -> xr.Dataset:
     """The same of what the file holds."""
+    if "alpha_k" in dataset:
+        raise Refusal(f"{path} has alpha_k, as fields with levels have it: read it with data=ocean")
     missing = [name for name in ("alpha_i", "alpha_j", "w", "mask") if name not in dataset]
     if missing:
         raise Refusal(
@@ -105,6 +107,8 @@ def _with_sample_dimension(dataset: xr.Dataset, path: Path) -> xr.Dataset:
         arrays[name] = (dims, values.astype(bool if name == "mask" and np.isin(values, (0, 1)).all() else float))
     if len({arrays[name][1].shape[0] for name in ("alpha_i", "alpha_j", "gamma") if name in arrays}) > 1:
         raise Refusal(f"alpha_i, alpha_j and gamma in {path} have different numbers of samples")
+    if not len(arrays["alpha_i"][1]):
+        raise Refusal(f"{path} holds no sample: give at least one")
     coordinates = {
         name: (("y", "x"), dataset[name].values)
         for name in ("lat", "lon")

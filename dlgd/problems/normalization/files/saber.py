@@ -19,6 +19,7 @@ from pathlib import Path
 
 import netCDF4
 import numpy as np
+import xarray as xr
 from scipy.spatial import KDTree
 
 from dlgd.core import netcdf
@@ -28,6 +29,7 @@ from dlgd.physics import explicit
 from dlgd.physics.grids import unit_vectors
 from dlgd.physics.halo import Topology
 
+GOOD = 1e-6  # of gamma^2, relative: the exact norms and those of brute force are the same
 NEAR = 1e-6  # radians, 6 m: nodes of a file are points of the grid
 
 
@@ -37,7 +39,8 @@ class Checked:
 
     nodes: int
     levels: int
-    worst: float  # relative error of gamma^2 at the cells that were checked
+    cells: int  # that were checked
+    worst: float  # relative error of gamma^2 at these cells
 
 
 def normalize(source: Path, grid: Path, output: Path, *, topology: Topology, check: int, seed: int) -> Checked:
@@ -45,34 +48,33 @@ def normalize(source: Path, grid: Path, output: Path, *, topology: Topology, che
 
     grid: NetCDF with lat, lon (degrees) and area (m2), (ny, nx), of all points of the structured grid; dimensions of
     length 1 do not count. Its mesh has a cell between any four neighbouring points.
-    check: how many cells are compared with brute force. Raises Refusal where files do not fit together.
+    check: how many cells are compared with brute force. Raises Refusal where files do not fit together, and where the
+    norms are not those of brute force.
     """
     lat, lon, area = _grid(grid)
     nodes = netcdf.read(source)
-    missing = [name for name in ("lon", "lat", "hzScales") if name not in nodes]
-    if missing:
-        raise Refusal(f"{source} lacks {', '.join(missing)}: is it a file of SABER's diffusion on nodes?")
-    place = _places(nodes.lat.values.ravel(), nodes.lon.values.ravel(), lat, lon, source)
+    place = _places(*_positions(nodes, source), lat, lon, source)
     mesh = explicit.mesh(lat, lon, area, topology)
-    horizontal = _on_grid(nodes.hzScales.values, place, lat.shape)
+    on_nodes = _scales(nodes, source)
+    horizontal = _on_grid(on_nodes["hzScales"], place, lat.shape)
     variance = explicit.horizontal_variances(horizontal, mesh)
     norms = {"hzNorm": _on_nodes(variance**-0.5, place)}
     vertical = np.zeros_like(horizontal)
     gamma = variance**-0.5
-    if "vtScales" in nodes:
-        vertical = _on_grid(nodes.vtScales.values, place, lat.shape)
-        if len(horizontal) not in (1, len(vertical)):
-            raise Refusal(f"{source} has {len(horizontal)} levels of hzScales and {len(vertical)} of vtScales")
+    if "vtScales" in on_nodes:
+        vertical = _on_grid(on_nodes["vtScales"], place, lat.shape)
         full = np.broadcast_to(variance, vertical.shape)
         gamma = explicit.column_sums(vertical, full) ** -0.5
         norms["vtNorm"] = _on_nodes(gamma * np.sqrt(full), place)
         horizontal = np.broadcast_to(horizontal, vertical.shape)
-    _write(source, output, norms)
-    at_sea = np.argwhere(horizontal > 0)
+    at_sea = np.argwhere((horizontal > 0) | (vertical > 0))
     some = np.random.default_rng(seed).permutation(len(at_sea))[:check]
     reference = explicit.brute_force(horizontal, vertical, mesh, at_sea[some])
-    worst = np.abs((gamma[tuple(at_sea[some].T)] / reference) ** 2 - 1).max(initial=0.0)
-    return Checked(nodes=len(place), levels=len(horizontal), worst=float(worst))
+    worst = float(np.abs((gamma[tuple(at_sea[some].T)] / reference) ** 2 - 1).max(initial=0.0))
+    if not (worst < GOOD and all(np.isfinite(values).all() for values in norms.values())):
+        raise Refusal(f"gamma^2 of {source} differs from brute force by {worst:.1e}: nothing is written")
+    _write(source, output, norms)
+    return Checked(nodes=len(place), levels=len(horizontal), cells=len(some), worst=worst)
 
 
 def _grid(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -85,9 +87,46 @@ def _grid(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         raise Refusal(
             f"lat, lon and area in {path} must have one shape (y, x), not {lat.shape}, {lon.shape}, {area.shape}"
         )
+    if not np.isfinite([lat, lon]).all():
+        raise Refusal(f"lat and lon in {path} must be finite at all points of the grid, on land, too")
     if not (np.isfinite(area).all() and (area > 0).all()):
         raise Refusal(f"area in {path} must be positive everywhere")
     return lat, lon, area
+
+
+def _positions(nodes: xr.Dataset, path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """lat and lon of the nodes, in degrees."""
+    missing = [name for name in ("lon", "lat", "hzScales") if name not in nodes]
+    if missing:
+        raise Refusal(f"{path} lacks {', '.join(missing)}: is it a file of SABER's diffusion on nodes?")
+    lat, lon = nodes.lat.values.ravel(), nodes.lon.values.ravel()
+    if len(lat) != len(lon) or not len(lat) or not np.isfinite([lat, lon]).all():
+        raise Refusal(f"lat and lon in {path} must be finite and of one shape, for one node at least")
+    return lat, lon
+
+
+def _scales(nodes: xr.Dataset, path: Path) -> dict[str, np.ndarray]:
+    """hzScales and perhaps vtScales (node, level), 0 where they are missing values."""
+    found = {}
+    for name in ("hzScales", "vtScales"):
+        if name not in nodes:
+            continue
+        values = nodes[name].values
+        if values.ndim != 2 or len(values) != nodes.lat.size or not values.shape[1]:
+            raise Refusal(f"{name} in {path} must be (node, level) for {nodes.lat.size} nodes, not {values.shape}")
+        if not netcdf.has_numbers(nodes[name]) or np.isinf(values).any() or (values < 0).any():
+            raise Refusal(f"{name} in {path} must hold finite numbers, 0 or above")
+        found[name] = values
+    levels = {name: values.shape[1] for name, values in found.items()}
+    if levels["hzScales"] not in (1, levels.get("vtScales", 1)) and "vtScales" in levels:
+        raise Refusal(f"{path} has {levels['hzScales']} levels of hzScales and {levels['vtScales']} of vtScales")
+    for name, other in (("hzScales", "vtScales"), ("vtScales", "hzScales")):
+        lost = np.isnan(found[name]) & (found[other] > 0) if len(found) == 2 else np.zeros(1)
+        if lost.any():
+            raise Refusal(
+                f"{name} in {path} has {int(lost.sum())} of {lost.size} values missing where {other} is above 0"
+            )
+    return {name: np.nan_to_num(values) for name, values in found.items()}
 
 
 def _places(lat: np.ndarray, lon: np.ndarray, grid_lat: np.ndarray, grid_lon: np.ndarray, path: Path) -> np.ndarray:
@@ -104,7 +143,7 @@ def _places(lat: np.ndarray, lon: np.ndarray, grid_lat: np.ndarray, grid_lon: np
 def _on_grid(values: np.ndarray, place: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """(node, level) -> (level, ny, nx), 0 where no node stands."""
     field = np.zeros((values.shape[1], int(np.prod(shape))))
-    field[:, place] = np.nan_to_num(values.T)
+    field[:, place] = values.T
     return field.reshape(-1, *shape)
 
 
@@ -122,6 +161,8 @@ def _write(source: Path, output: Path, norms: dict[str, np.ndarray]) -> None:
                 if name not in dataset.variables:
                     dimensions = dataset[name.replace("Norm", "Scales")].dimensions
                     dataset.createVariable(name, "f8", dimensions)
+                if dataset[name].dtype.kind != "f":
+                    raise Refusal(f"{name} in {source} must be of floating-point numbers, not {dataset[name].dtype}")
                 if dataset[name].shape != values.shape:
                     raise Refusal(f"{name} in {source} has the shape {dataset[name].shape}, its scales {values.shape}")
                 dataset[name][:] = values

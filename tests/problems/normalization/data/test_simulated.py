@@ -8,6 +8,7 @@ import torch
 import xarray as xr
 
 from dlgd.core.constants import SPLITS
+from dlgd.core.errors import Refusal
 from dlgd.physics import normalization
 from dlgd.problems.normalization.data import fields
 from tests.problems.normalization.data.small_data import CPU, FEATURES, make, ready
@@ -152,3 +153,10 @@ def test_statistics_of_a_checkpoint(name, key, prepared, monkeypatch):
     monkeypatch.undo()
     fresh.prepare()
     assert fresh.statistics == source.statistics, "what a checkpoint brings is not learned anew"
+
+
+def test_a_region_of_land_is_refused_before_any_sample_is_made():
+    """The middle of the Sahara."""
+    sahara = {"lat": [20.0, 25.0], "lon": [5.0, 15.0], "stretching": 0.0}
+    with pytest.raises(Refusal, match="data=regional has no sea cell: choose another region"):
+        make("regional", region=sahara, coast="real").prepare()

@@ -218,6 +218,10 @@ def test_no_variable_at_all(read):
     refused(lambda: read(xr.Dataset()), "lacks alpha_i, alpha_j, w, mask: it has no variable")
 
 
+def test_no_sample(mine, read):
+    refused(lambda: read(mine.isel(sample=slice(0))), "holds no sample: give at least one")
+
+
 def shaped(name: str, *shape: int) -> Change:
     """The variable replaced by one of another shape."""
     dims = [f"{name}_{axis}" for axis in range(len(shape))]
