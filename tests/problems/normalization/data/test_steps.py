@@ -15,7 +15,7 @@ from dlgd.physics.halo import Topology
 from dlgd.physics.normalization import brute_force, exact, homogeneous, randomization
 from dlgd.problems.normalization import methods
 from dlgd.problems.normalization.data import fields
-from tests.problems.normalization.data.small_data import make, ready
+from tests.problems.normalization.data.small_data import make, options_of, ready
 from tests.problems.normalization.report_files import source, write_nemo
 
 SIX = {"steps": 6, "samples": {"train": 1, "valid": 1, "test": 1}}
@@ -26,6 +26,12 @@ def six() -> xr.Dataset:
     data = make("mercator", **SIX)
     data.prepare()
     return data.samples("test")
+
+
+@pytest.mark.parametrize("name", ["nemovar", "mercator", "latlon", "regional", "several_grids", "ocean"])
+def test_it_is_an_option_of_all_simulated_data(name):
+    """Only what a YAML file names can be typed at a training."""
+    assert options_of(name)["steps"] == 10
 
 
 @pytest.mark.parametrize("steps", [2, 4, 6, 8, 12, 20])
