@@ -38,7 +38,8 @@ def main(config: DictConfig) -> None:
 
 def _check(config: DictConfig) -> Check | None:
     """What is asked for; None for predictions alone, which have no use for a tolerance."""
-    typed = {name: config[name] for name in ("tolerance", "seconds") if config[name] is not None}
+    asked = {"tolerance": config.tolerance, "seconds": config.seconds}
+    typed = {name: value for name, value in asked.items() if value is not None}
     if config.check is not None:
         return Check(cells=config.check, **typed)
     for name, value in typed.items():

@@ -4,6 +4,7 @@ import math
 
 EARTH_RADIUS_M = 6.371e6  # mean radius, IUGG (Moritz 2000, Geodetic Reference System 1980)
 EARTH_RADIUS_KM = EARTH_RADIUS_M / 1e3
+ATLAS_RADIUS_M = 6371229.0  # of the sphere of ECMWF's library atlas, on which SABER's block diffusion measures
 KM_PER_DEGREE = math.radians(EARTH_RADIUS_KM)  # along a meridian of a sphere of the mean radius: 111.195
 EARTH_RATE = 7.2921e-5  # rad/s, with respect to the stars (Gill 1982, appendix 2)
 GRAVITY = 9.81  # m/s2

@@ -21,12 +21,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from dlgd.core.constants import ATLAS_RADIUS_M
 from dlgd.core.errors import Refusal
 from dlgd.physics.diffusion import Diffusion
 from dlgd.physics.grids import unit_vectors
 from dlgd.physics.halo import Topology, pad_cells
 
-ATLAS_RADIUS_M = 6371229.0  # of the sphere of ECMWF's library atlas
 LARGEST_SCALE = 100  # distances of nodes
 ROWS = 2048  # of L_h that are computed together
 

@@ -362,7 +362,7 @@ def test_what_does_not_fit_the_data():
     labels = spec(setup("mnist_5k", "classify"))
     with pytest.raises(Refusal, match=r"model=unet predicts fields or .* data=mnist_5k gives labels: try model=cnn"):
         build.network(compose("config", "model=unet"), labels)
-    with pytest.raises(Refusal, match="loss=relative compares numbers but data=mnist_5k gives labels: try loss="):
+    with pytest.raises(Refusal, match="loss=relative_norms compares numbers but data=mnist_5k gives labels: try loss="):
         build.loss(compose("config"), labels)
     with pytest.raises(Refusal, match="model=ae needs whole samples but data=nemovar trains on patches: try model=re"):
         build.network(compose("config", "model=ae"), spec(setup("nemovar", None)))

@@ -141,14 +141,14 @@ def source_of(constructor: Callable[..., Any]) -> ast.AST:
 
 @functools.cache
 def read_of_options(options: type) -> set[str]:
-    """What is read of options that are one dataclass, in the folder of its module: as `options.days`; as `self.days` by
-    the dataclass itself or a part of it; and by keys such as "dt", of those that presets have too."""
+    """What is read of options that are one dataclass, in the folder of its module: as `options.days`, or of a `layout`;
+    as `self.days` by the dataclass itself or a part of it; and by keys such as "dt", of those that presets have too."""
     read = set()
     for path in Path(inspect.getfile(options)).parent.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
                 owner = node.value.attr if isinstance(node.value, ast.Attribute) else getattr(node.value, "id", None)
-                read |= {node.attr} if owner in ("options", "typed", "self") else set()
+                read |= {node.attr} if owner in ("options", "layout", "typed", "self") else set()
             elif isinstance(node, ast.Subscript | ast.Tuple):
                 parts = [node.slice] if isinstance(node, ast.Subscript) else node.elts
                 read |= {part.value for part in parts if isinstance(part, ast.Constant)}

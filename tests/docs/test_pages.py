@@ -9,6 +9,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
+from dlgd.cli import data_options
 from dlgd.core.paths import CONF, ROOT
 from tests.configs.config_files import GROUPS, choices_of, compose
 
@@ -98,7 +99,8 @@ def test_commands_compose(path):
         if group in GROUPS:
             assert choice in choices_of(group), typed
             continue
-        compose({"train": "config"}.get(command, command), *typed)
+        main_file = {"train": "config"}.get(command, command)
+        compose(main_file, *data_options.take(list(typed), main_file))
 
 
 def test_commands_are_found():

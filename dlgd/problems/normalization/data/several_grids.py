@@ -45,7 +45,9 @@ class SeveralGridsOptions(NormalizationOptions):
                 raise Refusal(
                     f"data.more_grids.{name} must give samples, may give {', '.join(OF_A_GRID)}, nothing else"
                 )
-            checks.whole_number(f"data.more_grids.{name}.samples", changes["samples"], least=1)
+            for key in ("samples", "rows", "columns"):
+                if key in changes:
+                    checks.whole_number(f"data.more_grids.{name}.{key}", changes[key], least=1)
 
 
 @from_keywords(SeveralGridsOptions)

@@ -154,7 +154,7 @@ class NormalizationOptions(OperatorOptions):
         wanted = [field.name for field in dataclass_fields(PARTS[name])]
         option = f"data.diffusivity.{name}"
         if not isinstance(given, Mapping) or set(given) != set(wanted):
-            raise Refusal(f"{option} must give {' and '.join(wanted)}, each as [least, most]")
+            raise Refusal(f"{option}={given} must give {' and '.join(wanted)}, each as [least, most]")
         for inner, ends in given.items():
             if isinstance(ends, str) or not isinstance(ends, Sequence) or len(ends) != 2:
                 raise Refusal(f"{option}.{inner}={ends} must be [least, most]")
