@@ -129,7 +129,8 @@ def _check_variables(dataset: xr.Dataset, path: Path) -> None:
         if not netcdf.has_numbers(variable):
             raise Refusal(f"{name} in {path} must hold numbers, not {variable.dtype}")
         if name != "alpha_k" and "level" not in variable.dims:
-            raise Refusal(f"{name} in {path} must have the dimension `level`, and has {', '.join(variable.dims)}")
+            found = ", ".join(map(str, variable.dims))
+            raise Refusal(f"{name} in {path} must have the dimension `level`, and has {found}")
         if units and variable.attrs.get("units", units[0]) not in units:
             raise Refusal(f"{name} in {path} is in {variable.attrs['units']!r}: convert it to {units[0]}")
 
