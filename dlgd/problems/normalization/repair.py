@@ -22,6 +22,7 @@ from dlgd.problems.normalization.data.closed_forms import GUESS
 TILE = normalization.TILE  # cells on each side; exact coefficients of one cell cost as much as those of its tile
 BLOCK = 8  # tiles that are repaired at once, at least
 SHARE = 0.02  # of all tiles, if that is more
+WRONG = 1e9  # in place of an error that is no number
 COAST = 3  # cells; half of the cells that are compared are as near to the coast, where errors stand
 
 
@@ -89,11 +90,12 @@ def repair(
     def compare(cells: np.ndarray) -> None:
         found = normalization.exact(operator, precision, cells=cells)
         truth[cells], known[cells] = found[cells], True
-        error[cells] = np.abs((gamma[cells] / found[cells]) ** 2 - 1)
+        error[cells] = np.nan_to_num(np.abs((gamma[cells] / found[cells]) ** 2 - 1), nan=WRONG, posinf=WRONG)
 
     compare(_drawn(sea, distance, check.cells, rng))
     before = float(error[known].max())
-    doubt = -distance if guess is None else np.abs(np.log(gamma / guess))
+    with np.errstate(invalid="ignore", divide="ignore"):  # of a gamma that is not positive
+        doubt = -distance if guess is None else np.nan_to_num(np.abs(np.log(gamma / guess)), nan=WRONG, posinf=WRONG)
     blocks = _blocks(np.where(sea, doubt, -np.inf))
     compared, last_failed = known.copy(), False
     while True:

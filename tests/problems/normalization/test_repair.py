@@ -71,6 +71,17 @@ def test_what_is_wrong_everywhere_is_computed_exactly(sample):
     assert outcome.after == 0
 
 
+def test_what_is_no_number_is_wrong(sample):
+    operator, truth, _, _ = sample
+    prediction = truth.copy()
+    prediction[10:30, 20:40] = np.nan
+    gamma, exact, outcome = repaired(sample, prediction)
+    assert outcome.good
+    assert outcome.before > 1
+    assert errors(sample, gamma).max() < 1e-3
+    assert exact[operator.sea & np.isnan(prediction)].all()
+
+
 def test_it_says_when_its_time_was_too_short(sample):
     _, truth, _, _ = sample
     gamma, exact, outcome = repaired(sample, truth * 1.1, seconds=1e-9)
