@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import signal
@@ -125,3 +126,13 @@ def tracker(place):
     yield make
     for each in made:
         each.finish("FAILED")
+
+
+@pytest.fixture(autouse=True)
+def no_log_handler_is_left():
+    """A handler that a test leaves would write into a stream that is closed when the next one logs."""
+    root = logging.getLogger()
+    before = list(root.handlers)
+    yield
+    for handler in [one for one in root.handlers if one not in before and type(one) is logging.StreamHandler]:
+        root.removeHandler(handler)

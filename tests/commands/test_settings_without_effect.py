@@ -38,6 +38,7 @@ COMPOSED = {
 }
 ELSEWHERE = {
     "choices": "names only",
+    "data.check_physics": "tests/problems/normalization: files are refused or read as they are",
     "device": "rounding only, which one machine cannot show",
     "evaluation.scores.animation": "test_an_animation_changes_no_score",
     "evaluation.printed": "of earlier runs, where it held the printed rows",

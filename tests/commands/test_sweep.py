@@ -79,7 +79,10 @@ def test_a_search_and_what_it_leaves(dlgd, tmp_path, arguments):
     for name in ("history", "slice", "parallel", "importances"):
         assert (folder / "figures" / f"{name}.png").stat().st_size > 10_000
     scores = json.loads((folder / "scores.json").read_text())
-    assert [row["method"] for row in scores] == [table[0]["model"], "homogeneous", "separable"]
+    assert [row["method"] for row in scores] == [
+        *(table[0]["model"], "homogeneous", "separable"),
+        *("exact 0.01", "exact 0.0001", "exact 1e-06"),
+    ]
 
     from mlflow import MlflowClient
 
