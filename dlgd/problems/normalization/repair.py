@@ -83,21 +83,22 @@ def repair(
     where it is repaired first. distance: to the coast in cells.
     """
     began, gamma, sea = time.monotonic(), gamma.copy(), operator.sea
-    error, known, fixed = np.zeros(sea.shape), np.zeros(sea.shape, bool), np.zeros(sea.shape, bool)
+    error, fixed = np.zeros(sea.shape), np.zeros(sea.shape, bool)
     precision = float(np.clip(check.tolerance / 100, 1e-8, 1e-2))
     truth = np.full(sea.shape, np.nan)
 
     def compare(cells: np.ndarray) -> None:
         found = normalization.exact(operator, precision, cells=cells)
-        truth[cells], known[cells] = found[cells], True
+        truth[cells] = found[cells]
         error[cells] = np.nan_to_num(np.abs((gamma[cells] / found[cells]) ** 2 - 1), nan=WRONG, posinf=WRONG)
 
-    compare(_drawn(sea, distance, check.cells, rng))
-    before = float(error[known].max())
+    compared = _drawn(sea, distance, check.cells, rng)
+    compare(compared)
+    before = float(error[compared].max())
     with np.errstate(invalid="ignore", divide="ignore"):  # of a gamma that is not positive
         doubt = -distance if guess is None else np.nan_to_num(np.abs(np.log(gamma / guess)), nan=WRONG, posinf=WRONG)
     blocks = _blocks(np.where(sea, doubt, -np.inf))
-    compared, last_failed = known.copy(), False
+    last_failed = False
     while True:
         failing = compared & ~fixed & (error > check.tolerance)
         if not failing.any() and not last_failed:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 from typing import Any
 
 import torch
+import xarray as xr
 from omegaconf import OmegaConf
 
 from dlgd.core.paths import CONF
@@ -45,3 +47,9 @@ def ready(name: str, **changes: Any) -> NormalizationCoefficients:
     source = make(name, **changes)
     source.prepare()
     return source
+
+
+def read_back(folder: Path, name: str, dataset: xr.Dataset, **options: object) -> xr.Dataset:
+    """What the data set of a name reads of a file with this dataset."""
+    dataset.to_netcdf(folder / "my_fields.nc")
+    return make(name, **options).read(folder / "my_fields.nc")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from dlgd.physics.diffusion import Diffusion, open_faces
 from dlgd.physics.halo import Topology
 from dlgd.physics.normalization import exact
 from dlgd.problems.normalization.data import fields
-from tests.problems.normalization.data.small_data import make, ready
+from tests.problems.normalization.data.small_data import make, read_back, ready
 from tests.problems.normalization.report_files import COEFFICIENTS, DIFFUSIVITIES, simulated, source, write_nemo
 
 Change = Callable[[xr.Dataset], object]
@@ -36,11 +37,7 @@ def mine(whole) -> xr.Dataset:
 
 @pytest.fixture
 def read(tmp_path):
-    def written(dataset: xr.Dataset, **options: object) -> xr.Dataset:
-        dataset.to_netcdf(tmp_path / "my_fields.nc")
-        return make("mercator", **options).read(tmp_path / "my_fields.nc")
-
-    return written
+    return functools.partial(read_back, tmp_path, "mercator")
 
 
 def scaled(*, factor: float, power: float = 1.0) -> Change:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import xarray as xr
 
 from dlgd.core.errors import Refusal
-from tests.problems.normalization.data.small_data import make, ready
+from tests.problems.normalization.data.small_data import make, read_back, ready
 from tests.problems.normalization.report_files import simulated, write_nemo
 
 BOX = np.s_[12:30, 5:40]  # where there is sea all around
@@ -17,11 +18,7 @@ BOX = np.s_[12:30, 5:40]  # where there is sea all around
 
 @pytest.fixture
 def read(tmp_path):
-    def written(dataset: xr.Dataset, **options: object) -> xr.Dataset:
-        dataset.to_netcdf(tmp_path / "my_fields.nc")
-        return make("nemovar", **options).read(tmp_path / "my_fields.nc")
-
-    return written
+    return functools.partial(read_back, tmp_path, "nemovar")
 
 
 @pytest.fixture(scope="module")
