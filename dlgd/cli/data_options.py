@@ -16,6 +16,7 @@ from dlgd.core.config import plain
 from dlgd.core.constants import TARGET
 
 GROUP = "data"
+METHOD = "data.first_guess.method"
 
 
 def take(arguments: Sequence[str], config_name: str) -> list[str]:
@@ -37,7 +38,21 @@ def of_command(config: DictConfig, trained: DictConfig) -> DictConfig | None:
     typed = plain(config[GROUP]) if config.get(GROUP) is not None else {}
     if not typed:
         return None
-    return config if TARGET in typed else changed(trained, typed)
+    return guessing_alike(config, trained) if TARGET in typed else changed(trained, typed)
+
+
+def guessing_alike(config: DictConfig, trained: DictConfig) -> DictConfig:
+    """Return the configuration of another data set, with the method from whose first guesses the network of a run
+    starts: from any other guess it would make nothing. A method that was typed stays."""
+    method = OmegaConf.select(trained, METHOD)
+    if not OmegaConf.is_dict(method) or OmegaConf.select(config, METHOD) is not None:
+        return config
+    if not OmegaConf.is_dict(OmegaConf.select(config, METHOD.rpartition(".")[0])):
+        return config  # another problem
+    copied = config.copy()
+    with open_dict(copied):
+        OmegaConf.update(copied, METHOD, OmegaConf.create(OmegaConf.to_container(method)))
+    return copied
 
 
 def changed(config: DictConfig, options: Mapping[str, Any]) -> DictConfig:

@@ -75,18 +75,23 @@ class SequenceConv(nn.Conv2d):
     """A convolution of (B, C, T, X) that keeps T and X: zeros stand before the first step and after the last one, and
     the ring is closed.
 
-    Its kernel is `kernel` steps long, and as wide, or as wide as the ring where that is smaller.
+    Its kernel has `kernel` steps, `dilation` steps apart, and is as wide, or as wide as the ring where that is smaller.
     """
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, ring: int, *, bias: bool = True) -> None:
-        super().__init__(inputs, outputs, (kernel, min(kernel, ring)), padding=(kernel // 2, 0), bias=bias)
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, ring: int, *, dilation: int = 1, bias: bool = True
+    ) -> None:
+        size, padding = (kernel, min(kernel, ring)), (dilation * (kernel // 2), 0)
+        super().__init__(inputs, outputs, size, padding=padding, dilation=(dilation, 1), bias=bias)
 
     def forward(self, input: Tensor) -> Tensor:
         """Any T."""
         if input.shape[3] > 1:
             return super().forward(close_ring(input, self.kernel_size[1]))
         # Without a ring time goes last, where the CPU's convolutions are up to five times as fast; nothing is copied.
-        lying = functional.conv2d(input.mT, self.weight.mT, self.bias, padding=self.padding[::-1])
+        lying = functional.conv2d(
+            input.mT, self.weight.mT, self.bias, padding=self.padding[::-1], dilation=self.dilation[::-1]
+        )
         return lying.mT
 
 

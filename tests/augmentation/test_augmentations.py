@@ -14,7 +14,8 @@ from omegaconf import DictConfig, OmegaConf
 from dlgd.core.contract import Augmentation, Batch
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import CONF
-from dlgd.core.specs import INVERSE, SEA, ImageSpec, MapSpec, Staggered, StaggeredGridSpec
+from dlgd.core.specs import INVERSE, SEA, ImageSpec, MapSpec, SequenceSpec, Staggered, StaggeredGridSpec
+from dlgd.physics.lorenz import Lorenz63
 
 ALL = sorted(path.stem for path in (CONF / "augmentation").glob("*.yaml"))
 SPECS = {
@@ -49,6 +50,16 @@ SPECS = {
         grid=(8, 8),
         days=1,
     ),
+    "trajectories": SequenceSpec(
+        name="lorenz63",
+        input_channels=("x", "y", "z"),
+        groups=(("state", 3),),
+        output_channels=("x", "y", "z"),
+        grid=(12, 1),
+        context_steps=4,
+        dt=0.01,
+        dynamics=Lorenz63(),
+    ),
 }
 
 
@@ -82,6 +93,9 @@ def batches() -> dict[str, Batch]:
     def draw(channels: int, size: int) -> torch.Tensor:
         return torch.rand(3, channels, size, size, generator=generator)
 
+    def steps(count: int) -> torch.Tensor:
+        return torch.rand(3, 3, count, 1, generator=generator)
+
     target = draw(1, 8)
     labels = torch.tensor([0, 1, 1])
     return {
@@ -89,6 +103,7 @@ def batches() -> dict[str, Batch]:
         "noisy pictures": Batch(input=draw(1, 12), target=target, mask=target > 0.5),
         "classes": Batch(input=draw(1, 12), target=labels, mask=labels >= 0),
         "seas": Batch(input=draw(4, 12), target=target, mask=target > 0.5, observed=target > 0.7),
+        "trajectories": Batch(input=steps(12), target=steps(8), mask=steps(8) > 0.5),
     }
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from omegaconf import OmegaConf
 
 import dlgd as package
-from dlgd.cli.data_options import take
+from dlgd.cli.data_options import of_command, take
 from dlgd.core.paths import ROOT
 
 RUN = ROOT / "tests" / "frozen" / "runs" / "nemovar_resnet"
@@ -133,3 +134,18 @@ def test_only_where_the_run_has_the_data():
         assert take(words, name) == added
     for name in ("config", "baseline", "simulate", "compare"):
         assert take(words, name) == words
+
+
+def test_another_data_set_keeps_the_method_of_the_first_guess():
+    """A network that starts from 4D-Var would make nothing of interpolated observations."""
+    trained = OmegaConf.create({"data": {"first_guess": {"method": {"_target_": "weak", "starts": 2}}}})
+    other = OmegaConf.create({"data": {"_target_": "lorenz", "first_guess": {"method": None, "observation_draws": 1}}})
+    found = of_command(other, trained)
+    assert OmegaConf.to_container(found.data.first_guess) == {
+        "method": {"_target_": "weak", "starts": 2},
+        "observation_draws": 1,
+    }
+    typed = OmegaConf.create({"data": {"_target_": "lorenz", "first_guess": {"method": {"_target_": "oi"}}}})
+    assert of_command(typed, trained) == typed
+    without = OmegaConf.create({"data": {"_target_": "digits"}})
+    assert of_command(without, trained) == without

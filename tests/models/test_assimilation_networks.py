@@ -20,7 +20,7 @@ from tests.models.made import ASSIMILATION, FORECAST, batch_of, fitting, make, n
 L63, L96 = ASSIMILATION["lorenz63"], ASSIMILATION["lorenz96"]
 NAMES = fitting(L63)
 # from the first guess on, with standard deviations if asked for
-GUESSING = ["bilstm", "cnn", "resnet", "overlapping_segments", "unet", "vgg"]
+GUESSING = ["bilstm", "cnn", "dilated_resnet", "resnet", "overlapping_segments", "unet", "vgg"]
 SYSTEMS = pytest.mark.parametrize("system", ASSIMILATION)
 EACH = pytest.mark.parametrize("name", NAMES)
 GUESSERS = pytest.mark.parametrize("name", GUESSING)
@@ -91,17 +91,19 @@ def test_the_same_answer_whoever_asks(name):
 # --- convolutions of sequences -----------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("dilation", [1, 2])
 @pytest.mark.parametrize(("kernel", "ring"), [(5, 8), (3, 1), (7, 4), (5, 5), (1, 3)])
-def test_a_convolution_of_sequences_by_hand(kernel, ring):
+def test_a_convolution_of_sequences_by_hand(kernel, ring, dilation):
     """Zeros before the first and after the last step; around the ring as often as it takes."""
-    convolution = convolutions.SequenceConv(2, 3, kernel, ring).double()
+    convolution = convolutions.SequenceConv(2, 3, kernel, ring, dilation=dilation).double()
     x = torch.randn(2, 6, ring, generator=seeded(), dtype=torch.float64)
     width = convolution.weight.shape[-1]
     assert width == min(kernel, ring)
     expected = convolution.bias.detach()[:, None, None].repeat(1, 6, ring)
     for t, place, i, j in np.ndindex(6, ring, kernel, width):
-        if 0 <= t + i - kernel // 2 < 6:
-            seen = x[:, t + i - kernel // 2, (place + j - width // 2) % ring]
+        step = t + dilation * (i - kernel // 2)
+        if 0 <= step < 6:
+            seen = x[:, step, (place + j - width // 2) % ring]
             expected[:, t, place] += convolution.weight.detach()[:, :, i, j] @ seen
     torch.testing.assert_close(convolution(x[None])[0], expected)
 

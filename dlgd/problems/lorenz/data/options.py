@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from dlgd.core import checks
@@ -49,6 +49,9 @@ class LorenzOptions(PresetOptions):
     history: of forecasts, number of known steps.
     rollout: of forecasts, number of steps that follow in training; `leads` at most.
     leads: of forecasts, number of steps that follow in samples, which are scored.
+    first_guess: what networks start from that estimate states. `method` is a classical method; null interpolates
+        observations in time. With a method, training windows are observed `observation_draws` times and no more,
+        because it answers for each time: see `first_guesses.py`.
     in_memory: whether the series stays out of the cache.
     """
 
@@ -58,6 +61,7 @@ class LorenzOptions(PresetOptions):
     history: int
     rollout: int
     leads: int
+    first_guess: Mapping[str, Any] = field(default_factory=dict)  # so it is in runs from before it was an option
     in_memory: bool = False
 
     def check(self) -> None:

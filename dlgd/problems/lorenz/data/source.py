@@ -24,10 +24,11 @@ from dlgd.core.constants import SPLITS
 from dlgd.core.contract import Batch, DataSource, Scaling, Stream
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import cache_folder
+from dlgd.core.progress import progress
 from dlgd.core.specs import SequenceSpec
 from dlgd.physics.integrators import Dynamics
 from dlgd.physics.systems import attributes_of
-from dlgd.problems.lorenz.data import files, graph, presets, training_batches, windows
+from dlgd.problems.lorenz.data import files, first_guesses, graph, presets, training_batches, windows
 from dlgd.problems.lorenz.data.observations import Observing
 from dlgd.problems.lorenz.data.options import LorenzOptions
 from dlgd.problems.lorenz.data.series import Plan
@@ -37,7 +38,8 @@ from dlgd.problems.lorenz.data.tensors import GROUPS, STATE, SequenceTensors
 log = logging.getLogger(__name__)
 
 MAX_BATCH_ELEMENTS = 1_000_000  # values of the truth that are encoded as one batch
-PATTERNS, COMPONENTS = range(2)  # keep the draws of one seed apart
+GUESSED_TOGETHER = 2000  # windows whose first guesses are made, and kept in the cache, together
+PATTERNS, COMPONENTS, DRAWS = range(3)  # keep the draws of one seed apart
 
 
 class Lorenz(DataSource):
@@ -58,6 +60,7 @@ class Lorenz(DataSource):
         self._starts: dict[str, np.ndarray] = {}
         self._samples: dict[str, xr.Dataset] = {}
         self._statistics: dict[str, float] = {}
+        self._guess_learnt = False
 
     # --- what is known before any work -----------------------------------------------------------------------
 
@@ -115,9 +118,11 @@ class Lorenz(DataSource):
         options = self.options
         presets.check(options)
         self.typed.check()
+        resampled = options["resample_observations"]
+        first_guesses.check(self.typed.first_guess, task=self.typed.task, resampled=resampled)
         if not self.forecasts:
             self.observing.check(self.names, self.length)
-            if options["resample_observations"] and self.observing.noise_per == "series":
+            if resampled and self.observing.noise_per == "series":
                 raise Refusal(
                     "data.resample_observations=true gives each window noise of its own: "
                     "type data.resample_observations=false"
@@ -171,12 +176,48 @@ class Lorenz(DataSource):
             fields = {"given": (truth + noise)[:, : self.typed.history], "state": truth[:, self.typed.history :]}
         else:
             generator = torch.Generator().manual_seed(self._seed(PATTERNS, SPLITS.index(split)))
-            starts = torch.from_numpy(self._starts[split])
-            seen = self.observing.seen(starts, self.length, self._allowed, generator).numpy()
-            fields = {"state": truth, "observations": np.where(seen, truth + noise, np.nan)}
+            fields = {"state": truth, "observations": self._noisy_where_seen(split, truth + noise, generator)}
+        return self._dataset(fields)
+
+    def _noisy_where_seen(self, split: str, noisy: np.ndarray, generator: torch.Generator) -> np.ndarray:
+        """Return the observations of windows (windows, T, N) whose noise is in them: NaN where nothing is observed."""
+        starts = torch.from_numpy(self._starts[split])
+        seen = self.observing.seen(starts, self.length, self._allowed, generator)
+        return np.where(seen.numpy(), noisy, np.nan)
+
+    def _dataset(self, fields: Mapping[str, np.ndarray]) -> xr.Dataset:
         return files.dataset(
             fields, names=self.names, dt=self.options["dt"], forecast=self.forecasts, attrs=self.attributes
         )
+
+    def _guess(self, samples: xr.Dataset) -> np.ndarray | None:
+        """Return the first guess (sample, time, variable) of data.first_guess.method; None where there is none."""
+        method = self.typed.first_guess.get("method")
+        if method is None:
+            return None
+        if method.learns and not self._guess_learnt:
+            method.fit(self.samples("train"))
+            self._guess_learnt = True
+        asked = samples.drop_vars("state", errors="ignore")  # the method never sees the truth
+        firsts = range(0, samples.sizes["sample"], GUESSED_TOGETHER)
+        title = f"data={self.typed.name}: first guesses by {method.name}"
+        answers = [
+            method.predict(asked.isel(sample=slice(first, first + GUESSED_TOGETHER)))
+            for first in (progress(firsts, title) if len(firsts) > 1 else firsts)
+        ]
+        return np.concatenate(answers)
+
+    def _draws(self) -> Iterator[xr.Dataset]:
+        """Yield the training split as often as data.first_guess.observation_draws says, first with its own
+        observations, then observed anew."""
+        train = self.samples("train")
+        yield train
+        truth, std = train.state.values, self.observing.noise_variance**0.5
+        for draw in range(1, self.typed.first_guess.get("observation_draws", 1)):
+            seed = self._seed(DRAWS, draw)
+            noisy = truth + std * np.random.default_rng(seed).standard_normal(truth.shape)
+            observed = self._noisy_where_seen("train", noisy, torch.Generator().manual_seed(seed))
+            yield self._dataset({"state": truth, "observations": observed})
 
     @property
     def _allowed(self) -> Tensor:
@@ -236,6 +277,7 @@ class Lorenz(DataSource):
         assert halo == 0, "sequences have no cells around them"
         tensors, known = self._tensors, "given" if self.forecasts else "observations"
         together = max(1, MAX_BATCH_ELEMENTS // (self.dynamics.size * samples[known].shape[1]))
+        guesses = self._guess(samples)
         for first in range(0, samples.sizes["sample"], together):
             some = samples.isel(sample=slice(first, first + together))
             inputs = _tensor(some[known].values, device)
@@ -244,17 +286,27 @@ class Lorenz(DataSource):
             else:  # scaled, it is zero
                 steps = samples.sizes.get("lead", self.typed.leads) if self.forecasts else inputs.shape[1]
                 state = torch.full((len(inputs), steps, self.dynamics.size), tensors.mean, device=device)
-            yield (tensors.forecast if self.forecasts else tensors.assimilation)(inputs, state)
+            if self.forecasts:
+                yield tensors.forecast(inputs, state)
+            else:
+                guess = None if guesses is None else _tensor(guesses[first : first + together], device)
+                yield tensors.assimilation(inputs, state, guess)
 
     def stream(self, *, halo: int, batch_size: int, seed: int, device: torch.device | str) -> Stream:
-        """Every training window once in an epoch; with data.resample_observations, observed anew each time."""
+        """Every training window once in an epoch; with data.resample_observations, observed anew each time, or, with a
+        method of data.first_guess, as one of its draws."""
         assert halo == 0, "sequences have no cells around them"
         train = self.samples("train")
         tensors, make = self._tensors, training_batches
-        if not self.options["resample_observations"]:
-            known = _tensor(train["given" if self.forecasts else "observations"].values, device)
-            kind = make.with_known_steps if self.forecasts else make.with_known_observations
-            batch = partial(kind, tensors=tensors, known=known)
+        resampled = self.options["resample_observations"]
+        if self.forecasts and not resampled:
+            batch = partial(make.with_known_steps, tensors=tensors, known=_tensor(train.given.values, device))
+        elif not self.forecasts and (self.typed.first_guess.get("method") or not resampled):
+            draws = [(draw.observations.values, self._guess(draw)) for draw in self._draws()]
+            known = torch.stack([_tensor(observations, device) for observations, _ in draws])
+            guesses = [_tensor(guess, device) for _, guess in draws if guess is not None]
+            stacked = torch.stack(guesses) if guesses else None
+            batch = partial(make.with_known_observations, tensors=tensors, known=known, guesses=stacked)
         elif self.forecasts:
             history, variance = self.typed.history, self.observing.noise_variance
             batch = partial(make.with_new_noise, tensors=tensors, history=history, variance=variance)
@@ -277,7 +329,8 @@ class Lorenz(DataSource):
     def physical_graph(self, *, halo: int, samples: xr.Dataset | None) -> graph.SequenceGraph:
         """The graph of `graph.py`."""
         leads = self.typed.leads if self.forecasts else None
-        return graph.SequenceGraph(self._tensors, leads=leads, variables=self.names, dt=self.options["dt"])
+        guess = self._guess if self.typed.first_guess.get("method") else None
+        return graph.SequenceGraph(self._tensors, leads=leads, variables=self.names, dt=self.options["dt"], guess=guess)
 
     # --- the small version -------------------------------------------------------------------------------------
 
@@ -292,7 +345,7 @@ class Lorenz(DataSource):
         counts = {"train": 16, "valid": 4, "test": 4}
         small = {"preset": self.typed.preset if twin else "none", "window": window, "samples": counts}
         small |= {key: self.options[key] for key in ("dt", "observations", "resample_observations", "seed")}
-        return small | {"stride": None, "gap": None, "in_memory": True}
+        return small | {"stride": None, "gap": None, "first_guess": {}, "in_memory": True}
 
 
 def _tensor(values: np.ndarray, device: torch.device | str) -> Tensor:

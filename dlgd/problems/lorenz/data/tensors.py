@@ -31,16 +31,19 @@ class SequenceTensors:
     std: float
     fill: Tensor
 
-    def assimilation(self, observations: Tensor, state: Tensor) -> Batch:
-        """Return the batch of observations, NaN where there are none: the groups of GROUPS, and the truth as target."""
-        seen = ~observations.isnan()
-        return self._batch(
-            self.of_observations(observations, seen), self._channels(self._scaled(state)), self._channels(seen)
-        )
+    def assimilation(self, observations: Tensor, state: Tensor, guess: Tensor | None = None) -> Batch:
+        """Return the batch of observations, NaN where there are none: the groups of GROUPS, and the truth as target.
 
-    def of_observations(self, observations: Tensor, seen: Tensor) -> Tensor:
-        """Return the input of observations (B, T, N), which are `seen` where they are not NaN."""
-        guess = first_guess(observations, seen, self.fill.to(observations))
+        guess: a method's first guess (B, T, N); None for interpolation in time.
+        """
+        input = self.of_observations(observations, guess)
+        return self._batch(input, self._channels(self._scaled(state)), self._channels(~observations.isnan()))
+
+    def of_observations(self, observations: Tensor, guess: Tensor | None = None) -> Tensor:
+        """Return the input of observations (B, T, N), NaN where there are none; see `assimilation`."""
+        seen = ~observations.isnan()
+        if guess is None:
+            guess = first_guess(observations, seen, self.fill.to(observations))
         observed = torch.where(seen, self._scaled(observations), 0.0)
         groups = {FIRST_GUESS: self._scaled(guess), OBSERVATIONS: observed, OBSERVED: seen.to(guess.dtype)}
         return torch.cat([self._channels(groups[group]) for group in GROUPS], dim=1)

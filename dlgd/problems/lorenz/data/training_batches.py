@@ -15,10 +15,25 @@ from dlgd.problems.lorenz.data.tensors import SequenceTensors
 
 
 def with_known_observations(
-    numbers: Tensor, windows: Tensor, _: torch.Generator, *, tensors: SequenceTensors, known: Tensor
+    numbers: Tensor,
+    windows: Tensor,
+    generator: torch.Generator,
+    *,
+    tensors: SequenceTensors,
+    known: Tensor,
+    guesses: Tensor | None = None,
 ) -> Batch:
-    """Return windows to be assimilated with the observations of all samples (windows, length, N)."""
-    return tensors.assimilation(known.index_select(0, numbers), windows)
+    """Return windows to be assimilated with one of the draws of the observations of all samples.
+
+    known, guesses: (draws, windows, length, N), the observations and the first guesses of a method, where there is one.
+    """
+    draws, count = known.shape[:2]
+    if draws > 1:
+        numbers = numbers + count * torch.randint(draws, numbers.shape, generator=generator, device=numbers.device)
+    chosen = known.flatten(0, 1).index_select(0, numbers)
+    return tensors.assimilation(
+        chosen, windows, None if guesses is None else guesses.flatten(0, 1).index_select(0, numbers)
+    )
 
 
 def with_known_steps(
