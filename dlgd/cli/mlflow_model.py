@@ -74,11 +74,13 @@ def write(folder: Path, *, trained: Trained, samples: xr.Dataset, evaluation: Ev
         )  # fmt: skip
         checkpoint.save(weights, fields / NETWORK)
         needed.to_netcdf(fields / SAMPLE)
-        mlflow.pyfunc.save_model(
-            target, loader_module=__name__, data_path=str(fields), signature=signature,
-            input_example=small, pip_requirements=requirements(),
-            metadata={"units": units, "dlgd": __version__, "data": trained.data.spec.name, "network": trained.name},
-        )  # fmt: skip
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*An input example was not provided")  # large samples have none
+            mlflow.pyfunc.save_model(
+                target, loader_module=__name__, data_path=str(fields), signature=signature,
+                input_example=small, pip_requirements=requirements(),
+                metadata={"units": units, "dlgd": __version__, "data": trained.data.spec.name, "network": trained.name},
+            )  # fmt: skip
     return target
 
 

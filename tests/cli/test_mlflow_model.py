@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import mlflow
@@ -65,6 +66,15 @@ def test_a_model_of_a_network_that_generates(place):
     answer = mlflow.pyfunc.load_model(str(path)).predict({"label": samples.label.values})
     assert answer["intensity_generated"].shape == samples.intensity.shape
     assert ((answer["intensity_generated"] >= 0) & (answer["intensity_generated"] <= 1)).all()
+
+
+def test_a_large_sample_is_no_example_and_no_warning(place, monkeypatch):
+    monkeypatch.setattr(mlflow_model, "MOST_NUMBERS", 0)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        path, *_ = made(NAMES[0], place)
+    assert "input example" not in " ".join(str(one.message) for one in said)
+    assert mlflow.pyfunc.load_model(str(path)).metadata.saved_input_example_info is None
 
 
 def test_what_a_model_says_of_itself(place):
