@@ -6,20 +6,17 @@
 
 and the attributes system, its parameters (see `dlgd.physics.systems`), task, dt, name, preset, noise_variance, burn_in
 (time units that scores leave out), every option, and, where first states were drawn, background_mean (a number for each
-variable) and background_variance. A user's own file needs no state, unless it is to be scored.
+variable) and background_variance. `own_files.py` reads a user's own ones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from dlgd.core import checks, netcdf
-from dlgd.core.errors import Refusal
 from dlgd.physics.integrators import Dynamics
 from dlgd.physics.systems import attributes_of
 from dlgd.problems.lorenz.data.options import LorenzOptions
@@ -81,50 +78,3 @@ def _netcdf_attribute(value: Any) -> Any:
     if isinstance(value, list) and value and isinstance(value[0], str):
         return ",".join(value)
     return value
-
-
-def read(path: Path, *, names: Sequence[str], dt: float, forecast: int, attrs: Mapping[str, Any]) -> xr.Dataset:
-    """Return a user's own samples; Refusal where they do not fit.
-
-    forecast: number of known steps of a forecast, 0 for assimilation.
-    """
-    found = netcdf.read(path)
-    needed = "given" if forecast else "observations"
-    if needed not in found:
-        has = ", ".join(map(str, found.data_vars)) or "no variable"
-        raise Refusal(f"{path} lacks {needed}: it has {has}")
-    file_dt = found.attrs.get("dt", dt)
-    if np.ndim(file_dt) != 0 or not checks.fits(file_dt, float) or not np.isclose(file_dt, dt):
-        raise Refusal(f"{path} has steps of dt={file_dt}, but the network was trained with data.dt={dt:g}")
-    fields = {}
-    for name in (needed, "state"):
-        if name in found:
-            wanted = {"sample": None, "history": forecast, "time": None, "lead": None, "variable": len(names)}
-            dims = {dim: wanted[dim] for dim in dimensions(name, forecast=forecast > 0)}
-            fields[name] = _values(found[name], dims, path)
-    _check_values(fields, path)
-    return dataset(fields, names=names, dt=dt, forecast=forecast > 0, attrs=attrs)
-
-
-def _values(variable: xr.DataArray, dims: Mapping[str, int | None], path: Path) -> np.ndarray:
-    """Return the values, float64; Refusal where the dimensions or sizes differ from `dims` (None: any size)."""
-    sizes = [wanted is None or wanted == size for wanted, size in zip(dims.values(), variable.shape, strict=False)]
-    if variable.dims != tuple(dims) or not all(sizes):
-        has = ", ".join(f"{dim}={size}" for dim, size in variable.sizes.items()) or "no dimension"
-        wanted = ", ".join(dim if size is None else f"{dim}={size}" for dim, size in dims.items())
-        raise Refusal(f"{variable.name} in {path} has {has}: {wanted} is needed")
-    if variable.size == 0:
-        raise Refusal(f"{path} holds no sample")
-    if not netcdf.has_numbers(variable):
-        raise Refusal(f"{variable.name} in {path} must be numbers, not {variable.dtype}")
-    return variable.values.astype(np.float64)
-
-
-def _check_values(fields: Mapping[str, np.ndarray], path: Path) -> None:
-    for name, values in fields.items():
-        if name != "observations" and np.isnan(values).any():
-            raise Refusal(f"{name} in {path} has NaN: every value must be known")
-        if np.isinf(values).any():
-            raise Refusal(f"{name} in {path} has infinite values: write NaN where nothing is observed")
-        if np.isnan(values).all():
-            raise Refusal(f"{name} in {path} are all NaN: nothing is observed")

@@ -27,7 +27,7 @@ from dlgd.core.paths import cache_folder
 from dlgd.core.specs import SequenceSpec
 from dlgd.physics.integrators import Dynamics
 from dlgd.physics.systems import attributes_of
-from dlgd.problems.lorenz.data import files, graph, presets, training_batches, windows
+from dlgd.problems.lorenz.data import files, graph, own_files, presets, training_batches, windows
 from dlgd.problems.lorenz.data.observations import Observing
 from dlgd.problems.lorenz.data.options import LorenzOptions
 from dlgd.problems.lorenz.data.series import Plan
@@ -214,8 +214,8 @@ class Lorenz(DataSource):
         return self._samples[split]
 
     def read(self, path: Path) -> xr.Dataset:
-        """A user's own windows, of any length; see `files.py`."""
-        return files.read(
+        """A user's own windows, of any length; see `own_files.py`."""
+        return own_files.read(
             path,
             names=self.names,
             dt=self.options["dt"],
