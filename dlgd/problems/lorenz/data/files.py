@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from dlgd.physics.integrators import Dynamics
+from dlgd.physics.integrators import Dynamics, substeps_of
 from dlgd.physics.systems import attributes_of
 from dlgd.problems.lorenz.data.options import LorenzOptions
 from dlgd.problems.lorenz.data.presets import Preset
@@ -69,6 +69,13 @@ def as_first_named(attributes: Mapping[str, Any]) -> dict[str, Any]:
     before are found again by their first names."""
     found = {FIRST_NAMES.get(key, key): value for key, value in attributes.items()}
     return found | {key: word for (key, value), word in FIRST_WORDS.items() if found.get(key) == value}
+
+
+def cache_key(attributes: Mapping[str, Any], dynamics: Dynamics) -> dict[str, Any]:
+    """Return what the folder of the cached series is named after. Where a step is taken in several, so does the key
+    say, because such series were integrated in single long steps once."""
+    substeps = substeps_of(dynamics, attributes["dt"])
+    return as_first_named(attributes) | {"format": 1} | ({"substeps": substeps} if substeps > 1 else {})
 
 
 def _netcdf_attribute(value: Any) -> Any:

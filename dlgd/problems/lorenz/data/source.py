@@ -160,8 +160,7 @@ class Lorenz(DataSource):
 
         if self.typed.in_memory:
             return make().state.values
-        key = files.as_first_named(self.attributes) | {"format": 1}
-        folder = cache.folder_for(cache_folder(), self.typed.name, key)
+        folder = cache.folder_for(cache_folder(), self.typed.name, files.cache_key(self.attributes, self.dynamics))
         with cache.lock(folder):
             return cache.get(folder / "series.nc", make).state.values
 

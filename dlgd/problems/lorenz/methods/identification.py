@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 import xarray as xr
@@ -9,7 +11,7 @@ from torch import Tensor
 
 from dlgd.core import checks
 from dlgd.core.errors import Refusal
-from dlgd.physics.integrators import Dynamics, trajectory
+from dlgd.physics.integrators import Dynamics, say_substeps, trajectory
 from dlgd.physics.systems import dynamics_of
 from dlgd.problems.lorenz.methods.forecasts import Forecast, runs_of
 
@@ -36,9 +38,10 @@ class Library:
 
 
 class Polynomial(Dynamics):
-    """dx/dt = library(x) @ coefficients, (term, variable)."""
+    """dx/dt = library(x) @ coefficients, (term, variable). one_step: see `Dynamics`."""
 
-    def __init__(self, coefficients: np.ndarray) -> None:
+    def __init__(self, coefficients: np.ndarray, *, one_step: float = math.inf) -> None:
+        self.one_step = one_step
         self.size, self.coefficients = coefficients.shape[1], torch.from_numpy(coefficients)
         self.library = Library(self.size)
 
@@ -52,7 +55,8 @@ class LeastSquares(Forecast):
 
     derivative: `central`, differences of a step to both sides, as in the courses, with an error of order dt^2; or
         `integral`, the change over two steps against Simpson's rule for the terms, with an error of order dt^4.
-    substeps: number of RK4 steps in each step of the data when the equations are solved, at least 1.
+    substeps: number of parts of a step of the data when the equations are solved, at least 1; each is one step of RK4,
+        or several where it is long.
     `coefficients` (term, variable) after fit: the terms 1, x_i, x_i x_j (i <= j); per unit of time.
     """
 
@@ -97,7 +101,9 @@ class LeastSquares(Forecast):
     def _answer(self, known: np.ndarray, samples: xr.Dataset) -> np.ndarray:
         dt, leads = float(samples.attrs["dt"]), samples.sizes["lead"]
         start, steps = torch.from_numpy(known[:, -1].copy()), self.substeps
-        states = trajectory(Polynomial(self.coefficients), start, dt / steps, leads * steps, every=steps)
+        found = Polynomial(self.coefficients, one_step=dynamics_of(samples.attrs).one_step)
+        say_substeps(f"baseline={self.choice}", found, dt / steps)
+        states = trajectory(found, start, dt / steps, leads * steps, every=steps)
         return states[1:].movedim(0, 1).numpy()
 
     def scores(self, samples: xr.Dataset) -> dict[str, float]:
