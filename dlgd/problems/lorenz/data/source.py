@@ -19,7 +19,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from dlgd.core import cache, checks
+from dlgd.core import cache
 from dlgd.core.constants import SPLITS
 from dlgd.core.contract import Batch, DataSource, Scaling, Stream
 from dlgd.core.errors import Refusal
@@ -112,8 +112,7 @@ class Lorenz(DataSource):
 
     def check(self) -> None:
         """Refuse options that cannot work, in one sentence each."""
-        options = self.options
-        presets.check(options)
+        presets.check(options := self.options)
         self.typed.check()
         if not self.forecasts:
             self.observing.check(self.names, self.length)
@@ -123,22 +122,20 @@ class Lorenz(DataSource):
                     "type data.resample_observations=false"
                 )
         else:
-            checks.number("data.observations.noise_variance", self.observing.noise_variance, least=0)
+            self.observing.check_noise()
         self.preset.recipe.starts(self.plan, np.random.RandomState(options["seed"]))
 
     # --- samples -----------------------------------------------------------------------------------------------
 
     def prepare(self) -> None:
         """Integrate the series, or read it from the cache; then observe its windows."""
-        self.check()
         if self._samples:
             return
+        self.check()
         self._series = self._make_series()
-        rng = np.random.RandomState(self.options["seed"])  # the courses' own: windows first, then noise
+        rng = np.random.RandomState(self.options["seed"])  # the courses' own: windows, then noise
         self._starts = self.preset.recipe.starts(self.plan, rng)
         truth = {split: windows.cut(self._series, starts, self.length) for split, starts in self._starts.items()}
-        if not self._statistics:
-            self._statistics = windows.statistics_of(truth["train"], self.names)
         noise = windows.noise_by_split(
             rng,
             variance=self.observing.noise_variance,
@@ -147,6 +144,10 @@ class Lorenz(DataSource):
             starts=self._starts,
             length=self.length,
         )
+        if self.observing.noise_on == "all":
+            self._series, truth, noise = windows.measured(self._series, self._starts, truth, noise)
+        if not self._statistics:
+            self._statistics = windows.statistics_of(truth["train"], self.names)
         self._samples = {split: self._observed(split, truth[split], noise[split]) for split in SPLITS}
 
     def _make_series(self) -> np.ndarray:
