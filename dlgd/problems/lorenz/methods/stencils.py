@@ -35,7 +35,7 @@ def _weak(width: int) -> Stencil:
     place = np.linspace(-1, 1, width)
     bump, slope = (1 - place**2) ** POWER, -2 * POWER * place * (1 - place**2) ** (POWER - 1)
     terms, changes = bump / bump.sum(), -slope
-    return Stencil(tuple(terms.tolist()), tuple(changes.tolist()), float(changes @ np.arange(width)))
+    return Stencil(_numbers(terms), _numbers(changes), float(changes @ np.arange(width)))
 
 
 def _smoothed(width: int) -> Stencil:
@@ -43,7 +43,11 @@ def _smoothed(width: int) -> Stencil:
 
     order = min(ORDER, width - 1)
     terms, changes = (savgol_coeffs(width, order, deriv=deriv, use="dot") for deriv in (0, 1))
-    return Stencil(tuple(terms.tolist()), tuple(changes.tolist()), 1.0, smooth=True)
+    return Stencil(_numbers(terms), _numbers(changes), 1.0, smooth=True)
+
+
+def _numbers(values: np.ndarray) -> tuple[float, ...]:
+    return tuple(float(value) for value in values)
 
 
 DIFFERENCE = (-1.0, 0.0, 1.0)
