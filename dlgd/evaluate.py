@@ -8,12 +8,14 @@ from omegaconf import DictConfig, open_dict
 
 from dlgd.cli import data_options, entry
 from dlgd.core import checks
-from dlgd.interface import evaluating, loading
+from dlgd.core.config import plain
+from dlgd.interface import evaluating, loading, report_folder
 
 
 @entry.command("evaluate")
 def main(config: DictConfig) -> None:
-    """Score a network. Writes into <run folder>/evaluation/<split or file>/ or outputs/<checkpoint>/evaluation/..."""
+    """Score a network. Writes into <run folder>/evaluation/<split or file>/ or outputs/<checkpoint>/evaluation/...,
+    and with other options than an evaluation there into <split or file>-2/, -3/, ..."""
     run = loading.found(config.run, config, criterion=config.criterion, device=config.device)
     other = data_options.of_command(config, run.config)
     scored = run.config if other is None else other
@@ -23,8 +25,21 @@ def main(config: DictConfig) -> None:
         scored = entry.with_evaluation(config)
     file = None if config.input is None else checks.path("input", config.input)
     parent = Path("outputs") / run.path.stem if run.folder is None else run.folder
-    folder = parent / "evaluation" / evaluating.where_of(file, config.split, other)
-    evaluating.report_on(run, file, split=config.split, data=other, scored=scored, folder=folder, printed=True)
+    question = report_folder.digest(
+        {
+            "run": run.path.absolute(),
+            "input": None if file is None else file.absolute(),
+            "split": config.split,
+            "criterion": config.criterion,
+            "data": plain((run.config if other is None else other).data, resolve=False),
+            "evaluation": plain(scored.evaluation, resolve=False),
+        }
+    )
+    usual = parent / "evaluation" / evaluating.where_of(file, config.split, other)
+    folder = report_folder.for_question(usual, question)
+    evaluating.report_on(
+        run, file, split=config.split, data=other, scored=scored, folder=folder, printed=True, question=question
+    )
     print(f"everything is in {folder}")
 
 

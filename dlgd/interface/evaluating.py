@@ -30,11 +30,13 @@ def report_on(
     methods: bool = True,
     folder: Path | None,
     printed: bool,
+    question: str = "",
 ) -> Scored:
     """Score the network of a run, and write a report into a folder, if there is one.
 
     samples, split, methods: as in `Run.evaluate`. data: the configuration with another data set; None for that of the
     training. scored: the configuration with the evaluation. printed: whether the table of a report is printed.
+    question: what the folder is the answer to, see `report_folder.for_question`.
     """
     from dlgd import build
     from dlgd.scoring import report
@@ -48,7 +50,7 @@ def report_on(
     ours = [run.method(source), *build.fitted(build.comparison(scored) if methods else [], source)]
     if folder is None:
         return report.scored(ours, found, evaluation)
-    report_folder.mark(folder)
+    report_folder.mark(folder, question)
     where = where_of(samples, split, data)
     return report.report(
         methods=ours,

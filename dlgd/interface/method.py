@@ -8,15 +8,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 
 from dlgd.cli import entry, run_log, runs
-from dlgd.core import trust
+from dlgd.core import checks, trust
 from dlgd.core.config import plain
 from dlgd.core.constants import PARTIAL, TARGET
 from dlgd.core.errors import Refusal
 from dlgd.interface import data as data_sets
 from dlgd.interface import words
+from dlgd.interface.classical import Classical
 from dlgd.interface.composing import composed, in_sentences
 from dlgd.interface.data import Data
 
@@ -144,41 +145,54 @@ def method(name: str, /, *typed: str, data: Data | None = None, **options: Any) 
 
 
 def score_method(config: DictConfig, *, printed: bool) -> Path:
-    """Score a classical method on a split, and record it as a run, in the folder that is in force. Returns the folder.
+    """Score a classical method on a split or on `input`, and record it as a run, in the folder that is in force.
+
+    Samples of one's own without the truth have no scores: predictions.nc is written alone. Returns the folder.
 
     config: that of `python -m dlgd.baseline`. printed: whether the table of scores is printed.
     """
     from dlgd import build
     from dlgd.cli.multirun_summary import name_in_multirun
+    from dlgd.core import netcdf
     from dlgd.core.files import make_writable
     from dlgd.scoring import descriptions
     from dlgd.scoring.report import report
 
     folder = entry.output_folder()
-    with open_dict(config):
-        config.choices = entry.choices()
-    config = entry.with_evaluation(config)
-    evaluation, method, data = build.evaluation(config), build.method(config.baseline), build.data(config)
+    asked = Classical(config)
+    config, method, data = asked.config, asked.own, asked.data
+    file = None if config.get("input") is None else checks.path("input", config.input)
+    evaluation = build.evaluation(config, samples_of_data=file is None)
+    own = None if file is None else asked.read(file)
+    where = config.split if file is None else file.stem
     tracker = build.tracker(config, folder)
     make_writable(folder)
     runs.write_config(config, folder)
-    data.prepare()
-    used = ["train", config.split] if method.learns and config.split != "train" else [config.split]
+    splits = [config.split] if own is None else []
+    used = ["train", *splits] if method.learns and config.split != "train" else splits
+    if used:
+        data.prepare()
     scores = descriptions.of_report(evaluation, [method])
     params, tags = build.params_and_tags(
-        config, config.choices, device_name="cpu", source=data, splits=used, scores=scores
+        config, config.choices, device_name="cpu", source=data if used else None, splits=used, scores=scores
     )
     name = name_in_multirun(folder) or f"{method.name}-{config.data.name}"
     tracker.start(name=name, params=params, tags=tags, run_id=runs.run_id(folder))
     with tracker.recorded(), run_log.recorded(tracker):
+        if own is not None and not set(data.truth) <= set(own):
+            log.info("%s has no %s to compare with: it is answered and not scored", file, ", ".join(data.truth))
+            netcdf.write(asked.answer(own), folder / "predictions.nc")
+            tracker.artifact(folder / "predictions.nc")
+            log.info("everything is in %s", folder)
+            return folder
         report(
-            methods=build.fitted([method], data),
-            samples=data.samples(config.split),
+            methods=[asked.method()],
+            samples=data.samples(config.split) if own is None else own,
             evaluation=evaluation,
             folder=folder,
             tracker=tracker,
-            title=f"{config.data.name}, {config.split} split",
-            split=config.split,
+            title=f"{config.data.name}, {f'{where} split' if own is None else file}",
+            split=where,
             printed=printed,
         )
     log.info("everything is in %s", folder)

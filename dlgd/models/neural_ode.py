@@ -7,6 +7,7 @@ it finds a right-hand side that corrects the integrator's own error.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import fields, is_dataclass, replace
 
 import torch
@@ -18,7 +19,9 @@ from dlgd.core.errors import Refusal
 from dlgd.core.specs import SequenceSpec
 from dlgd.models import convolutions
 from dlgd.models.forecasts import CHANGE, Forecaster, around, dense_layers
-from dlgd.physics.integrators import SCHEMES, Dynamics, trajectory
+from dlgd.physics.integrators import SCHEMES, Dynamics, say_substeps, substeps_of, trajectory
+
+log = logging.getLogger(__name__)
 
 
 class ODENetwork(Forecaster):
@@ -37,6 +40,19 @@ class ODENetwork(Forecaster):
         if self.dt <= 0:
             raise Refusal(f"model={name} needs a time step, which data={spec.name} does not tell: try model=gru")
         self.scheme, self.substeps = SCHEMES[scheme], substeps
+        if isinstance(spec, SequenceSpec) and spec.dynamics is not None and scheme == "rk4":
+            self._fine_enough(spec.dynamics, name)
+
+    def _fine_enough(self, dynamics: Dynamics, name: str) -> None:
+        """Say where the steps are longer than the equations behind the data allow."""
+        needed = substeps_of(dynamics, self.dt)
+        if self.substeps < needed:
+            log.info(
+                "model=%s: a step of %g time units is long for the equations of the data: try model.substeps=%d",
+                name,
+                self.dt,
+                needed,
+            )
 
     def continued(self, known: Tensor, steps: int) -> Tensor:
         """See `Forecaster`."""
@@ -123,13 +139,18 @@ class LorenzODE(ODENetwork):
     """The right-hand side is the true one, with parameters that are learned.
 
     factor: the parameters start at this multiple of the truth; not 1, so that there is something to find.
-    scheme, substeps: the integrator and its steps, see `ODENetwork`.
+    scheme, substeps: the integrator and its steps, see `ODENetwork`; rk4 takes more where a step of the data is long.
     """
 
     def __init__(self, *, spec: Spec, factor: float, scheme: str, substeps: int) -> None:
         super().__init__(name="lorenz_ode", spec=spec, scheme=scheme, substeps=substeps)
         dynamics, _ = known_dynamics("model=lorenz_ode", spec, "model=neural_ode")
         self.dynamics = Scaled(dynamics, spec.scaling, factor)
+
+    def _fine_enough(self, dynamics: Dynamics, name: str) -> None:
+        """Take as many steps as the equations need, which the network knows."""
+        say_substeps(f"model={name}", dynamics, self.dt / self.substeps)
+        self.substeps *= substeps_of(dynamics, self.dt / self.substeps)
 
     def use_scaling(self, scaling: Scaling) -> None:
         """Take the scaling of the data, which is known once they are prepared."""
@@ -156,7 +177,7 @@ class Scaled(nn.Module, Dynamics):
 
     def __init__(self, dynamics: Dynamics, scaling: Scaling, factor: float | None = None) -> None:
         super().__init__()
-        self.physical, self.size = dynamics, dynamics.size
+        self.physical, self.size, self.one_step = dynamics, dynamics.size, dynamics.one_step
         # in the checkpoint: the network may be made before the data are
         self.register_buffer("mean", torch.tensor(scaling.mean))
         self.register_buffer("std", torch.tensor(scaling.std))

@@ -7,16 +7,20 @@ right-hand side. On the CPU, where no derivative is needed, a system may have a 
 
 from __future__ import annotations
 
+import logging
+import math
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from scipy.integrate import solve_ivp
 from torch import Tensor
 from torch.autograd import forward_ad
+
+log = logging.getLogger(__name__)
 
 
 class Dynamics(ABC):
@@ -27,6 +31,7 @@ class Dynamics(ABC):
 
     size: int  # number of variables
     compiled = False  # whether `fill` exists
+    one_step = math.inf  # time units: a longer time between states takes several steps of RK4, see `rk4`
 
     @abstractmethod
     def tendency(self, state: Tensor) -> Tensor:
@@ -45,7 +50,10 @@ class Dynamics(ABC):
         return torch.func.vjp(self.tendency, state)[1](gradient)[0]
 
     def fill(self, snapshots: Tensor, state: Tensor, dt: float, every: int, scheme: Scheme) -> None:
-        """Write the states (n, ..., size) after every, 2 every, ..., n every steps, on the CPU, without autograd."""
+        """Write the states (n, ..., size) after every, 2 every, ..., n every steps of dt, on the CPU, without autograd.
+
+        The substeps of the scheme are counted in `every` already.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no compiled loop")
 
 
@@ -60,9 +68,39 @@ class Scheme:
 
     nodes: tuple[float, ...]  # the first is 0
     weights: tuple[float, ...]
+    substeps: int = 1  # equal steps of which each step of dt consists
 
     def step(self, dynamics: Dynamics, state: Tensor, dt: float) -> Tensor:
         """x(t + dt) (..., size) from x(t)."""
+        for _ in range(self.substeps):
+            state = self._step(dynamics, state, dt / self.substeps)
+        return state
+
+    def tangent(self, dynamics: Dynamics, state: Tensor, perturbation: Tensor, dt: float) -> Tensor:
+        """M p: the perturbation at t + dt that grows from a small one of x(t); perturbations broadcast with states."""
+        for start in self._starts(dynamics, state, dt):
+            perturbation = self._tangent(dynamics, start, perturbation, dt / self.substeps)
+        return perturbation
+
+    def adjoint(self, dynamics: Dynamics, state: Tensor, gradient: Tensor, dt: float) -> Tensor:
+        """M^T g: the gradient with respect to x(t) of a function whose gradient with respect to x(t + dt) is g."""
+        for start in reversed(self._starts(dynamics, state, dt)):
+            gradient = self._adjoint(dynamics, start, gradient, dt / self.substeps)
+        return gradient
+
+    def jacobian(self, dynamics: Dynamics, state: Tensor, dt: float) -> Tensor:
+        """M (..., size, size), with M[..., i, j] the derivative of x_i(t + dt) with respect to x_j(t)."""
+        columns = self.tangent(dynamics, state, unit_perturbations(state), dt)
+        return columns.movedim(0, -1)
+
+    def _starts(self, dynamics: Dynamics, state: Tensor, dt: float) -> list[Tensor]:
+        """The states at which the substeps begin."""
+        states = [state]
+        for _ in range(self.substeps - 1):
+            states.append(self._step(dynamics, states[-1], dt / self.substeps))
+        return states
+
+    def _step(self, dynamics: Dynamics, state: Tensor, dt: float) -> Tensor:
         slope = dynamics.tendency(state)
         result = state + self.weights[0] * dt * slope
         for node, weight in zip(self.nodes[1:], self.weights[1:], strict=True):
@@ -70,8 +108,7 @@ class Scheme:
             result = result + weight * dt * slope
         return result
 
-    def tangent(self, dynamics: Dynamics, state: Tensor, perturbation: Tensor, dt: float) -> Tensor:
-        """M p: the perturbation at t + dt that grows from a small one of x(t); perturbations broadcast with states."""
+    def _tangent(self, dynamics: Dynamics, state: Tensor, perturbation: Tensor, dt: float) -> Tensor:
         places = self._places(dynamics, state, dt)
         slope = dynamics.tangent(state, perturbation)
         result = perturbation + self.weights[0] * dt * slope
@@ -80,8 +117,7 @@ class Scheme:
             result = result + weight * dt * slope
         return result
 
-    def adjoint(self, dynamics: Dynamics, state: Tensor, gradient: Tensor, dt: float) -> Tensor:
-        """M^T g: the gradient with respect to x(t) of a function whose gradient with respect to x(t + dt) is g."""
+    def _adjoint(self, dynamics: Dynamics, state: Tensor, gradient: Tensor, dt: float) -> Tensor:
         places = self._places(dynamics, state, dt)
         back = dynamics.adjoint(places[-1], self.weights[-1] * dt * gradient)  # to the place of the last stage
         result = gradient + back
@@ -90,11 +126,6 @@ class Scheme:
             back = dynamics.adjoint(places[stage], slope)
             result = result + back
         return result
-
-    def jacobian(self, dynamics: Dynamics, state: Tensor, dt: float) -> Tensor:
-        """M (..., size, size), with M[..., i, j] the derivative of x_i(t + dt) with respect to x_j(t)."""
-        columns = self.tangent(dynamics, state, unit_perturbations(state), dt)
-        return columns.movedim(0, -1)
 
     def _places(self, dynamics: Dynamics, state: Tensor, dt: float) -> list[Tensor]:
         """The states at which the stages take their slopes."""
@@ -113,14 +144,33 @@ def unit_perturbations(state: Tensor) -> Tensor:
 EULER = Scheme(nodes=(0.0,), weights=(1.0,))
 RK4 = Scheme(nodes=(0.0, 1 / 2, 1 / 2, 1.0), weights=(1 / 6, 1 / 3, 1 / 3, 1 / 6))
 SCHEMES = {"euler": EULER, "rk4": RK4}
+FINE_STEP = 0.01  # time units, of the steps within a long one
 
 
-def advance(dynamics: Dynamics, state: Tensor, dt: float, steps: int = 1, scheme: Scheme = RK4) -> Tensor:
-    """Return the states (..., size) after some steps of dt."""
+def substeps_of(dynamics: Dynamics, dt: float) -> int:
+    """Return how many steps of RK4 are taken within dt: one, or where dt is longer than `one_step` of the equations,
+    as many as make each at most FINE_STEP long."""
+    return 1 if dt <= dynamics.one_step * (1 + 1e-9) else math.ceil(dt / FINE_STEP - 1e-9)
+
+
+def rk4(dynamics: Dynamics, dt: float) -> Scheme:
+    """Return RK4 with the substeps of `substeps_of`."""
+    return replace(RK4, substeps=substeps_of(dynamics, dt))
+
+
+def say_substeps(who: str, dynamics: Dynamics, dt: float) -> None:
+    """Log how many steps of RK4 are taken within dt, where one would be too long. who: what integrates."""
+    if (count := substeps_of(dynamics, dt)) > 1:
+        log.info("%s: %d steps of RK4 in each step of %g time units, which is long for one", who, count, dt)
+
+
+def advance(dynamics: Dynamics, state: Tensor, dt: float, steps: int = 1, scheme: Scheme | None = None) -> Tensor:
+    """Return the states (..., size) after some steps of dt. scheme: None is that of `rk4`."""
     _check(dynamics, state, steps)
+    scheme = rk4(dynamics, dt) if scheme is None else scheme
     if _may_be_compiled(dynamics, state):
         snapshots = _room(state, 1)
-        dynamics.fill(snapshots, state, dt, steps, scheme)
+        dynamics.fill(snapshots, state, dt / scheme.substeps, steps * scheme.substeps, scheme)
         return snapshots[0]
     for _ in range(steps):
         state = scheme.step(dynamics, state, dt)
@@ -128,16 +178,20 @@ def advance(dynamics: Dynamics, state: Tensor, dt: float, steps: int = 1, scheme
 
 
 def trajectory(
-    dynamics: Dynamics, state: Tensor, dt: float, steps: int, every: int = 1, scheme: Scheme = RK4
+    dynamics: Dynamics, state: Tensor, dt: float, steps: int, every: int = 1, scheme: Scheme | None = None
 ) -> Tensor:
-    """Return the start and the states after every `every` steps: (steps / every + 1, ..., size)."""
+    """Return the start and the states after every `every` steps: (steps / every + 1, ..., size).
+
+    scheme: None is that of `rk4`.
+    """
     _check(dynamics, state, steps)
+    scheme = rk4(dynamics, dt) if scheme is None else scheme
     if every < 1 or steps % every:
         raise ValueError(f"{steps} steps cannot be kept every {every}: take a divisor of {steps}")
     if _may_be_compiled(dynamics, state):
         snapshots = _room(state, steps // every + 1)
         snapshots[0] = state
-        dynamics.fill(snapshots[1:], state, dt, every, scheme)
+        dynamics.fill(snapshots[1:], state, dt / scheme.substeps, every * scheme.substeps, scheme)
         return snapshots
     states = [state]
     for step in range(1, steps + 1):
@@ -148,23 +202,27 @@ def trajectory(
 
 
 def tangent_trajectory(
-    dynamics: Dynamics, states: Tensor, perturbation: Tensor, dt: float, scheme: Scheme = RK4
+    dynamics: Dynamics, states: Tensor, perturbation: Tensor, dt: float, scheme: Scheme | None = None
 ) -> Tensor:
     """Return perturbations (steps + 1, ..., size) that grow from the first, (..., size), along states
-    (steps + 1, ..., size)."""
+    (steps + 1, ..., size). scheme: None is that of `rk4`."""
+    scheme = rk4(dynamics, dt) if scheme is None else scheme
     perturbations = [perturbation]
     for state in states[:-1]:
         perturbations.append(scheme.tangent(dynamics, state, perturbations[-1], dt))
     return torch.stack(perturbations)
 
 
-def adjoint_trajectory(dynamics: Dynamics, states: Tensor, forcing: Tensor, dt: float, scheme: Scheme = RK4) -> Tensor:
+def adjoint_trajectory(
+    dynamics: Dynamics, states: Tensor, forcing: Tensor, dt: float, scheme: Scheme | None = None
+) -> Tensor:
     """Return the gradients of a cost with respect to an increment of the state at each time, (steps + 1, ..., size).
 
     forcing (steps + 1, ..., size): the derivative of the cost with respect to the state at each time, all other
     times held. The first gradient is that of strong-constraint 4D-Var (Talagrand and Courtier 1987), all of them
-    are those of the weak-constraint one with respect to the model's errors.
+    are those of the weak-constraint one with respect to the model's errors. scheme: None is that of `rk4`.
     """
+    scheme = rk4(dynamics, dt) if scheme is None else scheme
     gradients = [forcing[-1]]
     for state, force in zip(reversed(states[:-1].unbind()), reversed(forcing[:-1].unbind()), strict=True):
         gradients.append(force + scheme.adjoint(dynamics, state, gradients[-1], dt))

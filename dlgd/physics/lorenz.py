@@ -32,6 +32,7 @@ class Lorenz63(Dynamics):
     beta: float | Tensor = 8 / 3
 
     size = 3
+    one_step = 0.01
 
     def tendency(self, state: Tensor) -> Tensor:
         """(..., 3) from (..., 3)."""
@@ -75,6 +76,8 @@ class Lorenz96(Dynamics):
 
     size: int = 40
     forcing: float | Tensor = 8.0
+
+    one_step = 0.05
 
     def __post_init__(self) -> None:
         if self.size < 4:

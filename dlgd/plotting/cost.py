@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import matplotlib
 
-from dlgd.plotting.style import STYLE, save
+from dlgd.plotting.style import MARKERS, STYLE, save
 
 if TYPE_CHECKING:
     from dlgd.core.score import Score
 
 FEWEST = 3  # methods; a figure of fewer says nothing
+COLOURS_OF_LINES = 10  # of matplotlib; then they begin again, with another marker
+LONGEST = 70  # characters in a line below the figure
 
 
 def cost(rows: Sequence[Mapping[str, Any]], score: Score, path: Path, *, title: str) -> None:
@@ -38,20 +41,25 @@ def cost(rows: Sequence[Mapping[str, Any]], score: Score, path: Path, *, title: 
         longest = max((len(name) for name in _families(drawn)), default=0)
         figure = Figure(figsize=(7.2 + 0.09 * longest, 5.5), layout="constrained")
         axes = figure.subplots()
-        for name, members in _families(drawn).items():
+        for place, (name, members) in enumerate(_families(drawn).items()):
             seconds, scores = [row["seconds_per_sample"] for row in members], [row[score.name] for row in members]
-            (line,) = axes.plot(seconds, scores, marker="o", markersize=8, label=name)
+            (line,) = axes.plot(seconds, scores, marker=MARKERS[place // COLOURS_OF_LINES], ms=8, label=name)
             for row, x, y in zip(members, seconds, scores, strict=True):
                 number = row["method"].removeprefix(name).strip()
                 axes.annotate(
                     number, (x, y), xytext=(6, 6), textcoords="offset points", fontsize=10, color=line.get_color()
                 )
-        note = f"\n0, and therefore not drawn: {', '.join(perfect)}" if perfect else ""
+        note = "".join(f"\n{line}" for line in _note(perfect))
         axes.margins(0.15, 0.1)  # room for the numbers beside the last points
         axes.set(xscale="log", yscale=scale, xlabel=f"seconds per sample{note}", ylabel=score.heading, title=title)
         axes.grid(alpha=0.3)
         figure.legend(loc="outside right upper", frameon=False)
     save(path, figure)
+
+
+def _note(perfect: Sequence[str]) -> list[str]:
+    """Return lines below the figure that name the methods without a point."""
+    return textwrap.wrap(f"0, and therefore not drawn: {', '.join(perfect)}", LONGEST) if perfect else []
 
 
 def _families(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:

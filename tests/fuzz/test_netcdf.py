@@ -15,7 +15,7 @@ import xarray as xr
 from dlgd.core import cache, netcdf_trial
 from dlgd.core.errors import Refusal
 from dlgd.problems.images.data import samples as pictures
-from dlgd.problems.lorenz.data import files as trajectories
+from dlgd.problems.lorenz.data import own_files as trajectories
 from dlgd.problems.normalization.data import users_file
 from dlgd.problems.normalization.data.layout import Layout
 from dlgd.problems.ssh.data import map_files, map_samples
@@ -30,7 +30,9 @@ LAYOUT = Layout(grid="mercator", south_north="closed", west_east="periodic", che
 READERS: dict[str, Callable[[Path], object]] = {
     "normalization": lambda path: users_file.read(path, LAYOUT),
     "images": lambda path: pictures.read(path, needed=("intensity", "label"), size=(6, 5), classes=10),
-    "lorenz": lambda path: trajectories.read(path, names=("x", "y", "z"), dt=0.01, forecast=0, attrs={}),
+    "lorenz": lambda path: trajectories.read(
+        path, names=("x", "y", "z"), dt=0.01, forecast=0, attrs={"noise_variance": 2.0}
+    ),
     "ssh": map_samples.read,
     "ssh maps": lambda path: map_files.reference([path], target=None, reading=EVERYWHERE),
 }

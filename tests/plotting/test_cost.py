@@ -40,3 +40,13 @@ def test_methods_of_a_family_are_joined_from_quick_to_slow(axes):
 def test_a_perfect_method_is_named_though_it_has_no_place(axes):
     assert axes.get_ylabel() == "eps_mean"
     assert axes.get_xlabel() == "seconds per sample\n0, and therefore not drawn: exact 1e-06"
+
+
+def test_more_methods_than_colours_have_other_markers(tmp_path, monkeypatch):
+    saved = []
+    monkeypatch.setattr(matplotlib.figure.Figure, "savefig", lambda f, *a, **k: saved.append(f))
+    rows = [method(f"method {letter}", 1e-2, 0.5) for letter in "abcdefghijklm"] + [method("exact " * 20, 0.0, 1.0)]
+    cost(rows, Score("eps", "eps_mean", higher_is_better=False), tmp_path / "cost.png", title="many")
+    looks = [(line.get_color(), line.get_marker()) for line in saved[0].axes[0].lines]
+    assert len(set(looks)) == 13
+    assert max(map(len, saved[0].axes[0].get_xlabel().splitlines())) <= 70

@@ -6,21 +6,18 @@
 
 and the attributes system, its parameters (see `dlgd.physics.systems`), task, dt, name, preset, noise_variance, burn_in
 (time units that scores leave out), every option, and, where first states were drawn, background_mean (a number for each
-variable) and background_variance. A user's own file needs no state, unless it is to be scored.
+variable) and background_variance. `own_files.py` reads a user's own ones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from dlgd.core import checks, netcdf
-from dlgd.core.errors import Refusal
-from dlgd.physics.integrators import Dynamics
+from dlgd.physics.integrators import Dynamics, substeps_of
 from dlgd.physics.systems import attributes_of
 from dlgd.problems.lorenz.data.options import LorenzOptions
 from dlgd.problems.lorenz.data.presets import Preset
@@ -29,6 +26,8 @@ LONG_NAMES = {"observations": "observed values", "given": "known values", "state
 # Attributes that had another name, or another word for a value, when series were first cached and runs first recorded.
 FIRST_NAMES = {"resample_observations": "noise_again"}
 FIRST_WORDS = {("observations_pattern_per", "split"): "part"}
+# Options that came later, with the values that stand for what was before.
+LATER = {("observations_noise_on", "known")}
 
 
 def dimensions(name: str, *, forecast: bool) -> tuple[str, str, str]:
@@ -70,8 +69,15 @@ def attributes(typed: LorenzOptions, options: Mapping[str, Any], preset: Preset,
 def as_first_named(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Return the attributes as the name of the cache's folder and the checksum have them: cached series and runs of
     before are found again by their first names."""
-    found = {FIRST_NAMES.get(key, key): value for key, value in attributes.items()}
+    found = {FIRST_NAMES.get(key, key): value for key, value in attributes.items() if (key, value) not in LATER}
     return found | {key: word for (key, value), word in FIRST_WORDS.items() if found.get(key) == value}
+
+
+def cache_key(attributes: Mapping[str, Any], dynamics: Dynamics) -> dict[str, Any]:
+    """Return what the folder of the cached series is named after. Where a step is taken in several, so does the key
+    say, because such series were integrated in single long steps once."""
+    substeps = substeps_of(dynamics, attributes["dt"])
+    return as_first_named(attributes) | {"format": 1} | ({"substeps": substeps} if substeps > 1 else {})
 
 
 def _netcdf_attribute(value: Any) -> Any:
@@ -81,50 +87,3 @@ def _netcdf_attribute(value: Any) -> Any:
     if isinstance(value, list) and value and isinstance(value[0], str):
         return ",".join(value)
     return value
-
-
-def read(path: Path, *, names: Sequence[str], dt: float, forecast: int, attrs: Mapping[str, Any]) -> xr.Dataset:
-    """Return a user's own samples; Refusal where they do not fit.
-
-    forecast: number of known steps of a forecast, 0 for assimilation.
-    """
-    found = netcdf.read(path)
-    needed = "given" if forecast else "observations"
-    if needed not in found:
-        has = ", ".join(map(str, found.data_vars)) or "no variable"
-        raise Refusal(f"{path} lacks {needed}: it has {has}")
-    file_dt = found.attrs.get("dt", dt)
-    if np.ndim(file_dt) != 0 or not checks.fits(file_dt, float) or not np.isclose(file_dt, dt):
-        raise Refusal(f"{path} has steps of dt={file_dt}, but the network was trained with data.dt={dt:g}")
-    fields = {}
-    for name in (needed, "state"):
-        if name in found:
-            wanted = {"sample": None, "history": forecast, "time": None, "lead": None, "variable": len(names)}
-            dims = {dim: wanted[dim] for dim in dimensions(name, forecast=forecast > 0)}
-            fields[name] = _values(found[name], dims, path)
-    _check_values(fields, path)
-    return dataset(fields, names=names, dt=dt, forecast=forecast > 0, attrs=attrs)
-
-
-def _values(variable: xr.DataArray, dims: Mapping[str, int | None], path: Path) -> np.ndarray:
-    """Return the values, float64; Refusal where the dimensions or sizes differ from `dims` (None: any size)."""
-    sizes = [wanted is None or wanted == size for wanted, size in zip(dims.values(), variable.shape, strict=False)]
-    if variable.dims != tuple(dims) or not all(sizes):
-        has = ", ".join(f"{dim}={size}" for dim, size in variable.sizes.items()) or "no dimension"
-        wanted = ", ".join(dim if size is None else f"{dim}={size}" for dim, size in dims.items())
-        raise Refusal(f"{variable.name} in {path} has {has}: {wanted} is needed")
-    if variable.size == 0:
-        raise Refusal(f"{path} holds no sample")
-    if not netcdf.has_numbers(variable):
-        raise Refusal(f"{variable.name} in {path} must be numbers, not {variable.dtype}")
-    return variable.values.astype(np.float64)
-
-
-def _check_values(fields: Mapping[str, np.ndarray], path: Path) -> None:
-    for name, values in fields.items():
-        if name != "observations" and np.isnan(values).any():
-            raise Refusal(f"{name} in {path} has NaN: every value must be known")
-        if np.isinf(values).any():
-            raise Refusal(f"{name} in {path} has infinite values: write NaN where nothing is observed")
-        if np.isnan(values).all():
-            raise Refusal(f"{name} in {path} are all NaN: nothing is observed")

@@ -20,6 +20,7 @@ CHOICES = {
     "pattern_per": ("window", "split"),
     "phase": ("fixed", "free"),
     "noise_per": ("window", "series"),
+    "noise_on": ("known", "all"),
 }
 
 
@@ -36,6 +37,9 @@ class Observing:
     hidden_edges: number of steps at both ends of a window that are never observed; or [at its start, at its end].
     noise_variance: variance of the Gaussian noise of each observation, in squared units of the state.
     noise_per: `window`, each window has noise of its own; or `series`, overlapping windows share the noise.
+    noise_on: of forecasts, `known`, the known steps alone have noise; or `all`, all steps of the training and
+        validation splits, as where a series was measured: then windows share the noise, and only the test split holds
+        the truth.
     """
 
     components: Any
@@ -47,6 +51,7 @@ class Observing:
     hidden_edges: Any
     noise_variance: float
     noise_per: str
+    noise_on: str = "known"
 
     @property
     def edges(self) -> tuple[int, int]:
@@ -58,11 +63,16 @@ class Observing:
         """Refuse observations that windows of `steps` steps cannot have."""
         for option, known in CHOICES.items():
             checks.choice(f"data.observations.{option}", getattr(self, option), known)
+        self.check_noise()
         self._check_components(names)
         checks.whole_number("data.observations.every", self.every, least=1, most=steps, hint="the steps of a window")
         checks.number("data.observations.share", self.share, above=0, most=1)
-        checks.number("data.observations.noise_variance", self.noise_variance, least=0)
         self._check_edges(steps)
+
+    def check_noise(self) -> None:
+        """Refuse noise that no task can have."""
+        checks.choice("data.observations.noise_on", self.noise_on, CHOICES["noise_on"])
+        checks.number("data.observations.noise_variance", self.noise_variance, least=0)
 
     def _check_components(self, names: Sequence[str]) -> None:
         components, option = self.components, f"data.observations.components={self.components}"

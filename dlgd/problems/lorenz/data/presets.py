@@ -4,6 +4,7 @@
 
     dlgd2021    course "Deep Learning for Geophysical Dynamics" 2021, lecture 5: its 4DVarNet script
     forecast    the same course, forecasting Lorenz-63
+    measured    our own, to identify: all steps that methods learn from have noise
     starter     4dvarnet-starter, configuration base_lorenz: windows share their observations. As their slices are
                 closed, a step at the edge of two splits belongs to one of them only here
     dinae2020   Fablet et al. 2021, Lorenz-96, notebooks of DinAE_4DVarNN_torch; its windows had a step more, which was
@@ -61,6 +62,7 @@ ALL_63 = {
         "hidden_edges": 10,
         "noise_variance": 2.0,
         "noise_per": "window",
+        "noise_on": "known",
     },
     "resample_observations": True,
     "seed": 0,
@@ -85,6 +87,12 @@ PRESETS: dict[str, dict[str, Preset]] = {
             recipe=Drawn(Solver("odeint", 19_999), train=(3000, 15_000), test=(17_500, 19_999), shuffled=True),
             options={"dt": 0.01, "samples": _counts(7500, 2500, 2000), "resample_observations": False},
             tasks=FORECASTS,
+        ),
+        "measured": Preset(
+            recipe=OneRun(),
+            options={"dt": 0.01, "observations": {"noise_variance": 1.0, "noise_on": "all"}},
+            tasks=("identify", "forecast"),
+            without=(),
         ),
         "starter": Preset(
             recipe=Stretches(
@@ -142,7 +150,7 @@ PRESETS: dict[str, dict[str, Preset]] = {
 def choose(system: str, name: str, task: str, typed: Mapping[str, Any]) -> tuple[Preset, dict[str, Any]]:
     """Return the preset, and every option: the typed value, else the preset's, else that of `none`.
 
-    The known steps of forecasts have no noise unless it is typed. Refusal of options that do not fit.
+    The known steps of forecasts have no noise unless it is typed or the preset's. Refusal of options that do not fit.
     """
     presets = PRESETS[system]
     checks.choice("data.task", task, TASKS)
@@ -158,9 +166,24 @@ def choose(system: str, name: str, task: str, typed: Mapping[str, Any]) -> tuple
     if typed.get("dt", dt := preset.options["dt"]) != dt and name != "none":
         raise Refusal(f"data.preset={name} has data.dt={dt}: leave data.dt out, or type data.preset=none")
     options = _over(_over(usual, preset.options), typed)
-    if task != "assimilate" and "noise_variance" not in typed.get("observations", {}):
+    said = (typed,) if name == "none" else (typed, preset.options)  # the noise of `none` is that of assimilation
+    if task != "assimilate" and not any("noise_variance" in each.get("observations", {}) for each in said):
         options = _over(options, {"observations": {"noise_variance": 0.0}})
-    return preset, options
+    return preset, _with_noise_of_series(options, task, typed) if _noisy_series(options) else options
+
+
+def _noisy_series(options: Mapping[str, Any]) -> bool:
+    return options["observations"]["noise_on"] == "all"
+
+
+def _with_noise_of_series(options: Mapping[str, Any], task: str, typed: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options with those that follow where all steps have noise; Refusal of those that contradict."""
+    option = "data.observations.noise_on=all"
+    if task == "assimilate":
+        raise Refusal(f"{option} is for forecasts, because all observations have noise: type data.task=identify")
+    if typed.get("resample_observations"):
+        raise Refusal(f"{option} gives the series one noise, once: type data.resample_observations=false")
+    return _over(options, {"observations": {"noise_per": "series"}, "resample_observations": False})
 
 
 def check(options: Mapping[str, Any]) -> None:

@@ -16,7 +16,7 @@ import torch
 
 from dlgd.core.constants import SPLITS
 from dlgd.core.errors import Refusal
-from dlgd.physics.integrators import Dynamics, advance, trajectory
+from dlgd.physics.integrators import Dynamics, advance, say_substeps, trajectory
 from dlgd.physics.lorenz import Lorenz63, Lorenz96
 from dlgd.problems.lorenz.data import course_rk45
 
@@ -54,14 +54,16 @@ class Recipe(ABC):
 class OneRun(Recipe):
     """One long trajectory, cut into train, gap, validation, gap, test.
 
-    No step belongs to two splits, nor to two windows of validation or of test. The series is integrated by RK4 at dt:
-    methods that know the equations take the same steps, so that their errors are due to the observations alone.
+    No step belongs to two splits, nor to two windows of validation or of test. The series is integrated by RK4 at dt,
+    or with several steps in each dt where it is long (`integrators.rk4`): methods that know the equations take the same
+    steps, so that their errors are due to the observations alone.
     """
 
     def run(self, dynamics: Dynamics, plan: Plan) -> np.ndarray:
         """Integrate from a random state, after a spin-up."""
         beginnings = self.starts(plan, np.random.RandomState(plan.seed))
         steps = int(beginnings["test"][-1]) + plan.length
+        say_substeps("the truth", dynamics, plan.dt)
         start = _on_attractor(dynamics, plan, count=1)[0]
         return _finite(trajectory(dynamics, start, plan.dt, steps - 1).numpy(), plan)
 
@@ -153,8 +155,8 @@ class Stretches(Recipe):
 class Twin(Recipe):
     """Repeated twin experiments, one in each test window.
 
-    The first state is drawn from N(mean, variance I) and followed by RK4 at dt. Windows of training and validation are
-    free runs on the attractor, for a climatology. mean: of the first variables; that of the others is 0.
+    The first state is drawn from N(mean, variance I) and followed by RK4 at dt, as in `OneRun`. Windows of training and
+    validation are free runs on the attractor, for a climatology. mean: of the first variables; that of the others is 0.
     """
 
     mean: Sequence[float]

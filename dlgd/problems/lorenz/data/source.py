@@ -19,7 +19,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from dlgd.core import cache, checks
+from dlgd.core import cache
 from dlgd.core.constants import SPLITS
 from dlgd.core.contract import Batch, DataSource, Scaling, Stream
 from dlgd.core.errors import Refusal
@@ -28,7 +28,7 @@ from dlgd.core.progress import progress
 from dlgd.core.specs import SequenceSpec
 from dlgd.physics.integrators import Dynamics
 from dlgd.physics.systems import attributes_of
-from dlgd.problems.lorenz.data import files, first_guesses, graph, presets, training_batches, windows
+from dlgd.problems.lorenz.data import files, first_guesses, graph, own_files, presets, training_batches, windows
 from dlgd.problems.lorenz.data.observations import Observing
 from dlgd.problems.lorenz.data.options import LorenzOptions
 from dlgd.problems.lorenz.data.series import Plan
@@ -115,8 +115,7 @@ class Lorenz(DataSource):
 
     def check(self) -> None:
         """Refuse options that cannot work, in one sentence each."""
-        options = self.options
-        presets.check(options)
+        presets.check(options := self.options)
         self.typed.check()
         resampled = options["resample_observations"]
         first_guesses.check(self.typed.first_guess, task=self.typed.task, resampled=resampled)
@@ -128,22 +127,20 @@ class Lorenz(DataSource):
                     "type data.resample_observations=false"
                 )
         else:
-            checks.number("data.observations.noise_variance", self.observing.noise_variance, least=0)
+            self.observing.check_noise()
         self.preset.recipe.starts(self.plan, np.random.RandomState(options["seed"]))
 
     # --- samples -----------------------------------------------------------------------------------------------
 
     def prepare(self) -> None:
         """Integrate the series, or read it from the cache; then observe its windows."""
-        self.check()
         if self._samples:
             return
+        self.check()
         self._series = self._make_series()
-        rng = np.random.RandomState(self.options["seed"])  # the courses' own: windows first, then noise
+        rng = np.random.RandomState(self.options["seed"])  # the courses' own: windows, then noise
         self._starts = self.preset.recipe.starts(self.plan, rng)
         truth = {split: windows.cut(self._series, starts, self.length) for split, starts in self._starts.items()}
-        if not self._statistics:
-            self._statistics = windows.statistics_of(truth["train"], self.names)
         noise = windows.noise_by_split(
             rng,
             variance=self.observing.noise_variance,
@@ -152,6 +149,10 @@ class Lorenz(DataSource):
             starts=self._starts,
             length=self.length,
         )
+        if self.observing.noise_on == "all":
+            self._series, truth, noise = windows.measured(self._series, self._starts, truth, noise)
+        if not self._statistics:
+            self._statistics = windows.statistics_of(truth["train"], self.names)
         self._samples = {split: self._observed(split, truth[split], noise[split]) for split in SPLITS}
 
     def _make_series(self) -> np.ndarray:
@@ -165,8 +166,7 @@ class Lorenz(DataSource):
 
         if self.typed.in_memory:
             return make().state.values
-        key = files.as_first_named(self.attributes) | {"format": 1}
-        folder = cache.folder_for(cache_folder(), self.typed.name, key)
+        folder = cache.folder_for(cache_folder(), self.typed.name, files.cache_key(self.attributes, self.dynamics))
         with cache.lock(folder):
             return cache.get(folder / "series.nc", make).state.values
 
@@ -255,8 +255,8 @@ class Lorenz(DataSource):
         return self._samples[split]
 
     def read(self, path: Path) -> xr.Dataset:
-        """A user's own windows, of any length; see `files.py`."""
-        return files.read(
+        """A user's own windows, of any length; see `own_files.py`."""
+        return own_files.read(
             path,
             names=self.names,
             dt=self.options["dt"],

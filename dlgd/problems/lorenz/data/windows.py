@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -39,6 +40,20 @@ def noise_by_split(
         std * rng.standard_normal((count, size, length)).swapaxes(1, 2) for count in (train + valid, test)
     )
     return {"train": known[:train], "valid": known[train:], "test": unknown}
+
+
+def measured(
+    series: np.ndarray, starts: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray], noise: Mapping[str, Any]
+) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, Any]]:
+    """Return series, windows and what noise is left to add, once training and validation have theirs on all steps.
+
+    The noise is that of the series (`noise_by_split`), so that a step is the same in all its windows.
+    """
+    found, left, noisy = dict(truth), dict(noise), series.copy()
+    for split in ("train", "valid"):
+        found[split], left[split] = truth[split] + noise[split], 0.0
+        noisy[starts[split][:, None] + np.arange(truth[split].shape[1])] = found[split]
+    return noisy, found, left
 
 
 def statistics_of(truth: np.ndarray, names: tuple[str, ...]) -> dict[str, float]:

@@ -7,6 +7,7 @@ Source Softw. 9, 5150), so that its settings mean the same here.
 
 from __future__ import annotations
 
+import logging
 from abc import abstractmethod
 
 import numpy as np
@@ -29,6 +30,8 @@ from dlgd.problems.lorenz.methods.ensemble_updates import (
 )
 from dlgd.problems.lorenz.methods.windows import Background, Windows, states_of, windows_of
 from dlgd.training.device import check_method_device
+
+log = logging.getLogger(__name__)
 
 # numbers of the members of the experiments that run together, with the earlier states that may be corrected
 MAX_BATCH_ELEMENTS = 2**23
@@ -71,8 +74,23 @@ class Filter(Method):
         return self.diagnostics(samples).estimate.cpu().numpy()
 
     def scores(self, samples: xr.Dataset) -> dict[str, float]:
-        """Return rmse_f, rmse_a, spread_f, spread_a and, of a smoother, rmse_s: see `Diagnostics.scores`."""
-        return self.diagnostics(samples).scores(float(samples.attrs.get("burn_in", 0.0)), smoothed=self.lag > 0)
+        """Return rmse_f, rmse_a, spread_f, spread_a and, of a smoother, rmse_s: see `Diagnostics.scores`.
+
+        Warns where analyses are worse than the observations that they have seen.
+        """
+        found = self.diagnostics(samples)
+        scores = found.scores(burn_in := float(samples.attrs.get("burn_in", 0.0)), smoothed=self.lag > 0)
+        windows = windows_of(samples, self.device)
+        error = found.error_where(windows.observed, burn_in)
+        if error > windows.noise_variance:
+            log.warning(
+                "%s is worse than its own observations: where these are, its analyses have a mean squared error of "
+                "%.3g, and the observations %.3g: try more baseline.members, a larger baseline.inflation or enks",
+                self.name,
+                error,
+                windows.noise_variance,
+            )
+        return scores
 
     def ranks(self, samples: xr.Dataset) -> np.ndarray | None:
         """Return the rank histogram (N + 1,) of the truth among the members after analyses; None without a truth."""

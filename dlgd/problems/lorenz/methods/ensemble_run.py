@@ -95,6 +95,12 @@ class Diagnostics:
             )
         return scores
 
+    def error_where(self, observed: Tensor, burn_in: float) -> float:
+        """Return the mean squared error of the analyses from burn_in (a time) on, where `observed` (E, T, n)."""
+        assert self.truth is not None, "scored before"
+        seen = observed & self._scored(burn_in)[..., None]
+        return float(((self.analysis_mean - self.truth) ** 2)[seen].mean())
+
     def _scored(self, burn_in: float) -> Tensor:
         """Return, bool (E, T), the analyses that are scored."""
         times = torch.arange(self.analysed.shape[1], device=self.analysed.device).double() * self.dt

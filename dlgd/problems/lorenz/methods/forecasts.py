@@ -166,7 +166,7 @@ class TrueOde(Forecast):
     """The equations that made the truth, from the last known state: no method can be better, but by accident.
 
     integrator: `rk4`, or `adaptive`, which is a slow loop over samples.
-    substeps: of rk4, number of steps in each step of the data, at least 1.
+    substeps: of rk4, number of parts of a step of the data, at least 1; each is one step, or several where it is long.
     """
 
     choice, name = "true_ode", "true ODE"
@@ -179,7 +179,7 @@ class TrueOde(Forecast):
     def _answer(self, known: np.ndarray, samples: xr.Dataset) -> np.ndarray:
         import torch
 
-        from dlgd.physics.integrators import adaptive, trajectory
+        from dlgd.physics.integrators import adaptive, say_substeps, trajectory
         from dlgd.physics.systems import dynamics_of
 
         dynamics, dt, leads = dynamics_of(samples.attrs), float(samples.attrs["dt"]), samples.sizes["lead"]
@@ -188,6 +188,7 @@ class TrueOde(Forecast):
             times = dt * np.arange(leads + 1)
             states = adaptive(dynamics, start, times, rtol=ADAPTIVE_TOLERANCE, atol=ADAPTIVE_TOLERANCE)
         else:
+            say_substeps(f"baseline={self.choice}", dynamics, dt / self.substeps)
             states = trajectory(dynamics, start, dt / self.substeps, leads * self.substeps, every=self.substeps)
         return states[1:].movedim(0, 1).numpy()
 

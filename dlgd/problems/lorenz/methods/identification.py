@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Iterator, Sequence
+
 import numpy as np
 import torch
 import xarray as xr
@@ -9,16 +12,16 @@ from torch import Tensor
 
 from dlgd.core import checks
 from dlgd.core.errors import Refusal
-from dlgd.physics.integrators import Dynamics, trajectory
+from dlgd.physics.integrators import Dynamics, say_substeps, trajectory
 from dlgd.physics.systems import dynamics_of
 from dlgd.problems.lorenz.methods.forecasts import Forecast, runs_of
+from dlgd.problems.lorenz.methods.stencils import STENCILS
 
 ROWS = 40_000  # equations of the regression at most, evenly spread over the training split
 MAX_BATCH_ELEMENTS = 5000  # of them at once
 STATES = 3  # drawn for each term, where the coefficients of a known system are asked for
 ZERO = 1e-8  # coefficients below it are rounding
-# by `derivative`: how the tendencies of three steps in a row are weighted, to be the change from the first to the last
-WEIGHTS = {"central": (0.0, 1.0, 0.0), "integral": (1 / 6, 4 / 6, 1 / 6)}
+WIDTH = 15  # steps that are averaged against noise
 
 
 class Library:
@@ -36,9 +39,10 @@ class Library:
 
 
 class Polynomial(Dynamics):
-    """dx/dt = library(x) @ coefficients, (term, variable)."""
+    """dx/dt = library(x) @ coefficients, (term, variable). one_step: see `Dynamics`."""
 
-    def __init__(self, coefficients: np.ndarray) -> None:
+    def __init__(self, coefficients: np.ndarray, *, one_step: float = math.inf) -> None:
+        self.one_step = one_step
         self.size, self.coefficients = coefficients.shape[1], torch.from_numpy(coefficients)
         self.library = Library(self.size)
 
@@ -50,26 +54,30 @@ class Polynomial(Dynamics):
 class LeastSquares(Forecast):
     """dx/dt = a polynomial of degree 2 in x, whose coefficients are found by least squares over the training split.
 
-    derivative: `central`, differences of a step to both sides, as in the courses, with an error of order dt^2; or
-        `integral`, the change over two steps against Simpson's rule for the terms, with an error of order dt^4.
-    substeps: number of RK4 steps in each step of the data when the equations are solved, at least 1.
+    derivative: `central`, differences of a step to both sides, as in the courses, with an error of order dt^2;
+        `integral`, the change over two steps against Simpson's rule for the terms, with an error of order dt^4; or, for
+        noisy trajectories, the weak form or a `smoothed` derivative: see `stencils.py`.
+    width: of weak and smoothed, number of steps that are averaged, odd, at least 3.
+    substeps: number of parts of a step of the data when the equations are solved, at least 1; each is one step of RK4,
+        or several where it is long.
     `coefficients` (term, variable) after fit: the terms 1, x_i, x_i x_j (i <= j); per unit of time.
     """
 
     choice, name = "least_squares", "least squares"
     learns = True
 
-    def __init__(self, *, derivative: str, substeps: int) -> None:
-        checks.choice("baseline.derivative", derivative, WEIGHTS)
+    def __init__(self, *, derivative: str, substeps: int, width: int = WIDTH) -> None:
+        checks.choice("baseline.derivative", derivative, STENCILS)
+        checks.odd_number("baseline.width", width, least=3)
         checks.whole_number("baseline.substeps", substeps, least=1)
-        self.derivative, self.substeps = derivative, substeps
-        if derivative == "central":
-            self.name = f"{self.name}, central"
+        self.stencil, self.substeps = STENCILS[derivative](width), substeps
+        if derivative != "integral":
+            self.name = f"{self.name}, {derivative}"
 
     def _learn(self, train: xr.Dataset) -> None:
         runs = torch.from_numpy(runs_of(train))
-        if runs.shape[1] < 3:
-            raise Refusal(f"baseline={self.choice} needs windows of 3 steps at least: choose a larger data.leads")
+        if runs.shape[1] < (steps := len(self.stencil.terms)):
+            raise Refusal(f"baseline={self.choice} needs windows of {steps} steps at least: choose a larger data.leads")
         self.coefficients = self._solve(*self._compressed(runs, float(train.attrs["dt"])))
 
     def _compressed(self, runs: Tensor, dt: float) -> tuple[np.ndarray, np.ndarray]:
@@ -78,15 +86,14 @@ class LeastSquares(Forecast):
         Their least squares solutions are those of all rows, whichever columns are left out.
         """
         library, size = Library(runs.shape[-1]), runs.shape[-1]
-        triple = runs.unfold(1, 3, 1).reshape(-1, size, 3).movedim(-1, 0)  # (3, row, variable): every three steps
-        chosen = torch.linspace(0, triple.shape[1] - 1, min(ROWS, triple.shape[1])).round().long()
-        triple, triangle = triple[:, chosen], torch.zeros(0, library.terms + size, dtype=runs.dtype)
-        for before, here, after in zip(*(step.split(MAX_BATCH_ELEMENTS) for step in triple), strict=True):
-            steps = zip(WEIGHTS[self.derivative], (before, here, after), strict=True)
-            nothing = torch.zeros((), dtype=runs.dtype)
-            terms = sum((weight * library(state) for weight, state in steps if weight), nothing)
-            block = torch.cat((triangle, torch.cat((terms, (after - before) / (2 * dt)), -1)))
-            triangle = torch.linalg.qr(block, mode="r").R
+        stencil, triangle = self.stencil, torch.zeros(0, library.terms + size, dtype=runs.dtype)
+        for steps in _in_a_row(runs, len(stencil.terms)):
+            if stencil.smooth:
+                terms = library(_weighted(stencil.terms, steps))
+            else:
+                terms = _weighted(stencil.terms, steps, library)
+            changes = _weighted(stencil.changes, steps) / (stencil.span * dt)
+            triangle = torch.linalg.qr(torch.cat((triangle, torch.cat((terms, changes), -1))), mode="r").R
         triangle = triangle.numpy()[: library.terms]
         return triangle[:, : library.terms], triangle[:, library.terms :]
 
@@ -97,7 +104,9 @@ class LeastSquares(Forecast):
     def _answer(self, known: np.ndarray, samples: xr.Dataset) -> np.ndarray:
         dt, leads = float(samples.attrs["dt"]), samples.sizes["lead"]
         start, steps = torch.from_numpy(known[:, -1].copy()), self.substeps
-        states = trajectory(Polynomial(self.coefficients), start, dt / steps, leads * steps, every=steps)
+        found = Polynomial(self.coefficients, one_step=dynamics_of(samples.attrs).one_step)
+        say_substeps(f"baseline={self.choice}", found, dt / steps)
+        states = trajectory(found, start, dt / steps, leads * steps, every=steps)
         return states[1:].movedim(0, 1).numpy()
 
     def scores(self, samples: xr.Dataset) -> dict[str, float]:
@@ -115,8 +124,10 @@ class SparseRegression(LeastSquares):
 
     choice, name = "sparse_regression", "SINDy"
 
-    def __init__(self, *, threshold: float, iterations: int, derivative: str, substeps: int) -> None:
-        super().__init__(derivative=derivative, substeps=substeps)
+    def __init__(
+        self, *, threshold: float, iterations: int, derivative: str, substeps: int, width: int = WIDTH
+    ) -> None:
+        super().__init__(derivative=derivative, substeps=substeps, width=width)
         checks.number("baseline.threshold", threshold, above=0, hint="or type baseline=least_squares")
         checks.whole_number("baseline.iterations", iterations, least=1)
         self.threshold, self.iterations = threshold, iterations
@@ -132,6 +143,24 @@ class SparseRegression(LeastSquares):
                 if large.any():
                     column[large] = _least_squares(terms[:, large], changes[:, variable])
         return coefficients
+
+
+def _in_a_row(runs: Tensor, count: int) -> Iterator[Tensor]:
+    """Yield steps in a row of runs (sample, step, variable), (count, row, variable), ROWS at most in all."""
+    starts = runs.shape[1] - count + 1
+    rows = len(runs) * starts
+    chosen = torch.linspace(0, rows - 1, min(ROWS, rows)).round().long()
+    for some in chosen.split(MAX_BATCH_ELEMENTS):
+        first = some % starts + torch.arange(count)[:, None]
+        yield runs[some // starts, first]
+
+
+def _weighted(
+    weights: Sequence[float], steps: Tensor, function: Callable[[Tensor], Tensor] = lambda state: state
+) -> Tensor:
+    """Return the weighted sum of a function of the steps (count, row, variable), (row, ...)."""
+    nothing = torch.zeros((), dtype=steps.dtype)
+    return sum((weight * function(state) for weight, state in zip(weights, steps, strict=True) if weight), nothing)
 
 
 def _least_squares(terms: np.ndarray, changes: np.ndarray) -> np.ndarray:

@@ -3,7 +3,8 @@
     weak constraint:    J(x)   = sum (x - y)^2 / (2 R) + sum |x_(t+1) - M(x_t)|^2 / (2 q) [+ background of x_0]
     strong constraint:  J(x_0) = sum (M^t(x_0) - y)^2 / (2 R) [+ background of x_0]
 
-M is a step of RK4 with its exact tangent linear. The background is (x_0 - mean) B^-1 (x_0 - mean) / 2.
+M is a step of dt by RK4, in several where dt is long, with its exact tangent linear. The background is
+(x_0 - mean) B^-1 (x_0 - mean) / 2.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from dlgd.physics.integrators import RK4, advance, trajectory
+from dlgd.physics.integrators import advance, rk4, trajectory
 from dlgd.problems.lorenz.methods import block_tridiagonal
 from dlgd.problems.lorenz.methods.least_squares import Problem
 from dlgd.problems.lorenz.methods.windows import Background, Windows
@@ -56,6 +57,11 @@ class WindowCost(Problem):
         gradient[:, 0] += (states[:, 0] - self.background.mean) @ precision
         return gradient, precision
 
+    def _jacobians(self, states: Tensor) -> Tensor:
+        """Return the derivative of each state's successor with respect to it, (B, T - 1, n, n)."""
+        dynamics, dt = self.windows.dynamics, self.windows.dt
+        return rk4(dynamics, dt).jacobian(dynamics, states[:, :-1], dt)
+
 
 @dataclass(frozen=True)
 class WeakConstraint(WindowCost):
@@ -73,7 +79,7 @@ class WeakConstraint(WindowCost):
 
     def normal_equations(self, x: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         """Return the gradient and a block tridiagonal solver."""
-        jacobians = RK4.jacobian(self.windows.dynamics, x[:, :-1], self.windows.dt)
+        jacobians = self._jacobians(x)
         errors = self._errors(x) / self.model_variance
         gradient, first = self._gradient(x)
         gradient[:, 1:] += errors
@@ -102,7 +108,7 @@ class StrongConstraint(WindowCost):
     def normal_equations(self, x: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         """Return the gradient and a dense solver of sum P_t^T P_t / R, where P_t is the derivative of x_t by x_0."""
         states = self.states(x)
-        jacobians = RK4.jacobian(self.windows.dynamics, states[:, :-1], self.windows.dt)
+        jacobians = self._jacobians(states)
         forces, hessian = self._gradient(states)
         precision = self.windows.precision
         hessian = hessian + torch.diag_embed(precision[:, 0])

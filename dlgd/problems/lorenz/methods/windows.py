@@ -12,7 +12,7 @@ import xarray as xr
 from torch import Tensor
 
 from dlgd.core.errors import Refusal
-from dlgd.physics.integrators import Dynamics
+from dlgd.physics.integrators import Dynamics, say_substeps
 from dlgd.physics.systems import dynamics_of
 
 LEAST_NOISE = 1e-4  # variance that observations without noise are taken to have, in squared units of the state
@@ -53,9 +53,11 @@ def windows_of(samples: xr.Dataset, device: str = "cpu") -> Windows:
     values = torch.from_numpy(samples.observations.values.astype(np.float64)).to(device)
     observed = ~torch.isnan(values)
     noise = max(float(samples.attrs["noise_variance"]), LEAST_NOISE)
+    dynamics, dt = dynamics_of(samples.attrs), float(samples.attrs["dt"])
+    say_substeps("the method", dynamics, dt)
     return Windows(
-        dynamics=dynamics_of(samples.attrs),
-        dt=float(samples.attrs["dt"]),
+        dynamics=dynamics,
+        dt=dt,
         noise_variance=noise,
         values=torch.where(observed, values, 0.0),
         observed=observed,

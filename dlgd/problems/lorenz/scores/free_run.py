@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 BINS = 50  # of a histogram, over all that is true, and one on each side for what is beyond
 SEGMENT = 256  # steps of a spectrum at most, of many that are averaged (Welch 1967)
-LONGEST = 0.05  # time units: of a step with which the truth goes on; shorter steps of the data are taken as they are
 
 
 VALID_TIME = Score("valid_time", "valid time", "Lyapunov times", higher_is_better=True, written=decimals(2))
@@ -97,9 +96,9 @@ def longer(samples: xr.Dataset, count: int, time: float) -> xr.Dataset:
     last = samples.sizes["sample"] - 1
     some = samples.isel(sample=np.unique(np.linspace(0, last, count).round().astype(int)))
     truth, dt = truth_of(some, "lead"), float(samples.attrs["dt"])
-    more, finer = max(0, round(time / dt) - truth.shape[1]), int(np.ceil(dt / LONGEST - 1e-9))
+    more = max(0, round(time / dt) - truth.shape[1])
     start = torch.from_numpy(truth[:, -1].copy())
-    rest = trajectory(dynamics_of(samples.attrs), start, dt / finer, more * finer, every=finer)[1:]
+    rest = trajectory(dynamics_of(samples.attrs), start, dt, more)[1:]
     state = np.concatenate((truth, rest.movedim(0, 1).numpy()), axis=1)
     longest = some.drop_dims("lead").assign_coords(lead=np.arange(1, state.shape[1] + 1))
     return longest.assign(state=(("sample", "lead", "variable"), state))

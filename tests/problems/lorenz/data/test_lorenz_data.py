@@ -314,7 +314,7 @@ DIMS, GIVEN = ("sample", "time", "variable"), ("sample", "history", "variable")
             {},
             "variable=4: sample, time, variable=3 is need",
         ),
-        ("assimilate", {"observations": (("time", "sample", "variable"), np.ones((2, 9, 3)))}, {}, "has time=2"),
+        ("assimilate", {"observations": (("time", "sample", "member"), np.ones((2, 9, 3)))}, {}, "has time=2"),
         ("assimilate", {"observations": (DIMS[1:], np.ones((20, 3)))}, {}, "has time=20, variable=3: sample, time"),
         ("assimilate", {"observations": (DIMS, np.full((2, 20, 3), np.nan))}, {}, "are all NaN: nothing is observed"),
         ("assimilate", {"observations": (DIMS, np.full((2, 20, 3), np.inf))}, {}, "has infinite values"),

@@ -222,7 +222,7 @@ def test_twin_experiments(name, preset, steps, every, count, noise, burn_in, var
         ),
         ({"preset": "dlgd2021", "samples": {"test": 4801}}, "data.samples.test ask for 4801 windows.* room for 4800"),
         ({"preset": "starter", "samples": {"train": 8802}}, "data.samples.train ask for 8802 .* room for 8801"),
-        ({"dt": 1.0}, "the trajectory is not finite at data.dt=1: choose a smaller one"),
+        ({"sigma": 1e4}, "the trajectory is not finite at data.dt=0.01: choose a smaller one"),
     ],
 )
 def test_refusals(changes, words):

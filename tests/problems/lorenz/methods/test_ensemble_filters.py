@@ -347,3 +347,19 @@ def test_what_does_not_fit():
         method.scores(samples.assign_attrs(burn_in=99.0))
     with pytest.raises(Refusal, match=r"not finite any more at step 2: try a larger baseline\.inflation"):
         method.cycles(windows_of(samples), torch.full((2, 5, 3), torch.inf, dtype=torch.float64), generator())
+
+
+@pytest.mark.parametrize(("members", "worse"), [(3, True), (40, False)])
+def test_a_filter_worse_than_its_observations_is_told(members, worse, caplog):
+    """Few members without inflation lose the truth."""
+    start = torch.from_numpy(np.random.default_rng(0).normal(0, 5, (6, 3)))
+    states = trajectory(Lorenz63(), start, 0.01, 2600)[600:].movedim(0, 1).numpy()
+    noisy = states + np.random.default_rng(1).normal(size=states.shape)
+    noisy[:, np.arange(states.shape[1]) % 20 != 0] = np.nan
+    attributes = attributes_of(Lorenz63()) | {"dt": 0.01, "noise_variance": 1.0, "task": "assimilate", "burn_in": 2.0}
+    samples = xr.Dataset({"state": (DIMS, states), "observations": (DIMS, noisy)}, attrs=attributes)
+    method = EnKF(members=members, inflation=1.0 if worse else 1.05, seed=0, device="cpu")
+    method.fit(samples)
+    scores = method.scores(samples)
+    assert (scores["rmse_a"] > 1.0) == worse
+    assert ("is worse than its own observations" in caplog.text) == worse
