@@ -73,6 +73,19 @@ def triangular(departures: Tensor, innovation: Tensor) -> Tensor:
     return basis @ root + shift + 1 / members
 
 
+def gauss_newton(weights: Tensor, departures: Tensor, innovation: Tensor) -> Tensor:
+    """Correct weights (E, N, N) of the members at an earlier time by a step of Gauss-Newton (Sakov et al. 2012).
+
+    Y and d are those of the forecast from the members that these weights make. The inverse of its square root takes Y
+    back to the departures of the original members, for which the new weights are those of the filter.
+    """
+    members = weights.shape[-1]
+    shift = weights.mean(1) - 1 / members  # of the mean; the rest is the square root
+    departures = torch.linalg.solve(weights - shift[:, None], departures)
+    moved = (shift[:, None] @ departures)[:, 0] * (members - 1) ** 0.5  # what the shift has changed in H x so far
+    return symmetric(departures, innovation + moved)
+
+
 def combine(weights: Tensor, states: Tensor) -> Tensor:
     """Return new members from the old ones, (steps, E, N, n), by weights (E, N, N), or (E, n, N, N) by variable."""
     return torch.einsum("ekm,semv->sekv" if weights.dim() == 3 else "evkm,semv->sekv", weights, states)
