@@ -15,6 +15,7 @@ from torch import Tensor
 from dlgd.core import checks
 from dlgd.core.contract import Method
 from dlgd.core.errors import Refusal
+from dlgd.problems.lorenz.methods.compiled_analysis import rotated_cycles
 from dlgd.problems.lorenz.methods.ensemble_run import Diagnostics, Run
 from dlgd.problems.lorenz.methods.ensemble_updates import (
     TAPERS,
@@ -165,6 +166,15 @@ class ETKF(Filter):
     def __init__(self, *, members: int, inflation: float, rotated: bool, seed: int, device: str) -> None:
         super().__init__(kind="ETKF", members=members, inflation=inflation, seed=seed, device=device)
         self.rotated = rotated
+
+    @torch.no_grad()
+    def cycles(
+        self, windows: Windows, ensemble: Tensor, generator: torch.Generator, truth: Tensor | None = None
+    ) -> Diagnostics:
+        """Forecast and analyse in turn, from the ensemble (E, N, n) at the first step to the last step."""
+        if self.rotated and windows.values.device.type == "cpu":
+            return rotated_cycles(windows, ensemble, generator, truth, self.inflation, self.refuse_infinite)
+        return super().cycles(windows, ensemble, generator, truth)
 
     def update(self, departures: Tensor, innovation: Tensor, observed: Tensor, generator: torch.Generator) -> Tensor:
         """Return the same weights for all variables; members that are rotated anyway may have any square root."""

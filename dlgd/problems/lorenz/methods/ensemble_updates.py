@@ -93,11 +93,15 @@ def combine(weights: Tensor, states: Tensor) -> Tensor:
 
 def rotation(members: int, generator: torch.Generator) -> Tensor:
     """A random orthogonal (N, N) that keeps an ensemble's mean and covariance (Sakov and Oke 2008), float64."""
+    return turned_basis(members, generator) @ zero_sum_basis(members).T + 1 / members
+
+
+def turned_basis(members: int, generator: torch.Generator) -> Tensor:
+    """The columns (N, N - 1) of `zero_sum_basis`, turned at random, float64."""
     square = torch.randn(members - 1, members - 1, generator=generator, dtype=torch.float64)
     turned, triangle = torch.linalg.qr(square)
-    turned = turned * triangle.diagonal().sign()  # uniform among all rotations and reflections (Mezzadri 2007)
-    basis = zero_sum_basis(members)
-    return basis @ turned @ basis.T + 1 / members
+    # uniform among all rotations and reflections (Mezzadri 2007)
+    return zero_sum_basis(members) @ (turned * triangle.diagonal().sign())
 
 
 @functools.cache
