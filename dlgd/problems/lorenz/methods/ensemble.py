@@ -8,7 +8,6 @@ Source Softw. 9, 5150), so that its settings mean the same here.
 from __future__ import annotations
 
 import logging
-from abc import abstractmethod
 
 import numpy as np
 import torch
@@ -18,6 +17,7 @@ from torch import Tensor
 from dlgd.core import checks
 from dlgd.core.contract import Method
 from dlgd.core.errors import Refusal
+from dlgd.problems.lorenz.methods.compiled_analysis import rotated_cycles
 from dlgd.problems.lorenz.methods.ensemble_run import Diagnostics, Run
 from dlgd.problems.lorenz.methods.ensemble_updates import (
     TAPERS,
@@ -49,21 +49,27 @@ class Filter(Method):
     """
 
     learns = True  # the initial ensemble, where the samples do not say its distribution
+    least_members = 2
     rotated = False
     lag = 0
 
-    def __init__(self, *, kind: str, members: int, inflation: float, seed: int, device: str) -> None:
-        checks.whole_number("baseline.members", members, least=2)
-        checks.number("baseline.inflation", inflation, above=0, hint="1 changes nothing")
+    def __init__(self, *, kind: str, members: int, inflation: float | None = None, seed: int, device: str) -> None:
+        checks.whole_number("baseline.members", members, least=self.least_members)
+        if inflation is not None:  # None of filters without it
+            checks.number("baseline.inflation", inflation, above=0, hint="1 changes nothing")
         check_method_device(device)
-        self.name = f"{kind} {members}, inflation {inflation:g}"
-        self.members, self.inflation, self.seed, self.device = members, inflation, seed, device
+        self.name = f"{kind} {members}" + ("" if inflation is None else f", inflation {inflation:g}")
+        self.members, self.inflation = members, 1.0 if inflation is None else inflation
+        self.seed, self.device = seed, device
         self._states: Tensor | None = None  # (number, n), of the training split
         self._latest: tuple[xr.Dataset, Diagnostics] | None = None
 
-    @abstractmethod
     def update(self, departures: Tensor, innovation: Tensor, observed: Tensor, generator: torch.Generator) -> Tensor:
-        """Return weights from Y (E, N, n) and d (E, n), 0 where `observed` (E, n) is false: see ensemble_updates."""
+        """Return weights from Y (E, N, n) and d (E, n), 0 where `observed` (E, n) is false: see ensemble_updates.
+
+        Filters whose analysis is more than that have an `analyse` of their own.
+        """
+        raise NotImplementedError
 
     def fit(self, train: xr.Dataset) -> None:
         """Keep the training states, from which the initial ensemble is drawn."""
@@ -131,18 +137,23 @@ class Filter(Method):
         """Forecast and analyse in turn, from the ensemble (E, N, n) at the first step to the last step."""
         run = Run(windows, ensemble, lag=self.lag, truth=truth)
         for step in windows.observed.any(2).any(0).nonzero()[:, 0].tolist():
-            ensemble, observed = run.forecast(step), windows.observed[:, step]
-            if not torch.isfinite(ensemble).all():
-                raise Refusal(
-                    f"The members of {self.name} are not finite any more at step {step}: try a larger "
-                    "baseline.inflation or more baseline.members"
-                )
-            mean, scale = ensemble.mean(1), observed.to(ensemble) / windows.noise_variance**0.5
-            departures = (ensemble - mean[:, None]) * scale[:, None] / (self.members - 1) ** 0.5
-            innovation = (windows.values[:, step] - mean) * scale
-            analysis = run.analyse(self.update(departures, innovation, observed, generator))
-            run.go_on_with(self.spread_out(analysis, observed, generator))
+            self.refuse_infinite(run.forecast(step), step)
+            self.analyse(run, generator)
         return run.finish()
+
+    def analyse(self, run: Run, generator: torch.Generator) -> None:
+        """Correct the members at the latest step of the run by its observations."""
+        departures, innovation, observed = run.seen(run.members)
+        analysis = run.analyse(self.update(departures, innovation, observed, generator))
+        run.go_on_with(self.spread_out(analysis, observed, generator))
+
+    def refuse_infinite(self, ensemble: Tensor, step: int) -> None:
+        """Refuse members that have left the range of numbers."""
+        if not torch.isfinite(ensemble).all():
+            raise Refusal(
+                f"The members of {self.name} are not finite any more at step {step}: try a larger "
+                "baseline.inflation or more baseline.members"
+            )
 
     def spread_out(self, analysis: Tensor, observed: Tensor, generator: torch.Generator) -> Tensor:
         """Return the members (E, N, n) inflated where something was observed, and rotated.
@@ -174,6 +185,15 @@ class ETKF(Filter):
     def __init__(self, *, members: int, inflation: float, rotated: bool, seed: int, device: str) -> None:
         super().__init__(kind="ETKF", members=members, inflation=inflation, seed=seed, device=device)
         self.rotated = rotated
+
+    @torch.no_grad()
+    def cycles(
+        self, windows: Windows, ensemble: Tensor, generator: torch.Generator, truth: Tensor | None = None
+    ) -> Diagnostics:
+        """Forecast and analyse in turn, from the ensemble (E, N, n) at the first step to the last step."""
+        if self.rotated and windows.values.device.type == "cpu":
+            return rotated_cycles(windows, ensemble, generator, truth, self.inflation, self.refuse_infinite)
+        return super().cycles(windows, ensemble, generator, truth)
 
     def update(self, departures: Tensor, innovation: Tensor, observed: Tensor, generator: torch.Generator) -> Tensor:
         """Return the same weights for all variables; members that are rotated anyway may have any square root."""

@@ -57,15 +57,25 @@ class Diagnostics:
         }
         return cls(**values)
 
-    def add(self, which: str, path: Tensor, step: int) -> None:
+    def add(self, which: str, path: Tensor, step: int, weights: Tensor | None = None) -> None:
         """Add the means of members (steps, E, N, n) from a step on, and their last spread.
 
-        which: "forecast" or "analysis".
+        which: "forecast" or "analysis". weights (E, N): of the members, with a sum of 1; None for equal ones.
         """
-        means = path.mean(2, keepdim=True)
+        means = path.mean(2, keepdim=True) if weights is None else weights[:, None] @ path
         getattr(self, f"{which}_mean")[:, step : step + len(path)] = means[:, :, 0].movedim(0, 1)
-        variances = (path[-1] - means[-1]).square().sum((1, 2)) / ((self.members - 1) * path.shape[-1])
-        getattr(self, f"{which}_spread")[:, step + len(path) - 1] = variances.sqrt()
+        squares = (path[-1] - means[-1]).square()
+        variances = squares.sum(1) if weights is None else self.members * (weights[..., None] * squares).sum(1)
+        spread = (variances.mean(1) / max(1, self.members - 1)).sqrt()
+        getattr(self, f"{which}_spread")[:, step + len(path) - 1] = spread
+
+    def add_analysis(self, ensemble: Tensor, step: int, weights: Tensor | None = None) -> None:
+        """Add members (E, N, n) just after the analysis of a step; weights as in `add`."""
+        self.add("analysis", ensemble[None], step, weights)
+        if self.truth is not None:
+            lower = ensemble < self.truth[:, step, None]
+            share = lower.sum(1) if weights is None else (self.members * weights[..., None] * lower).sum(1).round()
+            self.below[:, step] = share.to(self.below.dtype)
 
     def ranks(self, burn_in: float) -> Tensor:
         """Return the rank histogram (N + 1,): how often 0, 1, ..., N members lay below the truth of a variable.
@@ -85,7 +95,8 @@ class Diagnostics:
         scored = self._scored(burn_in)
         means = {"f": self.forecast_mean, "a": self.analysis_mean} | ({"s": self.estimate} if smoothed else {})
         values = {f"rmse_{key}": ((mean - self.truth) ** 2).mean(-1).sqrt() for key, mean in means.items()}
-        values |= {"spread_f": self.forecast_spread, "spread_a": self.analysis_spread}
+        if self.members > 1:
+            values |= {"spread_f": self.forecast_spread, "spread_a": self.analysis_spread}
         scores = {key: float(((x * scored).sum(1) / scored.sum(1)).mean()) for key, x in values.items()}
         bad = [key for key, score in scores.items() if not math.isfinite(score)]
         if bad:
@@ -113,7 +124,10 @@ class Diagnostics:
 
 
 class Run:
-    """The members in time: `forecast` to observations, `analyse`, `go_on_with` the inflated members, `finish`."""
+    """The members in time: `forecast` to observations, `analyse`, `go_on_with` the inflated members, `finish`.
+
+    Instead of the middle two, iterative methods `open` the analysis, and `redo` the forecast from its first step.
+    """
 
     def __init__(self, windows: Windows, ensemble: Tensor, *, lag: int = 0, truth: Tensor | None = None) -> None:
         """ensemble (E, N, n): at the first step. lag: by how many observation times a state may be corrected later."""
@@ -128,28 +142,52 @@ class Run:
         """The latest step."""
         return self._begin + len(self._recent) - 1
 
+    @property
+    def members(self) -> Tensor:
+        """(E, N, n): at the latest step."""
+        return self._recent[-1]
+
     def forecast(self, step: int) -> Tensor:
         """Return the members (E, N, n) at this step, which is the latest one or follows it."""
         if step > self.step:
-            path = trajectory(self.windows.dynamics, self._recent[-1], self.windows.dt, step - self.step)[1:]
+            path = trajectory(self.windows.dynamics, self.members, self.windows.dt, step - self.step)[1:]
             self.diagnostics.add("forecast", path, self.step + 1)
             self._recent = torch.cat((self._recent, path))
-        return self._recent[-1]
+        return self.members
 
-    def analyse(self, weights: Tensor) -> Tensor:
-        """Combine the members by the weights of an analysis, with those of earlier steps that may be corrected."""
+    def seen(self, ensemble: Tensor, rows: Tensor | slice = slice(None)) -> tuple[Tensor, Tensor, Tensor]:
+        """Return Y (E, N, n) and d (E, n) of `ensemble_updates`, and where something is observed at the latest step.
+
+        ensemble (E, N, n): of the experiments `rows`.
+        """
+        observed, mean = self.windows.observed[rows, self.step], ensemble.mean(1)
+        scale = observed.to(ensemble) / self.windows.noise_variance**0.5
+        departures = (ensemble - mean[:, None]) * scale[:, None] / (ensemble.shape[1] - 1) ** 0.5
+        return departures, (self.windows.values[rows, self.step] - mean) * scale, observed
+
+    def open(self) -> tuple[int, Tensor]:
+        """Begin the analysis of the latest step; return the first step that it corrects, and the members there."""
         self._analyses.append(self.step)
         if len(self._analyses) > self.lag:
             self._settle(self._analyses[-1 - self.lag])
+        return self._begin, self._recent[0]
+
+    def analyse(self, weights: Tensor) -> Tensor:
+        """Combine the members by the weights of an analysis, with those of earlier steps that may be corrected."""
+        self.open()
         self._recent = combine(weights, self._recent)
-        return self._recent[-1]
+        return self.members
 
     def go_on_with(self, ensemble: Tensor) -> None:
         """Start the next forecast from these members (E, N, n), after the analysis of this step."""
         self._recent[-1] = ensemble
-        self.diagnostics.add("analysis", self._recent[-1:], self.step)
-        if self.diagnostics.truth is not None:
-            self.diagnostics.below[:, self.step] = (ensemble < self.diagnostics.truth[:, self.step, None]).sum(1)
+        self.diagnostics.add_analysis(ensemble, self.step)
+
+    def redo(self, ensemble: Tensor) -> None:
+        """End an analysis with new members (E, N, n) at its first step, from which they are forecast once more."""
+        steps = len(self._recent) - 1
+        self._recent = trajectory(self.windows.dynamics, ensemble, self.windows.dt, steps)
+        self.diagnostics.add_analysis(self.members, self.step)
 
     def finish(self) -> Diagnostics:
         """Forecast to the last step, and return the diagnostics."""

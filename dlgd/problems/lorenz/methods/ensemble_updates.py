@@ -73,6 +73,19 @@ def triangular(departures: Tensor, innovation: Tensor) -> Tensor:
     return basis @ root + shift + 1 / members
 
 
+def gauss_newton(weights: Tensor, departures: Tensor, innovation: Tensor) -> Tensor:
+    """Correct weights (E, N, N) of the members at an earlier time by a step of Gauss-Newton (Sakov et al. 2012).
+
+    Y and d are those of the forecast from the members that these weights make. The inverse of its square root takes Y
+    back to the departures of the original members, for which the new weights are those of the filter.
+    """
+    members = weights.shape[-1]
+    shift = weights.mean(1) - 1 / members  # of the mean; the rest is the square root
+    departures = torch.linalg.solve(weights - shift[:, None], departures)
+    moved = (shift[:, None] @ departures)[:, 0] * (members - 1) ** 0.5  # what the shift has changed in H x so far
+    return symmetric(departures, innovation + moved)
+
+
 def combine(weights: Tensor, states: Tensor) -> Tensor:
     """Return new members from the old ones, (steps, E, N, n), by weights (E, N, N), or (E, n, N, N) by variable."""
     return torch.einsum("ekm,semv->sekv" if weights.dim() == 3 else "evkm,semv->sekv", weights, states)
@@ -80,11 +93,15 @@ def combine(weights: Tensor, states: Tensor) -> Tensor:
 
 def rotation(members: int, generator: torch.Generator) -> Tensor:
     """A random orthogonal (N, N) that keeps an ensemble's mean and covariance (Sakov and Oke 2008), float64."""
+    return turned_basis(members, generator) @ zero_sum_basis(members).T + 1 / members
+
+
+def turned_basis(members: int, generator: torch.Generator) -> Tensor:
+    """The columns (N, N - 1) of `zero_sum_basis`, turned at random, float64."""
     square = torch.randn(members - 1, members - 1, generator=generator, dtype=torch.float64)
     turned, triangle = torch.linalg.qr(square)
-    turned = turned * triangle.diagonal().sign()  # uniform among all rotations and reflections (Mezzadri 2007)
-    basis = zero_sum_basis(members)
-    return basis @ turned @ basis.T + 1 / members
+    # uniform among all rotations and reflections (Mezzadri 2007)
+    return zero_sum_basis(members) @ (turned * triangle.diagonal().sign())
 
 
 @functools.cache

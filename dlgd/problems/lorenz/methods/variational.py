@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -69,16 +69,23 @@ class FourDVar(Method):
 
     def predict(self, samples: xr.Dataset) -> np.ndarray:
         """Return trajectories (sample, time, variable)."""
-        if self._climate is None:
-            raise ValueError(f"{self.name} answers only after fit")
-        windows = windows_of(samples, self.device)
-        prior = (Background.of_samples(samples) or self._climate).to(windows.values)
-        numbers = MAX_BATCH_ELEMENTS[windows.values.device.type] // windows.dynamics.size
-        solved = [self.solve(chunk, prior) for chunk in windows.chunks(numbers)]
+        windows, prior = self.given(samples)
+        solved = [self.solve(chunk, prior) for chunk in self.chunks(windows)]
         left = sum(int((~solution.converged).sum()) for solution in solved)
         if left > 0:
             log.warning("%s: %d windows had not converged after %d steps", self.name, left, self.most_steps)
         return torch.cat([solution.x for solution in solved]).cpu().numpy()
+
+    def given(self, samples: xr.Dataset) -> tuple[Windows, Background]:
+        """Return what is minimized: the observations, and the distribution of the first state."""
+        if self._climate is None:
+            raise ValueError(f"{self.name} answers only after fit")
+        windows = windows_of(samples, self.device)
+        return windows, (Background.of_samples(samples) or self._climate).to(windows.values)
+
+    def chunks(self, windows: Windows) -> Iterator[Windows]:
+        """Yield as many windows as are minimized together."""
+        return windows.chunks(MAX_BATCH_ELEMENTS[windows.values.device.type] // windows.dynamics.size)
 
     def solve(self, windows: Windows, prior: Background) -> Solution:
         """Return the trajectories (B, T, n) of a few windows."""

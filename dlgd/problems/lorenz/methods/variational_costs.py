@@ -32,7 +32,8 @@ class WindowCost(Problem):
 
     def take(self, rows: Tensor) -> Self:
         """Return the cost of some of the windows."""
-        return replace(self, windows=self.windows.take(rows))
+        background = None if self.background is None else self.background.take(rows)
+        return replace(self, windows=self.windows.take(rows), background=background)
 
     @abstractmethod
     def states(self, x: Tensor) -> Tensor:

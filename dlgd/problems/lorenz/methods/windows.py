@@ -41,6 +41,12 @@ class Windows:
         """Return their first steps."""
         return replace(self, values=self.values[:, :end], observed=self.observed[:, :end])
 
+    def only(self, step: int, begin: int) -> Windows:
+        """Return their steps from `begin` to `step`, of which only the last is observed."""
+        values, observed = self.values[:, begin : step + 1], self.observed[:, begin : step + 1].clone()
+        observed[:, :-1] = False
+        return replace(self, values=values, observed=observed)
+
     def chunks(self, numbers: int) -> Iterator[Windows]:
         """Yield groups of windows in order, of about `numbers` values each."""
         count = max(1, numbers // self.values[0].numel())
@@ -79,7 +85,7 @@ def refuse_other_tasks(samples: xr.Dataset) -> None:
 class Background:
     """The Gaussian distribution of the state at a window's first step, before its observations."""
 
-    mean: Tensor  # (n,)
+    mean: Tensor  # (n,), or (B, n) where each window has its own
     covariance: Tensor  # (n, n)
 
     @classmethod
@@ -100,6 +106,10 @@ class Background:
     def precision(self) -> Tensor:
         """(n, n): the inverse of the covariance."""
         return torch.linalg.inv(self.covariance)
+
+    def take(self, rows: Tensor) -> Background:
+        """Return that of some of the windows."""
+        return replace(self, mean=self.mean[rows]) if self.mean.dim() > 1 else self
 
     def draw(self, count: int, members: int, generator: torch.Generator) -> Tensor:
         """Return random states (count, members, n)."""

@@ -1,6 +1,8 @@
 """Ensemble filters and smoothers: linear systems against the Kalman filter, updates against dense algebra, scores by
 hand."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 import torch
@@ -100,6 +102,18 @@ def test_the_stochastic_filter_and_smoother_tend_to_the_kalman_ones(members):
     estimate = smoother.cycles(windows, background.draw(1, members, generator(1)), generator()).estimate
     np.testing.assert_allclose(estimate[0], wanted, atol=tolerance)
     assert abs(wanted - mean).max() > 5 * tolerance, "smoothing makes a difference that the tolerance would show"
+
+
+def test_the_compiled_filter_is_the_one_of_single_operations():
+    """With observations that differ by experiment, some of none at a step, before the last one and at it."""
+    for steps in (STEPS, STEPS - 1):
+        windows, background = windows_of_linear(system(SIZE), count=5, steps=steps, share=0.3), prior(SIZE)
+        ensemble, truth = background.draw(5, 6, generator(1)), draw(5, steps, SIZE)
+        method = ETKF(members=6, rotated=True, **COMMON | {"inflation": 1.2})
+        ours = method.cycles(windows, ensemble, generator(), truth)
+        theirs = super(ETKF, method).cycles(windows, ensemble, generator(), truth)
+        for field in fields(ours):
+            torch.testing.assert_close(getattr(ours, field.name), getattr(theirs, field.name))
 
 
 # --- updates -----------------------------------------------------------------------------------------------
