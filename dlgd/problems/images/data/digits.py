@@ -23,11 +23,11 @@ from dlgd.core.contract import Batch, DataSource, Stream
 from dlgd.core.errors import Refusal
 from dlgd.core.options import from_keywords, make_from
 from dlgd.core.specs import ImageSpec
-from dlgd.problems.images.data import digit_splits, drawn_digits, idx
+from dlgd.problems.images.data import digit_splits, drawn_digits, idx, own_files
 from dlgd.problems.images.data.graph import PictureGraph
-from dlgd.problems.images.data.idx import SIZE, Pictures
 from dlgd.problems.images.data.options import DigitOptions, FullSetOptions, Mnist5kOptions
-from dlgd.problems.images.data.samples import dataset, read
+from dlgd.problems.images.data.pictures import COLOURS, SIZE, Pictures, Shown
+from dlgd.problems.images.data.samples import as_array, as_tensor, dataset, read
 from dlgd.problems.images.data.stream import ImageStream
 from dlgd.problems.images.data.tasks import Task
 
@@ -37,8 +37,6 @@ TRUTH = ("intensity", "label")
 
 class Digits(DataSource):
     """What all these sets share; `_load` of each gives its pictures. See `DigitOptions` for the options."""
-
-    collection = idx.MNIST
 
     def __init__(self, options: DigitOptions) -> None:
         self.options = options
@@ -55,7 +53,7 @@ class Digits(DataSource):
     @property
     def spec(self) -> ImageSpec:
         """Labels, fields or generated pictures, depending on the task."""
-        return self.task.spec(name=self.options.name, collection=self.collection)
+        return self.task.spec(name=self.options.name, shown=self.shown)
 
     @property
     def truth(self) -> Sequence[str]:
@@ -68,9 +66,14 @@ class Digits(DataSource):
         return self.task.input
 
     @property
+    def shown(self) -> Shown:
+        """What the pictures show, and how."""
+        return idx.MNIST
+
+    @property
     def classes(self) -> tuple[str, ...]:
         """The names of the classes."""
-        return self.collection.classes
+        return self.shown.classes
 
     def check(self) -> None:
         """Refuse options that cannot work, in one sentence each."""
@@ -79,9 +82,7 @@ class Digits(DataSource):
 
     def tiny(self) -> DataSource:
         """A hundred drawn digits with the same task."""
-        small = Drawn(self.options)
-        small.collection = self.collection
-        return small
+        return Drawn(self.options, self.shown)
 
     # --- samples ---------------------------------------------------------------------------------------------
 
@@ -90,8 +91,11 @@ class Digits(DataSource):
         self.check()
         if not self._splits:
             self._splits = self._load()
-            if self.task.name == "classify" and not self._statistics:
-                self._statistics = _moments(self._splits["train"].images)
+            self._statistics = self._statistics or self._measured(self._splits["train"])
+
+    def _measured(self, train: Pictures) -> dict[str, float]:
+        """Return the statistics of the training pictures."""
+        return _moments(train.images) if self.task.name == "classify" else {}
 
     def checksum(self) -> str:
         """A digest of all splits and of what is done to them."""
@@ -130,9 +134,29 @@ class Digits(DataSource):
         return dataset(fields, classes=self.classes, task=self.task.name, name=self.options.name)
 
     def read(self, path: Path) -> xr.Dataset:
-        """A user's own pictures, of the same size; see the head of `samples.py`."""
-        found = read(path, needed=self.task.input, size=SIZE, classes=len(self.classes))
+        """A user's own pictures: NetCDF as the head of `samples.py` says, or what `own_files.find` finds."""
+        if own_files.are_pictures(path):
+            return self._own(path)
+        found = read(path, needed=self.task.input, shown=self.shown)
         return found.assign_attrs(classes=",".join(self.classes), task=self.task.name, name=self.options.name)
+
+    def _own(self, path: Path) -> xr.Dataset:
+        """Pictures as samples, with the names of their files; of denoise, they are what is given."""
+        (field, *others) = self.task.input
+        if others or field == "label":
+            raise Refusal(f"{path} holds pictures, and data.task={self.task.name} needs more: give a NetCDF file")
+        part = own_files.to_predict(own_files.find(path, labelled=False))
+        images = self._oriented(part.images(size=self.shown.size, coloured=self.shown.coloured))
+        own_files.tell_reversed(path, images, edge=self._statistics.get(own_files.EDGE, 0.0))
+        fields = {field: _intensity(images)}
+        if part.labels is not None and field == "intensity":
+            fields["label"] = torch.tensor(own_files.numbers(path, part.labels, self.classes))
+        samples = self._dataset(fields)
+        return samples if part.names is None else samples.assign_coords(file=("sample", list(part.names)))
+
+    def _oriented(self, images: np.ndarray) -> np.ndarray:
+        """Return pictures (sample, y, x, ...) of files as the data set has them."""
+        return images
 
     # --- tensors ---------------------------------------------------------------------------------------------
 
@@ -142,11 +166,15 @@ class Digits(DataSource):
         for first in range(0, samples.sizes["sample"], MAX_BATCH_ELEMENTS):
             some = samples.isel(sample=slice(first, first + MAX_BATCH_ELEMENTS))
             count = some.sizes["sample"]
-            fields = {"intensity": torch.zeros(count, 1, *SIZE), "label": torch.zeros(count, dtype=torch.int64)}
+            channels = len(COLOURS) if self.shown.coloured else 1
+            fields = {
+                "intensity": torch.zeros(count, channels, *self.shown.size),
+                "label": torch.zeros(count, dtype=torch.int64),
+            }
             for name in names:
                 if name in some:
-                    values = torch.tensor(some[name].values)
-                    fields[name] = values if name == "label" else values[:, None]
+                    values = some[name].values.copy()
+                    fields[name] = torch.from_numpy(values) if name == "label" else as_tensor(values)
             fields["intensity"] = self._scaled(fields["intensity"])
             yield self._batch({name: field.to(device) for name, field in fields.items()}, halo=halo)
 
@@ -178,22 +206,20 @@ class Digits(DataSource):
     @property
     def _background(self) -> float:
         """The value of black pixels as a network sees them."""
-        return -self._statistics["mean"] / self._statistics["std"] if self._statistics else 0.0
+        return -self._statistics["mean"] / self._statistics["std"] if "mean" in self._statistics else 0.0
 
     def to_physical(self, prediction: Tensor, samples: xr.Dataset | None) -> np.ndarray:
         """Probabilities (sample, class), or pictures (sample, y, x)."""
         prediction = prediction.detach().cpu()
         if self.task.name == "classify":
             return prediction.double().softmax(dim=1).numpy()
-        return prediction.float()[:, 0].numpy()
+        return as_array(prediction.float())
 
     def physical_graph(self, *, halo: int, samples: xr.Dataset | None) -> PictureGraph | None:
         """The graph of `graph.py`; None for generated pictures."""
         if self.task.name == "generate":
             return None
-        return PictureGraph(
-            self.task, classes=self.classes, halo=halo, background=self._background, scaled=self._scaled
-        )
+        return PictureGraph(self.task, shown=self.shown, halo=halo, background=self._background, scaled=self._scaled)
 
 
 @from_keywords(Mnist5kOptions)
@@ -218,6 +244,12 @@ class FullSet(Digits):
     """A whole collection of IDX files; derived classes name it."""
 
     options: FullSetOptions
+    collection: idx.Collection
+
+    @property
+    def shown(self) -> Shown:
+        """What the collection says."""
+        return self.collection
 
     def _load(self) -> dict[str, Pictures]:
         found = idx.load(self.collection, path=self.options.path, url=self.options.url)
@@ -241,18 +273,34 @@ class FashionMnist(FullSet):
 
 
 class Drawn(Digits):
-    """Digits drawn by strokes, ten of each: 60 for training, 20 for validation, 20 for test."""
+    """Digits drawn by strokes, ten for each class: six for training, two for validation, two for test.
+
+    shown: classes and size. The classes look like the ten digits, and more of them like these once more.
+    """
+
+    def __init__(self, options: DigitOptions, shown: Shown) -> None:
+        super().__init__(options)
+        self._like = shown
+
+    @property
+    def shown(self) -> Shown:
+        """As it was given."""
+        return self._like
 
     def _load(self) -> dict[str, Pictures]:
-        labels = np.tile(np.arange(len(self.classes)), 10)
-        pictures = Pictures(drawn_digits.draw(labels, self.options.seed), labels)
-        places = digit_splits.stratified(labels, (60, 20, 20), self.options.seed)
+        count = len(self.classes)
+        labels = np.tile(np.arange(count), 10)
+        images = drawn_digits.draw(labels % len(drawn_digits.STROKES), self.options.seed)
+        if self.shown.shape != SIZE:
+            images = own_files.of_arrays(images, None).images(size=self.shown.size, coloured=self.shown.coloured)
+        pictures = Pictures(images, labels)
+        places = digit_splits.stratified(labels, (6 * count, 2 * count, 2 * count), self.options.seed)
         return {split: pictures.take(place) for split, place in zip(SPLITS, places, strict=True)}
 
 
 def _intensity(images: np.ndarray) -> Tensor:
-    """(N, 1, Y, X) in [0, 1]."""
-    return torch.from_numpy(images).float().div_(255)[:, None]
+    """(N, 1, Y, X) or (N, colour, Y, X) in [0, 1]."""
+    return as_tensor(images).float().div_(255)
 
 
 def _moments(images: np.ndarray) -> dict[str, float]:
