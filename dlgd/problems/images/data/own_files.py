@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import logging
 import re
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +18,7 @@ from PIL import Image
 from dlgd.core.constants import SPLITS
 from dlgd.core.errors import Refusal
 from dlgd.core.progress import progress
-from dlgd.problems.images.data import idx, image_files
+from dlgd.problems.images.data import idx, image_files, own_arrays
 from dlgd.problems.images.data.pictures import COLOURS
 
 ALL = "all"  # the part of files that tell no training pictures from test pictures
@@ -183,26 +181,16 @@ def _idx(folder: Path, files: Sequence[Path], *, labelled: bool) -> dict[str, Pa
 
 def _idx_part(images: Path, labels: Path | None, *, labelled: bool) -> Part:
     axes = 4 if "idx4" in images.name else 3
-    pixels = _bytes(images, "it", idx.values(images, axes=axes))
+    pixels = own_arrays.as_bytes(images, "it", idx.values(images, axes=axes))
     if labels is None and labelled:
         name = images.name.replace("images", "labels").replace(f"idx{axes}", "idx1")
         raise Refusal(f"{images} has no labels beside it: put {name} there")
-    found = None if labels is None else _words(labels, "it", idx.values(labels, axes=1), len(pixels))
+    found = None if labels is None else own_arrays.as_words(labels, "it", idx.values(labels, axes=1), len(pixels))
     return of_arrays(pixels, found, images)
 
 
 def _npz(path: Path, *, labelled: bool) -> dict[str, Part]:
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as opened:
-            if not isinstance(opened, np.lib.npyio.NpzFile):
-                raise Refusal(f"{path} is no .npz file: write it with numpy.savez")
-            arrays = {name.lower(): opened[name] for name in opened.files}
-    except ValueError as error:  # an array of objects, which would have to be unpickled, is one
-        raise Refusal(f"{path} cannot be read ({_line(error)}): write arrays of numbers with numpy.savez") from error
-    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, KeyError, NotImplementedError, RuntimeError) as error:
-        raise Refusal(f"{path} is damaged or no .npz file ({_line(error)}): write it again with numpy.savez") from error
-    except MemoryError as error:
-        raise Refusal(f"{path} holds more than the memory does: make it smaller") from error
+    arrays = own_arrays.load(path)
     names = {split: [f(one) for one in aliases for f in _NPZ] for split, aliases in PARTS.items()} | {
         ALL: [("images", "labels"), ("x", "y")]
     }
@@ -210,10 +198,10 @@ def _npz(path: Path, *, labelled: bool) -> dict[str, Part]:
     for split, pairs in names.items():
         for images, labels in pairs:
             if images in arrays:
-                pixels = _bytes(path, images, arrays[images])
+                pixels = own_arrays.as_bytes(path, images, arrays[images])
                 if labelled and labels not in arrays:
                     raise Refusal(f"{path} has {images} and no {labels}: add the class of each picture")
-                found = _words(path, labels, arrays[labels], len(pixels)) if labels in arrays else None
+                found = own_arrays.as_words(path, labels, arrays[labels], len(pixels)) if labels in arrays else None
                 parts[split] = of_arrays(pixels, found, path)
     if not parts:
         has = ", ".join(arrays) or "nothing"
@@ -270,37 +258,3 @@ def _checked(path: Path, parts: dict[str, Part]) -> dict[str, Part]:
         if len(part.sources) == 0:
             raise Refusal(f"{part.path} holds no picture: put some there")
     return parts
-
-
-def _bytes(path: Path, name: str, values: np.ndarray) -> np.ndarray:
-    """Return pictures as uint8 (sample, y, x) or (sample, y, x, 3)."""
-    if values.ndim == 4 and values.shape[3] == 1:
-        values = values[..., 0]
-    if values.ndim not in (3, 4) or (values.ndim == 4 and values.shape[3] != len(COLOURS)) or 0 in values.shape[1:3]:
-        raise Refusal(f"{name} in {path} has shape {values.shape}: (sample, y, x) or (sample, y, x, 3) is needed")
-    if values.dtype.kind not in "buif":
-        raise Refusal(f"{name} in {path} must hold numbers, not {values.dtype}")
-    most = 1 if values.dtype.kind in "bf" else 255
-    if not ((values >= 0) & (values <= most)).all():
-        raise Refusal(f"{name} in {path} must hold whole numbers from 0 to 255, or others from 0 to 1: scale them")
-    return values.astype(np.uint8) if most == 255 else np.round(255 * values.astype(np.float64)).astype(np.uint8)
-
-
-def _words(path: Path, name: str, labels: np.ndarray, count: int) -> list[str]:
-    """Return labels, numbers or texts (sample,) or (sample, 1), as words."""
-    flat = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
-    if flat.ndim != 1 or len(flat) != count:
-        raise Refusal(f"{name} in {path} has shape {labels.shape} for {count} pictures: give one label for each")
-    if flat.dtype.kind == "f" and (flat == np.round(flat)).all():
-        flat = flat.astype(np.int64)
-    if flat.dtype.kind not in "iuUS":
-        raise Refusal(f"{name} in {path} must hold whole numbers or names of classes, not {labels.dtype}")
-    if flat.dtype.kind == "S":
-        flat = np.char.decode(flat.astype(np.bytes_), "utf-8", "replace")
-    if flat.dtype.kind in "iu" and count and flat.min() < 0:
-        raise Refusal(f"{name} in {path} has negative numbers: give the class of each picture, from 0 on")
-    return [str(label) for label in flat]
-
-
-def _line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), "") or type(error).__name__

@@ -16,10 +16,10 @@ from dlgd.core.contract import DataSource
 from dlgd.core.errors import Refusal
 from dlgd.core.options import from_keywords
 from dlgd.problems.images.data import digit_splits, idx, own_files
-from dlgd.problems.images.data.digits import Digits, Drawn
 from dlgd.problems.images.data.options import OwnPicturesOptions
 from dlgd.problems.images.data.own_files import ALL, EDGE, Part
 from dlgd.problems.images.data.pictures import Pictures, Shown
+from dlgd.problems.images.data.source import Digits, Drawn
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,10 @@ class OwnPictures(Digits):
     def _parts(self) -> dict[str, Part]:
         if self.options.path is None:
             raise Refusal(f"data={self.options.name} needs a path: type path=<folder or file>, {own_files.LAYOUTS}")
-        parts = own_files.find(Path(self.options.path).expanduser(), labelled=True)
+        path = Path(self.options.path).expanduser()
+        if not path.exists():
+            raise Refusal(f"path={self.options.path} is not there: type data.path=<folder or file> of the pictures")
+        parts = own_files.find(path, labelled=True)
         for name in own_files.classes_of(parts):
             if "," in name:
                 raise Refusal(f"the class {name} in {self.options.path} has a comma in its name: give it another one")

@@ -308,7 +308,7 @@ def damaged(what: str, folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("what", "words"),
     [
-        ("nowhere", "nowhere is not there: give IDX files"),
+        ("nowhere", "path=.*nowhere is not there: type data.path=<folder or file>"),
         ("text", "a.txt is no set of pictures: give IDX files"),
         ("empty folder", "has no folders of pictures: give IDX files"),
         ("no labels", "has no labels beside it: put train-labels-idx1-ubyte there"),
