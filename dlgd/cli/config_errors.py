@@ -58,12 +58,14 @@ def refusal_of(error: Exception, config_name: str) -> Refusal | None:
 
 def _unread(error: BaseException) -> str | None:
     """Return which file of choices Hydra could not read, and why; None where the error is another one."""
-    inner: BaseException | None = None if isinstance(error, HydraException) else error
+    inner: BaseException | None = error
+    if isinstance(error, HydraException):  # around the error of a file, or for what is no fault of a file
+        inner = error.__context__ if isinstance(error.__context__, OmegaConfBaseException) else None
     while inner is not None:
         for frame, _ in traceback.walk_tb(inner.__traceback__):
             # Hydra has the module of its plugin twice, so that its functions are not those that one can import.
             if frame.f_code.co_filename == file_config_source.__file__ and "full_path" in frame.f_locals:
-                return f"{frame.f_locals['full_path']} is no YAML that can be read{why_unreadable(error)}"
+                return f"{frame.f_locals['full_path']} is no YAML that can be read{why_unreadable(inner)}"
         inner = inner.__cause__ or inner.__context__
     return None
 

@@ -228,6 +228,7 @@ class Multirun(Callback):
             run_folder.leave_if_refused(error, kwargs["config_name"])
             raise
         Multirun.command, Multirun.folder = str(config.hydra.job.name), folder
+        commands.hand_on()
 
         def stop(number: int) -> None:
             (folder / STOP).touch()

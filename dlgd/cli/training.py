@@ -58,7 +58,9 @@ class TrainingSetup:
 
 
 def assemble(config: DictConfig, data: DataSource, *, resumed: bool) -> TrainingSetup:
-    """Build everything that can be refused. Notes in the configuration which weights were loaded from `init_from`."""
+    """Build everything that can be refused. Notes in the configuration what the files of the data say, and which
+    weights were loaded from `init_from`."""
+    config.data.update(data.found_options)
     evaluation, where, scheduler = build.evaluation(config), build.run_device(config), build.scheduler(config)
     network = build.network(config, data.spec)
     options = build.options(config, data.spec)

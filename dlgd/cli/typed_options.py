@@ -93,13 +93,24 @@ def refuse_misformed(arguments: Sequence[str], config_name: str) -> None:
             _check(override, word, known)
 
 
+def flags_last(arguments: Sequence[str]) -> list[str]:
+    """Return the words with all flags behind them: argparse takes no word behind a flag, if there is one before it."""
+    others = [word for word, before in _with_the_one_before(arguments) if _is_of_a_flag(word, before)]
+    return [*_overrides(arguments), *others]
+
+
 def _overrides(arguments: Sequence[str]) -> Iterator[str]:
     """Yield the words that are no flags, nor their values."""
-    before = ""
-    for word in arguments:
-        if not word.startswith("-") and before not in FLAGS_WITH_VALUES:
-            yield word
-        before = word
+    return (word for word, before in _with_the_one_before(arguments) if not _is_of_a_flag(word, before))
+
+
+def _with_the_one_before(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
+    return zip(arguments, ["", *arguments], strict=False)
+
+
+def _is_of_a_flag(word: str, before: str) -> bool:
+    """Return whether a word, which stands behind the one `before`, is a flag or its value."""
+    return word.startswith("-") or before in FLAGS_WITH_VALUES
 
 
 def _unreadable(word: str, reason: str) -> str:

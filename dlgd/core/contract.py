@@ -283,6 +283,14 @@ class DataSource(ABC):
         variables along `sample` but the truth."""
         return ()
 
+    @property
+    def found_options(self) -> Mapping[str, Any]:
+        """Options that a person left open, with what the files say, known before `prepare`; none for most data sets.
+
+        They are part of the record of a run, so that it can be opened without the files.
+        """
+        return {}
+
     @abstractmethod
     def check(self) -> None:
         """Refuse, before any long work, options that cannot work."""

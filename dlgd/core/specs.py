@@ -70,7 +70,7 @@ class ImageSpec(Spec):
 
     whole: bool = True
     shown: str | None
-    content: str = "pictures"
+    content: str = "images"
     mirror_symmetric: bool = True
 
 

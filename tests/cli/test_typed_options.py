@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dlgd.cli import library_errors
-from dlgd.cli.typed_options import options_of, refuse_misformed
+from dlgd.cli.typed_options import flags_last, options_of, refuse_misformed
 from dlgd.core.errors import Refusal
 
 
@@ -111,3 +111,23 @@ def test_errors_of_libraries(error, words):
 @pytest.mark.parametrize("error", [RuntimeError("shape mismatch"), ValueError("memory"), KeyError("out of memory")])
 def test_other_errors_keep_their_tracebacks(error):
     assert library_errors.in_a_sentence(error) is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "taken"),
+    [
+        ("a=1 --cfg job b=2", "a=1 b=2 --cfg job"),
+        ("--cfg=job a=1 -m b=2", "a=1 b=2 --cfg=job -m"),
+        ("a=1 -c job ~b --resolve", "a=1 ~b -c job --resolve"),
+        ("--info a=1", "a=1 --info"),
+        ("", ""),
+    ],
+)
+def test_flags_may_stand_anywhere(typed, taken):
+    assert flags_last(typed.split()) == taken.split()
+
+
+def test_words_behind_a_flag_are_taken(dlgd):
+    done = dlgd("train", "model=cnn", "--cfg", "job", "data=mnist_5k", "seed=7")
+    assert done.returncode == 0, done.stderr
+    assert "seed: 7" in done.stdout

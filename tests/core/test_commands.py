@@ -20,3 +20,12 @@ from dlgd.core import commands
 def test_form(monkeypatch, program, shown):
     monkeypatch.setattr(sys, "argv", [program])
     assert commands.shown("train") == shown
+
+
+def test_a_run_of_a_multirun_shows_what_was_typed_for_all(monkeypatch):
+    monkeypatch.setenv(commands.FORM, "")
+    monkeypatch.delenv(commands.FORM)
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/dlgd-train"])
+    commands.hand_on()
+    monkeypatch.setattr(sys, "argv", ["/somewhere/dlgd/train.py"])
+    assert commands.shown("train") == "dlgd-train"

@@ -22,8 +22,8 @@ import numpy as np
 from dlgd.core import cache, downloads
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import cache_folder
+from dlgd.problems.images.data.pictures import SIZE, Pictures, Shown
 
-SIZE = (28, 28)  # rows and columns of a picture
 FILES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
@@ -32,32 +32,16 @@ NAMES = tuple(name for pair in FILES.values() for name in pair)
 ELSE = "or type data=mnist_5k, which needs no files"
 
 
-@dataclass(frozen=True)
-class Pictures:
-    """Grey pictures and the number of the class of each."""
-
-    images: np.ndarray  # uint8 (sample, y, x), 0 to 255
-    labels: np.ndarray  # int64 (sample,)
-
-    def take(self, places: np.ndarray) -> Pictures:
-        """Copies of those at the places, in that order."""
-        return Pictures(self.images[places], self.labels[places])
-
-
 @dataclass(frozen=True, kw_only=True)
-class Collection:
+class Collection(Shown):
     """A published set of pictures. By name of file: SHA-256 of the contents, and MD5 of the archive (name.gz) that is
-    downloaded. `places` are folders to look in. `content` says in the plural what the pictures show, `mirror_symmetric`
-    whether their mirror images are such things too."""
+    downloaded. `places` are folders to look in."""
 
     name: str
-    classes: tuple[str, ...]
     counts: Mapping[str, int]  # of the samples of "train" and "test"
     contents: Mapping[str, str]
     archives: Mapping[str, str]
     places: tuple[Path, ...] = ()
-    content: str = "pictures"
-    mirror_symmetric: bool = True
 
 
 MNIST = Collection(
@@ -168,23 +152,41 @@ def read(path: Path, *, shape: tuple[int, ...], digest: str) -> np.ndarray:
     """The values, uint8 of the shape; Refusal where the file is no IDX file, truncated, of another shape, or holds
     other contents than those of the SHA-256 digest."""
     content = uncompressed(path)
-    header = 4 + 4 * len(shape)
-    magic = struct.pack(">HBB", 0, 8, len(shape))
-    if content[:4] != magic:
-        raise Refusal(
-            f"{path} is not an IDX file of {len(shape)} axes: it begins with {content[:4].hex()}, not {magic.hex()}"
-        )
-    if len(content) < header:
-        raise Refusal(f"{path} is truncated: it ends within its header; fetch it again")
-    sizes = struct.unpack(f">{len(shape)}I", content[4:header])
+    sizes = _sizes(path, content, axes=len(shape))
     if sizes != shape:
         raise Refusal(f"{path} holds {_product(sizes)} values where {_product(shape)} are expected")
-    if len(content) != header + math.prod(shape):
-        is_wrong = "is truncated" if len(content) < header + math.prod(shape) else "is too long"
-        raise Refusal(f"{path} {is_wrong}: it has {len(content)} of {header + math.prod(shape)} bytes; fetch it again")
+    found = _array(path, content, sizes)
     if hashlib.sha256(content).hexdigest() != digest:
         raise Refusal(f"{path} does not hold what was published (its checksum is wrong): fetch it again")
-    return np.frombuffer(content, np.uint8, offset=header).reshape(shape).copy()  # that may be written to
+    return found
+
+
+def values(path: Path, *, axes: int) -> np.ndarray:
+    """The values of any file of so many axes, uint8; Refusal where it is no IDX file, or truncated."""
+    content = uncompressed(path)
+    return _array(path, content, _sizes(path, content, axes=axes))
+
+
+def _sizes(path: Path, content: bytes, *, axes: int) -> tuple[int, ...]:
+    """The sizes of the axes, from the header."""
+    magic = struct.pack(">HBB", 0, 8, axes)
+    if content[:4] != magic:
+        raise Refusal(
+            f"{path} is not an IDX file of {axes} axes: it begins with {content[:4].hex()}, not {magic.hex()}"
+        )
+    if len(content) < 4 + 4 * axes:
+        raise Refusal(f"{path} is truncated: it ends within its header; fetch it again")
+    return struct.unpack(f">{axes}I", content[4 : 4 + 4 * axes])
+
+
+def _array(path: Path, content: bytes, sizes: tuple[int, ...]) -> np.ndarray:
+    """The values behind the header, uint8 of these sizes, which may be written to."""
+    header = 4 + 4 * len(sizes)
+    length = header + math.prod(sizes)
+    if len(content) != length:
+        is_wrong = "is truncated" if len(content) < length else "is too long"
+        raise Refusal(f"{path} {is_wrong}: it has {len(content)} of {length} bytes; fetch it again")
+    return np.frombuffer(content, np.uint8, offset=header).reshape(sizes).copy()
 
 
 def uncompressed(path: Path) -> bytes:

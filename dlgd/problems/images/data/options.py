@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dlgd.core import checks
@@ -73,3 +73,50 @@ class FullSetOptions(DigitOptions):
         checks.choice("data.split", self.split, digit_splits.PRESETS)
         if not self.url.startswith(("http://", "https://")):
             raise Refusal(f"data.url={self.url} must begin with http:// or https://")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnPicturesOptions(DigitOptions):
+    """Options of a person's own pictures.
+
+    path: of the folder or the .npz file; predictions do not need it.
+    classes: names of the classes, in the order of their numbers; None for all that the files have.
+    size: rows and columns, to which pictures of other sizes are stretched; None for that of the files, which must all
+        have one.
+    shares: of the pictures, for each split that has no files of its own. What files name test stays test.
+    coloured: whether pictures have red, green and blue; only to be classified. Else all are grey.
+    invert: whether dark becomes bright, for pictures that are dark on white.
+    transpose: whether rows become columns, as the files of EMNIST need.
+    mirror_symmetric: whether mirror images show such things too, so that an augmentation may flip them.
+    """
+
+    path: str | None
+    classes: Sequence[str] | None
+    size: Sequence[int] | None
+    shares: Mapping[str, float]
+    coloured: bool
+    invert: bool
+    transpose: bool
+    mirror_symmetric: bool
+
+    def check(self) -> None:
+        """Refuse options that cannot work, too; the files are looked at when their classes are asked for."""
+        super().check()
+        if self.path is not None:
+            checks.path("path", self.path)
+        if self.classes is not None:
+            checks.names("data.classes", self.classes, example="[cat,dog]")
+            if len(set(self.classes)) < len(self.classes) or any("," in name for name in self.classes):
+                raise Refusal("data.classes must be different names without commas, such as [cat,dog]")
+        if self.size is not None:
+            checks.whole_numbers("data.size", self.size, least=1, example="[28,28]")
+            if len(self.size) != 2:
+                raise Refusal(f"data.size has {len(self.size)} numbers: type rows and columns, such as [28,28]")
+        if set(self.shares) != set(SPLITS):
+            raise Refusal(f"data.shares must give a number for each of {', '.join(SPLITS)}")
+        for split, share in self.shares.items():
+            checks.number(f"data.shares.{split}", share, above=0)
+        for name in ("coloured", "invert", "transpose", "mirror_symmetric"):
+            checks.of_kind(f"data.{name}", getattr(self, name), bool)
+        if self.coloured and self.task != "classify":
+            raise Refusal(f"data.coloured=true is for data.task=classify, not {self.task}: type data.coloured=false")

@@ -1,7 +1,8 @@
 """What may be asked about pictures: their class, the pictures themselves (whole, noisy or partly hidden), new ones.
 
-Fields of pictures travel by name as tensors (B, 1, Y, X): `intensity`, the truth; `given`, what a network sees of it,
-where that is not the truth; `observed`, bool, where pixels are not hidden. With them goes `label` (B,), int64.
+Fields of pictures travel by name as tensors (B, 1, Y, X), of coloured ones (B, 3, Y, X): `intensity`, the truth;
+`given`, what a network sees of it, where that is not the truth; `observed`, bool, where pixels are not hidden. With
+them goes `label` (B,), int64.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dlgd.core import checks
 from dlgd.core.contract import Batch
 from dlgd.core.errors import Refusal
 from dlgd.core.specs import ImageSpec
-from dlgd.problems.images.data.idx import SIZE, Collection
+from dlgd.problems.images.data.pictures import COLOURS, Shown
 
 # by task: the kind of its spec, and what its input is made of
 TASKS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -73,19 +74,21 @@ class Task:
         """The variables of samples that answers are compared with."""
         return ("label",) if self.name == "classify" else ("intensity",)
 
-    def spec(self, *, name: str, collection: Collection) -> ImageSpec:
+    def spec(self, *, name: str, shown: Shown) -> ImageSpec:
         """Return what networks need to know of the data called `name`."""
         kind, fields = TASKS[self.name]
+        inputs = shown.classes if kind == "generated" else COLOURS if shown.coloured else fields
         return ImageSpec(
             name=name,
             kind=kind,
-            input_channels=collection.classes if kind == "generated" else fields,
-            output_channels=collection.classes if kind == "label" else ("intensity",),
-            grid=SIZE,
+            input_channels=inputs,
+            groups=((fields[0], len(COLOURS)),) if shown.coloured else (),
+            output_channels=shown.classes if kind == "label" else ("intensity",),
+            grid=shown.size,
             bounds=None if kind == "label" else (0.0, 1.0),
             shown=None if kind == "generated" else fields[0],
-            content=collection.content,
-            mirror_symmetric=collection.mirror_symmetric,
+            content=shown.content,
+            mirror_symmetric=shown.mirror_symmetric,
         )
 
     # --- from the truth to what is given of it ---------------------------------------------------------------
