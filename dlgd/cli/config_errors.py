@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import traceback
+from typing import Any
 
 from hydra._internal.core_plugins import file_config_source
 from hydra.errors import HydraException, MissingConfigException
+from omegaconf import Node, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 from yaml import YAMLError
 
@@ -70,6 +72,19 @@ def _unread(error: BaseException) -> str | None:
     return None
 
 
+def _of_tasks(key: str, node: Node) -> list[str]:
+    """Return how an option of `evaluation` is typed for each task that has it; none where tasks share all options.
+
+    node: any part of the configuration that Hydra was composing.
+    """
+    root: Any = node
+    while root._get_parent() is not None:
+        root = root._get_parent()
+    group, _, inner = key.partition(".")
+    tasks = OmegaConf.select(root, f"{group}.of") or {}
+    return [f"{group}.of.{task}.{inner}" for task in tasks if OmegaConf.select(tasks[task], inner) is not None]
+
+
 def in_a_sentence(error: Exception, config_name: str) -> str:
     """Return the sentence for an error in composing the configuration conf/<config_name>.yaml."""
     if isinstance(error, MissingConfigException) and error.missing_cfg_file is not None:
@@ -91,6 +106,8 @@ def in_a_sentence(error: Exception, config_name: str) -> str:
         now = renames.option(str(cause.full_key))
         if now in typed:
             return f"{cause.full_key} is called {now} now: type that"
+        if tasks := _of_tasks(str(cause.full_key), cause.parent_node):
+            return f"{cause.full_key} differs from task to task: type {' or '.join(tasks)}"
         return f"{cause.full_key} is no option: {among(str(cause.full_key), sorted(typed))}"
     if isinstance(error, ConfigAttributeError | ConfigKeyError):
         return f"{error.full_key} is missing from the configuration: do not remove it, for instance by ~{error.key}"

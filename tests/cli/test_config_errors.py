@@ -56,6 +56,17 @@ def test_all_that_there_are():
     assert sorted(path.stem for path in (CONF / "data").iterdir()) == sentence.partition("one of ")[2].split(", ")
 
 
+def test_options_of_one_task_of_several():
+    words = ("data=lorenz63", "evaluation.scores.free_time=5")
+    assert sentence_of("config", *words) == (
+        "evaluation.scores.free_time differs from task to task: type evaluation.of.forecast.scores.free_time or "
+        "evaluation.of.identify.scores.free_time"
+    )
+    both = sentence_of("config", "data=lorenz63", "evaluation.scores.animation=true")
+    assert both.endswith("type evaluation.of.assimilate.scores.animation or evaluation.of.forecast.scores.animation")
+    assert "is no option" in sentence_of("config", "data=lorenz63", "evaluation.scores.free_tim=5")
+
+
 def test_where_nothing_could_be_typed():
     assert sentence_of("config", "model.layers.deep=3") == "model.layers.deep is no option: there is none"
 

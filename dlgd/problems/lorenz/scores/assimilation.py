@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dlgd.core import checks
 from dlgd.core.contract import Evaluation
 from dlgd.core.errors import Refusal
 from dlgd.core.number_format import decimals
@@ -33,6 +34,7 @@ class AssimilationEvaluation(Evaluation):
         has it). Filters themselves add rmse_f, rmse_s, spread_f and spread_a.
     Scores without values, such as mse_hidden where nothing is hidden, are left out.
     published: rows {name, source, and some of these scores} of figures printed elsewhere, for the table only.
+    animation: whether to make animation.gif of a window as well.
     """
 
     all_scores = (
@@ -50,8 +52,9 @@ class AssimilationEvaluation(Evaluation):
         Score("spread_a", "spread.a", higher_is_better=None, written=decimals(3), in_validation=False),
     )
 
-    def __init__(self, *, published: Sequence[Mapping[str, Any]] = ()) -> None:
-        self.published = published_rows(published, self.all_scores)
+    def __init__(self, *, published: Sequence[Mapping[str, Any]] = (), animation: bool = False) -> None:
+        checks.of_kind("evaluation.scores.animation", animation, bool)
+        self.published, self.animation = published_rows(published, self.all_scores), animation
 
     def scores(self, samples: xr.Dataset, prediction: np.ndarray) -> dict[str, float]:
         """See the class. Raises Refusal for what cannot be scored."""
@@ -82,8 +85,8 @@ class AssimilationEvaluation(Evaluation):
         return {name: float(value) for name, value in scores.items()}
 
     def figures(self, folder: Path, samples: xr.Dataset, predictions: Mapping[str, np.ndarray]) -> None:
-        """window.png (the window of median error of the first method), across_window.png, and, of three variables,
-        attractor.png."""
+        """window.png (the window of median error of the first method), across_window.png, of three variables
+        attractor.png, and, if asked for, animation.gif."""
         from dlgd.plotting.style import save
         from dlgd.plotting.trajectories import attractor
         from dlgd.problems.lorenz.figures import assimilation as draw
@@ -110,6 +113,20 @@ class AssimilationEvaluation(Evaluation):
         if len(names) == 3:
             late = {name: each[:, steps] for name, each in {"truth": truth, **estimates}.items()}
             save(folder / "attractor.png", attractor(late, names))
+        if self.animation:
+            from dlgd.problems.lorenz.figures.animation import STEPS, animation
+
+            first = int(steps.argmax())
+            shown = slice(first, first + STEPS)
+            seen = samples.observations.transpose("sample", "time", "variable").values
+            animation(
+                folder / "animation.gif",
+                time[shown],
+                truth=truth[:, shown],
+                estimates={name: each[:, shown] for name, each in estimates.items()},
+                observations=seen[:, shown],
+                names=names,
+            )
 
     def dataset(self, samples: xr.Dataset, prediction: np.ndarray) -> xr.Dataset:
         """state_predicted (sample, time, variable), observations and, where the samples have it, state."""

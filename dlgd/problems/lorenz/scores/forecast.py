@@ -46,6 +46,7 @@ class ForecastEvaluation(Evaluation):
     exponent: leading Lyapunov exponent, per unit of time; None takes a published one, or computes it.
     free_runs: number of long runs whose climate is scored, too; 0 is for none.
     free_time: length of each of them, in time units; 0 is for none.
+    animation: whether to make animation.gif of a forecast as well.
     """
 
     all_scores = (
@@ -70,11 +71,13 @@ class ForecastEvaluation(Evaluation):
         exponent: float | None = None,
         free_runs: int = 0,
         free_time: float = 0.0,
+        animation: bool = False,
     ) -> None:
+        checks.of_kind("evaluation.scores.animation", animation, bool)
         checks.number("evaluation.scores.exponent", exponent, above=0, null=True)
         checks.whole_number("evaluation.scores.free_runs", free_runs, least=0)
         checks.number("evaluation.scores.free_time", free_time, least=0)
-        self.exponent, self.free_runs, self.free_time = exponent, free_runs, free_time
+        self.exponent, self.free_runs, self.free_time, self.animation = exponent, free_runs, free_time, animation
         self.published = published_rows(published, self.all_scores)
 
     def scores(self, samples: xr.Dataset, prediction: np.ndarray) -> dict[str, float]:
@@ -104,7 +107,7 @@ class ForecastEvaluation(Evaluation):
         return FreeRun(exponent=self._exponent(samples)), longer(samples, self.free_runs, self.free_time)
 
     def figures(self, folder: Path, samples: xr.Dataset, predictions: Mapping[str, np.ndarray]) -> None:
-        """error_by_lead.png of all methods, and trajectories.png of some samples."""
+        """error_by_lead.png of all methods, trajectories.png of some samples, and, if asked for, animation.gif."""
         from dlgd.plotting.style import save
         from dlgd.problems.lorenz.figures import forecast as draw
 
@@ -119,6 +122,10 @@ class ForecastEvaluation(Evaluation):
         save(folder / "error_by_lead.png", draw.by_lead(time, errors, skills, limit=limit))
         names = list(samples.variable.values)
         save(folder / "trajectories.png", draw.trajectories(time, truth, forecasts, names))
+        if self.animation:
+            from dlgd.problems.lorenz.figures.animation import animation
+
+            animation(folder / "animation.gif", time, truth=truth, estimates=forecasts, names=names)
 
     def dataset(self, samples: xr.Dataset, prediction: np.ndarray) -> xr.Dataset:
         """state_predicted (sample, lead, variable), given and, where the samples have it, state."""

@@ -153,6 +153,11 @@ def test_every_figure_is_written(samples, prediction, tmp_path):
         AssimilationEvaluation().figures(tmp_path, samples, {})
 
 
+def test_a_film_if_asked_for(samples, prediction, tmp_path):
+    AssimilationEvaluation(animation=True).figures(tmp_path, samples, {"cnn": prediction})
+    assert (tmp_path / "animation.gif").is_file()
+
+
 def test_many_variables_are_drawn_as_fields(tmp_path):
     ring = windows(names=[f"x{i}" for i in range(8)], burn_in=0.1)
     noisy = ring.state.values + np.random.default_rng(0).normal(size=ring.state.shape)

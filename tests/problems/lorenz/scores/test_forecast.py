@@ -166,6 +166,11 @@ def test_every_figure_is_written(samples, prediction, tmp_path):
     assert all(min(image.imread(path).shape[:2]) > 150 for path in tmp_path.iterdir())
 
 
+def test_a_film_if_asked_for(samples, prediction, tmp_path):
+    ForecastEvaluation(animation=True).figures(tmp_path, samples, {"gru": prediction})
+    assert (tmp_path / "animation.gif").is_file()
+
+
 # --- free runs ---------------------------------------------------------------------------------------------
 
 
