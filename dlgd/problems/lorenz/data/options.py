@@ -40,25 +40,21 @@ class PresetOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LorenzOptions(PresetOptions):
-    """Options of both systems.
+class WindowOptions:
+    """What is asked of windows of a series.
 
     name: of the data set, as typed in data=...
     task: assimilate, forecast or identify; see `source.py`.
-    preset: a name of `presets.PRESETS`.
     history: of forecasts, number of known steps.
     rollout: of forecasts, number of steps that follow in training; `leads` at most.
     leads: of forecasts, number of steps that follow in samples, which are scored.
-    in_memory: whether the series stays out of the cache.
     """
 
     name: str
     task: str
-    preset: str
     history: int
     rollout: int
     leads: int
-    in_memory: bool = False
 
     def check(self) -> None:
         """Refuse numbers of steps that cannot work, in one sentence each."""
@@ -66,3 +62,15 @@ class LorenzOptions(PresetOptions):
             checks.whole_number(f"data.{key}", getattr(self, key), least=1)
         if self.rollout > self.leads:
             raise Refusal(f"data.rollout={self.rollout} must be at most data.leads={self.leads}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LorenzOptions(WindowOptions, PresetOptions):
+    """Options of both systems.
+
+    preset: a name of `presets.PRESETS`.
+    in_memory: whether the series stays out of the cache.
+    """
+
+    preset: str
+    in_memory: bool = False
