@@ -69,9 +69,8 @@ def attributes(typed: LorenzOptions, options: Mapping[str, Any], preset: Preset,
 def as_first_named(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Return the attributes as the name of the cache's folder and the checksum have them: cached series and runs of
     before are found again by their first names."""
-    found = {
-        FIRST_NAMES.get(key, key): value for key, value in attributes.items() if key not in LATER or value != LATER[key]
-    }
+    old = {key: value for key, value in attributes.items() if key not in LATER or value != LATER[key]}
+    found = {FIRST_NAMES.get(key, key): value for key, value in old.items()}
     return found | {key: word for (key, value), word in FIRST_WORDS.items() if found.get(key) == value}
 
 

@@ -114,11 +114,14 @@ class OwnSeries(Sequences):
         self.check_windows()
 
     def _make_series(self) -> np.ndarray:
-        return self.recorded.values
+        values = self.recorded.values
+        if gaps := int(np.isnan(values).any(axis=1).sum()):
+            log.info("%s: %d of %d steps have gaps; windows with gaps are left out", self.typed.path, gaps, len(values))
+        return values
 
     def _make_starts(self, rng: np.random.RandomState) -> dict[str, np.ndarray]:
         """Return the beginnings of the windows without gaps, by split."""
-        whole = ~np.isnan(self.recorded.values).any(axis=1)
+        whole = np.asarray(~np.isnan(self.recorded.values).any(axis=1))
         steps, first, found = len(whole) - 2 * self.typed.gap, 0, {}
         for split in SPLITS:
             end = first + int(self.typed.shares[split] * steps)
@@ -127,16 +130,8 @@ class OwnSeries(Sequences):
             found[split] = starts[[whole[start : start + self.length].all() for start in starts]]
             if len(found[split]) == 0:
                 raise Refusal(
-                    f"{self.typed.path} has no window of {self.length} steps without a gap in the "
-                    f"{max(0, end - first)} steps for {split}: choose a smaller data.window, data.leads or data.gap, or a larger "
-                    f"data.shares.{split}"
-                )
-            if len(starts) > len(found[split]) and self._statistics == {}:
-                log.info(
-                    "%s: %d of %d windows have gaps and are left out",
-                    split,
-                    len(starts) - len(found[split]),
-                    len(starts),
+                    f"{self.typed.path} has no window of {self.length} steps without a gap in the {max(0, end - first)} "
+                    f"steps for {split}: choose a smaller data.window, data.leads or data.gap, or other data.shares"
                 )
             first = end + self.typed.gap
         return found
