@@ -49,8 +49,8 @@ def dataset(
     coordinates = {"sample": np.arange(sizes["sample"]), "variable": list(names)}
     if "time" in sizes:
         coordinates["time"] = dt * np.arange(sizes["time"])
-    if "lead" in sizes:
-        coordinates["lead"] = np.arange(1, sizes["lead"] + 1)
+    if forecast:  # where the later steps are not known, as many are asked for as the data ask
+        coordinates["lead"] = np.arange(1, sizes.get("lead", attrs["leads"]) + 1)
     return samples.assign_coords(coordinates)
 
 

@@ -130,8 +130,9 @@ class OwnSeries(Sequences):
             found[split] = starts[[whole[start : start + self.length].all() for start in starts]]
             if len(found[split]) == 0:
                 raise Refusal(
-                    f"{self.typed.path} has no window of {self.length} steps without a gap in the {max(0, end - first)} "
-                    f"steps for {split}: choose a smaller data.window, data.leads or data.gap, or other data.shares"
+                    f"{self.typed.path} has no window of {self.length} steps without a gap among the "
+                    f"{max(0, end - first)} steps for {split}: choose a smaller data.window, data.leads or data.gap, "
+                    "or other data.shares"
                 )
             first = end + self.typed.gap
         return found

@@ -18,7 +18,7 @@ FAR = 10.0  # climatological standard deviations from the mean: a forecast that 
 
 
 def truth_of(samples: xr.Dataset, along: str) -> np.ndarray:
-    """Return the true states (sample, along, variable), float64, in units of `in_scale`. Refusal where there are none."""
+    """Return the true states (sample, along, variable), float64, in units of `in_scale`. Refusal of no sample."""
     if samples.sizes["sample"] == 0:
         raise Refusal("There is no sample to score: the dimension `sample` is empty.")
     return in_scale(samples, samples.state.transpose("sample", along, "variable").values.astype(np.float64))
