@@ -19,6 +19,9 @@ SYSTEMS: dict[str, tuple[type[Dynamics], dict[str, type]]] = {
 def dynamics_of(attrs: Mapping[str, Any]) -> Dynamics:
     """Return the equations that the attributes name: `system` and its parameters. Refuse attributes that do not."""
     name = attrs.get("system")
+    if name is None:
+        what = f"data={attrs['name']}" if "name" in attrs else "these samples"
+        raise Refusal(f"{what} are without known equations, which this method or score needs: choose another one")
     if name not in SYSTEMS:
         raise Refusal(f"system={name} is unknown: the attribute must be one of {', '.join(SYSTEMS)}")
     kind, parameters = SYSTEMS[name]

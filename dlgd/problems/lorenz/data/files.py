@@ -27,7 +27,7 @@ LONG_NAMES = {"observations": "observed values", "given": "known values", "state
 FIRST_NAMES = {"resample_observations": "noise_again"}
 FIRST_WORDS = {("observations_pattern_per", "split"): "part"}
 # Options that came later, with the values that stand for what was before.
-LATER = {("observations_noise_on", "known")}
+LATER = {"observations_noise_on": "known"}
 
 
 def dimensions(name: str, *, forecast: bool) -> tuple[str, str, str]:
@@ -49,8 +49,8 @@ def dataset(
     coordinates = {"sample": np.arange(sizes["sample"]), "variable": list(names)}
     if "time" in sizes:
         coordinates["time"] = dt * np.arange(sizes["time"])
-    if "lead" in sizes:
-        coordinates["lead"] = np.arange(1, sizes["lead"] + 1)
+    if forecast:  # where the later steps are not known, as many are asked for as the data ask
+        coordinates["lead"] = np.arange(1, sizes.get("lead", attrs["leads"]) + 1)
     return samples.assign_coords(coordinates)
 
 
@@ -69,7 +69,8 @@ def attributes(typed: LorenzOptions, options: Mapping[str, Any], preset: Preset,
 def as_first_named(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Return the attributes as the name of the cache's folder and the checksum have them: cached series and runs of
     before are found again by their first names."""
-    found = {FIRST_NAMES.get(key, key): value for key, value in attributes.items() if (key, value) not in LATER}
+    old = {key: value for key, value in attributes.items() if key not in LATER or value != LATER[key]}
+    found = {FIRST_NAMES.get(key, key): value for key, value in old.items()}
     return found | {key: word for (key, value), word in FIRST_WORDS.items() if found.get(key) == value}
 
 

@@ -40,29 +40,25 @@ class PresetOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LorenzOptions(PresetOptions):
-    """Options of both systems.
+class WindowOptions:
+    """What is asked of windows of a series.
 
     name: of the data set, as typed in data=...
     task: assimilate, forecast or identify; see `source.py`.
-    preset: a name of `presets.PRESETS`.
     history: of forecasts, number of known steps.
     rollout: of forecasts, number of steps that follow in training; `leads` at most.
     leads: of forecasts, number of steps that follow in samples, which are scored.
     first_guess: what networks start from that estimate states. `method` is a classical method; null interpolates
         observations in time. With a method, training windows are observed `observation_draws` times and no more,
         because it answers for each time: see `first_guesses.py`.
-    in_memory: whether the series stays out of the cache.
     """
 
     name: str
     task: str
-    preset: str
     history: int
     rollout: int
     leads: int
     first_guess: Mapping[str, Any] = field(default_factory=dict)  # so it is in runs from before it was an option
-    in_memory: bool = False
 
     def check(self) -> None:
         """Refuse numbers of steps that cannot work, in one sentence each."""
@@ -70,3 +66,15 @@ class LorenzOptions(PresetOptions):
             checks.whole_number(f"data.{key}", getattr(self, key), least=1)
         if self.rollout > self.leads:
             raise Refusal(f"data.rollout={self.rollout} must be at most data.leads={self.leads}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LorenzOptions(WindowOptions, PresetOptions):
+    """Options of both systems.
+
+    preset: a name of `presets.PRESETS`.
+    in_memory: whether the series stays out of the cache.
+    """
+
+    preset: str
+    in_memory: bool = False

@@ -1,4 +1,4 @@
-"""What data=lorenz63 and data=lorenz96 share; see `lorenz.py`.
+"""Windows of a series, with or without equations behind it: what data=lorenz63, data=lorenz96 and data=series share.
 
 data.task says what is asked: `assimilate`, a trajectory from some of its values, with noise; `forecast`, the steps that
 follow known ones; `identify`, the same, where a method is to find the equations. `files.py` describes the samples.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -19,44 +19,39 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from dlgd.core import cache
 from dlgd.core.constants import SPLITS
 from dlgd.core.contract import Batch, DataSource, Scaling, Stream
 from dlgd.core.errors import Refusal
-from dlgd.core.paths import cache_folder
 from dlgd.core.progress import progress
 from dlgd.core.specs import SequenceSpec
 from dlgd.physics.integrators import Dynamics
-from dlgd.physics.systems import attributes_of
 from dlgd.problems.lorenz.data import files, first_guesses, graph, own_files, presets, training_batches, windows
 from dlgd.problems.lorenz.data.observations import Observing
-from dlgd.problems.lorenz.data.options import LorenzOptions
-from dlgd.problems.lorenz.data.series import Plan
+from dlgd.problems.lorenz.data.options import WindowOptions
 from dlgd.problems.lorenz.data.stream import SequenceStream
 from dlgd.problems.lorenz.data.tensors import GROUPS, STATE, SequenceTensors
-
-log = logging.getLogger(__name__)
 
 MAX_BATCH_ELEMENTS = 1_000_000  # values of the truth that are encoded as one batch
 GUESSED_TOGETHER = 2000  # windows whose first guesses are made, and kept in the cache, together
 PATTERNS, COMPONENTS, DRAWS = range(3)  # keep the draws of one seed apart
 
 
-class Lorenz(DataSource):
-    """Windows of one series of a system; see `LorenzOptions` for the options.
+class Sequences(DataSource):
+    """Windows of one series (steps, N).
 
     `typed` are the options as typed. `options` are those that a preset gives, too, with its values in place of None.
-    ring: whether the variables stand on a circle.
+    dynamics: the equations behind the series; None where they are not known.
+    ring: whether the variables stand on a circle. scale_each: whether each variable is scaled by itself, because they
+    have different units.
     """
 
-    ring: bool
+    ring = False
+    scale_each = False
 
-    def __init__(self, options: LorenzOptions, dynamics: Dynamics) -> None:
-        self.typed, self.dynamics = options, dynamics
-        self.system = str(attributes_of(dynamics)["system"])
-        self.preset, self.options = presets.choose(self.system, options.preset, options.task, options.of_preset)
-        self.observing = Observing(**self.options["observations"])
-        self._series = np.empty((0, dynamics.size))
+    def __init__(self, typed: WindowOptions, options: Mapping[str, Any], dynamics: Dynamics | None) -> None:
+        self.typed, self.options, self.dynamics = typed, options, dynamics
+        self.observing = Observing(**options["observations"])
+        self._series = np.empty((0, 0))
         self._starts: dict[str, np.ndarray] = {}
         self._samples: dict[str, xr.Dataset] = {}
         self._statistics: dict[str, float] = {}
@@ -70,9 +65,19 @@ class Lorenz(DataSource):
         return self.typed.task in presets.FORECASTS
 
     @property
+    @abstractmethod
     def names(self) -> tuple[str, ...]:
         """The names of the variables."""
-        return tuple(f"x{i}" for i in range(self.dynamics.size)) if self.ring else ("x", "y", "z")
+
+    @property
+    @abstractmethod
+    def dt(self) -> float:
+        """The time between two steps."""
+
+    @property
+    @abstractmethod
+    def attributes(self) -> dict[str, Any]:
+        """The attributes of samples; see `files.py`."""
 
     @property
     def length(self) -> int:
@@ -80,14 +85,8 @@ class Lorenz(DataSource):
         return self.typed.history + self.typed.leads if self.forecasts else self.options["window"]
 
     @property
-    def plan(self) -> Plan:
-        """The options of the series and of its windows."""
-        keys = ("dt", "stride", "gap", "seed")
-        return Plan(length=self.length, counts=self.options["samples"], **{key: self.options[key] for key in keys})
-
-    @property
     def spec(self) -> SequenceSpec:
-        """Sequences; scaled by one mean and one standard deviation."""
+        """Sequences; scaled by one mean and one standard deviation, or by those of each variable."""
         outputs = ("x",) if self.ring else self.names
         inputs, known = STATE if self.forecasts else GROUPS, self._statistics
         return SequenceSpec(
@@ -95,11 +94,11 @@ class Lorenz(DataSource):
             input_channels=tuple(f"{channel}{output}" for channel in inputs.values() for output in outputs),
             groups=tuple((group, len(outputs)) for group in inputs),
             output_channels=outputs,
-            grid=(self.length, self.dynamics.size if self.ring else 1),
+            grid=(self.length, len(self.names) if self.ring else 1),
             whole=True,
-            scaling=Scaling(mean=known["mean"], std=known["std"]) if known else Scaling(),
+            scaling=Scaling(mean=known["mean"], std=known["std"]) if known and not self.scale_each else Scaling(),
             context_steps=self.typed.history if self.forecasts else 0,
-            dt=self.options["dt"],
+            dt=self.dt,
             dynamics=self.dynamics,
         )
 
@@ -108,14 +107,9 @@ class Lorenz(DataSource):
         """All variables together."""
         return ("state",)
 
-    @property
-    def attributes(self) -> dict[str, Any]:
-        """The attributes of samples and of the cached series; see `files.py`."""
-        return files.attributes(self.typed, self.options, self.preset, self.dynamics)
-
-    def check(self) -> None:
-        """Refuse options that cannot work, in one sentence each."""
-        presets.check(options := self.options)
+    def check_windows(self) -> None:
+        """Refuse options of windows and their observations that cannot work, in one sentence each."""
+        options = self.options
         self.typed.check()
         resampled = options["resample_observations"]
         first_guesses.check(self.typed.first_guess, task=self.typed.task, resampled=resampled)
@@ -128,18 +122,18 @@ class Lorenz(DataSource):
                 )
         else:
             self.observing.check_noise()
-        self.preset.recipe.starts(self.plan, np.random.RandomState(options["seed"]))
+        self._make_starts(np.random.RandomState(options["seed"]))
 
     # --- samples -----------------------------------------------------------------------------------------------
 
     def prepare(self) -> None:
-        """Integrate the series, or read it from the cache; then observe its windows."""
+        """Make the series, or read it; then observe its windows."""
         if self._samples:
             return
         self.check()
         self._series = self._make_series()
         rng = np.random.RandomState(self.options["seed"])  # the courses' own: windows, then noise
-        self._starts = self.preset.recipe.starts(self.plan, rng)
+        self._starts = self._make_starts(rng)
         truth = {split: windows.cut(self._series, starts, self.length) for split, starts in self._starts.items()}
         noise = windows.noise_by_split(
             rng,
@@ -152,23 +146,16 @@ class Lorenz(DataSource):
         if self.observing.noise_on == "all":
             self._series, truth, noise = windows.measured(self._series, self._starts, truth, noise)
         if not self._statistics:
-            self._statistics = windows.statistics_of(truth["train"], self.names)
+            self._statistics = windows.statistics_of(truth["train"], self.names, of_each=self.scale_each)
         self._samples = {split: self._observed(split, truth[split], noise[split]) for split in SPLITS}
 
+    @abstractmethod
     def _make_series(self) -> np.ndarray:
-        """Return the series (steps, N), from the cache if its file has the same attributes."""
+        """Return the series (steps, N)."""
 
-        def make() -> xr.Dataset:
-            log.info("data=%s: integrating", self.typed.name)
-            series = self.preset.recipe.run(self.dynamics, self.plan)
-            state = (("step", "variable"), series, {"long_name": "true values", "units": "1"})
-            return xr.Dataset({"state": state}, {"variable": list(self.names)}, self.attributes)
-
-        if self.typed.in_memory:
-            return make().state.values
-        folder = cache.folder_for(cache_folder(), self.typed.name, files.cache_key(self.attributes, self.dynamics))
-        with cache.lock(folder):
-            return cache.get(folder / "series.nc", make).state.values
+    @abstractmethod
+    def _make_starts(self, rng: np.random.RandomState) -> dict[str, np.ndarray]:
+        """Return, by split, the step at which each window begins, (windows,); Refusal where they do not fit."""
 
     def _observed(self, split: str, truth: np.ndarray, noise: np.ndarray | float) -> xr.Dataset:
         """Return the samples of a truth (windows, T, N)."""
@@ -186,9 +173,7 @@ class Lorenz(DataSource):
         return np.where(seen.numpy(), noisy, np.nan)
 
     def _dataset(self, fields: Mapping[str, np.ndarray]) -> xr.Dataset:
-        return files.dataset(
-            fields, names=self.names, dt=self.options["dt"], forecast=self.forecasts, attrs=self.attributes
-        )
+        return files.dataset(fields, names=self.names, dt=self.dt, forecast=self.forecasts, attrs=self.attributes)
 
     def _guess(self, samples: xr.Dataset) -> np.ndarray | None:
         """Return the first guess (sample, time, variable) of data.first_guess.method; None where there is none."""
@@ -237,12 +222,14 @@ class Lorenz(DataSource):
 
     @property
     def statistics(self) -> dict[str, float]:
-        """Mean and standard deviation of the training truth, and the mean of each variable."""
+        """Mean and standard deviation of the training truth, and the mean of each variable; if each is scaled by
+        itself, its standard deviation, too."""
         return dict(self._statistics)
 
     def use_statistics(self, statistics: Mapping[str, float]) -> None:
         """Scale with the statistics of the training samples."""
-        needed = {"mean", "std", *(f"mean_{name}" for name in self.names)}
+        each = ("mean", "std") if self.scale_each else ("mean",)
+        needed = {"mean", "std", *(f"{key}_{name}" for key in each for name in self.names)}
         if not needed <= set(statistics):
             raise Refusal(
                 f"the network was not trained on data={self.typed.name}: type the data that it was trained with"
@@ -259,7 +246,7 @@ class Lorenz(DataSource):
         return own_files.read(
             path,
             names=self.names,
-            dt=self.options["dt"],
+            dt=self.dt,
             forecast=self.typed.history if self.forecasts else 0,
             attrs=self.attributes,
         )
@@ -270,13 +257,16 @@ class Lorenz(DataSource):
     def _tensors(self) -> SequenceTensors:
         known = self._statistics
         fill = [known["mean"] if self.ring else known[f"mean_{name}"] for name in self.names]
-        return SequenceTensors(self.ring, known["mean"], known["std"], torch.tensor(fill, dtype=torch.float64))
+        mean, std = known["mean"], known["std"]
+        if self.scale_each:
+            mean, std = (torch.tensor([known[f"{key}_{name}"] for name in self.names]) for key in ("mean", "std"))
+        return SequenceTensors(self.ring, mean, std, torch.tensor(fill, dtype=torch.float64))
 
     def encode(self, samples: xr.Dataset, *, halo: int, device: torch.device | str) -> Iterator[Batch]:
         """At most MAX_BATCH_ELEMENTS values at a time."""
         assert halo == 0, "sequences have no cells around them"
         tensors, known = self._tensors, "given" if self.forecasts else "observations"
-        together = max(1, MAX_BATCH_ELEMENTS // (self.dynamics.size * samples[known].shape[1]))
+        together = max(1, MAX_BATCH_ELEMENTS // (len(self.names) * samples[known].shape[1]))
         guesses = self._guess(samples)
         for first in range(0, samples.sizes["sample"], together):
             some = samples.isel(sample=slice(first, first + together))
@@ -285,7 +275,7 @@ class Lorenz(DataSource):
                 state = _tensor(some.state.values, device)
             else:  # scaled, it is zero
                 steps = samples.sizes.get("lead", self.typed.leads) if self.forecasts else inputs.shape[1]
-                state = torch.full((len(inputs), steps, self.dynamics.size), tensors.mean, device=device)
+                state = torch.zeros((len(inputs), steps, len(self.names)), device=device) + tensors.mean_of(inputs)
             if self.forecasts:
                 yield tensors.forecast(inputs, state)
             else:
@@ -330,22 +320,7 @@ class Lorenz(DataSource):
         """The graph of `graph.py`."""
         leads = self.typed.leads if self.forecasts else None
         guess = self._guess if self.typed.first_guess.get("method") else None
-        return graph.SequenceGraph(self._tensors, leads=leads, variables=self.names, dt=self.options["dt"], guess=guess)
-
-    # --- the small version -------------------------------------------------------------------------------------
-
-    def _small(self) -> dict[str, Any]:
-        """Options of `tiny`: the same observations in sixteen windows that are long enough to hold some of them.
-
-        The series is that of a twin experiment where the data set has one, else one run.
-        """
-        twin = bool(self.preset.recipe.attributes(self.dynamics))
-        observations = self.options["observations"]
-        window = min(self.options["window"], max(64, 2 * sum(self.observing.edges) + 4 * observations["every"]))
-        counts = {"train": 16, "valid": 4, "test": 4}
-        small = {"preset": self.typed.preset if twin else "none", "window": window, "samples": counts}
-        small |= {key: self.options[key] for key in ("dt", "observations", "resample_observations", "seed")}
-        return small | {"stride": None, "gap": None, "first_guess": {}, "in_memory": True}
+        return graph.SequenceGraph(self._tensors, leads=leads, variables=self.names, dt=self.dt, guess=guess)
 
 
 def _tensor(values: np.ndarray, device: torch.device | str) -> Tensor:

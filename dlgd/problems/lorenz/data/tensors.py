@@ -23,12 +23,13 @@ class SequenceTensors:
     """The change between physical states and the tensors of a network.
 
     ring: whether variables stand on a circle, which is then the axis X; otherwise they are the channels.
-    mean, std: of all variables together. fill: (N,), the physical first guess of a variable that is never observed.
+    mean, std: of all variables together, or (N,) of each.
+    fill: (N,), the physical first guess of a variable that is never observed.
     """
 
     ring: bool
-    mean: float
-    std: float
+    mean: float | Tensor
+    std: float | Tensor
     fill: Tensor
 
     def assimilation(self, observations: Tensor, state: Tensor, guess: Tensor | None = None) -> Batch:
@@ -62,11 +63,20 @@ class SequenceTensors:
 
     def physical(self, prediction: Tensor) -> Tensor:
         """Return a scaled prediction (B, C, T, X) as physical states (B, T, N), float64."""
-        return prediction.double().permute(0, 2, 1, 3).flatten(2) * self.std + self.mean
+        scaled = prediction.double().permute(0, 2, 1, 3).flatten(2)
+        return scaled * _like(self.std, scaled) + self.mean_of(scaled)
+
+    def mean_of(self, values: Tensor) -> float | Tensor:
+        """Return the mean for values (..., N), on their device."""
+        return _like(self.mean, values)
 
     def _scaled(self, values: Tensor) -> Tensor:
-        return (values - self.mean) / self.std
+        return (values - self.mean_of(values)) / _like(self.std, values)
 
     def _channels(self, values: Tensor) -> Tensor:
         """Return values (B, T, N) as (B, 1, T, N) of a ring, else as (B, N, T, 1)."""
         return values[:, None] if self.ring else values.transpose(1, 2)[..., None]
+
+
+def _like(number: float | Tensor, values: Tensor) -> float | Tensor:
+    return number.to(values) if isinstance(number, Tensor) else number

@@ -56,8 +56,13 @@ def measured(
     return noisy, found, left
 
 
-def statistics_of(truth: np.ndarray, names: tuple[str, ...]) -> dict[str, float]:
-    """Return mean and standard deviation of windows (windows, length, N), and the mean of each variable."""
+def statistics_of(truth: np.ndarray, names: tuple[str, ...], *, of_each: bool = False) -> dict[str, float]:
+    """Return mean and standard deviation of windows (windows, length, N), and the mean of each variable; with of_each,
+    its standard deviation too, 1 of a variable that does not change."""
     means = truth.mean(axis=(0, 1))
     found = {"mean": float(truth.mean()), "std": float(truth.std())}
-    return found | {f"mean_{name}": float(mean) for name, mean in zip(names, means, strict=True)}
+    found |= {f"mean_{name}": float(mean) for name, mean in zip(names, means, strict=True)}
+    if of_each:
+        stds = truth.std(axis=(0, 1))
+        found |= {f"std_{name}": float(std) or 1.0 for name, std in zip(names, stds, strict=True)}
+    return found

@@ -67,7 +67,7 @@ class ClimatologyForecast(Forecast):
 
     def _learn(self, train: xr.Dataset) -> None:
         mean = runs_of(train).mean(axis=(0, 1))
-        self._mean = np.full_like(mean, mean.mean()) if train.attrs["system"] == "lorenz96" else mean
+        self._mean = np.full_like(mean, mean.mean()) if train.attrs.get("system") == "lorenz96" else mean
 
     def _answer(self, known: np.ndarray, samples: xr.Dataset) -> np.ndarray:
         return np.broadcast_to(self._mean, (len(known), samples.sizes["lead"], len(self._mean))).copy()

@@ -104,13 +104,16 @@ class LeastSquares(Forecast):
     def _answer(self, known: np.ndarray, samples: xr.Dataset) -> np.ndarray:
         dt, leads = float(samples.attrs["dt"]), samples.sizes["lead"]
         start, steps = torch.from_numpy(known[:, -1].copy()), self.substeps
-        found = Polynomial(self.coefficients, one_step=dynamics_of(samples.attrs).one_step)
+        one_step = dynamics_of(samples.attrs).one_step if "system" in samples.attrs else math.inf
+        found = Polynomial(self.coefficients, one_step=one_step)
         say_substeps(f"baseline={self.choice}", found, dt / steps)
         states = trajectory(found, start, dt / steps, leads * steps, every=steps)
         return states[1:].movedim(0, 1).numpy()
 
     def scores(self, samples: xr.Dataset) -> dict[str, float]:
-        """Return the scores of `coefficient_scores`."""
+        """Return the scores of `coefficient_scores`; where the equations are not known, the number of terms alone."""
+        if "system" not in samples.attrs:
+            return {"sparsity": float(np.count_nonzero(self.coefficients))}
         return coefficient_scores(self.coefficients, true_coefficients(dynamics_of(samples.attrs)))
 
 

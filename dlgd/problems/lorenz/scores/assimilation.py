@@ -13,7 +13,7 @@ from dlgd.core.contract import Evaluation
 from dlgd.core.errors import Refusal
 from dlgd.core.number_format import decimals
 from dlgd.core.score import Score
-from dlgd.problems.lorenz.scores.sequences import finite, shaped, truth_of, with_prediction
+from dlgd.problems.lorenz.scores.sequences import finite, in_scale, shaped, truth_of, with_prediction
 from dlgd.scoring.published import published_rows
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class AssimilationEvaluation(Evaluation):
     def scores(self, samples: xr.Dataset, prediction: np.ndarray) -> dict[str, float]:
         """See the class. Raises Refusal for what cannot be scored."""
         truth = truth_of(samples, "time")
-        squares = (finite(shaped(samples, prediction, "time")) - truth) ** 2
+        squares = (finite(in_scale(samples, shaped(samples, prediction, "time"))) - truth) ** 2
         steps = scored(samples)
         seen = observed(samples)[:, steps]
         core = steps.copy()
@@ -94,7 +94,9 @@ class AssimilationEvaluation(Evaluation):
         if not predictions:
             raise ValueError("There is no prediction to draw.")
         truth, names = truth_of(samples, "time"), list(samples.variable.values)
-        estimates = {name: finite(shaped(samples, each, "time")) for name, each in predictions.items()}
+        estimates = {
+            name: finite(in_scale(samples, shaped(samples, each, "time"))) for name, each in predictions.items()
+        }
         errors = {name: each - truth for name, each in estimates.items()}
         steps = scored(samples)
         time = samples.time.values
@@ -103,7 +105,7 @@ class AssimilationEvaluation(Evaluation):
         window = draw.window(
             time,
             truth=truth,
-            observations=samples.observations.transpose("sample", "time", "variable").values,
+            observations=in_scale(samples, samples.observations.transpose("sample", "time", "variable").values),
             estimates=estimates,
             names=names,
             first=int(steps.argmax()),

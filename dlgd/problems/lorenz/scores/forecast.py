@@ -14,7 +14,7 @@ from dlgd.core.number_format import scientific
 from dlgd.core.score import Score
 from dlgd.problems.lorenz.scores import forecast_scores
 from dlgd.problems.lorenz.scores.free_run import FREE_SCORES, VALID_TIME, FreeRun, longer
-from dlgd.problems.lorenz.scores.sequences import Climate, held_forecast, truth_of, with_prediction
+from dlgd.problems.lorenz.scores.sequences import Climate, held_forecast, in_scale, truth_of, with_prediction
 from dlgd.scoring.published import published_rows
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ class ForecastEvaluation(Evaluation):
         mean; it is cut there. Left out where it is 0.
     Climate, spread and variances are those of the samples' own truth.
     published: rows {name, source, and some of these scores} of figures printed elsewhere, for the table only.
-    exponent: leading Lyapunov exponent, per unit of time; None takes a published one, or computes it.
+    exponent: leading Lyapunov exponent, per unit of time; None takes a published one, or computes it. Series without
+        known equations have no free runs, and no valid_time without an exponent.
     free_runs: number of long runs whose climate is scored, too; 0 is for none.
     free_time: length of each of them, in time units; 0 is for none.
     animation: whether to make animation.gif of a forecast as well.
@@ -85,7 +86,9 @@ class ForecastEvaluation(Evaluation):
         truth, forecast, exploded = held_forecast(samples, prediction)
         skill = forecast_scores.skill(truth, forecast, _last(samples))
         errors = forecast_scores.rmse(truth, forecast)
-        scores = {"mse": ((truth - forecast) ** 2).mean(), "valid_time": self._valid_time(samples, truth, forecast)}
+        scores = {"mse": ((truth - forecast) ** 2).mean()}
+        if self._has_exponent(samples):
+            scores["valid_time"] = self._valid_time(samples, truth, forecast)
         for lead in LEADS:
             if lead <= len(errors):
                 scores |= {f"skill_{lead}": skill[lead - 1], f"rmse_{lead}": errors[lead - 1]}
@@ -97,12 +100,16 @@ class ForecastEvaluation(Evaluation):
         steps = forecast_scores.valid_steps(truth, forecast, Climate.of(truth))
         return float(steps.mean() * samples.attrs["dt"] * self._exponent(samples))
 
+    def _has_exponent(self, samples: xr.Dataset) -> bool:
+        """Whether a Lyapunov exponent is given, or follows from known equations."""
+        return self.exponent is not None or "system" in samples.attrs
+
     def _exponent(self, samples: xr.Dataset) -> float:
         return forecast_scores.leading_exponent(samples.attrs) if self.exponent is None else self.exponent
 
     def further(self, samples: xr.Dataset) -> tuple[Evaluation, xr.Dataset] | None:
         """Return the evaluation of free runs, which scores their climate, and their samples."""
-        if self.free_runs == 0 or self.free_time == 0:
+        if self.free_runs == 0 or self.free_time == 0 or "system" not in samples.attrs:
             return None
         return FreeRun(exponent=self._exponent(samples)), longer(samples, self.free_runs, self.free_time)
 
@@ -134,4 +141,4 @@ class ForecastEvaluation(Evaluation):
 
 def _last(samples: xr.Dataset) -> np.ndarray:
     """The last known state, (sample, variable)."""
-    return samples.given.transpose("sample", "history", "variable").values[:, -1].astype(np.float64)
+    return in_scale(samples, samples.given.transpose("sample", "history", "variable").values[:, -1].astype(np.float64))

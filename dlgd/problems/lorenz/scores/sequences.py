@@ -18,10 +18,16 @@ FAR = 10.0  # climatological standard deviations from the mean: a forecast that 
 
 
 def truth_of(samples: xr.Dataset, along: str) -> np.ndarray:
-    """Return the true states (sample, along, variable), float64. Raises Refusal where there are none."""
+    """Return the true states (sample, along, variable), float64, in units of `in_scale`. Refusal of no sample."""
     if samples.sizes["sample"] == 0:
         raise Refusal("There is no sample to score: the dimension `sample` is empty.")
-    return samples.state.transpose("sample", along, "variable").values.astype(np.float64)
+    return in_scale(samples, samples.state.transpose("sample", along, "variable").values.astype(np.float64))
+
+
+def in_scale(samples: xr.Dataset, values: np.ndarray) -> np.ndarray:
+    """Return values (..., variable) over the attribute `scale` of samples, the standard deviation of each variable: so
+    errors of variables with different units can be added. Samples of one unit have no such attribute."""
+    return values / np.atleast_1d(samples.attrs["scale"]) if "scale" in samples.attrs else values
 
 
 def shaped(samples: xr.Dataset, prediction: np.ndarray, along: str) -> np.ndarray:
@@ -105,4 +111,4 @@ def with_prediction(
 def held_forecast(samples: xr.Dataset, prediction: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     """Return truth, forecast (sample, lead, variable) cut by `Climate.held`, and the share of samples (%) cut."""
     truth = truth_of(samples, "lead")
-    return truth, *Climate.of(truth).held(shaped(samples, prediction, "lead"))
+    return truth, *Climate.of(truth).held(in_scale(samples, shaped(samples, prediction, "lead")))

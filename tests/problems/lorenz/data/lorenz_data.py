@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 
 from dlgd.core.contract import Batch
 from dlgd.core.paths import CONF
-from dlgd.problems.lorenz.data.source import Lorenz
+from dlgd.problems.lorenz.data.lorenz import Lorenz
 
 NAMES, TASKS = ("lorenz63", "lorenz96"), ("assimilate", "forecast", "identify")
 
