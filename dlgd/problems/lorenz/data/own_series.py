@@ -163,7 +163,7 @@ class OwnSeries(Sequences):
 
     def tiny(self) -> DataSource:
         """Windows of two oscillations with noise."""
-        return OwnSeries(**(vars(self.typed) | {"path": "", "variables": None, "window": 64, "stride": 16, "gap": 0}))
+        return OwnSeries(**(vars(self.typed) | {"path": "", "variables": None, "window": 64, "stride": 16, "gap": 0, "first_guess": {}}))
 
 
 def _synthetic() -> Recorded:

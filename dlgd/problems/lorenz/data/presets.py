@@ -10,6 +10,7 @@
     dinae2020   Fablet et al. 2021, Lorenz-96, notebooks of DinAE_4DVarNN_torch; its windows had a step more, which was
                 dropped here, so that other windows are drawn; the last of its training windows are for validation
     sakov2012   twin experiment of Sakov et al. 2012 with Lorenz-63, as DAPPER has it
+    ramgraber2022   twin experiment of Ramgraber et al. 2022 with Lorenz-63 in steps of 0.05, as DAPPER has it
     sakov2008   twin experiment of Sakov and Oke 2008 with Lorenz-96, as DAPPER has it
 """
 
@@ -115,6 +116,17 @@ PRESETS: dict[str, dict[str, Preset]] = {
                 "window": 1001 * 25 + 1,  # from step 0 to the last of 1001 analyses
                 "samples": _counts(4, 2, 20),
                 "observations": EVERYTHING_SEEN | {"every": 25, "noise_variance": 2.0},
+                "resample_observations": False,
+            },
+            burn_in=16.0,
+        ),
+        "ramgraber2022": Preset(
+            recipe=Twin(mean=(0.0,), variance=1.0),
+            options={
+                "dt": 0.05,
+                "window": 1001 * 2 + 1,
+                "samples": _counts(20, 5, 20),
+                "observations": EVERYTHING_SEEN | {"every": 2, "noise_variance": 4.0},
                 "resample_observations": False,
             },
             burn_in=16.0,

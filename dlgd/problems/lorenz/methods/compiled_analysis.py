@@ -105,6 +105,51 @@ def _add_rows(total: np.ndarray, numbers: np.ndarray, rows: np.ndarray, count: i
             total[i] += numbers[j] * rows[j, i]
 
 
+@numba.njit(fastmath=FAST)
+def _coordinates(members: np.ndarray, basis: np.ndarray, total: np.ndarray, z: np.ndarray) -> None:
+    """Write z (N - 1, n) = basis^T members. total (n,) is room.
+
+    Column j - 1 of the basis has one number at j, another one at 0 and after j, and zeros between.
+    """
+    for i in range(total.size):
+        total[i] = members[0, i]
+    for j in range(len(z), 0, -1):
+        own, rest = basis[j, j - 1], basis[0, j - 1]
+        for i in range(total.size):
+            z[j - 1, i] = own * members[j, i] + rest * total[i]
+            total[i] += members[j, i]
+
+
+@numba.njit(fastmath=FAST)
+def _whiten(z: np.ndarray, weight: np.ndarray, scaled: np.ndarray, factor: np.ndarray) -> None:
+    """Replace z (N - 1, n) by L^-1 z, where L L^T = I + z diag(weight) z^T. scaled (n,) and factor are room.
+
+    factor (N - 1, N - 1) gets the negative of L below its diagonal, and one over L there.
+    """
+    for j in range(len(z)):
+        for i in range(scaled.size):
+            scaled[i] = weight[i] * z[j, i]
+        for m in range(j + 1):
+            total = 0.0
+            for i in range(scaled.size):
+                total += scaled[i] * z[m, i]
+            factor[j, m] = total
+        factor[j, j] += 1.0
+    for j in range(len(z)):
+        for m in range(j):
+            total = factor[j, m]
+            for p in range(m):
+                total -= factor[j, p] * factor[m, p]
+            factor[j, m] = -total * factor[m, m]
+        total = factor[j, j]
+        for m in range(j):
+            total -= factor[j, m] ** 2
+        factor[j, j] = 1.0 / np.sqrt(total)
+        _add_rows(z[j], factor[j], z, j)
+        for i in range(scaled.size):
+            z[j, i] *= factor[j, j]
+
+
 @numba.njit(fastmath=FAST, cache=True, nogil=True)
 def rotated_square_root(
     members: np.ndarray,
@@ -137,38 +182,12 @@ def rotated_square_root(
             seen = seen or observed[e, step, i]
             weight[i] = 1.0 / (rank * noise_variance) if observed[e, step, i] else 0.0
             after[i] = mean[e, step, i]
-        # column j - 1 of the basis: one number at j, another one at 0 and after j, none between
-        for i in range(size):
-            others[i] = members[e, 0, i]
-        for j in range(rank, 0, -1):
-            own, rest = basis[j, j - 1], basis[0, j - 1]
-            for i in range(size):
-                z[j - 1, i] = own * members[e, j, i] + rest * others[i]
-                others[i] += members[e, j, i]
+        _coordinates(members[e], basis, others, z)
         if seen:
+            _whiten(z, weight, scaled, factor)
             for j in range(rank):
-                for i in range(size):
-                    scaled[i] = weight[i] * z[j, i]
-                for m in range(j + 1):
-                    total = 0.0
-                    for i in range(size):
-                        total += scaled[i] * z[m, i]
-                    factor[j, m] = total
-                factor[j, j] += 1.0
-            for j in range(rank):  # Cholesky with the negative of L and the inverse of its diagonal, and L^-1 Z for Z
-                for m in range(j):
-                    total = factor[j, m]
-                    for p in range(m):
-                        total -= factor[j, p] * factor[m, p]
-                    factor[j, m] = -total * factor[m, m]
-                total = factor[j, j]
-                for m in range(j):
-                    total -= factor[j, m] ** 2
-                factor[j, j] = 1.0 / np.sqrt(total)
-                _add_rows(z[j], factor[j], z, j)
                 total = 0.0
                 for i in range(size):
-                    z[j, i] *= factor[j, j]
                     total += weight[i] * z[j, i] * (values[e, step, i] - mean[e, step, i])
                 pull[j] = total
             _add_rows(after, pull, z, rank)

@@ -259,6 +259,7 @@ def test_a_batch_that_is_too_large():
         ("lorenz63", "forecast", "identify"),
         ("lorenz63", "starter", "assimilate"),
         ("lorenz63", "sakov2012", "assimilate"),
+        ("lorenz63", "ramgraber2022", "assimilate"),
         ("lorenz96", "none", "forecast"),
         ("lorenz96", "dinae2020", "assimilate"),
         ("lorenz96", "sakov2008", "assimilate"),

@@ -179,6 +179,7 @@ def test_climate():
     ("name", "preset", "steps", "every", "count", "noise", "burn_in", "variance"),
     [
         ("lorenz63", "sakov2012", 25_026, 25, 1001, 2.0, 16.0, 2.0),
+        ("lorenz63", "ramgraber2022", 2003, 2, 1001, 4.0, 16.0, 1.0),
         ("lorenz96", "sakov2008", 1002, 1, 1001, 1.0, 20.0, 0.001),
     ],
 )
@@ -190,7 +191,7 @@ def test_twin_experiments(name, preset, steps, every, count, noise, burn_in, var
     assert (seen[0].any(axis=1).nonzero()[0] == every * np.arange(1, count + 1)).all()
     assert seen.sum() == 20 * count * source.dynamics.size
     assert np.nanvar(test.observations - test.state) == pytest.approx(noise, rel=0.01)
-    mean = [1.509, -1.531, 25.46] if name == "lorenz63" else [1.0] + [0.0] * 39
+    mean = {"sakov2012": [1.509, -1.531, 25.46], "ramgraber2022": [0.0] * 3}.get(preset, [1.0] + [0.0] * 39)
     assert test.attrs["background_mean"] == mean
     assert test.attrs["background_variance"] == variance
     assert test.attrs["burn_in"] == burn_in
