@@ -232,7 +232,7 @@ class Drawn(Digits):
     shown: classes and size. The classes look like the ten digits, and more of them like these once more.
     """
 
-    def __init__(self, options: DigitOptions, shown: Shown) -> None:
+    def __init__(self, options: DigitOptions, shown: Shown = idx.MNIST) -> None:
         super().__init__(options)
         self._like = shown
 
