@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from dlgd.core.contract import Spec
 from dlgd.losses.classification import CrossEntropy
 from dlgd.models.mlp import MLP
-from dlgd.problems.images.data import digits, idx
+from dlgd.problems.images.data import idx, source
 from dlgd.problems.images.data.options import DigitOptions
 from dlgd.scoring.descriptions import LOSS
 from dlgd.tracking.off import Off
@@ -35,7 +35,7 @@ SPEC = Spec(
 )
 
 
-class Noise(digits.Digits):
+class Noise(source.Digits):
     """As many pictures as wanted."""
 
     def _load(self) -> dict[str, idx.Pictures]:

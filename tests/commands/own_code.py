@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from dlgd.core.contract import Augmentation, Batch, Loss, Method, Network, Output, Spec
 from dlgd.core.options import from_keywords
-from dlgd.problems.images.data.digits import Drawn
 from dlgd.problems.images.data.options import DigitOptions
+from dlgd.problems.images.data.source import Drawn
 from dlgd.problems.images.scores.classification import ClassificationEvaluation
 
 DIGITS = "{name: mnist_5k, task: classify, noise: 0.3, hidden: square, hidden_share: 0.25, binarize: none, seed: 0}"

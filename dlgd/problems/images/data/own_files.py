@@ -24,6 +24,7 @@ from dlgd.problems.images.data.pictures import COLOURS
 ALL = "all"  # the part of files that tell no training pictures from test pictures
 PARTS = {"train": ("train",), "valid": ("valid", "val", "validation"), "test": ("test", "t10k")}  # names in files
 EDGE = "edge"  # a statistic of training pictures: the mean brightness of their outermost pixels
+SHOWN = 20  # names of classes in a line
 REVERSED = 0.5  # of the full brightness, between the edges of pictures on black and of others on white
 IDX_NAME = re.compile(r"(?P<part>.*?)[-_.]?(?P<what>images|labels)[-.]idx\d-ubyte(\.gz)?")
 LAYOUTS = (
@@ -133,8 +134,13 @@ def numbers(path: Path, labels: Sequence[str], classes: Sequence[str]) -> np.nda
         places = {str(number): number for number in range(len(classes))}
     unknown = sorted(found - set(places))
     if unknown:
-        raise Refusal(f"{path} has pictures of the class {unknown[0]}, which is none of {', '.join(classes)}")
+        raise Refusal(f"{path} has pictures of the class {unknown[0]}, which is none of {listed(classes)}")
     return np.array([places[label] for label in labels], np.int64)
+
+
+def listed(classes: Sequence[str]) -> str:
+    """Return the names of classes for a line of text, the first of them if they are many."""
+    return ", ".join([*classes[:SHOWN], *(["..."] if len(classes) > SHOWN else [])])
 
 
 def edge_brightness(images: np.ndarray) -> float:
@@ -143,17 +149,17 @@ def edge_brightness(images: np.ndarray) -> float:
     return float(np.mean([edge.mean() for edge in edges]) / 255)
 
 
-def tell_reversed(path: Path, images: np.ndarray, *, edge: float) -> None:
+def tell_reversed(path: Path, images: np.ndarray, *, edge: float, hint: str) -> None:
     """Log a line where pictures are dark on white and those of the training white on black, or the other way round.
 
-    edge: of the pictures of the training, their `edge_brightness`.
+    edge: of the pictures of the training, their `edge_brightness`. hint: what to do about it.
     """
     own = edge_brightness(images)
     if abs(own - edge) > REVERSED:
         log.warning(
             "%s: these pictures seem to be the reverse of those of the training, as dark on white is of white on black "
-            "(brightness of their edges %.2f, in training %.2f): data=pictures has data.invert=true for that",
-            path, own, edge,
+            "(brightness of their edges %.2f, in training %.2f): %s",
+            path, own, edge, hint,
         )  # fmt: skip
 
 

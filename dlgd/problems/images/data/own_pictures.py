@@ -31,6 +31,11 @@ class OwnPictures(Digits):
     options: OwnPicturesOptions
 
     @property
+    def turn_round(self) -> str:
+        """The option."""
+        return f"type data.invert={str(not self.options.invert).lower()}"
+
+    @property
     def shown(self) -> Shown:
         """What the options say of the pictures, and else the files."""
         return self._shown
@@ -85,7 +90,7 @@ class OwnPictures(Digits):
         lacking = sorted(set(range(len(self.classes))) - set(parts["train"].labels.tolist()))
         if lacking and not self._statistics:
             name = self.classes[lacking[0]]
-            raise Refusal(f"no training picture is of the class {name}: add some, or leave it out of data.classes")
+            raise Refusal(f"no training picture is of the class {name}: add some, or leave it out")
         self._tell(parts["train"])
         return parts
 
@@ -126,10 +131,10 @@ class OwnPictures(Digits):
         path, edge = Path(str(self.options.path)), own_files.edge_brightness(train.images)
         log.info(
             "%s: pictures of %d x %d pixels in %d classes: %s",
-            path, *self.shown.size, len(self.classes), ", ".join(self.classes),
+            path, *self.shown.size, len(self.classes), own_files.listed(self.classes),
         )  # fmt: skip
         if self._statistics:
-            own_files.tell_reversed(path, train.images, edge=self._statistics[EDGE])
+            own_files.tell_reversed(path, train.images, edge=self._statistics[EDGE], hint=self.turn_round)
         elif edge > own_files.REVERSED:
             log.warning(
                 "%s: these pictures are dark on white (brightness of their edges %.2f); digits of data=mnist are white "

@@ -70,6 +70,11 @@ class Digits(DataSource):
         return idx.MNIST
 
     @property
+    def turn_round(self) -> str:
+        """What to do with pictures that are the reverse of these."""
+        return "turn them round, 255 minus each value"
+
+    @property
     def classes(self) -> tuple[str, ...]:
         """The names of the classes."""
         return self.shown.classes
@@ -146,7 +151,7 @@ class Digits(DataSource):
             raise Refusal(f"{path} holds pictures, and data.task={self.task.name} needs more: give a NetCDF file")
         part = own_files.to_predict(own_files.find(path, labelled=False))
         images = self._oriented(part.images(size=self.shown.size, coloured=self.shown.coloured))
-        own_files.tell_reversed(path, images, edge=self._statistics.get(own_files.EDGE, 0.0))
+        own_files.tell_reversed(path, images, edge=self._statistics.get(own_files.EDGE, 0.0), hint=self.turn_round)
         fields = {field: _intensity(images)}
         if part.labels is not None and field == "intensity":
             fields["label"] = torch.tensor(own_files.numbers(path, part.labels, self.classes))
@@ -227,7 +232,7 @@ class Drawn(Digits):
     shown: classes and size. The classes look like the ten digits, and more of them like these once more.
     """
 
-    def __init__(self, options: DigitOptions, shown: Shown) -> None:
+    def __init__(self, options: DigitOptions, shown: Shown = idx.MNIST) -> None:
         super().__init__(options)
         self._like = shown
 

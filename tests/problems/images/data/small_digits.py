@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 
 from dlgd.core.contract import Batch
 from dlgd.core.paths import CONF
-from dlgd.problems.images.data.digits import Digits
+from dlgd.problems.images.data.source import Digits
 
 TASKS = ("classify", "reconstruct", "denoise", "inpaint", "generate")
 

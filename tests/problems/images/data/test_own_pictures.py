@@ -230,6 +230,7 @@ def test_pictures_to_predict(png, tmp_path, caplog):
     reverse = as_npz(tmp_path / "r.npz", images=255 - images)
     assert "label" not in source.read(reverse)
     assert "reverse of those of the training" in caplog.text
+    assert caplog.text.rstrip().endswith("type data.invert=true")
     from tests.problems.images.data.small_digits import tiny
 
     assert tiny().read(tmp_path / "mine").sizes == {"sample": 2, "y": 28, "x": 28}, "of data=mnist_5k as well"
