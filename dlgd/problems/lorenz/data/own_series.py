@@ -163,7 +163,8 @@ class OwnSeries(Sequences):
 
     def tiny(self) -> DataSource:
         """Windows of two oscillations with noise."""
-        return OwnSeries(**(vars(self.typed) | {"path": "", "variables": None, "window": 64, "stride": 16, "gap": 0, "first_guess": {}}))
+        small = {"path": "", "variables": None, "window": 64, "stride": 16, "gap": 0, "first_guess": {}}
+        return OwnSeries(**(vars(self.typed) | small))
 
 
 def _synthetic() -> Recorded:
