@@ -97,3 +97,15 @@ def test_other_streams_stay_as_they_are(monkeypatch):
     before = sys.stdout
     with lost_output.dropped():
         assert sys.stdout is before
+
+
+def test_a_log_handler_that_a_call_leaves_goes_on():
+    """One that was made within a call from Python keeps the stream of then, which is still the file of the process."""
+    script = (
+        "import logging\nfrom dlgd.core import lost_output\n"
+        "with lost_output.dropped():\n    logging.basicConfig(level='INFO', format='%(message)s')\n"
+        "logging.getLogger('later').info('said later')\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert done.stderr == "said later\n"

@@ -187,19 +187,22 @@ def _idx(folder: Path, files: Sequence[Path], *, labelled: bool) -> dict[str, Pa
 
 def _idx_part(images: Path, labels: Path | None, *, labelled: bool) -> Part:
     axes = 4 if "idx4" in images.name else 3
-    pixels = own_arrays.as_bytes(images, "it", idx.values(images, axes=axes))
+    pixels = own_arrays.as_bytes(images, "the array", idx.values(images, axes=axes))
     if labels is None and labelled:
         name = images.name.replace("images", "labels").replace(f"idx{axes}", "idx1")
         raise Refusal(f"{images} has no labels beside it: put {name} there")
-    found = None if labels is None else own_arrays.as_words(labels, "it", idx.values(labels, axes=1), len(pixels))
+    found = (
+        None if labels is None else own_arrays.as_words(labels, "the array", idx.values(labels, axes=1), len(pixels))
+    )
     return of_arrays(pixels, found, images)
 
 
 def _npz(path: Path, *, labelled: bool) -> dict[str, Part]:
     arrays = own_arrays.load(path)
-    names = {split: [f(one) for one in aliases for f in _NPZ] for split, aliases in PARTS.items()} | {
-        ALL: [("images", "labels"), ("x", "y")]
-    }
+    names = {ALL: [("images", "labels"), ("x", "y")]}
+    for split, aliases in PARTS.items():
+        names[split] = [(f"x_{one}", f"y_{one}") for one in aliases]
+        names[split] += [(f"{one}_images", f"{one}_labels") for one in aliases]
     parts = {}
     for split, pairs in names.items():
         for images, labels in pairs:
@@ -213,12 +216,6 @@ def _npz(path: Path, *, labelled: bool) -> dict[str, Part]:
         has = ", ".join(arrays) or "nothing"
         raise Refusal(f"{path} has {has}: name its arrays x_train and y_train, x_test and y_test, or images and labels")
     return _checked(path, parts)
-
-
-_NPZ: tuple[Callable[[str], tuple[str, str]], ...] = (
-    lambda part: (f"x_{part}", f"y_{part}"),
-    lambda part: (f"{part}_images", f"{part}_labels"),
-)
 
 
 def _folders(path: Path, *, labelled: bool) -> dict[str, Part]:
