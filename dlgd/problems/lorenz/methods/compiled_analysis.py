@@ -40,7 +40,7 @@ def rotated_cycles(
     forecast = diagnostics.forecast_mean.numpy(), diagnostics.forecast_spread.numpy()
     analysis = diagnostics.analysis_mean.numpy(), diagnostics.analysis_spread.numpy()
     estimate, below = diagnostics.estimate.numpy(), diagnostics.below.numpy()
-    stops = observed.any((0, 2))
+    stops = np.asarray(observed.any((0, 2)))
     last, now = len(stops) - 1, 0
     _describe(ensemble[None].numpy(), 0, *forecast, estimate)
     for step in sorted({*np.flatnonzero(stops).tolist(), last}):
