@@ -128,6 +128,8 @@ def _keys() -> set[str]:
         node = OmegaConf.to_container(OmegaConf.load(file))
         at_top = file.parent == CONF or file.read_text().startswith("# @package _global_")
         add(node, "" if at_top else f"{file.parent.name}.")
+        if file.parent.name == "evaluation":  # of one task of several
+            add(node, f"evaluation.of.{file.stem}.")
     return keys | set(GROUPS)
 
 
