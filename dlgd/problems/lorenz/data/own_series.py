@@ -110,12 +110,14 @@ class OwnSeries(Sequences):
             checks.whole_number(f"data.{key}", getattr(options, key), least=1)
         for key in ("gap", "seed"):
             checks.whole_number(f"data.{key}", getattr(options, key), least=0)
-        if set(options.shares) != set(SPLITS):
+        if not isinstance(options.shares, Mapping) or set(options.shares) != set(SPLITS):
             raise Refusal(f"data.shares must give {', '.join(SPLITS)}, such as data.shares.train=0.7")
         for split, share in options.shares.items():
             checks.number(f"data.shares.{split}", share, above=0, below=1)
         if sum(options.shares.values()) > 1 + 1e-9:
             raise Refusal(f"data.shares are {sum(options.shares.values()):g} together: choose 1 at most")
+        names = _synthetic().names if options.path is None else self.names
+        self.observing.check(names, max(self.length, options.window))  # whatever the task, so that no slip is hidden
         if options.path is not None:
             self.check_windows()
 
