@@ -30,7 +30,7 @@ TINY = 800  # steps of the synthetic series of `tiny`
 
 @dataclass(frozen=True, kw_only=True)
 class SeriesOptions(WindowOptions):
-    """path: a NetCDF or CSV file; see `recorded.read`. "" makes a small synthetic series.
+    """path: a NetCDF or CSV file; see `recorded.read`. None is refused, "" makes a small synthetic series.
 
     variables: names in the file, in order; None for all.
     dt: time between two steps, in any unit; None takes that of the file, in days where it has dates, else 1.
@@ -43,7 +43,7 @@ class SeriesOptions(WindowOptions):
     seed: of patterns and noise.
     """
 
-    path: str
+    path: str | None
     variables: Sequence[str] | None
     dt: float | None
     window: int
@@ -70,6 +70,8 @@ class OwnSeries(Sequences):
         """The series of the file."""
         if self.typed.path == "":
             return _synthetic()
+        if self.typed.path is None:
+            raise Refusal("data=series needs a file: type data.path=<a NetCDF or CSV file>")
         names = self.typed.variables
         if names is not None:
             checks.names("data.variables", names, example="[temperature,salinity]")
@@ -97,7 +99,10 @@ class OwnSeries(Sequences):
         return known
 
     def check(self) -> None:
-        """Refuse options that cannot work, and files that cannot be read, in one sentence each."""
+        """Refuse options that cannot work, and files that cannot be read, in one sentence each.
+
+        Without a path nothing is read, and `prepare` refuses.
+        """
         options = self.typed
         checks.choice("data.task", options.task, TASKS)
         checks.number("data.dt", options.dt, above=0, null=True)
@@ -105,13 +110,16 @@ class OwnSeries(Sequences):
             checks.whole_number(f"data.{key}", getattr(options, key), least=1)
         for key in ("gap", "seed"):
             checks.whole_number(f"data.{key}", getattr(options, key), least=0)
-        if set(options.shares) != set(SPLITS):
+        if not isinstance(options.shares, Mapping) or set(options.shares) != set(SPLITS):
             raise Refusal(f"data.shares must give {', '.join(SPLITS)}, such as data.shares.train=0.7")
         for split, share in options.shares.items():
             checks.number(f"data.shares.{split}", share, above=0, below=1)
         if sum(options.shares.values()) > 1 + 1e-9:
             raise Refusal(f"data.shares are {sum(options.shares.values()):g} together: choose 1 at most")
-        self.check_windows()
+        names = _synthetic().names if options.path is None else self.names
+        self.observing.check(names, max(self.length, options.window))  # whatever the task, so that no slip is hidden
+        if options.path is not None:
+            self.check_windows()
 
     def _make_series(self) -> np.ndarray:
         values = self.recorded.values

@@ -34,7 +34,9 @@ def table(**columns):
 def make(path, **changes):
     config = OmegaConf.to_container(OmegaConf.load(CONF / "data" / "series.yaml"))
     options = {key: value for key, value in config.items() if key not in ("defaults", "_target_")}
-    return hydra.utils.get_class(config["_target_"])(**(options | {"path": str(path)} | changes))
+    return hydra.utils.get_class(config["_target_"])(
+        **(options | {"path": None if path is None else str(path)} | changes)
+    )
 
 
 @pytest.fixture
@@ -103,6 +105,17 @@ def test_files_that_do_not_fit(change, words, tmp_path):
 def test_options_that_do_not_fit(changes, words, csv):
     with pytest.raises(Refusal, match=words):
         make(csv, **changes).check()
+
+
+def test_a_file_is_needed():
+    make(None).check()  # as long as nothing is asked of it
+    with pytest.raises(Refusal, match=r"data=series needs a file: type data.path=<a NetCDF or CSV file>"):
+        make(None).prepare()
+
+
+def test_the_small_version_needs_no_file():
+    tiny = make(None).tiny()
+    assert tiny.samples("test").sizes["variable"] == 2
 
 
 # --- windows -------------------------------------------------------------------------------------------------------
