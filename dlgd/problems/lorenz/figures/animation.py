@@ -66,7 +66,7 @@ def _curves(
 ) -> tuple[Figure, Redraw]:
     """The plane of the first and the last variable on the left, a curve of each variable on the right."""
     figure = Figure(figsize=(12, 5.6), layout="constrained")
-    left, right = figure.subfigures(1, 2, width_ratios=[1, 1.3])
+    left, right = figure.subfigures(1, 2, width_ratios=[1, 1.3], squeeze=False)[0]
     plane = left.subplots()
     rows = right.subplots(len(names), 1, sharex=True, squeeze=False)[:, 0]
     limits = [_limits(truth[:, number]) for number in range(len(names))]
