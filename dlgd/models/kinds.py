@@ -15,7 +15,7 @@ KINDS = {
     "interpolation": ("interpolates maps", "asks for the interpolation of maps", "model=unet"),
     "label": ("predicts labels", "gives labels", "model=cnn"),
     "forecast": ("makes forecasts", "asks for forecasts", "model=neural_ode"),
-    "assimilation": ("assimilates observations", "asks for the assimilation of observations", "model=unet"),
+    "assimilation": ("assimilates observations", "asks for the assimilation of observations", "model=dilated_resnet"),
     "generated": ("makes new samples", "asks for new samples", "model=gan"),
 }
 

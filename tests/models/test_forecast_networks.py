@@ -198,6 +198,7 @@ def test_impossible_options(name, spec, change, words):
 
 @EACH
 def test_observations_are_not_for_them(name):
-    words = f"model={name} makes forecasts but data=lorenz96 asks for the assimilation of observations: try model=unet"
+    asks = "data=lorenz96 asks for the assimilation of observations: try model=dilated_resnet"
+    words = f"model={name} makes forecasts but {asks}"
     with pytest.raises(ValueError, match=words):
         make(name, ASSIMILATION["lorenz96"])

@@ -239,7 +239,7 @@ def test_dropout_is_before_the_last_layer():
     [
         (made.LABELS, "data=digits gives labels: try model=cnn"),
         (made.FORECAST["lorenz96"], "data=lorenz96 asks for forecasts: try model=neural_ode"),
-        (made.ASSIMILATION["lorenz63"], "data=lorenz63 asks for the assimilation of observations: try model=unet"),
+        (made.ASSIMILATION["lorenz63"], "data=lorenz63 asks for the assimilation .*: try model=dilated_resnet"),
         (made.NEW, "data=new_digits asks for new samples: try model=gan"),
     ],
 )
