@@ -143,6 +143,13 @@ class OwnSeries(Sequences):
                     "or other data.shares"
                 )
             first = end + self.typed.gap
+        train = self.recorded.values[: found["train"][-1] + self.length]
+        same = np.nanmin(train, axis=0) == np.nanmax(train, axis=0)
+        if still := [name for name, constant in zip(self.names, same, strict=True) if constant]:
+            raise Refusal(
+                f"{', '.join(still)} of {self.typed.path} does not change in the steps for train: leave it out by "
+                "data.variables, or choose other data.shares"
+            )
         return found
 
     def read(self, path: Path) -> xr.Dataset:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,10 +54,16 @@ def _csv(path: Path) -> tuple[list[str], np.ndarray | None, np.ndarray]:
     """Return names, times (steps,) or None, and values (steps, N)."""
     if not path.is_file():
         raise Refusal(f"{path} is not there: give a CSV or NetCDF file")
+    if path.stat().st_size == 0:
+        raise Refusal(f"{path} is empty: give a row for each step, below the names of the columns")
     try:
         table = pd.read_csv(path, comment="#", skipinitialspace=True)
+    except UnicodeDecodeError as error:
+        raise Refusal(f"{path} is not in UTF-8: save it so") from error
     except (ValueError, OSError, pd.errors.ParserError) as error:
         raise Refusal(f"cannot read {path} as CSV: {str(error).splitlines()[0]}") from error
+    if len(table.columns) == 1 and (sign := re.search(r"[;\t|]", str(table.columns[0]))):
+        raise Refusal(f"columns of {path} stand between {sign[0]!r}: separate them by commas, with points in numbers")
     column = next((name for name in table.columns if str(name).lower() in TIMES), None)
     times = None if column is None else table.pop(column)
     text = [str(name) for name in table.columns if not pd.api.types.is_numeric_dtype(table[name])]

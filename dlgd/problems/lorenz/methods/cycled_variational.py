@@ -32,6 +32,7 @@ class CycledFourDVar(Filter):
     """
 
     least_members = 1
+    remedy = "another baseline.background_scale or a larger baseline.lag"
 
     def __init__(
         self,

@@ -52,6 +52,7 @@ class Filter(Method):
     least_members = 2
     rotated = False
     lag = 0
+    remedy = "more baseline.members, a larger baseline.inflation or baseline=enks"  # where it loses the truth
 
     def __init__(self, *, kind: str, members: int, inflation: float | None = None, seed: int, device: str) -> None:
         checks.whole_number("baseline.members", members, least=self.least_members)
@@ -91,10 +92,11 @@ class Filter(Method):
         if error > windows.noise_variance:
             log.warning(
                 "%s is worse than its own observations: where these are, its analyses have a mean squared error of "
-                "%.3g, and the observations %.3g: try more baseline.members, a larger baseline.inflation or enks",
+                "%.3g, and the observations %.3g: try %s",
                 self.name,
                 error,
                 windows.noise_variance,
+                self.remedy,
             )
         return scores
 
@@ -150,10 +152,7 @@ class Filter(Method):
     def refuse_infinite(self, ensemble: Tensor, step: int) -> None:
         """Refuse members that have left the range of numbers."""
         if not torch.isfinite(ensemble).all():
-            raise Refusal(
-                f"The members of {self.name} are not finite any more at step {step}: try a larger "
-                "baseline.inflation or more baseline.members"
-            )
+            raise Refusal(f"The members of {self.name} are not finite any more at step {step}: try {self.remedy}")
 
     def spread_out(self, analysis: Tensor, observed: Tensor, generator: torch.Generator) -> Tensor:
         """Return the members (E, N, n) inflated where something was observed, and rotated.

@@ -24,6 +24,8 @@ class EnKFN(Filter):
     rotated: whether members are rotated at random after each analysis, which keeps their mean and covariance.
     """
 
+    remedy = "more baseline.members or baseline=enks"
+
     def __init__(self, *, members: int, certainty: float, rotated: bool, seed: int, device: str) -> None:
         super().__init__(kind="EnKF-N", members=members, seed=seed, device=device)
         checks.number("baseline.certainty", certainty, above=0, hint="1 is that of the theory")

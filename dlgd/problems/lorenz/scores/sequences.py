@@ -76,12 +76,14 @@ class Climate:
     def held(self, forecast: np.ndarray) -> tuple[np.ndarray, float]:
         """Return a forecast (sample, lead, variable) cut to FAR standard deviations from the mean, and a share (%).
 
+        They are those of the variable, or the spread of all where it does not change.
         The share is that of the samples that went further, or out of the range of numbers. A method that explodes has
         bad scores, but does not stop a comparison. Raises Refusal where the very first step is not finite: that is no
         explosion.
         """
         finite(forecast[:, :1])
-        low, high = self.mean - FAR * self.std, self.mean + FAR * self.std
+        far = FAR * np.where(self.std > 1e-9 * self.spread, self.std, self.spread)
+        low, high = self.mean - far, self.mean + far
         inside = (forecast >= low) & (forecast <= high)
         exploded = 100 * float((~inside.all(axis=(1, 2))).mean())
         return np.where(np.isnan(forecast), high, np.clip(forecast, low, high)), exploded

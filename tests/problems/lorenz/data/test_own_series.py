@@ -32,7 +32,7 @@ def table(**columns):
 
 
 def make(path, **changes):
-    config = OmegaConf.to_container(OmegaConf.load(CONF / "data" / "series.yaml"))
+    config = OmegaConf.to_container(OmegaConf.load(CONF / "data" / "series.yaml"))["data"]
     options = {key: value for key, value in config.items() if key not in ("defaults", "_target_")}
     return hydra.utils.get_class(config["_target_"])(
         **(options | {"path": None if path is None else str(path)} | changes)
@@ -83,6 +83,7 @@ def test_rows_that_are_left_out_are_gaps(tmp_path):
         (lambda t: t.assign(pressure=t.pressure.where(t.index > 9, -9999)), "10 values such as -9999, which look like"),
         (lambda t: t[["time"]], "holds no series"),
         (lambda t: t.assign(pressure=np.inf), "has infinite values"),
+        (lambda t: t.assign(pressure=0.1), "pressure of .* does not change in the steps for train: leave it out"),
     ],
 )
 def test_files_that_do_not_fit(change, words, tmp_path):
@@ -90,6 +91,27 @@ def test_files_that_do_not_fit(change, words, tmp_path):
     with pytest.raises(Refusal, match=words) as caught:
         make(tmp_path / "own.csv").check()
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "is empty: give a row for each step"),
+        ("température\n1\n2\n".encode("latin-1"), "is not in UTF-8: save it so"),
+        (b"time;x;y\n0;1,5;2\n1;2,5;3\n", "stand between ';': separate them by commas, with points in numbers"),
+        (b"time\tx\n0\t1\n1\t2\n", r"stand between '\\t': separate them by commas"),
+    ],
+)
+def test_files_that_are_no_csv(content, words, tmp_path):
+    (tmp_path / "own.csv").write_bytes(content)
+    with pytest.raises(Refusal, match=words):
+        recorded.read(tmp_path / "own.csv", None)
+
+
+def test_the_path_is_typed_as_that_of_other_files():
+    config = OmegaConf.load(CONF / "data" / "series.yaml")
+    config.path = "own.csv"
+    assert config.data.path == "own.csv"
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,18 @@
 """Ensemble filters and smoothers: linear systems against the Kalman filter, updates against dense algebra, scores by
 hand."""
 
+import re
 from dataclasses import fields
 
+import hydra
 import numpy as np
 import pytest
 import torch
 import xarray as xr
+from omegaconf import OmegaConf
 
 from dlgd.core.errors import Refusal
+from dlgd.core.paths import CONF
 from dlgd.physics.integrators import trajectory
 from dlgd.physics.lorenz import Lorenz63, Lorenz96
 from dlgd.physics.systems import attributes_of
@@ -359,7 +363,7 @@ def test_what_does_not_fit():
     method.fit(samples)
     with pytest.raises(ValueError, match="no observation after its burn-in of 99 time units"):
         method.scores(samples.assign_attrs(burn_in=99.0))
-    with pytest.raises(Refusal, match=r"not finite any more at step 2: try a larger baseline\.inflation"):
+    with pytest.raises(Refusal, match=r"not finite any more at step 2: try more baseline\.members"):
         method.cycles(windows_of(samples), torch.full((2, 5, 3), torch.inf, dtype=torch.float64), generator())
 
 
@@ -377,3 +381,11 @@ def test_a_filter_worse_than_its_observations_is_told(members, worse, caplog):
     scores = method.scores(samples)
     assert (scores["rmse_a"] > 1.0) == worse
     assert ("is worse than its own observations" in caplog.text) == worse
+
+
+@pytest.mark.parametrize("name", ["enkf", "etkf", "letkf", "enks", "enkf_n", "ienks", "particle", "cycled_4dvar"])
+def test_what_is_advised_is_an_option_of_the_method(name):
+    options = OmegaConf.load(CONF / "baseline" / f"{name}.yaml")
+    advised = re.findall(r"baseline\.(\w+)", hydra.utils.get_class(options._target_).remedy)
+    assert advised
+    assert set(advised) <= set(options)

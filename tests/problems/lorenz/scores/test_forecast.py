@@ -256,3 +256,11 @@ def test_identification_has_the_scores_of_forecasts(samples, prediction):
     assert ours.scores(samples, prediction) == ForecastEvaluation(exponent=1.0).scores(samples, prediction)
     assert ours.further(samples)[1].sizes["sample"] == 2
     assert ours.published[0]["coefficient_error"] == 1.0
+
+
+def test_a_variable_that_does_not_change_does_not_make_forecasts_explode():
+    truth = np.random.default_rng(0).normal(size=(4, 30, 2))
+    truth[..., 1] = 0.1
+    held, exploded = Climate.of(truth).held(truth + 0.01)
+    assert exploded == 0
+    np.testing.assert_allclose(held, truth + 0.01)
