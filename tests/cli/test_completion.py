@@ -29,7 +29,7 @@ def test_choices_in_folders():
     assert "experiment=digits/gan" in found
     assert not [one for one in found if not one.startswith("experiment=digits/")]
     assert candidates("dlgd-sweep sweep=mnist", "sweep") == ["sweep=mnist_5k"]
-    assert candidates("dlgd-baseline baseline=weak", "baseline") == ["baseline=weak_4dvar"]
+    assert candidates("dlgd-baseline baseline=weak_4", "baseline") == ["baseline=weak_4dvar"]
 
 
 def test_options_are_those_of_what_is_typed_before():

@@ -6,14 +6,22 @@ times before the training, and the method answers for each of these observations
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
 
 from dlgd.core import checks
 from dlgd.core.contract import Method
 from dlgd.core.errors import Refusal
+from dlgd.core.progress import progress
+from dlgd.problems.lorenz.data.tensors import on_device
 
 OPTIONS = ("method", "observation_draws")
+TOGETHER = 2000  # windows whose first guesses are made, and kept in the cache, together
 
 
 def check(first_guess: Mapping[str, Any], *, task: str, resampled: bool) -> None:
@@ -47,3 +55,40 @@ def check(first_guess: Mapping[str, Any], *, task: str, resampled: bool) -> None
             f"data.first_guess.observation_draws={draws} observes training windows anew, but "
             "data.resample_observations=false keeps their observations: choose one"
         )
+
+
+class FirstGuesses:
+    """The first guesses of data.first_guess.method; none without a method.
+
+    options: those of data.first_guess, checked. name: of the data set.
+    train: returns the training split, from which a method learns that does.
+    """
+
+    def __init__(self, options: Mapping[str, Any], *, name: str, train: Callable[[], xr.Dataset]) -> None:
+        self.method, self.draws = options.get("method"), options.get("observation_draws", 1)
+        self.name, self.train = name, train
+        self._learnt = False
+
+    def of(self, samples: xr.Dataset) -> np.ndarray | None:
+        """Return the trajectories (sample, time, variable) for the observations of samples, or None."""
+        if self.method is None:
+            return None
+        if self.method.learns and not self._learnt:
+            self.method.fit(self.train())
+            self._learnt = True
+        asked = samples.drop_vars("state", errors="ignore")  # the method never sees the truth
+        firsts = range(0, samples.sizes["sample"], TOGETHER)
+        title = f"data={self.name}: first guesses by {self.method.name}"
+        answers = [
+            self.method.predict(asked.isel(sample=slice(first, first + TOGETHER)))
+            for first in (progress(firsts, title) if len(firsts) > 1 else firsts)
+        ]
+        return np.concatenate(answers)
+
+    def with_observations(self, draws: Iterable[xr.Dataset], device: torch.device | str) -> dict[str, Tensor | None]:
+        """Return what `training_batches.with_known_observations` takes of several draws of the observations of windows:
+        `known` and `guesses`, (draw, window, time, variable) each."""
+        found = [(on_device(draw.observations.values, device), self.of(draw)) for draw in draws]
+        guesses = [on_device(guess, device) for _, guess in found if guess is not None]
+        known = torch.stack([observations for observations, _ in found])
+        return {"known": known, "guesses": torch.stack(guesses) if guesses else None}

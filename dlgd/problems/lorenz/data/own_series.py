@@ -17,7 +17,7 @@ from dlgd.core.constants import SPLITS
 from dlgd.core.contract import DataSource
 from dlgd.core.errors import Refusal
 from dlgd.core.options import from_keywords
-from dlgd.problems.lorenz.data import files, own_files, recorded
+from dlgd.problems.lorenz.data import files, first_guesses, own_files, recorded
 from dlgd.problems.lorenz.data.options import WindowOptions
 from dlgd.problems.lorenz.data.presets import TASKS
 from dlgd.problems.lorenz.data.recorded import Recorded
@@ -118,6 +118,7 @@ class OwnSeries(Sequences):
             raise Refusal(f"data.shares are {sum(options.shares.values()):g} together: choose 1 at most")
         names = _synthetic().names if options.path is None else self.names
         self.observing.check(names, max(self.length, options.window))  # whatever the task, so that no slip is hidden
+        first_guesses.check(options.first_guess, task=options.task, resampled=options.resample_observations)
         if options.path is not None:
             self.check_windows()
 

@@ -22,17 +22,16 @@ from torch import Tensor
 from dlgd.core.constants import SPLITS
 from dlgd.core.contract import Batch, DataSource, Scaling, Stream
 from dlgd.core.errors import Refusal
-from dlgd.core.progress import progress
 from dlgd.core.specs import SequenceSpec
 from dlgd.physics.integrators import Dynamics
 from dlgd.problems.lorenz.data import files, first_guesses, graph, own_files, presets, training_batches, windows
+from dlgd.problems.lorenz.data.first_guesses import FirstGuesses
 from dlgd.problems.lorenz.data.observations import Observing
 from dlgd.problems.lorenz.data.options import WindowOptions
 from dlgd.problems.lorenz.data.stream import SequenceStream
-from dlgd.problems.lorenz.data.tensors import GROUPS, STATE, SequenceTensors
+from dlgd.problems.lorenz.data.tensors import GROUPS, STATE, SequenceTensors, on_device
 
 MAX_BATCH_ELEMENTS = 1_000_000  # values of the truth that are encoded as one batch
-GUESSED_TOGETHER = 2000  # windows whose first guesses are made, and kept in the cache, together
 PATTERNS, COMPONENTS, DRAWS = range(3)  # keep the draws of one seed apart
 
 
@@ -55,7 +54,7 @@ class Sequences(DataSource):
         self._starts: dict[str, np.ndarray] = {}
         self._samples: dict[str, xr.Dataset] = {}
         self._statistics: dict[str, float] = {}
-        self._guess_learnt = False
+        self._guesses = FirstGuesses(typed.first_guess, name=typed.name, train=lambda: self.samples("train"))
 
     # --- what is known before any work -----------------------------------------------------------------------
 
@@ -168,29 +167,11 @@ class Sequences(DataSource):
 
     def _noisy_where_seen(self, split: str, noisy: np.ndarray, generator: torch.Generator) -> np.ndarray:
         """Return the observations of windows (windows, T, N) whose noise is in them: NaN where nothing is observed."""
-        starts = torch.from_numpy(self._starts[split])
-        seen = self.observing.seen(starts, self.length, self._allowed, generator)
+        seen = self.observing.seen(torch.from_numpy(self._starts[split]), self.length, self._allowed, generator)
         return np.where(seen.numpy(), noisy, np.nan)
 
     def _dataset(self, fields: Mapping[str, np.ndarray]) -> xr.Dataset:
         return files.dataset(fields, names=self.names, dt=self.dt, forecast=self.forecasts, attrs=self.attributes)
-
-    def _guess(self, samples: xr.Dataset) -> np.ndarray | None:
-        """Return the first guess (sample, time, variable) of data.first_guess.method; None where there is none."""
-        method = self.typed.first_guess.get("method")
-        if method is None:
-            return None
-        if method.learns and not self._guess_learnt:
-            method.fit(self.samples("train"))
-            self._guess_learnt = True
-        asked = samples.drop_vars("state", errors="ignore")  # the method never sees the truth
-        firsts = range(0, samples.sizes["sample"], GUESSED_TOGETHER)
-        title = f"data={self.typed.name}: first guesses by {method.name}"
-        answers = [
-            method.predict(asked.isel(sample=slice(first, first + GUESSED_TOGETHER)))
-            for first in (progress(firsts, title) if len(firsts) > 1 else firsts)
-        ]
-        return np.concatenate(answers)
 
     def _draws(self) -> Iterator[xr.Dataset]:
         """Yield the training split as often as data.first_guess.observation_draws says, first with its own
@@ -198,7 +179,7 @@ class Sequences(DataSource):
         train = self.samples("train")
         yield train
         truth, std = train.state.values, self.observing.noise_variance**0.5
-        for draw in range(1, self.typed.first_guess.get("observation_draws", 1)):
+        for draw in range(1, self._guesses.draws):
             seed = self._seed(DRAWS, draw)
             noisy = truth + std * np.random.default_rng(seed).standard_normal(truth.shape)
             observed = self._noisy_where_seen("train", noisy, torch.Generator().manual_seed(seed))
@@ -210,8 +191,7 @@ class Sequences(DataSource):
         return self.observing.allowed(self.names, torch.Generator().manual_seed(self._seed(COMPONENTS, 0)))
 
     def _seed(self, kind: int, number: int) -> int:
-        sequence = np.random.SeedSequence((self.options["seed"], kind, number))
-        return int(sequence.generate_state(1, np.uint64)[0])
+        return int(np.random.SeedSequence((self.options["seed"], kind, number)).generate_state(1, np.uint64)[0])
 
     def checksum(self) -> str:
         """A digest of the series and of all options."""
@@ -267,19 +247,19 @@ class Sequences(DataSource):
         assert halo == 0, "sequences have no cells around them"
         tensors, known = self._tensors, "given" if self.forecasts else "observations"
         together = max(1, MAX_BATCH_ELEMENTS // (len(self.names) * samples[known].shape[1]))
-        guesses = self._guess(samples)
+        guesses = self._guesses.of(samples)
         for first in range(0, samples.sizes["sample"], together):
             some = samples.isel(sample=slice(first, first + together))
-            inputs = _tensor(some[known].values, device)
+            inputs = on_device(some[known].values, device)
             if "state" in some:
-                state = _tensor(some.state.values, device)
+                state = on_device(some.state.values, device)
             else:  # scaled, it is zero
                 steps = samples.sizes.get("lead", self.typed.leads) if self.forecasts else inputs.shape[1]
                 state = torch.zeros((len(inputs), steps, len(self.names)), device=device) + tensors.mean_of(inputs)
             if self.forecasts:
                 yield tensors.forecast(inputs, state)
             else:
-                guess = None if guesses is None else _tensor(guesses[first : first + together], device)
+                guess = None if guesses is None else on_device(guesses[first : first + together], device)
                 yield tensors.assimilation(inputs, state, guess)
 
     def stream(self, *, halo: int, batch_size: int, seed: int, device: torch.device | str) -> Stream:
@@ -290,13 +270,10 @@ class Sequences(DataSource):
         tensors, make = self._tensors, training_batches
         resampled = self.options["resample_observations"]
         if self.forecasts and not resampled:
-            batch = partial(make.with_known_steps, tensors=tensors, known=_tensor(train.given.values, device))
-        elif not self.forecasts and (self.typed.first_guess.get("method") or not resampled):
-            draws = [(draw.observations.values, self._guess(draw)) for draw in self._draws()]
-            known = torch.stack([_tensor(observations, device) for observations, _ in draws])
-            guesses = [_tensor(guess, device) for _, guess in draws if guess is not None]
-            stacked = torch.stack(guesses) if guesses else None
-            batch = partial(make.with_known_observations, tensors=tensors, known=known, guesses=stacked)
+            batch = partial(make.with_known_steps, tensors=tensors, known=on_device(train.given.values, device))
+        elif not self.forecasts and (self._guesses.method is not None or not resampled):
+            drawn = self._guesses.with_observations(self._draws(), device)
+            batch = partial(make.with_known_observations, tensors=tensors, **drawn)
         elif self.forecasts:
             history, variance = self.typed.history, self.observing.noise_variance
             batch = partial(make.with_new_noise, tensors=tensors, history=history, variance=variance)
@@ -304,7 +281,7 @@ class Sequences(DataSource):
             allowed = self._allowed.to(device)
             batch = partial(make.with_new_observations, tensors=tensors, observing=self.observing, allowed=allowed)
         return SequenceStream(
-            series=_tensor(self._series, device),
+            series=on_device(self._series, device),
             starts=torch.from_numpy(self._starts["train"]).to(device),
             length=self.typed.history + self.typed.rollout if self.forecasts else self.length,
             make=batch,
@@ -319,10 +296,5 @@ class Sequences(DataSource):
     def physical_graph(self, *, halo: int, samples: xr.Dataset | None) -> graph.SequenceGraph:
         """The graph of `graph.py`."""
         leads = self.typed.leads if self.forecasts else None
-        guess = self._guess if self.typed.first_guess.get("method") else None
+        guess = None if self._guesses.method is None else self._guesses.of
         return graph.SequenceGraph(self._tensors, leads=leads, variables=self.names, dt=self.dt, guess=guess)
-
-
-def _tensor(values: np.ndarray, device: torch.device | str) -> Tensor:
-    """Return the values as float32 on the device."""
-    return torch.from_numpy(values.astype(np.float32)).to(device)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -80,3 +81,8 @@ class SequenceTensors:
 
 def _like(number: float | Tensor, values: Tensor) -> float | Tensor:
     return number.to(values) if isinstance(number, Tensor) else number
+
+
+def on_device(values: np.ndarray, device: torch.device | str) -> Tensor:
+    """Return the values as float32 on the device."""
+    return torch.from_numpy(values.astype(np.float32)).to(device)

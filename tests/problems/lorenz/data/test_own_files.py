@@ -113,7 +113,7 @@ def test_fill_values(fill, declared, tmp_path):
 
 
 def test_samples_without_observation_are_named(tmp_path, caplog):
-    mine = bare()[0]
+    mine = bare()[0].copy(deep=True)  # the samples are shared by all tests
     mine.observations[[2, 5]] = np.nan
     mine.to_netcdf(tmp_path / "mine.nc")
     small().read(tmp_path / "mine.nc")
