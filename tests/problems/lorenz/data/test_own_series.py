@@ -83,6 +83,10 @@ def test_rows_that_are_left_out_are_gaps(tmp_path):
         (lambda t: t.assign(pressure=t.pressure.where(t.index > 9, -9999)), "10 values such as -9999, which look like"),
         (lambda t: t[["time"]], "holds no series"),
         (lambda t: t.assign(pressure=np.inf), "has infinite values"),
+        (
+            lambda t: t.assign(time=np.arange(STEPS)).rename(columns={"time": "Time (h)"}),
+            r"Time \(h\) of .* increases by equal steps, as times do: call it time",
+        ),
         (lambda t: t.assign(pressure=0.1), "pressure of .* does not change in the steps for train: leave it out"),
     ],
 )
