@@ -11,6 +11,7 @@ import xarray as xr
 from omegaconf import OmegaConf
 
 from dlgd import build
+from dlgd.core import netcdf
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import CONF
 from dlgd.problems.lorenz.data import recorded
@@ -137,6 +138,16 @@ def test_a_file_is_needed():
     make(None).check()  # as long as nothing is asked of it
     with pytest.raises(Refusal, match=r"data=series needs a file: type data.path=<a NetCDF or CSV file>"):
         make(None).prepare()
+
+
+def test_a_file_that_has_moved_is_asked_for(tmp_path):
+    with pytest.raises(Refusal, match=r"gone.csv is not there: type data.path=<a NetCDF or CSV file>, where it lies"):
+        make(tmp_path / "gone.csv").check()
+
+
+def test_a_table_is_no_netcdf(csv):
+    with pytest.raises(Refusal, match=r"cannot read .*own.csv as NetCDF.*: its content has no format of NetCDF"):
+        netcdf.read(csv)
 
 
 def test_the_small_version_needs_no_file():
