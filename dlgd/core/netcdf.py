@@ -148,7 +148,8 @@ def _holds_numbers(value: object) -> bool:
 
 
 def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), "") or type(error).__name__
+    first = next(iter(str(error).splitlines()), "") or type(error).__name__
+    return "its content has no format of NetCDF" if "did not find a match in any of xarray's" in first else first
 
 
 def unreadable(path: Path, error: Exception) -> Refusal:

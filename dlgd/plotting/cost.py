@@ -19,6 +19,11 @@ COLOURS_OF_LINES = 10  # of matplotlib; then they begin again, with another mark
 LONGEST = 70  # characters in a line below the figure
 
 
+def column_of(rows: Sequence[Mapping[str, Any]], columns: Sequence[Score]) -> Score | None:
+    """Return the first score that enough methods have, above zero or below, for a figure; None where there is none."""
+    return next((each for each in columns if sum(bool(row.get(each.name)) for row in rows) >= FEWEST), None)
+
+
 def cost(rows: Sequence[Mapping[str, Any]], score: Score, path: Path, *, title: str) -> None:
     """Save a PNG of one score against seconds per sample.
 

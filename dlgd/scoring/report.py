@@ -90,8 +90,8 @@ def report(
     tracker.describe(text)
     netcdf.write(evaluation.dataset(samples, predictions[methods[0].name]), folder / "predictions.nc")
     draw(found, folder / "figures")
-    if len(rows) >= cost.FEWEST:
-        cost.cost(rows, columns[0], folder / "figures" / "cost.png", title=title)
+    if (column := cost.column_of(rows, columns)) is not None:
+        cost.cost(rows, column, folder / "figures" / "cost.png", title=title)
     for name in ("scores.json", "scores.md", "predictions.nc"):
         tracker.artifact(folder / name)
     tracker.artifact(folder / "figures")

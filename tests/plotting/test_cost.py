@@ -4,7 +4,7 @@ import matplotlib.figure
 import pytest
 
 from dlgd.core.score import Score
-from dlgd.plotting.cost import cost
+from dlgd.plotting.cost import column_of, cost
 
 
 def method(name, eps, seconds):
@@ -35,6 +35,14 @@ def test_methods_of_a_family_are_joined_from_quick_to_slow(axes):
     assert [text.get_text() for text in axes.texts] == ["", "100", "1000"]
     assert [text.get_text() for text in axes.figure.legends[0].texts] == ["resnet 1", "randomization"]
     assert axes.get_xscale() == axes.get_yscale() == "log"
+
+
+def test_a_score_that_few_methods_have_is_not_drawn():
+    """Such as that of true coefficients, of data whose equations nobody knows."""
+    eps, missing = Score("eps", "eps", higher_is_better=False), Score("terms", "terms", higher_is_better=None)
+    assert column_of(ROWS, (missing, eps)) is eps
+    assert column_of(ROWS, (missing,)) is None
+    assert column_of(ROWS[:2], (eps,)) is None
 
 
 def test_a_perfect_method_is_named_though_it_has_no_place(axes):

@@ -75,7 +75,10 @@ class OwnSeries(Sequences):
         names = self.typed.variables
         if names is not None:
             checks.names("data.variables", names, example="[temperature,salinity]")
-        return recorded.read(checks.path("data.path", self.typed.path), names)
+        path = checks.path("data.path", self.typed.path)
+        if not path.exists():  # a run keeps the path as it was typed
+            raise Refusal(f"data.path={path} is not there: type data.path=<a NetCDF or CSV file>, where it lies now")
+        return recorded.read(path, names)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -174,7 +174,10 @@ def choose(system: str, name: str, task: str, typed: Mapping[str, Any]) -> tuple
     typed = {key: _typed(key, value, usual[key]) for key, value in typed.items() if value is not None}
     for key in typed:
         if key in preset.without:
-            raise Refusal(f"data.preset={name} has no data.{key}: leave it out, or type data.preset=none")
+            raise Refusal(
+                f"data.preset={name} has no data.{key}: leave it out, or type data.preset=none; "
+                f"where a run's data have it, type data={system} data.preset={name}"
+            )
     if typed.get("dt", dt := preset.options["dt"]) != dt and name != "none":
         raise Refusal(f"data.preset={name} has data.dt={dt}: leave data.dt out, or type data.preset=none")
     options = _over(_over(usual, preset.options), typed)

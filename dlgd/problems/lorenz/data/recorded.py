@@ -43,11 +43,21 @@ def read(path: Path, variables: Sequence[str] | None) -> Recorded:
         values, names = values[:, [names.index(name) for name in variables]], list(variables)
     if not names or len(values) < 2:
         raise Refusal(f"{path} holds no series: give variables of two steps at least")
+    if variables is None and times is None and _like_times(values[:, 0]):
+        raise Refusal(
+            f"{names[0]} of {path} increases by equal steps, as times do: call it time, or choose the others by "
+            "data.variables"
+        )
     if np.isinf(values).any():
         raise Refusal(f"{path} has infinite values: leave them empty, or write NaN")
     for number, name in enumerate(names):
         refuse_fills(values[:, number], name, path)
     return Recorded(tuple(names), *_at_equal_steps(times, values, path))
+
+
+def _like_times(values: np.ndarray) -> bool:
+    steps = np.diff(values)
+    return bool(steps[0] > 0 and np.allclose(steps, steps[0], rtol=SHARE_OF_STEP))
 
 
 def _csv(path: Path) -> tuple[list[str], np.ndarray | None, np.ndarray]:

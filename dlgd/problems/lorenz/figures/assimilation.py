@@ -15,6 +15,7 @@ from dlgd.plotting.trajectories import draw_lines, hovmoller
 STEPS = 400  # of a window that are drawn at most
 BLOCKS = 250  # points of a curve across a longer window, each the mean of some steps
 FEW = 3  # variables that are drawn as lines
+LEAST = 1e-5  # of the largest error: smaller ones are not shown
 
 
 def window(
@@ -75,7 +76,10 @@ def across_window(
     ticks = "; ticks: times of observations" if len(observed_at) <= BLOCKS else ""
     grey = "; grey: left out of scores" if burn_in > 0 else ""
     axes.set(xlabel=f"time (time units{ticks}{grey})", ylabel=f"RMSE{mean}", xlim=(time[0], time[-1]), yscale="log")
-    axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    low, high = axes.get_ylim()
+    low = max(low, LEAST * high)  # interpolation has rounding errors where all is observed without noise
+    axes.set_ylim(low, high)
+    axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5) if high < 1e3 * low else (1,)))
     axes.yaxis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
     axes.yaxis.set_minor_formatter(ticker.NullFormatter())
     figure.legend(loc="outside upper center", ncols=4, frameon=False)

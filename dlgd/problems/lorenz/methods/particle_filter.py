@@ -29,7 +29,7 @@ class ParticleFilter(Filter):
         (`NER` of DAPPER).
     """
 
-    remedy = "more baseline.members or a larger baseline.jitter"
+    remedy = "more baseline.members or another baseline.jitter"
 
     def __init__(self, *, members: int, jitter: float, resample_below: float, seed: int, device: str) -> None:
         super().__init__(kind="particle filter", members=members, seed=seed, device=device)

@@ -13,7 +13,7 @@ from dlgd.core.contract import Evaluation
 from dlgd.core.errors import Refusal
 from dlgd.core.number_format import decimals
 from dlgd.core.score import Score
-from dlgd.problems.lorenz.scores.sequences import finite, in_scale, shaped, truth_of, with_prediction
+from dlgd.problems.lorenz.scores.sequences import finite, in_scale, labels, shaped, truth_of, with_prediction
 from dlgd.scoring.published import published_rows
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class AssimilationEvaluation(Evaluation):
 
         if not predictions:
             raise ValueError("There is no prediction to draw.")
-        truth, names = truth_of(samples, "time"), list(samples.variable.values)
+        truth, names = truth_of(samples, "time"), labels(samples)
         estimates = {
             name: finite(in_scale(samples, shaped(samples, each, "time"))) for name, each in predictions.items()
         }
@@ -102,10 +102,11 @@ class AssimilationEvaluation(Evaluation):
         time = samples.time.values
         curves = {name: np.sqrt((error**2).mean(axis=(0, 2))) for name, error in errors.items()}
         seen_at = np.flatnonzero(observed(samples).any(axis=(0, 2)))
+        observations = in_scale(samples, samples.observations.transpose("sample", "time", "variable").values)
         window = draw.window(
             time,
             truth=truth,
-            observations=in_scale(samples, samples.observations.transpose("sample", "time", "variable").values),
+            observations=observations,
             estimates=estimates,
             names=names,
             first=int(steps.argmax()),
@@ -120,13 +121,12 @@ class AssimilationEvaluation(Evaluation):
 
             first = int(steps.argmax())
             shown = slice(first, first + STEPS)
-            seen = samples.observations.transpose("sample", "time", "variable").values
             animation(
                 folder / "animation.gif",
                 time[shown],
                 truth=truth[:, shown],
                 estimates={name: each[:, shown] for name, each in estimates.items()},
-                observations=seen[:, shown],
+                observations=observations[:, shown],
                 names=names,
             )
 

@@ -14,7 +14,7 @@ from dlgd.core.number_format import scientific
 from dlgd.core.score import Score
 from dlgd.problems.lorenz.scores import forecast_scores
 from dlgd.problems.lorenz.scores.free_run import FREE_SCORES, VALID_TIME, FreeRun, longer
-from dlgd.problems.lorenz.scores.sequences import Climate, held_forecast, in_scale, truth_of, with_prediction
+from dlgd.problems.lorenz.scores.sequences import Climate, held_forecast, in_scale, labels, truth_of, with_prediction
 from dlgd.scoring.published import published_rows
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class ForecastEvaluation(Evaluation):
         skills = {name: forecast_scores.skill(truth, each, last) for name, each in forecasts.items()}
         limit = forecast_scores.VALID * Climate.of(truth).spread
         save(folder / "error_by_lead.png", draw.by_lead(time, errors, skills, limit=limit))
-        names = list(samples.variable.values)
+        names = labels(samples)
         save(folder / "trajectories.png", draw.trajectories(time, truth, forecasts, names))
         if self.animation:
             from dlgd.problems.lorenz.figures.animation import animation

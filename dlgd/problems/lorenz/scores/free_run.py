@@ -12,7 +12,7 @@ from dlgd.core.contract import Evaluation
 from dlgd.core.number_format import decimals
 from dlgd.core.score import Score
 from dlgd.problems.lorenz.scores.forecast_scores import valid_steps
-from dlgd.problems.lorenz.scores.sequences import Climate, held_forecast, truth_of, with_prediction
+from dlgd.problems.lorenz.scores.sequences import Climate, held_forecast, labels, truth_of, with_prediction
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -69,7 +69,7 @@ class FreeRun(Evaluation):
 
         if not predictions:
             raise ValueError("There is no prediction to draw.")
-        names, dt = list(samples.variable.values), float(samples.attrs["dt"])
+        names, dt = labels(samples), float(samples.attrs["dt"])
         runs = {"truth": truth_of(samples, "lead")}
         runs |= {name: held_forecast(samples, each)[1] for name, each in predictions.items()}
         save(folder / "free_run.png", draw.runs(runs, names, dt))

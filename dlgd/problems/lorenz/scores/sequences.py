@@ -30,6 +30,11 @@ def in_scale(samples: xr.Dataset, values: np.ndarray) -> np.ndarray:
     return values / np.atleast_1d(samples.attrs["scale"]) if "scale" in samples.attrs else values
 
 
+def labels(samples: xr.Dataset) -> list[str]:
+    """Return the names of the variables for figures of values in units of `in_scale`."""
+    return [f"{name} / std" if "scale" in samples.attrs else str(name) for name in samples.variable.values]
+
+
 def shaped(samples: xr.Dataset, prediction: np.ndarray, along: str) -> np.ndarray:
     """Return a prediction as float64, (sample, along, variable). Raises Refusal where it has another shape.
 

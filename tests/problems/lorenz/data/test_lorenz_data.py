@@ -355,7 +355,11 @@ def test_a_users_file_that_is_none(tmp_path):
         ("lorenz63", {"preset": "forecast"}, "data.preset=forecast is not for data.task=assimilate: type data.task=f"),
         ("lorenz63", {"preset": "dlgd2021", "task": "forecast"}, "not for data.task=forecast: type data.task=assim"),
         ("lorenz63", {"preset": "dlgd2021", "dt": 0.02}, "data.preset=dlgd2021 has data.dt=0.01: leave data.dt out"),
-        ("lorenz63", {"preset": "dlgd2021", "stride": 3}, "data.preset=dlgd2021 has no data.stride: leave it out"),
+        (
+            "lorenz63",
+            {"preset": "dlgd2021", "stride": 3},
+            "data.preset=dlgd2021 has no data.stride: leave it out.* type data=lorenz63 data.preset=dlgd2021",
+        ),
         ("lorenz63", {"dt": 0.0}, "data.dt=0.0 must be a number above 0"),
         ("lorenz63", {"dt": "short"}, "data.dt=short must be a finite number"),
         ("lorenz63", {"window": 0}, "data.window=0 must be a whole number of at least 1"),

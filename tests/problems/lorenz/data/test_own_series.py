@@ -11,6 +11,7 @@ import xarray as xr
 from omegaconf import OmegaConf
 
 from dlgd import build
+from dlgd.core import netcdf
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import CONF
 from dlgd.problems.lorenz.data import recorded
@@ -83,6 +84,10 @@ def test_rows_that_are_left_out_are_gaps(tmp_path):
         (lambda t: t.assign(pressure=t.pressure.where(t.index > 9, -9999)), "10 values such as -9999, which look like"),
         (lambda t: t[["time"]], "holds no series"),
         (lambda t: t.assign(pressure=np.inf), "has infinite values"),
+        (
+            lambda t: t.assign(time=np.arange(STEPS)).rename(columns={"time": "Time (h)"}),
+            r"Time \(h\) of .* increases by equal steps, as times do: call it time",
+        ),
         (lambda t: t.assign(pressure=0.1), "pressure of .* does not change in the steps for train: leave it out"),
     ],
 )
@@ -133,6 +138,16 @@ def test_a_file_is_needed():
     make(None).check()  # as long as nothing is asked of it
     with pytest.raises(Refusal, match=r"data=series needs a file: type data.path=<a NetCDF or CSV file>"):
         make(None).prepare()
+
+
+def test_a_file_that_has_moved_is_asked_for(tmp_path):
+    with pytest.raises(Refusal, match=r"gone.csv is not there: type data.path=<a NetCDF or CSV file>, where it lies"):
+        make(tmp_path / "gone.csv").check()
+
+
+def test_a_table_is_no_netcdf(csv):
+    with pytest.raises(Refusal, match=r"cannot read .*own.csv as NetCDF.*: its content has no format of NetCDF"):
+        netcdf.read(csv)
 
 
 def test_the_small_version_needs_no_file():

@@ -158,6 +158,31 @@ def test_a_film_if_asked_for(samples, prediction, tmp_path):
     assert (tmp_path / "animation.gif").is_file()
 
 
+def test_figures_of_own_series_are_in_standard_deviations(samples, prediction, tmp_path, monkeypatch):
+    """The film, too, and its observations."""
+    drawn = {}
+    monkeypatch.setattr("dlgd.problems.lorenz.figures.animation.animation", lambda *_, **given: drawn.update(given))
+    scaled = samples.assign_attrs(scale=[2.0, 4.0, 8.0])
+    AssimilationEvaluation(animation=True).figures(tmp_path, scaled, {"cnn": prediction})
+    steps = drawn["truth"].shape[1]
+    assert drawn["names"] == ["x / std", "y / std", "z / std"]
+    for name, values in (("truth", samples.state), ("observations", samples.observations)):
+        expected = values.values / scaled.attrs["scale"]
+        assert any(
+            np.array_equal(drawn[name], expected[:, first : first + steps], equal_nan=True)
+            for first in range(expected.shape[1] - steps + 1)
+        )
+
+
+def test_rounding_errors_do_not_stretch_the_axis_of_errors():
+    from dlgd.problems.lorenz.figures.assimilation import across_window
+
+    time = np.arange(10.0)
+    axes = across_window(time, {"linear": np.where(time == 5, 1e-17, 1.0)}, time, burn_in=0.0).axes[0]
+    assert axes.get_ylim()[0] > 1e-6
+    assert len(axes.yaxis.get_major_locator()()) > 1
+
+
 def test_many_variables_are_drawn_as_fields(tmp_path):
     ring = windows(names=[f"x{i}" for i in range(8)], burn_in=0.1)
     noisy = ring.state.values + np.random.default_rng(0).normal(size=ring.state.shape)
