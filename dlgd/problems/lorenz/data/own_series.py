@@ -81,6 +81,11 @@ class OwnSeries(Sequences):
         return recorded.read(path, names)
 
     @property
+    def found_options(self) -> Mapping[str, Any]:
+        """The whole path, so that runs open from any working folder."""
+        return {} if self.typed.path is None else {"path": str(Path(self.typed.path).expanduser().absolute())}
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The names of the variables."""
         return self.recorded.names

@@ -145,6 +145,11 @@ def test_a_file_that_has_moved_is_asked_for(tmp_path):
         make(tmp_path / "gone.csv").check()
 
 
+def test_a_run_knows_the_whole_path(csv, monkeypatch):
+    monkeypatch.chdir(csv.parent)
+    assert make("own.csv").found_options == {"path": str(csv)}
+
+
 def test_a_table_is_no_netcdf(csv):
     with pytest.raises(Refusal, match=r"cannot read .*own.csv as NetCDF.*: its content has no format of NetCDF"):
         netcdf.read(csv)
