@@ -184,9 +184,10 @@ def evaluate_best(
     data, network, evaluation = setup.data, setup.network, setup.evaluation
     (folder / "figures").mkdir(exist_ok=True)
     described = descriptions.of_validation(evaluation, network)
-    learning_curves(
-        result.history, folder / "figures" / "learning_curves.png", score_of=partial(descriptions.find, described)
-    )
+    if result.history:  # none of a training that was stopped before its first record
+        learning_curves(
+            result.history, folder / "figures" / "learning_curves.png", score_of=partial(descriptions.find, described)
+        )
     if result.status != "FINISHED":
         return
     evaluation.progress(folder / "figures", saved_snapshots(folder / "snapshots"))
