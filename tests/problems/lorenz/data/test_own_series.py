@@ -33,7 +33,7 @@ def table(**columns):
 
 
 def make(path, **changes):
-    config = OmegaConf.to_container(OmegaConf.load(CONF / "data" / "series.yaml"))["data"]
+    config = OmegaConf.to_container(OmegaConf.load(CONF / "data" / "series.yaml"))
     options = {key: value for key, value in config.items() if key not in ("defaults", "_target_")}
     return hydra.utils.get_class(config["_target_"])(
         **(options | {"path": None if path is None else str(path)} | changes)
@@ -111,12 +111,6 @@ def test_files_that_are_no_csv(content, words, tmp_path):
     (tmp_path / "own.csv").write_bytes(content)
     with pytest.raises(Refusal, match=words):
         recorded.read(tmp_path / "own.csv", None)
-
-
-def test_the_path_is_typed_as_that_of_other_files():
-    config = OmegaConf.load(CONF / "data" / "series.yaml")
-    config.path = "own.csv"
-    assert config.data.path == "own.csv"
 
 
 @pytest.mark.parametrize(
