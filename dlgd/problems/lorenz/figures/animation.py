@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib
@@ -21,6 +22,23 @@ FEW = 3  # variables with a curve each; more of them are one line along the ring
 TRUTH = "0.6"
 
 Redraw = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Window:
+    """What is drawn of one sample: truth and estimates (step, variable), observations likewise or None."""
+
+    time: np.ndarray  # (step,)
+    truth: np.ndarray
+    estimates: Mapping[str, np.ndarray]
+    seen: np.ndarray | None
+    names: Sequence[str]
+
+    def lines(self) -> Iterator[tuple[str, np.ndarray, str, float]]:
+        """Yield name, states, colour and width of the line of the truth and of each estimate."""
+        yield "truth", self.truth, TRUTH, 4.0
+        for number, (name, states) in enumerate(self.estimates.items()):
+            yield name, states, COLOURS[number % len(COLOURS)], 1.4
 
 
 @matplotlib.rc_context(STYLE)
@@ -45,7 +63,7 @@ def animation(
     shown = {name: each[sample] for name, each in list(estimates.items())[:ANIMATED]}
     seen = None if observations is None else observations[sample]
     draw = _curves if len(names) <= FEW else _ring
-    figure, redraw = draw(time, truth[sample], shown, seen, names)
+    figure, redraw = draw(Window(time, truth[sample], shown, seen, names))
     path.parent.mkdir(parents=True, exist_ok=True)
     redraw(len(time) - 1)
     figure.draw_without_rendering()
@@ -57,14 +75,9 @@ def animation(
             writer.grab_frame()
 
 
-def _curves(
-    time: np.ndarray,
-    truth: np.ndarray,
-    estimates: Mapping[str, np.ndarray],
-    seen: np.ndarray | None,
-    names: Sequence[str],
-) -> tuple[Figure, Redraw]:
+def _curves(window: Window) -> tuple[Figure, Redraw]:
     """The plane of the first and the last variable on the left, a curve of each variable on the right."""
+    time, truth, names = window.time, window.truth, window.names
     figure = Figure(figsize=(12, 5.6), layout="constrained")
     left, right = figure.subfigures(1, 2, width_ratios=[1, 1.3], squeeze=False)[0]
     plane = left.subplots()
@@ -74,18 +87,17 @@ def _curves(
     plane.plot(truth[:, 0], truth[:, -1], color="0.9", linewidth=1)
     trails: list[tuple[np.ndarray, Line2D, Line2D]] = []
     curves: list[tuple[np.ndarray, Line2D]] = []
-    for number, (name, states) in enumerate({"truth": truth, **estimates}.items()):
-        colour, width = (TRUTH, 4.0) if number == 0 else (COLOURS[(number - 1) % len(COLOURS)], 1.4)
+    for name, states, colour, width in window.lines():
         (trail,) = plane.plot([], [], color=colour, linewidth=width, label=name)
-        (head,) = plane.plot([], [], "o", color=colour, markersize=9 if number == 0 else 6)
+        (head,) = plane.plot([], [], "o", color=colour, markersize=5 + width)
         trails.append((states, trail, head))
         for row, axes in enumerate(rows):
             curves.append((states[:, row], *axes.plot([], [], color=colour, linewidth=width)))
     dots: list[tuple[np.ndarray, Line2D]] = []
     for row, axes in enumerate(rows):
         axes.set(ylabel=names[row], xlim=(time[0], time[-1]), ylim=limits[row])
-        if seen is not None:
-            dots.append((seen[:, row], *axes.plot([], [], "k.", markersize=7, label="observations", zorder=5)))
+        if window.seen is not None:
+            dots.append((window.seen[:, row], *axes.plot([], [], "k.", markersize=7, label="observations", zorder=5)))
     rows[-1].set_xlabel("time (time units)")
     handles = [*plane.get_legend_handles_labels()[0], *rows[0].get_legend_handles_labels()[0]]
     figure.legend(handles=handles, loc="outside upper center", ncols=5, frameon=False)
@@ -101,30 +113,26 @@ def _curves(
     return figure, redraw
 
 
-def _ring(
-    time: np.ndarray,
-    truth: np.ndarray,
-    estimates: Mapping[str, np.ndarray],
-    seen: np.ndarray | None,
-    names: Sequence[str],
-) -> tuple[Figure, Redraw]:
+def _ring(window: Window) -> tuple[Figure, Redraw]:
     """The variables along the ring, at one time."""
+    places = np.arange(len(window.names))
     figure = Figure(figsize=(9, 4.6), layout="constrained")
     axes = figure.subplots()
-    places, lines = np.arange(len(names)), []
-    for number, (name, states) in enumerate({"truth": truth, **estimates}.items()):
-        colour, width = (TRUTH, 4.0) if number == 0 else (COLOURS[(number - 1) % len(COLOURS)], 1.4)
+    lines: list[tuple[np.ndarray, Line2D]] = []
+    for name, states, colour, width in window.lines():
         lines.append((states, *axes.plot(places, states[0], color=colour, linewidth=width, label=name)))
-    if seen is not None:
-        lines.append((seen, *axes.plot(places, seen[0], "k.", markersize=8, label="observations", zorder=5)))
-    axes.set(xlabel="variable", xlim=(0, len(names) - 1), ylim=_limits(truth))
+    if window.seen is not None:
+        lines.append(
+            (window.seen, *axes.plot(places, window.seen[0], "k.", markersize=8, label="observations", zorder=5))
+        )
+    axes.set(xlabel="variable", xlim=(0, places[-1]), ylim=_limits(window.truth))
     figure.legend(loc="outside upper center", ncols=5, frameon=False)
     title = axes.set_title("time 00.00", fontsize=11)
 
     def redraw(step: int) -> None:
         for states, line in lines:
             line.set_ydata(states[step])
-        title.set_text(f"time {time[step]:.2f}")
+        title.set_text(f"time {window.time[step]:.2f}")
 
     return figure, redraw
 

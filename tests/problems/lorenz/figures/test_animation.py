@@ -41,7 +41,7 @@ def test_long_windows_have_few_frames(tmp_path):
 def test_what_is_drawn_at_a_time():
     truth = waves(1, 20, 3)[0]
     seen = np.where(np.arange(20)[:, None] % 4 == 0, truth, np.nan)
-    figure, redraw = film._curves(np.arange(20.0), truth, {"a": truth + 1}, seen, ["x", "y", "z"])
+    figure, redraw = film._curves(film.Window(np.arange(20.0), truth, {"a": truth + 1}, seen, ["x", "y", "z"]))
     redraw(7)
     *_, row = figure.axes
     true, estimate, dots = row.get_lines()
