@@ -120,11 +120,10 @@ def _ring(window: Window) -> tuple[Figure, Redraw]:
     axes = figure.subplots()
     lines: list[tuple[np.ndarray, Line2D]] = []
     for name, states, colour, width in window.lines():
-        lines.append((states, *axes.plot(places, states[0], color=colour, linewidth=width, label=name)))
+        lines.append((states, axes.plot(places, states[0], color=colour, linewidth=width, label=name)[0]))
     if window.seen is not None:
-        lines.append(
-            (window.seen, *axes.plot(places, window.seen[0], "k.", markersize=8, label="observations", zorder=5))
-        )
+        (dots,) = axes.plot(places, window.seen[0], "k.", markersize=8, label="observations", zorder=5)
+        lines.append((window.seen, dots))
     axes.set(xlabel="variable", xlim=(0, places[-1]), ylim=_limits(window.truth))
     figure.legend(loc="outside upper center", ncols=5, frameon=False)
     title = axes.set_title("time 00.00", fontsize=11)
