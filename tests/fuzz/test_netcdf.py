@@ -15,6 +15,7 @@ import xarray as xr
 from dlgd.core import cache, netcdf_trial
 from dlgd.core.errors import Refusal
 from dlgd.problems.images.data import samples as pictures
+from dlgd.problems.images.data.pictures import Shown
 from dlgd.problems.lorenz.data import own_files as trajectories
 from dlgd.problems.normalization.data import users_file
 from dlgd.problems.normalization.data.layout import Layout
@@ -27,9 +28,10 @@ EVERYWHERE = map_files.Reading(
 )
 LAYOUT = Layout(grid="mercator", south_north="closed", west_east="periodic", check_physics=False)  # gamma is made up
 # What reads a person's files, by problem.
+SHOWN = Shown(classes=tuple("0123456789"), size=(6, 5))
 READERS: dict[str, Callable[[Path], object]] = {
     "normalization": lambda path: users_file.read(path, LAYOUT),
-    "images": lambda path: pictures.read(path, needed=("intensity", "label"), size=(6, 5), classes=10),
+    "images": lambda path: pictures.read(path, needed=("intensity", "label"), shown=SHOWN),
     "lorenz": lambda path: trajectories.read(
         path, names=("x", "y", "z"), dt=0.01, forecast=0, attrs={"noise_variance": 2.0}
     ),

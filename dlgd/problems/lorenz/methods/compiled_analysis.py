@@ -105,7 +105,7 @@ def _add_rows(total: np.ndarray, numbers: np.ndarray, rows: np.ndarray, count: i
             total[i] += numbers[j] * rows[j, i]
 
 
-@numba.njit(fastmath=FAST)
+@numba.njit(fastmath=FAST, inline="always")
 def _coordinates(members: np.ndarray, basis: np.ndarray, total: np.ndarray, z: np.ndarray) -> None:
     """Write z (N - 1, n) = basis^T members. total (n,) is room.
 
@@ -120,7 +120,7 @@ def _coordinates(members: np.ndarray, basis: np.ndarray, total: np.ndarray, z: n
             total[i] += members[j, i]
 
 
-@numba.njit(fastmath=FAST)
+@numba.njit(fastmath=FAST, inline="always")
 def _whiten(z: np.ndarray, weight: np.ndarray, scaled: np.ndarray, factor: np.ndarray) -> None:
     """Replace z (N - 1, n) by L^-1 z, where L L^T = I + z diag(weight) z^T. scaled (n,) and factor are room.
 
