@@ -17,6 +17,7 @@ from torch import Tensor
 from dlgd.core.errors import Refusal
 from dlgd.physics.integrators import Dynamics, Scheme
 
+MIRROR = (-1.0, -1.0, 1.0)  # of x, y, z: (x, y, z) -> (-x, -y, z) takes trajectories of Lorenz63 to trajectories
 BLOCK_BYTES = 2800  # of the states integrated together: 16 members of 40 variables in float32, 8 in float64
 
 

@@ -11,9 +11,7 @@ from torch import Tensor
 from dlgd.core.contract import Augmentation, Batch, Spec
 from dlgd.core.errors import Refusal
 from dlgd.core.specs import FIRST_GUESS, OBSERVATIONS, OBSERVED, SequenceSpec
-from dlgd.physics.lorenz import Lorenz63
-
-SIGNS = (-1.0, -1.0, 1.0)  # of x, y, z
+from dlgd.physics.lorenz import MIRROR, Lorenz63
 
 
 class MirroredLorenz63(Augmentation):
@@ -28,7 +26,7 @@ class MirroredLorenz63(Augmentation):
                 f"augmentation=mirrored_lorenz63 is for the system of 1963, which data={spec.name} is not: type "
                 "data=lorenz63, or augmentation=none"
             )
-        sign = torch.tensor(SIGNS)[:, None, None]
+        sign = torch.tensor(MIRROR)[:, None, None]
         self.sign, self.shift = sign, (sign - 1) * spec.scaling.mean / spec.scaling.std
         self.groups, self.known_steps = spec.input_groups, spec.context_steps
 

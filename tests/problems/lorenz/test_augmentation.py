@@ -8,8 +8,8 @@ import torch
 
 from dlgd.core.errors import Refusal
 from dlgd.physics.integrators import trajectory
-from dlgd.physics.lorenz import Lorenz63
-from dlgd.problems.lorenz.augmentation import SIGNS, MirroredLorenz63
+from dlgd.physics.lorenz import MIRROR, Lorenz63
+from dlgd.problems.lorenz.augmentation import MirroredLorenz63
 from tests.problems.lorenz.data.lorenz_data import encoded, small
 
 
@@ -21,7 +21,7 @@ class Always:
 
 
 def test_the_equations_allow_it():
-    start, sign = torch.tensor([3.0, -4.0, 25.0], dtype=torch.float64), torch.tensor(SIGNS, dtype=torch.float64)
+    start, sign = torch.tensor([3.0, -4.0, 25.0], dtype=torch.float64), torch.tensor(MIRROR, dtype=torch.float64)
     path = trajectory(Lorenz63(), start, 0.01, 300)
     torch.testing.assert_close(trajectory(Lorenz63(), sign * start, 0.01, 300), sign * path)
 
@@ -32,7 +32,7 @@ def test_a_mirrored_batch_is_that_of_mirrored_samples(task):
     samples = source.samples("test")
     batch = encoded(source)
     mirrored = MirroredLorenz63(spec=source.spec)(batch, Always())
-    (expected,) = source.encode(samples * np.array(SIGNS), halo=0, device="cpu")
+    (expected,) = source.encode(samples * np.array(MIRROR), halo=0, device="cpu")
     assert torch.equal(mirrored.mask, batch.mask)
     torch.testing.assert_close(mirrored.target, expected.target, rtol=0, atol=1e-6)
     # the first guess of a variable that is never observed is its mean, which has no mirror image

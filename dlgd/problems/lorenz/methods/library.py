@@ -24,7 +24,7 @@ from dlgd.core.errors import Refusal
 from dlgd.core.progress import progress
 from dlgd.core.score import Score
 from dlgd.physics.integrators import Dynamics, advance, trajectory
-from dlgd.physics.lorenz import Lorenz63
+from dlgd.physics.lorenz import MIRROR, Lorenz63
 from dlgd.problems.lorenz.methods.windows import Windows, windows_of
 from dlgd.training.device import check_method_device
 
@@ -35,7 +35,6 @@ SPACING = 0.05  # time units between two states of one run that begin a member
 RUNS = 1000  # integrated together
 FEW = 30  # effective members of a window, below which its mean is rough
 MEMBERS = 99  # drawn from the posterior for rank histograms
-MIRROR = (-1.0, -1.0, 1.0)  # Lorenz-63: (x, y, z) -> (-x, -y, z) takes trajectories to trajectories
 TOGETHER = 2**15  # members that are compared with a window in one step
 WINDOWS_TOGETHER = 256
 MEAN_ELEMENTS = 2**23  # values of the best members of the windows whose means are computed together

@@ -8,8 +8,8 @@ import torch
 
 from dlgd.core.errors import Refusal
 from dlgd.physics.integrators import RK4, advance
-from dlgd.physics.lorenz import Lorenz63, Lorenz96
-from dlgd.problems.lorenz.methods.library import MEMBERS, MIRROR, Library, _Members
+from dlgd.physics.lorenz import MIRROR, Lorenz63, Lorenz96
+from dlgd.problems.lorenz.methods.library import MEMBERS, Library, _Members
 from tests.problems.lorenz.data.lorenz_data import small
 from tests.problems.lorenz.methods.test_variational import DT, STEPS, answer, lorenz63, mse, weak
 
