@@ -11,6 +11,7 @@ variable) and background_variance. `own_files.py` reads a user's own ones.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,7 +20,7 @@ import xarray as xr
 
 from dlgd.physics.integrators import Dynamics, substeps_of
 from dlgd.physics.systems import attributes_of
-from dlgd.problems.lorenz.data.options import LorenzOptions
+from dlgd.problems.lorenz.data.options import LorenzOptions, WindowOptions
 from dlgd.problems.lorenz.data.presets import Preset
 
 LONG_NAMES = {"observations": "observed values", "given": "known values", "state": "true values"}
@@ -62,8 +63,15 @@ def attributes(typed: LorenzOptions, options: Mapping[str, Any], preset: Preset,
     own = {"name": typed.name, "task": typed.task, "preset": typed.preset, "burn_in": preset.burn_in}
     own |= {"history": typed.history, "rollout": typed.rollout, "leads": typed.leads}
     own |= {"noise_variance": options["observations"]["noise_variance"]}
+    own |= more_observings(typed)
     found = attributes_of(dynamics) | own | plain | preset.recipe.attributes(dynamics)
     return {key: _netcdf_attribute(value) for key, value in found.items()}
+
+
+def more_observings(typed: WindowOptions) -> dict[str, str]:
+    """Return the attribute that tells further observings as JSON; none where there are none."""
+    more = {name: dict(changes) for name, changes in typed.more_observings.items()}
+    return {"more_observings": json.dumps(more, default=list)} if more else {}
 
 
 def as_first_named(attributes: Mapping[str, Any]) -> dict[str, Any]:
@@ -78,7 +86,8 @@ def cache_key(attributes: Mapping[str, Any], dynamics: Dynamics) -> dict[str, An
     """Return what the folder of the cached series is named after. Where a step is taken in several, so does the key
     say, because such series were integrated in single long steps once."""
     substeps = substeps_of(dynamics, attributes["dt"])
-    return as_first_named(attributes) | {"format": 1} | ({"substeps": substeps} if substeps > 1 else {})
+    series = {key: value for key, value in attributes.items() if key != "more_observings"}  # of the training alone
+    return as_first_named(series) | {"format": 1} | ({"substeps": substeps} if substeps > 1 else {})
 
 
 def _netcdf_attribute(value: Any) -> Any:

@@ -70,14 +70,27 @@ class FirstGuesses:
         self._learnt = False
 
     def of(self, samples: xr.Dataset) -> np.ndarray | None:
-        """Return the trajectories (sample, time, variable) for the observations of samples, or None."""
+        """Return the trajectories (sample, time, variable) for the observations of samples, or None.
+
+        Where samples have a noise_variance (sample) each, the method answers for those of each variance together.
+        """
         if self.method is None:
             return None
         if self.method.learns and not self._learnt:
             self.method.fit(self.train())
             self._learnt = True
         asked = samples.drop_vars("state", errors="ignore")  # the method never sees the truth
-        firsts = range(0, samples.sizes["sample"], TOGETHER)
+        if "noise_variance" not in asked:
+            return self._answers(asked)
+        variances, answers = asked.noise_variance.values, np.empty(asked.observations.shape)
+        for variance in np.unique(variances):
+            those = asked.isel(sample=variances == variance).drop_vars("noise_variance")
+            answers[variances == variance] = self._answers(those.assign_attrs(noise_variance=float(variance)))
+        return answers
+
+    def _answers(self, asked: xr.Dataset) -> np.ndarray:
+        assert self.method is not None
+        firsts = range(0, asked.sizes["sample"], TOGETHER)
         title = f"data={self.name}: first guesses by {self.method.name}"
         answers = [
             self.method.predict(asked.isel(sample=slice(first, first + TOGETHER)))

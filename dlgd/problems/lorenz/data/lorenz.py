@@ -90,7 +90,7 @@ class Lorenz(Sequences):
         counts = {"train": 16, "valid": 4, "test": 4}
         small = {"preset": self.typed.preset if twin else "none", "window": window, "samples": counts}
         small |= {key: self.options[key] for key in ("dt", "observations", "resample_observations", "seed")}
-        return small | {"stride": None, "gap": None, "first_guess": {}, "in_memory": True}
+        return small | {"stride": None, "gap": None, "first_guess": {}, "more_observings": {}, "in_memory": True}
 
 
 @dataclass(frozen=True, kw_only=True)

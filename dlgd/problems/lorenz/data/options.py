@@ -8,6 +8,7 @@ from typing import Any
 
 from dlgd.core import checks
 from dlgd.core.errors import Refusal
+from dlgd.problems.lorenz.data import first_guesses, observings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +52,8 @@ class WindowOptions:
     first_guess: what networks start from that estimate states. `method` is a classical method; null interpolates
         observations in time. With a method, training windows are observed `observation_draws` times and no more,
         because it answers for each time: see `first_guesses.py`.
+    more_observings: further ways to observe training windows, by names of your own; each changes some options of
+        `observations`, and windows are shared out among all. Validation and test windows have `observations` alone.
     """
 
     name: str
@@ -59,13 +62,19 @@ class WindowOptions:
     rollout: int
     leads: int
     first_guess: Mapping[str, Any] = field(default_factory=dict)  # so it is in runs from before it was an option
+    more_observings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # likewise
 
-    def check(self) -> None:
-        """Refuse numbers of steps that cannot work, in one sentence each."""
+    def check(self, *, resampled: bool) -> None:
+        """Refuse options that cannot work, in one sentence each.
+
+        resampled: whether training windows may be observed otherwise than in their samples.
+        """
         for key in ("history", "rollout", "leads"):
             checks.whole_number(f"data.{key}", getattr(self, key), least=1)
         if self.rollout > self.leads:
             raise Refusal(f"data.rollout={self.rollout} must be at most data.leads={self.leads}")
+        first_guesses.check(self.first_guess, task=self.task, resampled=resampled)
+        observings.check(self.more_observings, task=self.task, resampled=resampled)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from dlgd.core.constants import SPLITS
 from dlgd.core.contract import DataSource
 from dlgd.core.errors import Refusal
 from dlgd.core.options import from_keywords
-from dlgd.problems.lorenz.data import files, first_guesses, own_files, recorded
+from dlgd.problems.lorenz.data import files, own_files, recorded
 from dlgd.problems.lorenz.data.options import WindowOptions
 from dlgd.problems.lorenz.data.presets import TASKS
 from dlgd.problems.lorenz.data.recorded import Recorded
@@ -102,6 +102,7 @@ class OwnSeries(Sequences):
         known = {"name": options.name, "task": options.task, "dt": self.dt, "history": options.history}
         known |= {"leads": options.leads, "window": options.window, "stride": options.stride, "gap": options.gap}
         known |= {"noise_variance": self.observing.noise_variance, "variables": ",".join(self.names)}
+        known |= files.more_observings(options)
         if self._statistics:
             known["scale"] = [self._statistics[f"std_{name}"] for name in self.names]
         return known
@@ -126,9 +127,10 @@ class OwnSeries(Sequences):
             raise Refusal(f"data.shares are {sum(options.shares.values()):g} together: choose 1 at most")
         names = _synthetic().names if options.path is None else self.names
         self.observing.check(names, max(self.length, options.window))  # whatever the task, so that no slip is hidden
-        first_guesses.check(options.first_guess, task=options.task, resampled=options.resample_observations)
         if options.path is not None:
             self.check_windows()
+        else:
+            options.check(resampled=options.resample_observations)
 
     def _make_series(self) -> np.ndarray:
         values = self.recorded.values
@@ -187,7 +189,15 @@ class OwnSeries(Sequences):
 
     def tiny(self) -> DataSource:
         """Windows of two oscillations with noise."""
-        small = {"path": "", "variables": None, "window": 64, "stride": 16, "gap": 0, "first_guess": {}}
+        small = {
+            "path": "",
+            "variables": None,
+            "window": 64,
+            "stride": 16,
+            "gap": 0,
+            "first_guess": {},
+            "more_observings": {},
+        }
         return OwnSeries(**(vars(self.typed) | small))
 
 

@@ -24,9 +24,10 @@ from dlgd.core.contract import Batch, DataSource, Scaling, Stream
 from dlgd.core.errors import Refusal
 from dlgd.core.specs import SequenceSpec
 from dlgd.physics.integrators import Dynamics
-from dlgd.problems.lorenz.data import files, first_guesses, graph, own_files, presets, training_batches, windows
+from dlgd.problems.lorenz.data import files, graph, own_files, presets, training_batches, windows
 from dlgd.problems.lorenz.data.first_guesses import FirstGuesses
 from dlgd.problems.lorenz.data.observations import Observing
+from dlgd.problems.lorenz.data.observings import Observings
 from dlgd.problems.lorenz.data.options import WindowOptions
 from dlgd.problems.lorenz.data.stream import SequenceStream
 from dlgd.problems.lorenz.data.tensors import GROUPS, STATE, SequenceTensors, on_device
@@ -49,7 +50,8 @@ class Sequences(DataSource):
 
     def __init__(self, typed: WindowOptions, options: Mapping[str, Any], dynamics: Dynamics | None) -> None:
         self.typed, self.options, self.dynamics = typed, options, dynamics
-        self.observing = Observing(**options["observations"])
+        self.observings = Observings.of(options["observations"], typed.more_observings)
+        self.observing = self.observings.each[0]
         self._series = np.empty((0, 0))
         self._starts: dict[str, np.ndarray] = {}
         self._samples: dict[str, xr.Dataset] = {}
@@ -109,11 +111,10 @@ class Sequences(DataSource):
     def check_windows(self) -> None:
         """Refuse options of windows and their observations that cannot work, in one sentence each."""
         options = self.options
-        self.typed.check()
         resampled = options["resample_observations"]
-        first_guesses.check(self.typed.first_guess, task=self.typed.task, resampled=resampled)
+        self.typed.check(resampled=resampled)
         if not self.forecasts:
-            self.observing.check(self.names, self.length)
+            self.observings.check(self.names, self.length)
             if resampled and self.observing.noise_per == "series":
                 raise Refusal(
                     "data.resample_observations=true gives each window noise of its own: "
@@ -161,34 +162,34 @@ class Sequences(DataSource):
         if self.forecasts:
             fields = {"given": (truth + noise)[:, : self.typed.history], "state": truth[:, self.typed.history :]}
         else:
+            starts, allowed = torch.from_numpy(self._starts[split]), self._allowed(self.observing)
             generator = torch.Generator().manual_seed(self._seed(PATTERNS, SPLITS.index(split)))
-            fields = {"state": truth, "observations": self._noisy_where_seen(split, truth + noise, generator)}
+            seen = self.observing.seen(starts, self.length, allowed, generator).numpy()
+            fields = {"state": truth, "observations": np.where(seen, truth + noise, np.nan)}
         return self._dataset(fields)
-
-    def _noisy_where_seen(self, split: str, noisy: np.ndarray, generator: torch.Generator) -> np.ndarray:
-        """Return the observations of windows (windows, T, N) whose noise is in them: NaN where nothing is observed."""
-        seen = self.observing.seen(torch.from_numpy(self._starts[split]), self.length, self._allowed, generator)
-        return np.where(seen.numpy(), noisy, np.nan)
 
     def _dataset(self, fields: Mapping[str, np.ndarray]) -> xr.Dataset:
         return files.dataset(fields, names=self.names, dt=self.dt, forecast=self.forecasts, attrs=self.attributes)
 
     def _draws(self) -> Iterator[xr.Dataset]:
-        """Yield the training split as often as data.first_guess.observation_draws says, first with its own
-        observations, then observed anew."""
-        train = self.samples("train")
-        yield train
-        truth, std = train.state.values, self.observing.noise_variance**0.5
-        for draw in range(1, self._guesses.draws):
+        """Yield the training split as often as data.first_guess.observation_draws says: with its own observations,
+        then observed anew; with several observings, anew each time."""
+        train, several = self.samples("train"), self.observings.several
+        if not several:
+            yield train
+        truth, starts = train.state.values, torch.from_numpy(self._starts["train"])
+        variances = self.observings.variances(numbers := torch.arange(len(starts))).double().numpy()
+        for draw in range(0 if several else 1, self._guesses.draws):
             seed = self._seed(DRAWS, draw)
-            noisy = truth + std * np.random.default_rng(seed).standard_normal(truth.shape)
-            observed = self._noisy_where_seen("train", noisy, torch.Generator().manual_seed(seed))
-            yield self._dataset({"state": truth, "observations": observed})
+            noise = np.sqrt(variances)[:, None, None] * np.random.default_rng(seed).standard_normal(truth.shape)
+            of_seed = torch.Generator().manual_seed(seed)
+            seen = self.observings.seen(numbers, starts, self.length, self._allowed, of_seed).numpy()
+            observed = self._dataset({"state": truth, "observations": np.where(seen, truth + noise, np.nan)})
+            yield observed.assign(noise_variance=("sample", variances)) if several else observed
 
-    @property
-    def _allowed(self) -> Tensor:
-        """Bool (N,): the variables that may be observed."""
-        return self.observing.allowed(self.names, torch.Generator().manual_seed(self._seed(COMPONENTS, 0)))
+    def _allowed(self, observing: Observing) -> Tensor:
+        """Return, bool (N,), the variables that may be observed."""
+        return observing.allowed(self.names, torch.Generator().manual_seed(self._seed(COMPONENTS, 0)))
 
     def _seed(self, kind: int, number: int) -> int:
         return int(np.random.SeedSequence((self.options["seed"], kind, number)).generate_state(1, np.uint64)[0])
@@ -266,8 +267,7 @@ class Sequences(DataSource):
         """Every training window once in an epoch; with data.resample_observations, observed anew each time, or, with a
         method of data.first_guess, as one of its draws."""
         assert halo == 0, "sequences have no cells around them"
-        train = self.samples("train")
-        tensors, make = self._tensors, training_batches
+        train, tensors, make = self.samples("train"), self._tensors, training_batches
         resampled = self.options["resample_observations"]
         if self.forecasts and not resampled:
             batch = partial(make.with_known_steps, tensors=tensors, known=on_device(train.given.values, device))
@@ -278,8 +278,8 @@ class Sequences(DataSource):
             history, variance = self.typed.history, self.observing.noise_variance
             batch = partial(make.with_new_noise, tensors=tensors, history=history, variance=variance)
         else:
-            allowed = self._allowed.to(device)
-            batch = partial(make.with_new_observations, tensors=tensors, observing=self.observing, allowed=allowed)
+            how = {"observings": self.observings, "allowed": self._allowed}
+            batch = partial(make.with_new_observations, tensors=tensors, **how)
         return SequenceStream(
             series=on_device(self._series, device),
             starts=torch.from_numpy(self._starts["train"]).to(device),

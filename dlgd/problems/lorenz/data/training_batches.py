@@ -6,11 +6,14 @@ Each function is `make` of a `SequenceStream`, once its keywords are given: it t
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from dlgd.core.contract import Batch
 from dlgd.problems.lorenz.data.observations import Observing
+from dlgd.problems.lorenz.data.observings import Observings
 from dlgd.problems.lorenz.data.tensors import SequenceTensors
 
 
@@ -49,13 +52,13 @@ def with_new_observations(
     generator: torch.Generator,
     *,
     tensors: SequenceTensors,
-    observing: Observing,
-    allowed: Tensor,
+    observings: Observings,
+    allowed: Callable[[Observing], Tensor],
 ) -> Batch:
-    """Return windows to be assimilated; their observations are drawn anew, among the `allowed` variables (N,)."""
+    """Return windows to be assimilated; their observations are drawn anew. allowed: see `Observings.seen`."""
     # of the windows, only their number counts: none shares the noise of the series
-    seen = observing.seen(numbers, windows.shape[1], allowed, generator)
-    noisy = _noisy(windows, observing.noise_variance, generator)
+    seen = observings.seen(numbers, numbers, windows.shape[1], allowed, generator)
+    noisy = _noisy(windows, observings.variances(numbers)[:, None, None], generator)
     return tensors.assimilation(torch.where(seen, noisy, torch.nan), windows)
 
 
@@ -66,6 +69,6 @@ def with_new_noise(
     return tensors.forecast(_noisy(windows[:, :history], variance, generator), windows[:, history:])
 
 
-def _noisy(values: Tensor, variance: float, generator: torch.Generator) -> Tensor:
+def _noisy(values: Tensor, variance: float | Tensor, generator: torch.Generator) -> Tensor:
     noise = torch.randn(values.shape, generator=generator, device=values.device)
     return values + variance**0.5 * noise
