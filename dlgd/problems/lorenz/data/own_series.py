@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,8 @@ class SeriesOptions(WindowOptions):
     """path: a NetCDF or CSV file; see `recorded.read`. None is refused, "" makes a small synthetic series.
 
     variables: names in the file, in order; None for all.
+    delays: numbers of steps; what each variable was so many steps before becomes a variable of its own, called
+        `x_100_before`. Where not all of a system is measured, the past stands for the rest (Takens 1981).
     dt: time between two steps, in any unit; None takes that of the file, in days where it has dates, else 1.
     window: of data.task=assimilate, number of steps of a sample.
     stride: number of steps between the beginnings of two training windows; those of the other splits do not overlap.
@@ -45,6 +47,7 @@ class SeriesOptions(WindowOptions):
 
     path: str | None
     variables: Sequence[str] | None
+    delays: Sequence[int] = field(default_factory=list)  # so it is in runs from before it was an option
     dt: float | None
     window: int
     stride: int
@@ -67,7 +70,12 @@ class OwnSeries(Sequences):
 
     @functools.cached_property
     def recorded(self) -> Recorded:
-        """The series of the file."""
+        """The series of the file, with its delays."""
+        return recorded.embedded(self._measured, self.typed.delays)
+
+    @functools.cached_property
+    def _measured(self) -> Recorded:
+        """What the file has."""
         if self.typed.path == "":
             return _synthetic()
         if self.typed.path is None:
@@ -125,6 +133,10 @@ class OwnSeries(Sequences):
             checks.number(f"data.shares.{split}", share, above=0, below=1)
         if sum(options.shares.values()) > 1 + 1e-9:
             raise Refusal(f"data.shares are {sum(options.shares.values()):g} together: choose 1 at most")
+        if options.delays != []:
+            checks.numbers("data.delays", options.delays, least=1, example="[100]")
+            for delay in options.delays:
+                checks.whole_number("data.delays", delay, least=1)
         names = _synthetic().names if options.path is None else self.names
         self.observing.check(names, max(self.length, options.window))  # whatever the task, so that no slip is hidden
         if options.path is not None:
@@ -169,7 +181,7 @@ class OwnSeries(Sequences):
         if path.suffix.lower() not in (".csv", ".txt") and self._has_samples(path):
             known = self.typed.history if self.forecasts else 0
             return own_files.read(path, names=self.names, dt=self.dt, forecast=known, attrs=self.attributes)
-        series = recorded.read(path, self.names)
+        series = recorded.embedded(recorded.read(path, self._measured.names), self.typed.delays)
         if not np.isclose(series.dt, self.recorded.dt):
             raise Refusal(
                 f"{path} has steps of {series.dt:g}, but data.path has {self.recorded.dt:g}: give equal steps"
@@ -192,6 +204,7 @@ class OwnSeries(Sequences):
         small = {
             "path": "",
             "variables": None,
+            "delays": [],
             "window": 64,
             "stride": 16,
             "gap": 0,

@@ -55,6 +55,23 @@ def read(path: Path, variables: Sequence[str] | None) -> Recorded:
     return Recorded(tuple(names), *_at_equal_steps(times, values, path))
 
 
+def embedded(series: Recorded, delays: Sequence[int]) -> Recorded:
+    """Return the series with what each variable was so many steps before, as further variables (Takens 1981).
+
+    The first steps, before which something is not known, are left out.
+    """
+    if not delays:
+        return series
+    first = max(delays)
+    if first >= len(series.values) - 1:
+        raise Refusal(
+            f"data.delays={list(delays)} looks further back than the {len(series.values)} steps of the series"
+        )
+    columns = [np.roll(series.values, delay, axis=0)[first:] for delay in (0, *delays)]
+    names = [f"{name}_{delay}_before" for delay in delays for name in series.names]
+    return Recorded((*series.names, *names), np.concatenate(columns, axis=1), series.dt)
+
+
 def _like_times(values: np.ndarray) -> bool:
     steps = np.diff(values)
     return bool(steps[0] > 0 and np.allclose(steps, steps[0], rtol=SHARE_OF_STEP))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import hydra
 import numpy as np
 import pandas as pd
@@ -242,3 +244,36 @@ def test_a_network_trains_on_it_and_a_person_has_windows_of_it(csv, tmp_path):
     bare = xr.Dataset({name: (variable.dims, variable.values) for name, variable in samples.items()})
     bare.to_netcdf(tmp_path / "windows.nc")
     np.testing.assert_array_equal(source.read(tmp_path / "windows.nc").state, samples.state)
+
+
+def test_delays_are_variables_of_their_own(tmp_path):
+    """The value of 3 and of 10 steps before, from the tenth step on."""
+    values = np.random.default_rng(0).normal(size=(400, 2))
+    path = tmp_path / "own.csv"
+    pd.DataFrame(values, columns=["u", "v"]).to_csv(path, index=False)
+    source = make(path, delays=[3, 10], gap=0)
+    source.prepare()
+    assert source.names == ("u", "v", "u_3_before", "v_3_before", "u_10_before", "v_10_before")
+    first = source.samples("train").isel(sample=0)
+    series = np.concatenate([first.given.values, first.state.values])
+    past = [np.roll(values, delay, axis=0)[10 : 10 + len(series)] for delay in (0, 3, 10)]
+    expected = np.concatenate(past, axis=1)
+    np.testing.assert_array_equal(series, expected)
+    asked = source.read(path).given.values[0, -1]  # continued from its end
+    np.testing.assert_array_equal(asked, np.concatenate([values[-1], values[-4], values[-11]]))
+
+
+@pytest.mark.parametrize(
+    ("delays", "message"),
+    [
+        (3, "data.delays=3 must be a list"),
+        ([0], "data.delays"),
+        ([1.5], "data.delays"),
+        ([500], "looks further back than the series, of 400 steps"),
+    ],
+)
+def test_delays_that_cannot_be(tmp_path, delays, message):
+    path = tmp_path / "own.csv"
+    pd.DataFrame({"u": np.sin(np.arange(400.0))}).to_csv(path, index=False)
+    with pytest.raises(Refusal, match=re.escape(message)):
+        make(path, delays=delays).check()
