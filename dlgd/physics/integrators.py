@@ -269,7 +269,7 @@ def adaptive(
 def _check(dynamics: Dynamics, state: Tensor, steps: int) -> None:
     if state.shape[-1:] != (dynamics.size,):
         raise ValueError(f"states of {type(dynamics).__name__} are (..., {dynamics.size}), not {tuple(state.shape)}")
-    if not state.is_floating_point():
+    if not (state.is_floating_point() or state.is_complex()):
         raise ValueError(f"states must be floating point, not {state.dtype}")
     if steps < 0:
         raise ValueError(f"steps={steps} is negative")

@@ -11,6 +11,7 @@ from dlgd.core import checks
 from dlgd.core.contract import Method
 from dlgd.core.errors import Refusal
 from dlgd.problems.images.covariance import covariance_root
+from dlgd.problems.images.methods.pca import at_most
 
 
 class _Generator(Method):
@@ -60,7 +61,7 @@ class _Generator(Method):
 class Gaussian(_Generator):
     """Draws from a Gaussian per class in the space of the leading principal components, cut to [0, 1].
 
-    modes: number of principal components, at least 1; no more than there are training samples and pixels.
+    modes: number of principal components, at least 1; where there are fewer training samples or pixels, as many as these.
     """
 
     choice = "gaussian"
@@ -74,12 +75,11 @@ class Gaussian(_Generator):
         from sklearn.decomposition import PCA
 
         pixels = images.reshape(len(images), -1)
-        most = min(pixels.shape)
-        if self.modes > most:
-            raise Refusal(f"baseline.modes={self.modes} is more than these training samples have: at most {most}")
+        modes = at_most(self.modes, min(pixels.shape))
+        self.name = f"Gaussian {modes}"
         # both are exact; this is the faster one
         solver = "covariance_eigh" if pixels.shape[1] <= min(1000, len(pixels)) else "full"
-        self._components = PCA(self.modes, svd_solver=solver).fit(pixels)
+        self._components = PCA(modes, svd_solver=solver).fit(pixels)
         codes = self._components.transform(pixels)
         self._shape = images.shape[1:]
         self._means = {label: codes[labels == label].mean(axis=0) for label in np.unique(labels)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ import xarray as xr
 from dlgd.core import checks
 from dlgd.core.contract import Coder, Method
 from dlgd.core.errors import Refusal
+
+log = logging.getLogger(__name__)
 
 LEAST_NOISE = 1e-6  # of the variance of a cell: it keeps least squares solvable where the modes explain everything
 MAX_BATCH_ELEMENTS = 256  # samples whose normal equations are solved at once
@@ -22,8 +25,8 @@ class PCA(Method):
     Hidden pixels are filled in from those that are `observed`. Answers are not cut to the variable's bounds, so that
     the error is that of the textbook.
 
-    variable: name of a field of the samples. modes: number of principal components, at least 1; fewer than there are
-        training samples.
+    variable: name of a field of the samples. modes: number of principal components, at least 1; where the training
+        samples have fewer, as many as these have.
     """
 
     learns = True
@@ -36,7 +39,9 @@ class PCA(Method):
     def fit(self, train: xr.Dataset) -> None:
         """Mean and modes of the variable (sample, ...) over the cells that are finite in every sample."""
         self._refuse(train)
-        self._modes = Modes(train[self.variable], self.modes)
+        finite = np.isfinite(train[self.variable].values).all(axis=0).sum()
+        modes = at_most(self.modes, min(train.sizes["sample"] - 1, int(finite)))
+        self._modes, self.name = Modes(train[self.variable], modes), f"PCA {modes}"
 
     def predict(self, samples: xr.Dataset) -> np.ndarray:
         """(sample, ...) in the units of the variable, NaN where the training samples were not finite."""
@@ -62,9 +67,13 @@ class PCA(Method):
         if self.variable not in train:
             known = ", ".join(str(key) for key, field in train.items() if field.dims[0] == "sample" and field.ndim > 1)
             raise Refusal(f"baseline.variable={self.variable} is not among the fields of these samples: try {known}")
-        most = min(train.sizes["sample"] - 1, np.isfinite(train[self.variable].values).all(axis=0).sum())
-        if self.modes > most:
-            raise Refusal(f"baseline.modes={self.modes} is more than these training samples have: at most {most}")
+
+
+def at_most(modes: int, available: int) -> int:
+    """Return the number of modes that there are of those asked for; says so where they are fewer."""
+    if modes > available:
+        log.warning("baseline.modes=%d is more than these training samples have: %d are taken", modes, available)
+    return min(modes, available)
 
 
 class Modes(Coder):

@@ -84,11 +84,15 @@ def _csv(path: Path) -> tuple[list[str], np.ndarray | None, np.ndarray]:
     if path.stat().st_size == 0:
         raise Refusal(f"{path} is empty: give a row for each step, below the names of the columns")
     try:
+        table = pd.read_csv(path, comment="#", skipinitialspace=True, header=None, nrows=1, dtype=str)
+        heads = [str(name).strip() for name in table.iloc[0]]
         table = pd.read_csv(path, comment="#", skipinitialspace=True)
     except UnicodeDecodeError as error:
         raise Refusal(f"{path} is not in UTF-8: save it so") from error
     except (ValueError, OSError, pd.errors.ParserError) as error:
         raise Refusal(f"cannot read {path} as CSV: {str(error).splitlines()[0]}") from error
+    if twice := sorted({name for name in heads if heads.count(name) > 1 and name != "nan"}):
+        raise Refusal(f"{path} has several columns called {', '.join(twice)}: give each a name of its own")
     if len(table.columns) == 1 and (sign := re.search(r"[;\t|]", str(table.columns[0]))):
         raise Refusal(f"columns of {path} stand between {sign[0]!r}: separate them by commas, with points in numbers")
     column = next((name for name in table.columns if str(name).lower() in TIMES), None)

@@ -171,6 +171,13 @@ def test_land_is_left_out():
 # --- refusals ----------------------------------------------------------------------------------------------
 
 
+def test_few_training_samples_have_fewer_modes_than_asked_for(test, caplog):
+    method = fitted(30, train=part(slice(0, 30)))
+    assert method.name == "PCA 29"
+    assert "baseline.modes=30 is more than these training samples have: 29 are taken" in caplog.text
+    np.testing.assert_array_equal(method.predict(test), fitted(29, train=part(slice(0, 30))).predict(test))
+
+
 @pytest.mark.parametrize("task", ["classify", "generate"])
 def test_labels_and_new_samples_are_refused(task):
     with pytest.raises(Refusal, match=rf"gives fields, which data=digits data.task={task} does not ask for: type"):
@@ -182,8 +189,6 @@ def test_what_does_not_fit_is_refused(test):
         PCA(variable="intensity", modes=0)
     with pytest.raises(Refusal, match=r"baseline.variable=gamma is not among the fields .* try intensity"):
         fitted(2, variable="gamma")
-    with pytest.raises(Refusal, match=r"baseline.modes=30 .* at most 29"):
-        fitted(30, train=part(slice(0, 30)))
     with pytest.raises(ValueError, match="only after fit"):
         PCA(variable="intensity", modes=2).predict(test)
     with pytest.raises(ValueError, match=r"\(7, 8\) do not fit the training samples"):

@@ -277,3 +277,10 @@ def test_delays_that_cannot_be(tmp_path, delays, message):
     pd.DataFrame({"u": np.sin(np.arange(400.0))}).to_csv(path, index=False)
     with pytest.raises(Refusal, match=re.escape(message)):
         make(path, delays=delays).check()
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path):
+    path = tmp_path / "own.csv"
+    path.write_text("time,u,u\n" + "".join(f"{n},{n % 7},{n % 5}\n" for n in range(400)))
+    with pytest.raises(Refusal, match="has several columns called u: give each a name of its own"):
+        make(path).check()
