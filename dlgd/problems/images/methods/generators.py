@@ -61,7 +61,7 @@ class _Generator(Method):
 class Gaussian(_Generator):
     """Draws from a Gaussian per class in the space of the leading principal components, cut to [0, 1].
 
-    modes: number of principal components, at least 1; where there are fewer training samples or pixels, as many as these.
+    modes: number of principal components, at least 1; where training samples or pixels are fewer, as many.
     """
 
     choice = "gaussian"

@@ -64,9 +64,7 @@ def embedded(series: Recorded, delays: Sequence[int]) -> Recorded:
         return series
     first = max(delays)
     if first >= len(series.values) - 1:
-        raise Refusal(
-            f"data.delays={list(delays)} looks further back than the {len(series.values)} steps of the series"
-        )
+        raise Refusal(f"data.delays={list(delays)} looks further back than the series, of {len(series.values)} steps")
     columns = [np.roll(series.values, delay, axis=0)[first:] for delay in (0, *delays)]
     names = [f"{name}_{delay}_before" for delay in delays for name in series.names]
     return Recorded((*series.names, *names), np.concatenate(columns, axis=1), series.dt)
