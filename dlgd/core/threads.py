@@ -21,6 +21,16 @@ def threads() -> int:
     return min(cores(), int(allowed)) if allowed.isdigit() and int(allowed) > 0 else cores()
 
 
+def wait_passively() -> None:
+    """Let threads of OpenMP sleep while they wait for one another, unless OMP_WAIT_POLICY or GOMP_SPINCOUNT is set.
+
+    Usually they spin, and then one other busy process on two cores slows a training several times. It has an effect
+    only before the library is loaded, that is before PyTorch is imported.
+    """
+    if "GOMP_SPINCOUNT" not in os.environ:
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
 def share(work: Callable[[int, int], None], count: int) -> None:
     """Call work(first, last) for ranges that make up range(count), in threads.
 
