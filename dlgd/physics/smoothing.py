@@ -15,18 +15,19 @@ reaches. Cells that it cannot reach within the steps, or only by less than the t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+import numba
 import numpy as np
 from scipy import sparse, special
 from scipy.linalg import get_lapack_funcs
 
 from dlgd.core.errors import Refusal
+from dlgd.core.threads import share
 from dlgd.physics import edges
 
-LANES = 64  # Diracs that are carried back together
+LANES = 16  # Diracs that are carried back together, innermost in memory
 TILE = 4  # columns on each side, whose Diracs share the columns around
 LEFT_OUT = 1e-13  # of what a Dirac holds may come back from columns that are left out
 AB_EPS = 0.01  # MITgcm's abEps unless its namelist says another
@@ -96,74 +97,162 @@ class Smoothing:
         # the wet cells of a column follow one another, so that the next wet cell is the one below, or none exchanges
         return self.volume.T[wet], diagonal[wet], -below[wet]
 
-    def _energy(self, cells: np.ndarray, among: np.ndarray) -> np.ndarray:
-        """F_pp (c,) of wet cells (by number), from the wet cells `among` alone, whole columns in order."""
-        volume, diagonal, beside = (each[among] for each in self._columns)
+    def gamma(self) -> np.ndarray:
+        """The coefficients (nz, n), NaN in rock."""
+        energy = np.full(self.volume.shape, np.nan)
+        tiles = self._tiles
+        factors = _factors(self.volume, self.exchange)
+
+        def some(first: int, last: int) -> None:
+            for tile in tiles[first:last]:
+                around = self._reached(tile)
+                inside = np.full(len(around), -1)
+                columns = np.flatnonzero(around)
+                inside[columns] = np.arange(len(columns))
+                one, other = inside[self.one], inside[self.other]
+                joined = (one >= 0) & (other >= 0) & self._open
+                levels, place = np.nonzero(self.volume[:, tile] > 0)
+                energy[levels, tile[place]] = _carried_back(
+                    inside[tile[place]],
+                    levels,
+                    (one[joined], other[joined], np.ascontiguousarray(self.conductance[:, joined].T)),
+                    tuple(np.ascontiguousarray(each[:, columns].T) for each in (*factors, self.volume, self.variance)),
+                    self.steps,
+                    self.ab_eps,
+                )
+
+        share(some, len(tiles))
+        return energy**-0.5
+
+    def brute_force(self, cells: np.ndarray) -> np.ndarray:
+        """gamma (c,) at wet cells (c, 2), level and column, by sparse matrices of all cells of the grid."""
+        numbers = self._number[tuple(cells.T)]
+        volume, diagonal, beside = self._columns
         pttrf, pttrs = get_lapack_funcs(("pttrf", "pttrs"), (volume,))
         *factors, info = pttrf(diagonal, beside[:-1])
         assert info == 0, "a diffusion operator is positive definite"
-        tendency = self._tendency[among][:, among]
-        x = np.zeros((len(among), len(cells)), order="F")
-        x[np.searchsorted(among, cells), np.arange(len(cells))] = 1
-        later = np.zeros_like(x)
-        for n in reversed(range(self.steps)):
-            now, _ = pttrs(*factors, x)
-            now *= volume[:, None]
-            b = 0.5 + self.ab_eps if n else 0.0
-            later *= -(0.5 + self.ab_eps)  # of G(x_n), in the step after
-            later += (1 + b) * now
-            x = np.asfortranarray(now + tendency @ later)
-            later = now
-        wet = (self.volume > 0).T
-        return self.variance.T[wet][among] @ x**2
+        variance = self.variance.T[(self.volume > 0).T]
+        energy = np.empty(len(cells))
+        for first in range(0, len(cells), LANES):
+            some = numbers[first : first + LANES]
+            x = np.zeros((len(volume), len(some)), order="F")
+            x[some, np.arange(len(some))] = 1
+            later = np.zeros_like(x)
+            for n in reversed(range(self.steps)):
+                now, _ = pttrs(*factors, x)
+                now *= volume[:, None]
+                b = 0.5 + self.ab_eps if n else 0.0
+                later *= -(0.5 + self.ab_eps)  # of G(x_n), in the step after
+                later += (1 + b) * now
+                x = np.asfortranarray(now + self._tendency @ later)
+                later = now
+            energy[first : first + LANES] = variance @ x**2
+        return energy**-0.5
 
-    def gamma(self) -> np.ndarray:
-        """The coefficients (nz, n), NaN in rock."""
-        energy = np.full(int((self._number >= 0).sum()), np.nan)
-        for columns, around in self._tiles():
-            among = self._cells(around)
-            mine = self._cells(columns)
-            for first in range(0, len(mine), LANES):
-                some = mine[first : first + LANES]
-                energy[some] = self._energy(some, among)
-        return np.where(self._number >= 0, energy[self._number] ** -0.5, np.nan)
+    @cached_property
+    def _open(self) -> np.ndarray:
+        """(e,) bool: edges that are open in any level."""
+        return (self.conductance > 0).any(axis=0)
 
-    def brute_force(self, cells: np.ndarray) -> np.ndarray:
-        """gamma (c,) at wet cells (c, 2), level and column, from all cells of the grid."""
-        everything = np.arange(int((self._number >= 0).sum()))
-        numbers = self._number[tuple(cells.T)]
-        parts = [self._energy(numbers[i : i + LANES], everything) for i in range(0, len(cells), LANES)]
-        return np.concatenate([np.empty(0), *parts]) ** -0.5
+    @cached_property
+    def _near(self) -> sparse.csr_array:
+        """(n, n) bool: columns that share an open face."""
+        one, other = self.one[self._open], self.other[self._open]
+        ends = np.concatenate([one, other]), np.concatenate([other, one])
+        size = self.volume.shape[1]
+        return sparse.csr_array(sparse.coo_array((np.ones(len(ends[0]), bool), ends), shape=(size, size)))
 
-    def _cells(self, columns: np.ndarray) -> np.ndarray:
-        """The numbers of the wet cells of some columns, in order."""
-        numbers = self._number[:, np.sort(columns)].T
-        return numbers[numbers >= 0]
+    @cached_property
+    def _tiles(self) -> list[np.ndarray]:
+        """Columns that are near to one another, those with water."""
+        wet, nx = (self.volume > 0).any(axis=0), self.shape[1]
+        number = np.arange(len(wet))
+        tile = np.where(wet, number // nx // TILE * nx + number % nx // TILE, -1)
+        order = np.argsort(tile, kind="stable")[int((~wet).sum()) :]
+        return np.split(order, np.flatnonzero(np.diff(tile[order])) + 1) if len(order) else []
 
-    def _tiles(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Columns that are near to one another, and all the columns that their Diracs may reach."""
-        nx = self.shape[1]
-        wet = (self.volume > 0).any(axis=0)
-        open_edges = (self.conductance > 0).any(axis=0)
-        pairs = self.one[open_edges], self.other[open_edges]
-        size = len(wet)
-        ones = np.ones(2 * len(pairs[0]), bool)
-        ends = np.concatenate(pairs), np.concatenate(pairs[::-1])
-        near = sparse.csr_array(sparse.coo_array((ones, ends), shape=(size, size)))
+    def _reached(self, columns: np.ndarray) -> np.ndarray:
+        """(n,) bool: all columns that Diracs in some of them may reach."""
         most = self._leaving.max(axis=0)
-        tile = np.arange(size) // nx // TILE * nx + np.arange(size) % nx // TILE
-        for one in np.unique(tile[wet]):
-            columns = np.flatnonzero(wet & (tile == one))
-            reached = np.zeros(size, bool)
-            reached[columns] = True
-            rings, fastest = 0, most[columns].max()
-            while rings < _reach(float(fastest), self.steps):
-                grown = reached | (near @ reached)
-                if (grown == reached).all():
-                    break
-                reached, rings = grown, rings + 1
-                fastest = max(fastest, most[reached].max())
-            yield columns, np.flatnonzero(reached)
+        reached = np.zeros(self.volume.shape[1], bool)
+        reached[columns] = True
+        rings, fastest = 0, most[columns].max()
+        while rings < _reach(float(fastest), self.steps):
+            grown = reached | (self._near @ reached)
+            if (grown == reached).all():
+                break
+            reached, rings = grown, rings + 1
+            fastest = max(fastest, most[reached].max())
+        return reached
+
+
+def _factors(volume: np.ndarray, exchange: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """D (nz, n) and the elements (nz, n) of L below its diagonal of V + D_v = L D L'; 1 and 0 in rock."""
+    wet = volume > 0
+    between = np.where(wet[:-1] & wet[1:], exchange, 0.0)
+    diagonal = np.where(wet, volume, 1.0)
+    diagonal[:-1] += between
+    diagonal[1:] += between
+    below = np.zeros(volume.shape)
+    for k, one in enumerate(between):
+        below[k] = -one / diagonal[k]
+        diagonal[k + 1] += below[k] * one
+    return diagonal, below
+
+
+@numba.njit(fastmath={"contract"}, cache=True, nogil=True)
+def _carried_back(columns, levels, faces, window, steps, ab_eps):
+    """F_pp (c,) of Diracs at columns, levels (c,), by the columns of a window alone.
+
+    faces: one, other (e,), conductance (e, nz). window: D and L as in `_factors`, V and variance, (columns, nz).
+    """
+    one, other, conductance = faces
+    diagonal, below, volume, variance = window
+    width, nz = volume.shape
+    shape = (width, nz, LANES)
+    x, later, content = np.empty(shape), np.empty(shape), np.empty(shape)
+    energy = np.zeros(len(columns))
+    beta = 0.5 + ab_eps
+    for first in range(0, len(columns), LANES):
+        lanes = min(LANES, len(columns) - first)
+        x[:], later[:] = 0.0, 0.0
+        for lane in range(lanes):
+            x[columns[first + lane], levels[first + lane], lane] = 1.0
+        for n in range(steps - 1, -1, -1):
+            weight = 1.0 + beta if n > 0 else 1.0
+            for c in range(width):
+                for k in range(1, nz):
+                    for lane in range(LANES):
+                        x[c, k, lane] -= below[c, k - 1] * x[c, k - 1, lane]
+                for k in range(nz):
+                    inverse = 1.0 / diagonal[c, k]
+                    for lane in range(LANES):
+                        x[c, k, lane] *= inverse
+                for k in range(nz - 2, -1, -1):
+                    for lane in range(LANES):
+                        x[c, k, lane] -= below[c, k] * x[c, k + 1, lane]
+                for k in range(nz):
+                    v = volume[c, k]
+                    share_of_later = beta / v if v > 0 else 0.0
+                    for lane in range(LANES):
+                        solved = x[c, k, lane]
+                        content[c, k, lane] = weight * solved - share_of_later * later[c, k, lane]
+                        x[c, k, lane] = solved * v
+                        later[c, k, lane] = solved * v
+            for e in range(len(one)):
+                a, b = one[e], other[e]
+                for k in range(nz):
+                    amount = conductance[e, k]
+                    if amount > 0:
+                        for lane in range(LANES):
+                            flux = amount * (content[a, k, lane] - content[b, k, lane])
+                            x[a, k, lane] -= flux
+                            x[b, k, lane] += flux
+        for c in range(width):
+            for k in range(nz):
+                for lane in range(lanes):
+                    energy[first + lane] += variance[c, k] * x[c, k, lane] ** 2
+    return energy
 
 
 def _reach(leaving: float, steps: int) -> int:
