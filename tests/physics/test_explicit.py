@@ -62,9 +62,7 @@ def dense_root(horizontal, vertical, mesh, iterations=None):
 def test_column_sums_of_horizontal_variances_are_exact(ocean, iterations):
     horizontal, vertical, mesh = ocean
     reference = (dense_root(*ocean, iterations) ** 2).sum(axis=1).reshape(NZ, -1)
-    operator = explicit.diffusion(
-        horizontal.reshape(NZ, -1), vertical.reshape(NZ, -1), mesh, iterations=iterations
-    )
+    operator = explicit.diffusion(horizontal.reshape(NZ, -1), vertical.reshape(NZ, -1), mesh, iterations=iterations)
     np.testing.assert_allclose(operator.gamma(), reference**-0.5, rtol=1e-12)
     cells = np.argwhere(horizontal.reshape(NZ, -1) > 0)
     np.testing.assert_allclose(operator.brute_force(cells), reference[tuple(cells.T)] ** -0.5, rtol=1e-12)

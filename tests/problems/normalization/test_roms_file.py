@@ -74,11 +74,15 @@ def test_norms_are_those_of_the_convolution(folder, implicit):
     np.testing.assert_allclose(*interior(written["zeta"], roms.norms(grid, HDECAY)), rtol=1e-11)
     expected = roms.norms(grid, HDECAY, VDECAY, implicit=implicit, vgamma=0.01 if implicit else 0.05)
     np.testing.assert_allclose(*interior(written["temp"], expected), rtol=1e-11)
-    np.testing.assert_array_equal(*(written[name][:, 1:-1, 1:-1][..., grid["mask_rho"][1:-1, 1:-1] > 0] for name in ("temp", "salt")))
+    np.testing.assert_array_equal(
+        *(written[name][:, 1:-1, 1:-1][..., grid["mask_rho"][1:-1, 1:-1] > 0] for name in ("temp", "salt"))
+    )
     np.testing.assert_array_equal(written["ubar"], before["ubar"])
     land = grid["mask_rho"] == 0
     np.testing.assert_array_equal(written["temp"][:, land], before["temp"][:, land])
-    np.testing.assert_array_equal(written["zeta"][2:5, 0], written["zeta"][2:5, 1])  # the boundary repeats its neighbour
+    np.testing.assert_array_equal(
+        written["zeta"][2:5, 0], written["zeta"][2:5, 1]
+    )  # the boundary repeats its neighbour
     assert opened.said == ["ubar: not at rho points, and kept as they are"]
 
 

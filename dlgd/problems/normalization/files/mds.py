@@ -51,7 +51,9 @@ def read(path: Path) -> np.ndarray:
     kind = np.dtype(PRECISIONS[precision])
     wanted, found = math.prod(shape) * kind.itemsize, data.stat().st_size
     if wanted != found:
-        raise Refusal(f"{data} has {found} bytes, but {meta.name} says {wanted}: is it cut off, or of another precision?")
+        raise Refusal(
+            f"{data} has {found} bytes, but {meta.name} says {wanted}: is it cut off, or of another precision?"
+        )
     values = np.fromfile(data, kind).reshape(shape)
     if _looks_wrong(values) and not _looks_wrong(values.view(kind.newbyteorder("<"))):
         raise Refusal(f"{data} is little-endian: MITgcm's files are big-endian, swap the bytes of its numbers")

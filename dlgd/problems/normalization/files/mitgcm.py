@@ -129,7 +129,9 @@ class _Grid:
             raise Refusal(f"hFacC, hFacW and hFacS in {folder} must have one shape")
         self.drF, self.drC = (self._read(name).ravel() for name in ("drF", "drC"))
         if len(self.drF) != self.shape[0] or len(self.drC) not in (self.shape[0], self.shape[0] + 1):
-            raise Refusal(f"drF and drC in {folder} have {len(self.drF)} and {len(self.drC)} levels, hFacC {self.shape[0]}")
+            raise Refusal(
+                f"drF and drC in {folder} have {len(self.drF)} and {len(self.drC)} levels, hFacC {self.shape[0]}"
+            )
         if (self.drF <= 0).any() or (self.drC[: self.shape[0]] <= 0).any():
             raise Refusal(f"drF and drC in {folder} must be above 0")
 

@@ -116,7 +116,11 @@ def read(source: Path, grid: Path | None, sides: Sides, options: Options) -> Ope
     operators: dict[tuple[Any, ...], SplitDiffusion] = {}  # fields of the same scales have the same norms
     for name in names:
         has_levels = "s_rho" in norms[name].dims
-        key = (has_levels, _scale("Hdecay", options.Hdecay, name), _scale("Vdecay", options.Vdecay, name) if has_levels else 0)
+        key = (
+            has_levels,
+            _scale("Hdecay", options.Hdecay, name),
+            _scale("Vdecay", options.Vdecay, name) if has_levels else 0,
+        )
         if key not in operators:
             operators[key] = convolution.convolution(
                 pm[inner], pn[inner], sea[inner], topology,
