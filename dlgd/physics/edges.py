@@ -86,7 +86,10 @@ def of_llc(width: int) -> Edges:
 
 
 def laplacian(one: np.ndarray, other: np.ndarray, conductance: np.ndarray, nodes: int) -> sparse.csr_array:
-    """D (nodes, nodes) of (D x)_p = sum over the edges of p of conductance (x_p - x_q); one, other, conductance (e,)."""
+    """D (nodes, nodes) of (D x)_p = sum over the edges of p of conductance (x_p - x_q).
+
+    one, other, conductance: (e,).
+    """
     rows, columns = np.concatenate([one, other, one, other]), np.concatenate([one, other, other, one])
     values = np.concatenate([conductance, conductance, -conductance, -conductance])
     return sparse.csr_array(sparse.coo_array((values, (rows, columns)), shape=(nodes, nodes)))

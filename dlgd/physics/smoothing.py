@@ -152,7 +152,7 @@ class Smoothing:
     @cached_property
     def _open(self) -> np.ndarray:
         """(e,) bool: edges that are open in any level."""
-        return (self.conductance > 0).any(axis=0)
+        return np.asarray(np.any(self.conductance > 0, axis=0))
 
     @cached_property
     def _near(self) -> sparse.csr_array:
@@ -165,7 +165,7 @@ class Smoothing:
     @cached_property
     def _tiles(self) -> list[np.ndarray]:
         """Columns that are near to one another, those with water."""
-        wet, nx = (self.volume > 0).any(axis=0), self.shape[1]
+        wet, nx = np.asarray(np.any(self.volume > 0, axis=0)), self.shape[1]
         number = np.arange(len(wet))
         tile = np.where(wet, number // nx // TILE * nx + number % nx // TILE, -1)
         order = np.argsort(tile, kind="stable")[int((~wet).sum()) :]
@@ -201,7 +201,14 @@ def _factors(volume: np.ndarray, exchange: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 @numba.njit(fastmath={"contract"}, cache=True, nogil=True)
-def _carried_back(columns, levels, faces, window, steps, ab_eps):
+def _carried_back(
+    columns: np.ndarray,
+    levels: np.ndarray,
+    faces: tuple[np.ndarray, ...],
+    window: tuple[np.ndarray, ...],
+    steps: int,
+    ab_eps: float,
+) -> np.ndarray:
     """F_pp (c,) of Diracs at columns, levels (c,), by the columns of a window alone.
 
     faces: one, other (e,), conductance (e, nz). window: D and L as in `_factors`, V and variance, (columns, nz).

@@ -1,4 +1,4 @@
-"""MITgcm's package smooth once more, as its equations stand: fields (vector, nz, ny, nx), periodic, no matrix of the operator.
+"""MITgcm's package smooth once more, as its equations stand: fields (vector, nz, ny, nx), periodic.
 
 Nothing here uses `dlgd.physics`; the adjoint is never needed, since each Dirac is one of the vectors.
 """

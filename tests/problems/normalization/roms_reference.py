@@ -1,4 +1,4 @@
-"""ROMS's convolution at rho points once more, as its loops stand: fields (vector, nz, ny, nx) with a boundary, from the bottom up.
+"""ROMS's convolution at rho points, as its loops stand: fields (vector, nz, ny, nx) with a boundary, bottom first.
 
 Nothing here uses `dlgd.physics`; each Dirac is one of the vectors.
 """

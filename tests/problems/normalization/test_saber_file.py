@@ -204,7 +204,7 @@ def test_a_set_of_files_is_read_together_and_each_gets_its_own_part(files):
 
 
 def test_implicit_vertical_diffusion(files):
-    folder, grid, fields, nodes = files
+    folder, _, fields, _ = files
     paths = folder / "scales.nc", folder / "grid.nc", folder / "norms.nc"
     assert saber_norms(*paths, vertical="implicit", iterations=4).worst < 1e-12
     node = int(np.argmax((fields["hzScales"] > 0).sum(axis=1)))

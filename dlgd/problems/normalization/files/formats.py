@@ -54,13 +54,11 @@ def read(
     if name is not None:
         checks.choice("format", name, FORMATS)
     found = recognized(source) if name is None else name
+    chosen = {other: module.Options(**options.get(other, {})) for other, module in FORMATS.items()}
     for other, module in FORMATS.items():
-        typed = module.Options(**options.get(other, {}))
-        if other == found:
-            chosen = typed
-        elif typed != module.Options():
+        if other != found and chosen[other] != module.Options():
             raise Refusal(f"options {other}.* have no effect on a file of the format {found}: leave them out")
-    return found, FORMATS[found].read(source, grid, sides, chosen)
+    return found, FORMATS[found].read(source, grid, sides, chosen[found])
 
 
 def recognized(path: Path) -> str:

@@ -9,7 +9,7 @@ Pairs .data, .meta of one number 001 ... 010 in one folder; see `mds`:
 and the norms smooth3Dnorm001 (nz, ny, nx), smooth2Dnorm001 (ny, nx), float32, 0 where there is no water. Diffusivities
 are K = L^2 / (2 nbt), rounded to float32 as the file with which MITgcm works; they stand on the west (Kux), south (Kvy)
 and top (kappaR) face of a cell. The grid is a folder with MITgcm's RAC, DXC, DYC, DXG, DYG, hFacC and, in three
-dimensions, hFacW, hFacS, DRF and DRC. Only smooth3DtypeH = 1, without the other six diffusivities, and maskC are served.
+dimensions, hFacW, hFacS, DRF and DRC. Served are smooth3DtypeH = 1, without slanted diffusivities, and maskC.
 
 A grid of 13 nx rows is the llc grid; any other is periodic in both directions, as MITgcm is: walls are dry cells.
 """
@@ -46,7 +46,7 @@ class Options:
 
     steps: int | None = None
     Lz0: float | None = None
-    abEps: float = AB_EPS  # noqa: N815  # as in MITgcm
+    abEps: float = AB_EPS
 
     def __post_init__(self) -> None:
         if self.steps is not None:

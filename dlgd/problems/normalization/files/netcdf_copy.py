@@ -40,21 +40,24 @@ def copy(source: Path, output: Path, values: Mapping[str, np.ndarray], like: Map
 
 
 def without(source: Path, output: Path, left_out: tuple[str, ...], name: str, values: np.ndarray) -> None:
-    """Write a file with all but some variables, and a new one on the dimensions of the first of them, in their place."""
-    with written_whole(output, shared=True) as partial, netCDF4.Dataset(source) as old:
-        with netCDF4.Dataset(partial, "w", format=old.data_model) as new:
-            old.set_auto_maskandscale(False)
-            new.set_auto_maskandscale(False)
-            new.setncatts({key: old.getncattr(key) for key in old.ncattrs()})
-            for key, dimension in old.dimensions.items():
-                new.createDimension(key, None if dimension.isunlimited() else len(dimension))
-            for key, variable in old.variables.items():
-                if key in left_out:
-                    continue
-                attributes = {one: variable.getncattr(one) for one in variable.ncattrs()}
-                fill = attributes.pop("_FillValue", None)
-                made = new.createVariable(key, variable.dtype, variable.dimensions, fill_value=fill)
-                made.setncatts(attributes)
-                made[...] = variable[...]
-            model = old[left_out[0]]
-            new.createVariable(name, "f8", model.dimensions)[...] = values.reshape(model.shape)
+    """Write a file with all but some variables, and a new one on the dimensions of the first of those."""
+    with (
+        written_whole(output, shared=True) as partial,
+        netCDF4.Dataset(source) as old,
+        netCDF4.Dataset(partial, "w", format=old.data_model) as new,
+    ):
+        old.set_auto_maskandscale(False)
+        new.set_auto_maskandscale(False)
+        new.setncatts({key: old.getncattr(key) for key in old.ncattrs()})
+        for key, dimension in old.dimensions.items():
+            new.createDimension(key, None if dimension.isunlimited() else len(dimension))
+        for key, variable in old.variables.items():
+            if key in left_out:
+                continue
+            attributes = {one: variable.getncattr(one) for one in variable.ncattrs()}
+            fill = attributes.pop("_FillValue", None)
+            made = new.createVariable(key, variable.dtype, variable.dimensions, fill_value=fill)
+            made.setncatts(attributes)
+            made[...] = variable[...]
+        model = old[left_out[0]]
+        new.createVariable(name, "f8", model.dimensions)[...] = values.reshape(model.shape)

@@ -3,7 +3,7 @@
 A module of a format has
 
     Options                          dataclass of its options, with their explanation
-    recognized(path, variables)      whether a file is of the format; of NetCDF, the names of its variables and dimensions
+    recognized(path, variables)      whether a file is of the format; of NetCDF, names of its variables, dimensions
     read(source, grid, sides, options) -> Opened
 
 and its line in `formats.FORMATS`. Fields are (level, node): nodes in the order of the grid, row by row.
