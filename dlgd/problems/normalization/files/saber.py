@@ -14,6 +14,7 @@ rebuilt from the scales, so that these are kept as they are.
 
 from __future__ import annotations
 
+import glob
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -134,7 +135,7 @@ def _set(path: Path) -> list[Path]:
     stem = path.name[: typed.start()] if typed else path.name.removesuffix(".nc")
     if path.is_file() and not typed:
         return []
-    found = {one: TASKS.search(one.name) for one in sorted(path.parent.glob(f"{glob_escape(stem)}_*.nc"))}
+    found = {one: TASKS.search(one.name) for one in sorted(path.parent.glob(f"{glob.escape(stem)}_*.nc"))}
     members = {one: match for one, match in found.items() if match and one.name[: match.start()] == stem}
     if not members:
         return []
@@ -145,11 +146,6 @@ def _set(path: Path) -> list[Path]:
     if len(members) != count:
         raise Refusal(f"{path.parent / stem}_*.nc are {len(members)} files, but their names say {count} tasks")
     return list(members)
-
-
-def glob_escape(text: str) -> str:
-    """Return a text in which no sign stands for others."""
-    return re.sub(r"([*?[])", r"[\1]", text)
 
 
 def _structured(dataset: xr.Dataset, path: Path, sides: Sides) -> Mesh:
