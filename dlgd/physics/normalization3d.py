@@ -44,14 +44,21 @@ def level_energies(operator: Diffusion3D, gamma: Callable[[Diffusion], np.ndarra
 
 
 def column_sums(operator: Diffusion3D, energy: np.ndarray) -> np.ndarray:
-    """The sum over k1 of (A_v^-M/2)[k, k1]^2 energy[k1] (nz, ny, nx), for an energy (nz, ny, nx) of every level.
+    """The sum over k1 of (A_v^-M/2)[k, k1]^2 energy[k1] (nz, ny, nx), for an energy (nz, ny, nx) of every level."""
+    diagonal, coupling = (each.reshape(len(each), energy[0].size) for each in operator.columns())
+    total = tridiagonal_sums(diagonal, coupling, energy.reshape(len(energy), -1), operator.steps // 2)
+    return total.reshape(energy.shape)
 
-    M / 2 tridiagonal solves (LAPACK's pttrf and pttrs) of one right-hand side for each level, a Dirac in every column.
+
+def tridiagonal_sums(diagonal: np.ndarray, coupling: np.ndarray, energy: np.ndarray, power: int) -> np.ndarray:
+    """The sum over k1 of (A^-power)[k, k1]^2 energy[k1] (nz, n), of positive definite tridiagonal A for n columns.
+
+    diagonal, energy (nz, n), coupling (nz - 1, n), the elements beside the diagonal. `power` solves (LAPACK's pttrf and
+    pttrs) of one right-hand side for each level, a Dirac in every column.
     """
     nz = len(energy)
-    diagonal, coupling = (each.reshape(len(each), energy[0].size) for each in operator.columns())
     pttrf, pttrs = get_lapack_funcs(("pttrf", "pttrs"), (diagonal,))
-    by_column = energy.reshape(nz, -1).T
+    by_column = energy.T
     total = np.empty(by_column.shape)
 
     def some(first: int, last: int) -> None:
@@ -62,13 +69,13 @@ def column_sums(operator: Diffusion3D, energy: np.ndarray) -> np.ndarray:
             *factors, info = pttrf(d, e)
             assert info == 0, "a diffusion operator is positive definite"
             response = np.asfortranarray(np.tile(np.eye(nz), (these.stop - these.start, 1)))
-            for _ in range(operator.steps // 2):
+            for _ in range(power):
                 response, _ = pttrs(*factors, response, overwrite_b=True)
             squares = response.reshape(-1, nz, nz) ** 2  # column, level, level of the Dirac
             total[these] = np.einsum("xik,xi->xk", squares, by_column[these])
 
     share(some, -(-len(total) // COLUMNS))
-    return total.T.reshape(energy.shape)
+    return total.T
 
 
 def from_energy(operator: Diffusion3D, energy: np.ndarray) -> np.ndarray:

@@ -30,7 +30,8 @@ SAME_PLACE = 1e-5  # of unit vectors: 64 m
 class NemoFolder:
     """A folder with a folder for each sample, or the folder of a single sample.
 
-    files: names of the files, and padding: rows and columns on each side, as in `layout.Layout`.
+    files: names of the files, and padding: rows and columns on each side, as in `layout.Layout`; without a name for
+        the coefficients, none are read.
     """
 
     def __init__(self, path: Path, files: Mapping[str, str], padding: Mapping[str, int | None]) -> None:
@@ -38,11 +39,12 @@ class NemoFolder:
         places = [path, *sorted(place for place in path.iterdir() if place.is_dir())]
         self._places = {place.name: place for place in places if any(place.glob(files["diffusivities"]))}
         self.names = list(self._places)
-        lost = [
-            place.name for place in places if any(place.glob(files["coefficients"])) and place.name not in self.names
-        ]
+        lost = [place.name for place in places if self._has_coefficients(place) and place.name not in self.names]
         if lost:
             log.warning("%s: %s have no %s, and are left out", path, ", ".join(lost), files["diffusivities"])
+
+    def _has_coefficients(self, place: Path) -> bool:
+        return "coefficients" in self._files and any(place.glob(self._files["coefficients"]))
 
     @cached_property
     def _grid(self) -> dict[str, np.ndarray]:
@@ -76,7 +78,7 @@ class NemoFolder:
         grid, files, place = self._grid, self._files, self._places[name]
         diffusivities = _only(place, files["diffusivities"])
         k = _planes(diffusivities, ("K11", "K22"))
-        coefficients = _only(place, files["coefficients"]) if any(place.glob(files["coefficients"])) else None
+        coefficients = _only(place, files["coefficients"]) if self._has_coefficients(place) else None
         gamma = None if coefficients is None else _planes(coefficients, ("sqtnorfac",))["sqtnorfac"]
         for path, field in ((diffusivities, k["K11"]), (diffusivities, k["K22"]), (coefficients, gamma)):
             if field is not None and field.shape != grid["e1t"].shape:

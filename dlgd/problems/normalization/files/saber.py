@@ -1,80 +1,186 @@
-"""Files of SABER's block `diffusion` on nodes (soca): length scales are read, exact norms are written.
+"""Files of SABER's block `diffusion`: length scales are read, exact norms are written.
 
-NetCDF with the dimension nb_nodes, and one for the levels of each variable:
+NetCDF, in one of two layouts, or a set PATH_NNNNNN-RRRRRR.nc of the first one, a file for each of NNNNNN tasks
+(`one file per task`), in which nodes of the halo may stand in several files:
 
-    lon, lat (nb_nodes)            degrees
-    hzScales, hzNorm (nb_nodes, nz)   m; one level serves all
-    vtScales, vtNorm (nb_nodes, nz)   levels
+    NodeColumns (soca)     lon, lat (nb_nodes), degrees; hzScales, hzNorm, vtScales, vtNorm (nb_nodes, nz)
+    StructuredColumns      lon, lat (ny, nx); the others (nz, ny, nx); rows from the south
 
-SABER multiplies by hzNorm after horizontal and by vtNorm after vertical diffusion is known to each alone; its total is
-their product. So hzNorm = the exact horizontal coefficients, and vtNorm = gamma / hzNorm with the exact gamma of both
-together, serve it unchanged. The operator is rebuilt from the scales, so that these are kept as they are.
+hzScales are in m, and one level serves all; vtScales are in levels. SABER multiplies by hzNorm after horizontal and by
+vtNorm after vertical diffusion is known to each alone; its total is their product. So hzNorm = the exact horizontal
+coefficients, and vtNorm = gamma / hzNorm with the exact gamma of both together, serve it unchanged. The operator is
+rebuilt from the scales, so that these are kept as they are.
 """
 
 from __future__ import annotations
 
-import shutil
-from dataclasses import dataclass
+import glob
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import netCDF4
 import numpy as np
 import xarray as xr
 from scipy.spatial import KDTree
 
-from dlgd.core import netcdf
+from dlgd.core import checks, netcdf
 from dlgd.core.errors import Refusal
-from dlgd.core.files import written_whole
 from dlgd.physics import explicit
-from dlgd.physics.grids import unit_vectors
-from dlgd.physics.halo import Topology
+from dlgd.physics.explicit import Mesh
+from dlgd.physics.grids import great_circle_m, unit_vectors
+from dlgd.physics.split_diffusion import SplitDiffusion
+from dlgd.problems.normalization.files import netcdf_copy
+from dlgd.problems.normalization.files.opened import Field, Opened, Sides
 
-GOOD = 1e-6  # of gamma^2, relative: the exact norms and those of brute force are the same
 NEAR = 1e-6  # radians, 6 m: nodes of a file are points of the grid
+TASKS = re.compile(r"_(\d{6})-(\d{6})(\.nc)?$")
+SCALES = ("hzScales", "vtScales")
+NORMS = {"hzNorm": "hzScales", "vtNorm": "vtScales"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """vertical: "explicit" or "implicit", `method` of the block's part `vertical`.
+    iterations: M of the implicit scheme, `iterations` of that part; even.
+    """
+
+    vertical: str = "explicit"
+    iterations: int = 4
+
+    def __post_init__(self) -> None:
+        checks.choice("saber.vertical", self.vertical, ("explicit", "implicit"))
+        checks.even_number("saber.iterations", self.iterations, least=2)
+
+
+def recognized(path: Path, variables: Collection[str]) -> bool:
+    """Return whether there is a set of files, or length scales as SABER calls them."""
+    return bool(set(SCALES) & set(variables)) or len(_set(path)) > 0
 
 
 @dataclass(frozen=True)
-class Checked:
-    """What was written, and how far it is from brute force."""
+class SaberFiles:
+    """What was read. places: for each file, the node of the grid at which each of its values stands, in order."""
 
-    nodes: int
-    levels: int
-    cells: int  # that were checked
-    worst: float  # relative error of gamma^2 at these cells
+    fields: Sequence[Field]
+    inputs: Sequence[Path]
+    files: Sequence[Path]
+    places: Sequence[np.ndarray]
+    structured: bool
+    operator: SplitDiffusion
+    levels: Mapping[str, int]
+    said: Sequence[str] = field(default=())
+
+    def outputs(self, output: Path) -> list[Path]:
+        """As many files as were read, with the numbers of their tasks."""
+        if len(self.files) == 1:
+            return [output]
+        stem = output.with_suffix("") if output.suffix == ".nc" else output
+        numbers = [TASKS.search(path.name) for path in self.files]
+        return [stem.with_name(f"{stem.name}_{one[1]}-{one[2]}.nc") for one in numbers if one]
+
+    def write(self, gamma: Mapping[str, np.ndarray], output: Path) -> None:
+        """hzNorm, and vtNorm where there are vertical scales."""
+        total = gamma["hzNorm x vtNorm"]
+        horizontal = self.operator.horizontal_energy**-0.5
+        norms = {"hzNorm": horizontal[: self.levels["hzScales"]]}
+        if "vtScales" in self.levels:
+            norms["vtNorm"] = total / horizontal
+        for source, place, written in zip(self.files, self.places, self.outputs(output), strict=True):
+            own = {name: norm[:, place] if self.structured else norm[:, place].T for name, norm in norms.items()}
+            netcdf_copy.copy(source, written, own, NORMS)
 
 
-def normalize(source: Path, grid: Path, output: Path, *, topology: Topology, check: int, seed: int) -> Checked:
-    """Write a copy of a file with exact norms. All else in it is kept bit for bit.
+def read(source: Path, grid: Path | None, sides: Sides, options: Options) -> Opened:
+    """Read a file or a set.
 
     grid: NetCDF with lat, lon (degrees) and area (m2), (ny, nx), of all points of the structured grid; dimensions of
-    length 1 do not count. Its mesh has a cell between any four neighbouring points.
-    check: how many cells are compared with brute force. Raises Refusal where files do not fit together, and where the
-    norms are not those of brute force.
+    length 1 do not count. Its mesh has a cell between any four neighbouring points. StructuredColumns need none.
+    Raises Refusal where files do not fit together.
     """
+    files = _set(source) or [source]
+    datasets = [netcdf.read(path) for path in files]
+    for path, dataset in zip(files, datasets, strict=True):
+        missing = [name for name in ("lon", "lat", "hzScales") if name not in dataset]
+        if missing:
+            raise Refusal(f"{path} lacks {', '.join(missing)}: is it a file of SABER's diffusion?")
+    structured = datasets[0].lat.ndim == 2 and datasets[0].lat.shape[0] > 1
+    if structured:
+        if len(files) > 1:
+            raise Refusal(f"{files[0]} is one of a set, and must hold nodes, not rows of a grid")
+        mesh, places = _structured(datasets[0], files[0], sides), [np.arange(datasets[0].lat.size)]
+    else:
+        if grid is None:
+            raise Refusal("grid must be given for a file of nodes: a NetCDF file with lat, lon and area of all points")
+        mesh, places = _nodes(datasets, files, grid, sides)
+    scales = _joined(datasets, files, places, mesh.area.size, structured=structured)
+    vertical = scales.get("vtScales")
+    implicit = options.vertical == "implicit"
+    if implicit and vertical is None:
+        raise Refusal(f"saber.vertical=implicit has no effect: {source} has no vtScales")
+    operator = explicit.diffusion(
+        scales["hzScales"], vertical, mesh, iterations=options.iterations if implicit else None
+    )
+    horizontal = np.broadcast_to(scales["hzScales"], operator.thickness.shape)
+    cells = np.argwhere((horizontal > 0) | ((vertical > 0) if vertical is not None else False))
+    inputs = [*files] if structured or grid is None else [*files, grid]
+    levels = {name: len(values) for name, values in scales.items()}
+    fields = [Field("hzNorm x vtNorm", operator, cells)]
+    return SaberFiles(fields, inputs, files, places, structured, operator, levels)
+
+
+def _set(path: Path) -> list[Path]:
+    """The files of the set to which a path belongs, or whose common beginning it is; none where it is a file alone."""
+    typed = TASKS.search(path.name)
+    stem = path.name[: typed.start()] if typed else path.name.removesuffix(".nc")
+    if path.is_file() and not typed:
+        return []
+    found = {one: TASKS.search(one.name) for one in sorted(path.parent.glob(f"{glob.escape(stem)}_*.nc"))}
+    members = {one: match for one, match in found.items() if match and one.name[: match.start()] == stem}
+    if not members:
+        return []
+    counts = {int(match[1]) for match in members.values()}
+    if len(counts) > 1:
+        raise Refusal(f"{path.parent / stem}_*.nc are files of runs on {sorted(counts)} tasks: keep those of one")
+    count = counts.pop()
+    if len(members) != count:
+        raise Refusal(f"{path.parent / stem}_*.nc are {len(members)} files, but their names say {count} tasks")
+    return list(members)
+
+
+def _structured(dataset: xr.Dataset, path: Path, sides: Sides) -> Mesh:
+    """The mesh of StructuredColumns, whose sides are those of the globe."""
+    sides.refuse(f"{path} holds StructuredColumns, which go around the globe and across its poles")
+    lat, lon = dataset.lat.values, dataset.lon.values
+    if lat.shape != lon.shape or lat.ndim != 2:
+        raise Refusal(f"lat and lon in {path} must have one shape (y, x), not {lat.shape} and {lon.shape}")
+    short = np.isfinite(lat).sum(axis=1)
+    if (short != lat.shape[1]).any() or not np.isfinite(lon).all():
+        raise Refusal(
+            f"the rows of {path} have {short.min()} to {short.max()} points: SABER joins points of the same number in "
+            "their rows, which on such a reduced grid are no neighbours; regular grids are served"
+        )
+    points = unit_vectors(lat, lon)
+    around = np.median(great_circle_m(points[:, -1], points[:, 0])) < 2 * np.median(
+        great_circle_m(points[:, 1:], points[:, :-1])
+    )
+    gap = 90 - np.abs(lat[[0, -1], 0])
+    if lat.shape[1] % 2 or not around or (gap <= 0).any() or (gap > 1.5 * np.abs(np.diff(lat[:, 0])).max()).any():
+        raise Refusal(
+            f"the grid of {path} must go around the globe with an even number of columns, and come within a row of "
+            "both poles without a point on them"
+        )
+    return explicit.structured_columns(lat, lon)
+
+
+def _nodes(
+    datasets: Sequence[xr.Dataset], files: Sequence[Path], grid: Path, sides: Sides
+) -> tuple[Mesh, list[np.ndarray]]:
+    """The mesh of the grid file, and for each file the places of its nodes."""
     lat, lon, area = _grid(grid)
-    nodes = netcdf.read(source)
-    place = _places(*_positions(nodes, source), lat, lon, source)
-    mesh = explicit.mesh(lat, lon, area, topology)
-    on_nodes = _scales(nodes, source)
-    horizontal = _on_grid(on_nodes["hzScales"], place, lat.shape)
-    variance = explicit.horizontal_variances(horizontal, mesh)
-    norms = {"hzNorm": _on_nodes(variance**-0.5, place)}
-    vertical = np.zeros_like(horizontal)
-    gamma = variance**-0.5
-    if "vtScales" in on_nodes:
-        vertical = _on_grid(on_nodes["vtScales"], place, lat.shape)
-        full = np.broadcast_to(variance, vertical.shape)
-        gamma = explicit.column_sums(vertical, full) ** -0.5
-        norms["vtNorm"] = _on_nodes(gamma * np.sqrt(full), place)
-        horizontal = np.broadcast_to(horizontal, vertical.shape)
-    at_sea = np.argwhere((horizontal > 0) | (vertical > 0))
-    some = np.random.default_rng(seed).permutation(len(at_sea))[:check]
-    reference = explicit.brute_force(horizontal, vertical, mesh, at_sea[some])
-    worst = float(np.abs((gamma[tuple(at_sea[some].T)] / reference) ** 2 - 1).max(initial=0.0))
-    if not (worst < GOOD and all(np.isfinite(values).all() for values in norms.values())):
-        raise Refusal(f"gamma^2 of {source} differs from brute force by {worst:.1e}: nothing is written")
-    _write(source, output, norms)
-    return Checked(nodes=len(place), levels=len(horizontal), cells=len(some), worst=worst)
+    tree = KDTree(unit_vectors(lat, lon).reshape(-1, 3))
+    places = [_places(*_positions(one, path), tree, path) for one, path in zip(datasets, files, strict=True)]
+    return explicit.mesh(lat, lon, area, sides.topology("periodic", "closed")), places
 
 
 def _grid(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -96,42 +202,14 @@ def _grid(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _positions(nodes: xr.Dataset, path: Path) -> tuple[np.ndarray, np.ndarray]:
     """lat and lon of the nodes, in degrees."""
-    missing = [name for name in ("lon", "lat", "hzScales") if name not in nodes]
-    if missing:
-        raise Refusal(f"{path} lacks {', '.join(missing)}: is it a file of SABER's diffusion on nodes?")
     lat, lon = nodes.lat.values.ravel(), nodes.lon.values.ravel()
     if len(lat) != len(lon) or not len(lat) or not np.isfinite([lat, lon]).all():
         raise Refusal(f"lat and lon in {path} must be finite and of one shape, for one node at least")
     return lat, lon
 
 
-def _scales(nodes: xr.Dataset, path: Path) -> dict[str, np.ndarray]:
-    """hzScales and perhaps vtScales (node, level), 0 where they are missing values."""
-    found = {}
-    for name in ("hzScales", "vtScales"):
-        if name not in nodes:
-            continue
-        values = nodes[name].values
-        if values.ndim != 2 or len(values) != nodes.lat.size or not values.shape[1]:
-            raise Refusal(f"{name} in {path} must be (node, level) for {nodes.lat.size} nodes, not {values.shape}")
-        if not netcdf.has_numbers(nodes[name]) or np.isinf(values).any() or (values < 0).any():
-            raise Refusal(f"{name} in {path} must hold finite numbers, 0 or above")
-        found[name] = values
-    levels = {name: values.shape[1] for name, values in found.items()}
-    if levels["hzScales"] not in (1, levels.get("vtScales", 1)) and "vtScales" in levels:
-        raise Refusal(f"{path} has {levels['hzScales']} levels of hzScales and {levels['vtScales']} of vtScales")
-    for name, other in (("hzScales", "vtScales"), ("vtScales", "hzScales")):
-        lost = np.isnan(found[name]) & (found[other] > 0) if len(found) == 2 else np.zeros(1)
-        if lost.any():
-            raise Refusal(
-                f"{name} in {path} has {int(lost.sum())} of {lost.size} values missing where {other} is above 0"
-            )
-    return {name: np.nan_to_num(values) for name, values in found.items()}
-
-
-def _places(lat: np.ndarray, lon: np.ndarray, grid_lat: np.ndarray, grid_lon: np.ndarray, path: Path) -> np.ndarray:
+def _places(lat: np.ndarray, lon: np.ndarray, tree: KDTree, path: Path) -> np.ndarray:
     """The point of the grid, row by row, at which each node stands."""
-    tree = KDTree(unit_vectors(grid_lat, grid_lon).reshape(-1, 3))
     distance, place = map(np.asarray, tree.query(unit_vectors(lat, lon)))
     if (distance > NEAR).any():
         raise Refusal(f"{int((distance > NEAR).sum())} nodes of {path} are no points of the grid")
@@ -140,29 +218,45 @@ def _places(lat: np.ndarray, lon: np.ndarray, grid_lat: np.ndarray, grid_lon: np
     return place
 
 
-def _on_grid(values: np.ndarray, place: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """(node, level) -> (level, ny, nx), 0 where no node stands."""
-    field = np.zeros((values.shape[1], int(np.prod(shape))))
-    field[:, place] = values.T
-    return field.reshape(-1, *shape)
+def _joined(
+    datasets: Sequence[xr.Dataset], files: Sequence[Path], places: Sequence[np.ndarray], nodes: int, *, structured: bool
+) -> dict[str, np.ndarray]:
+    """hzScales and perhaps vtScales (level, node of the grid), 0 where no node stands."""
+    owns = [_scales(one, path, structured=structured) for one, path in zip(datasets, files, strict=True)]
+    levels = {name: len(values) for name, values in owns[0].items()}
+    joined = {name: np.full((count, nodes), np.nan) for name, count in levels.items()}
+    for own, path, place in zip(owns, files, places, strict=True):
+        if {name: len(values) for name, values in own.items()} != levels:
+            raise Refusal(f"{path} has other levels or variables than {files[0]}: they must be of one run")
+        for name, values in own.items():
+            before = joined[name][:, place]
+            if (np.isfinite(before) & (before != values)).any():
+                raise Refusal(f"{name} of {path} differs at nodes that another file of its set has, too")
+            joined[name][:, place] = values
+    return {name: np.nan_to_num(values) for name, values in joined.items()}
 
 
-def _on_nodes(field: np.ndarray, place: np.ndarray) -> np.ndarray:
-    """(level, ny, nx) -> (node, level)."""
-    return field.reshape(len(field), -1)[:, place].T
-
-
-def _write(source: Path, output: Path, norms: dict[str, np.ndarray]) -> None:
-    """Copy the file, and replace the norms, or add them on the dimensions of their scales."""
-    with written_whole(output, shared=True) as partial:
-        shutil.copyfile(source, partial)
-        with netCDF4.Dataset(partial, "r+") as dataset:
-            for name, values in norms.items():
-                if name not in dataset.variables:
-                    dimensions = dataset[name.replace("Norm", "Scales")].dimensions
-                    dataset.createVariable(name, "f8", dimensions)
-                if dataset[name].dtype.kind != "f":
-                    raise Refusal(f"{name} in {source} must be of floating-point numbers, not {dataset[name].dtype}")
-                if dataset[name].shape != values.shape:
-                    raise Refusal(f"{name} in {source} has the shape {dataset[name].shape}, its scales {values.shape}")
-                dataset[name][:] = values
+def _scales(dataset: xr.Dataset, path: Path, *, structured: bool) -> dict[str, np.ndarray]:
+    """hzScales and perhaps vtScales of a file (level, node), 0 where they are missing values."""
+    size, found = dataset.lat.size, {}
+    order = "(level, row, column)" if structured else "(node, level)"
+    for name in SCALES:
+        if name not in dataset:
+            continue
+        values = dataset[name].values
+        fits = values.shape[1:] == dataset.lat.shape if structured else values.ndim == 2 and len(values) == size
+        if not fits or not values.size:
+            raise Refusal(f"{name} in {path} must be {order} for {size} nodes, not {values.shape}")
+        if not netcdf.has_numbers(dataset[name]) or np.isinf(values).any() or (values < 0).any():
+            raise Refusal(f"{name} in {path} must hold finite numbers, 0 or above")
+        found[name] = values.reshape(len(values), size) if structured else values.T
+    levels = {name: len(values) for name, values in found.items()}
+    if levels["hzScales"] not in (1, levels.get("vtScales", 1)) and "vtScales" in levels:
+        raise Refusal(f"{path} has {levels['hzScales']} levels of hzScales and {levels['vtScales']} of vtScales")
+    for name, other in (SCALES, SCALES[::-1]):
+        lost = np.isnan(found[name]) & (found[other] > 0) if len(found) == 2 else np.zeros(1)
+        if lost.any():
+            raise Refusal(
+                f"{name} in {path} has {int(lost.sum())} of {lost.size} values missing where {other} is above 0"
+            )
+    return {name: np.nan_to_num(values) for name, values in found.items()}

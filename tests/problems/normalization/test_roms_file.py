@@ -1,0 +1,148 @@
+"""ROMS's files of normalization coefficients get exact ones at rho points."""
+
+import netCDF4
+import numpy as np
+import pytest
+import xarray as xr
+
+from dlgd.core.errors import Refusal
+from dlgd.problems.normalization.files import formats
+from dlgd.problems.normalization.files.opened import Sides
+from tests.problems.normalization import roms_reference as roms
+
+NZ, NY, NX = roms.NZ, roms.NY, roms.NX
+HDECAY, VDECAY = 2e4, 30.0
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A grid file, and norms of all kinds of points, with a missing value on land as ROMS has it."""
+    grid = roms.grid()
+    xr.Dataset({name: (("eta_rho", "xi_rho"), one) for name, one in grid.items()}).to_netcdf(tmp_path / "grid.nc")
+    rng = np.random.default_rng(1)
+    sizes = {"s_rho": NZ, "s_w": NZ + 1, "eta_rho": NY, "xi_rho": NX, "eta_u": NY, "xi_u": NX - 1}
+    with netCDF4.Dataset(tmp_path / "roms_nrm_i.nc", "w", format="NETCDF3_64BIT_OFFSET") as dataset:
+        dataset.createDimension("ocean_time", None)
+        for name, size in sizes.items():
+            dataset.createDimension(name, size)
+        dataset.type = "ROMS/TOMS normalization file"
+        for name, values in {"Vtransform": 2, "hc": roms.HC}.items():
+            dataset.createVariable(name, "i4" if name == "Vtransform" else "f8")[...] = values
+        for name, values in roms.stretching().items():
+            dataset.createVariable(name, "f8", ("s_w",) if len(values) == NZ + 1 else ("s_rho",))[:] = values
+        dataset.createVariable("ocean_time", "f8", ("ocean_time",))[0] = 0.0
+        for name, dims in {
+            "zeta": ("eta_rho", "xi_rho"),
+            "ubar": ("eta_u", "xi_u"),
+            "temp": ("s_rho", "eta_rho", "xi_rho"),
+            "salt": ("s_rho", "eta_rho", "xi_rho"),
+        }.items():
+            variable = dataset.createVariable(name, "f8", ("ocean_time", *dims), fill_value=1e37)
+            values = rng.random([sizes[one] for one in dims])
+            on_land = np.broadcast_to(grid["mask_rho"] == 0, values.shape) if name != "ubar" else values < 0.1
+            variable[0] = np.where(on_land, 1e37, values)
+    return tmp_path, grid
+
+
+def run(folder, sides=None, **options):
+    options = {"Hdecay": HDECAY, "Vdecay": VDECAY} | options
+    arguments = {"name": None, "options": {"roms": options}}
+    name, opened = formats.read(folder / "roms_nrm_i.nc", folder / "grid.nc", sides or Sides(), **arguments)
+    assert name == "roms"
+    found = formats.exact(opened, check=20, seed=0)
+    assert found.worst < 1e-9
+    opened.write(found.gamma, folder / "exact.nc")
+    with netCDF4.Dataset(folder / "exact.nc") as dataset:
+        dataset.set_auto_mask(False)
+        return {name: dataset[name][0] for name in ("zeta", "ubar", "temp", "salt")}, opened
+
+
+def interior(found, expected):
+    """Both at the interior points at sea."""
+    inner = np.s_[..., 1:-1, 1:-1]
+    sea = np.isfinite(expected)[inner]
+    return found.reshape(expected.shape)[inner][sea], expected[inner][sea]
+
+
+@pytest.mark.parametrize("implicit", [False, True])
+def test_norms_are_those_of_the_convolution(folder, implicit):
+    place, grid = folder
+    with netCDF4.Dataset(place / "roms_nrm_i.nc") as dataset:
+        dataset.set_auto_mask(False)
+        before = {name: dataset[name][0] for name in ("zeta", "ubar", "temp")}
+    written, opened = run(place, implicit=implicit, Vgamma=0.01 if implicit else 0.05)
+    np.testing.assert_allclose(*interior(written["zeta"], roms.norms(grid, HDECAY)), rtol=1e-11)
+    expected = roms.norms(grid, HDECAY, VDECAY, implicit=implicit, vgamma=0.01 if implicit else 0.05)
+    np.testing.assert_allclose(*interior(written["temp"], expected), rtol=1e-11)
+    np.testing.assert_array_equal(
+        *(written[name][:, 1:-1, 1:-1][..., grid["mask_rho"][1:-1, 1:-1] > 0] for name in ("temp", "salt"))
+    )
+    np.testing.assert_array_equal(written["ubar"], before["ubar"])
+    land = grid["mask_rho"] == 0
+    np.testing.assert_array_equal(written["temp"][:, land], before["temp"][:, land])
+    np.testing.assert_array_equal(
+        written["zeta"][2:5, 0], written["zeta"][2:5, 1]
+    )  # the boundary repeats its neighbour
+    assert opened.said == ["ubar: not at rho points, and kept as they are"]
+
+
+def test_each_variable_may_have_its_own_scale(folder):
+    place, grid = folder
+    written, _ = run(place, Hdecay={"zeta": 3e4, "temp": 2e4, "salt": 1e4}, Vdecay={"temp": 0, "salt": 20.0})
+    np.testing.assert_allclose(*interior(written["zeta"], roms.norms(grid, 3e4)), rtol=1e-11)
+    np.testing.assert_allclose(*interior(written["salt"], roms.norms(grid, 1e4, 20.0)), rtol=1e-11)
+    hz = np.diff(roms.depths(grid["h"], 2)[0], axis=0)
+    wet = np.isfinite(roms.norms(grid, 2e4))
+    assert written["temp"][0][wet[0]] != pytest.approx(written["temp"][1][wet[0]])  # by the volumes around alone
+    assert hz.min() > 0
+
+
+def test_a_periodic_channel_and_the_first_transform(folder):
+    place, grid = folder
+    channel = {name: one.copy() for name, one in grid.items()}
+    for one in channel.values():  # ROMS's boundary points of a periodic grid repeat the interior
+        one[:, 0], one[:, -1] = one[:, -2], one[:, 1]
+    xr.Dataset({name: (("eta_rho", "xi_rho"), one) for name, one in channel.items()}).to_netcdf(place / "grid.nc")
+    with netCDF4.Dataset(place / "roms_nrm_i.nc", "r+") as dataset:
+        dataset["Vtransform"][...] = 1
+    written, _ = run(place, Sides("periodic", "closed"))
+    expected = roms.norms(channel, HDECAY, VDECAY, transform=1, periodic=True)
+    np.testing.assert_allclose(*interior(written["salt"], expected), rtol=1e-11)
+    np.testing.assert_array_equal(written["zeta"][4, 0], written["zeta"][4, -2])
+
+
+WRONG = {
+    "lacks pm": lambda grid, norms: (grid.drop_vars("pm"), norms),
+    "h in .* must be above 0": lambda grid, norms: (grid.assign(h=-grid.h), norms),
+    "has Cs_w, which the levels need": lambda grid, norms: (grid, norms.drop_vars("Cs_w")),
+    r"but pm in .* \(7, 5\)": lambda grid, norms: (grid.isel(xi_rho=slice(5)), norms),
+    "Vtransform must be 1 or 2": lambda grid, norms: (grid, norms.assign(Vtransform=3)),
+    "pm and pn in .* must be above 0": lambda grid, norms: (grid.assign(pm=0 * grid.pm), norms),
+    "is packed": lambda grid, norms: (grid, norms.assign(zeta=norms.zeta.assign_attrs(scale_factor=0.1))),
+}
+
+
+@pytest.mark.parametrize("why", WRONG)
+def test_wrong_files_are_refused(folder, why):
+    place, _ = folder
+    datasets = []
+    for name in ("grid.nc", "roms_nrm_i.nc"):
+        with xr.open_dataset(place / name, decode_times=False, mask_and_scale=False) as dataset:
+            datasets.append(dataset.load())
+    for dataset, name in zip(WRONG[why](*datasets), ("grid.nc", "roms_nrm_i.nc"), strict=True):
+        dataset.to_netcdf(place / name)
+    with pytest.raises(Refusal, match=why):
+        run(place)
+    assert not (place / "exact.nc").exists()
+
+
+def test_wrong_options_are_refused(folder):
+    place, _ = folder
+    with pytest.raises(Refusal, match=r"roms\.Hdecay must be given for zeta"):
+        run(place, Hdecay={"temp": 1e4})
+    with pytest.raises(Refusal, match=r"roms\.Hdecay=0 must be a number above 0"):
+        run(place, Hdecay=0)
+    with pytest.raises(Refusal, match="give it in m"):
+        run(place, Hdecay=1e9)
+    with pytest.raises(Refusal, match="is no side of a grid of ROMS"):
+        run(place, Sides("periodic", "fold"))
