@@ -17,7 +17,7 @@ import numpy as np
 from scipy import sparse
 
 from dlgd.core.errors import Refusal
-from dlgd.physics.halo import Topology, pad_cells, pad_west_faces
+from dlgd.physics.halo import Topology, Window, pad_cells, pad_south_faces, pad_west_faces
 
 STEPS = 10  # M; the Daley length of the correlation is about sqrt(2 M - 4) l in two dimensions
 
@@ -50,6 +50,18 @@ class Diffusion:
     def open_faces(self) -> tuple[np.ndarray, np.ndarray]:
         """South (ny + 1, nx) and west (ny, nx) faces with sea on both sides, bool."""
         return open_faces(self.sea, self.topology)
+
+    def around(self, window: Window, halo: int) -> Diffusion:
+        """The operator of a window and of `halo` cells around it, with closed sides. F_pp is the same in cells that its
+        sides are far enough from."""
+        return Diffusion(
+            alpha_i=pad_south_faces(self.alpha_i, halo, self.topology, window),
+            alpha_j=pad_west_faces(self.alpha_j, halo, self.topology, window)[:, :-1],
+            area=pad_cells(self.area, halo, self.topology, "nearest", window),
+            sea=pad_cells(self.sea, halo, self.topology, window=window),
+            topology=Topology("closed", "closed"),
+            steps=self.steps,
+        )
 
     def couplings(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """A = W^-1/2 (W + D) W^-1/2 as a stencil: diagonal (ny, nx), and the positive couplings

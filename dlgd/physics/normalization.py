@@ -15,7 +15,7 @@ from scipy.sparse.linalg import splu
 from dlgd.core.errors import Refusal
 from dlgd.physics import stencil
 from dlgd.physics.diffusion import STEPS, Diffusion
-from dlgd.physics.halo import pad_cells, pad_south_faces, pad_west_faces
+from dlgd.physics.halo import Window, pad_cells, pad_south_faces, pad_west_faces, windows
 
 
 def brute_force(operator: Diffusion, cells: np.ndarray, block: int = 4) -> np.ndarray:
@@ -94,6 +94,9 @@ def homogeneous(operator: Diffusion) -> np.ndarray:
 # side, and each takes the energy of its own box. tests/benchmarks measures both.
 
 TILE = 4  # cells on each side: as many Diracs as lanes; most work is in the halo, which Diracs of a tile have in common
+PIECE = 512  # cells on each side of what is planned and solved at once, in the memory that it takes; a multiple of TILE
+REACH = 130  # cells around a tile: the largest halo that `_spacing` can ask for
+AROUND = 144  # cells around a piece that count for its tiles: more than REACH, and a multiple of TILE
 TILE_OF_NOISE = 48  # where all cells of a tile have a source, of randomization
 SINGLE_PRECISION_FROM = 3e-5  # tolerance above which float32 (rounding about 1e-5) is enough
 
@@ -146,7 +149,7 @@ def _plan(
     ny, nx = operator.sea.shape
     topology, steps = operator.topology, operator.steps
     diagonal, south, west = operator.couplings()
-    margin, reach = 12, 130  # cells around a tile whose scales count; the largest halo `_spacing` can ask for
+    margin, reach = 12, REACH  # margin: cells around a tile whose scales count
     r_i = pad_cells(np.maximum(operator.alpha_i[:-1], operator.alpha_i[1:]) / operator.area, margin, topology)
     r_j = pad_cells(operator.alpha_j / operator.area, margin, topology)
     bounds = pad_cells(2 * diagonal - 1, reach, topology)  # Gershgorin
@@ -179,28 +182,29 @@ def _plan(
     return _Plan(padded, padding, work, table, np.array([len(s) - 1 for s in series], dtype=np.int64))
 
 
-def _meets_itself(operator: Diffusion, plan: _Plan) -> np.ndarray:
+def _meets_itself(operator: Diffusion, spacing: np.ndarray) -> np.ndarray:
     """Return (ny, nx) bool: sea cells whose response meets itself, around a small periodic grid or around a pole of
     the fold that stands at sea. Each is one cell of the grid, but two or more cells of the padded grid.
+
+    spacing: of Diracs in rows and columns, the largest of all tiles.
     """
     sea, topology = operator.sea, operator.topology
     ny, nx = sea.shape
-    # images on two sides count, and twice each: a quarter more than the spacing of Diracs
-    rows, columns = 5 * plan.tiles[:, 6:8].max(axis=0, initial=0) // 4
+    rows, columns = 5 * spacing // 4  # images on two sides count, and twice each: a quarter more than the spacing
     if (topology.south_north == "periodic" and rows > ny) or (topology.west_east == "periodic" and columns > nx):
         return sea
     meets = np.zeros_like(sea)
     if topology.south_north == "fold":
         half_y, half_x = rows // 2 + 1, columns // 2 + 1
-        halo = int(max(half_y, half_x))
-        padded = pad_cells(sea, halo, topology)
-        number = pad_cells(np.arange(ny * nx).reshape(ny, nx), halo, topology)
+        numbers = [np.broadcast_to(n, sea.shape) for n in np.ogrid[:ny, :nx]]
         for pole in (0, nx // 2):
-            y, x = halo + ny, halo + pole
-            window = np.s_[y - half_y : y + half_y, x - half_x : x + half_x]
-            basin = np.zeros(padded[window].shape, np.int32)
-            ndimage.label(padded[window], output=basin)  # a cell and its image on one sea, half a turn away
-            meets.flat[number[window][(basin > 0) & (basin == basin[::-1, ::-1])]] = True
+            window = ny - half_y, ny + half_y, pole - half_x, pole + half_x
+            at_sea = pad_cells(sea, 0, topology, window=window)
+            y, x = (pad_cells(n, 0, topology, window=window) for n in numbers)
+            basin = np.zeros(at_sea.shape, np.int32)
+            ndimage.label(at_sea, output=basin)  # a cell and its image on one sea, half a turn away
+            chosen = (basin > 0) & (basin == basin[::-1, ::-1])
+            meets[y[chosen], x[chosen]] = True
     return meets
 
 
@@ -219,21 +223,37 @@ def exact(
     """
     if not 1e-8 <= tolerance <= 1e-2:
         raise ValueError(f"the tolerance of exact coefficients must lie between 1e-8 and 1e-2, not {tolerance:g}")
-    dtype = np.float32 if tolerance >= SINGLE_PRECISION_FROM else np.float64
-    on_cpu = device == "cpu"
     wanted = operator.sea if cells is None else operator.sea & cells
-    tile = TILE if on_cpu else max(operator.sea.shape)
-    plan = _plan(operator, tolerance, tile, dtype, wanted=wanted, alone=on_cpu)
-    alone = wanted & _meets_itself(operator, plan)  # no cell of a global ocean grid
-    probed = np.ascontiguousarray(wanted & ~alone)
-    energy = np.zeros(operator.sea.shape)
+    gamma = np.full(wanted.shape, np.nan)
+    for window in windows(wanted.shape, PIECE if device == "cpu" else max(wanted.shape)):
+        south, north, west, east = window
+        inside = wanted[south:north, west:east]
+        if inside.any():
+            gamma[south:north, west:east] = _of_window(operator, window, inside, tolerance, device)
+    return gamma
+
+
+def _of_window(whole: Diffusion, window: Window, wanted: np.ndarray, tolerance: float, device: str) -> np.ndarray:
+    """gamma (rows, columns) in m of the wanted cells of a window, NaN elsewhere, in the memory of what is around it."""
+    halo = 0 if wanted.shape == whole.sea.shape else AROUND
+    operator = whole.around(window, halo) if halo else whole
+    (south, north, west, east), on_cpu = window, device == "cpu"
+    inner = np.s_[halo : halo + north - south, halo : halo + east - west]
+    dtype = np.float32 if tolerance >= SINGLE_PRECISION_FROM else np.float64
+    tile = TILE if on_cpu else max(wanted.shape)
+    plan = _plan(operator, tolerance, tile, dtype, wanted=np.pad(wanted, halo), alone=on_cpu)
+    meets = _meets_itself(whole, plan.tiles[:, 6:8].max(axis=0, initial=0))[south:north, west:east]
+    alone, probed = wanted & meets, np.pad(wanted & ~meets, halo)  # no cell of a global ocean grid is alone
+    energy = np.zeros(probed.shape)
     if probed.any() and on_cpu:
         stencil.probe_tiles(plan.stencil, probed, plan.padding, plan.tiles, plan.series, plan.lengths, energy)
     elif probed.any():
         energy = _probe_on_device(plan, probed, device)
+    gamma = np.full(wanted.shape, np.nan)
+    gamma[probed[inner]] = np.sqrt(operator.area[probed] / energy[probed])
     if alone.any():
-        energy[alone] = operator.area[alone] / brute_force(operator, np.argwhere(alone)) ** 2
-    return np.where(wanted, _gamma(operator, np.where(wanted, energy, 1.0)), np.nan)
+        gamma[alone] = brute_force(whole, np.argwhere(alone) + (south, west))
+    return gamma
 
 
 def _probe_on_device(plan: _Plan, wanted: np.ndarray, device: str) -> np.ndarray:
