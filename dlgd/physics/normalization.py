@@ -77,6 +77,10 @@ def homogeneous_energy(r_i: np.ndarray, r_j: np.ndarray, steps: int = STEPS) -> 
 
 def homogeneous(operator: Diffusion) -> np.ndarray:
     """gamma as if the grid were uniform, with each cell's diffusivities (the means over its two faces) everywhere."""
+    return operator.in_windows(_homogeneous, halo=1)
+
+
+def _homogeneous(operator: Diffusion) -> np.ndarray:
     east_alpha = pad_west_faces(operator.alpha_j, 0, operator.topology)[:, 1:]
     r_i = (operator.alpha_i[:-1] + operator.alpha_i[1:]) / 2 / operator.area
     r_j = (operator.alpha_j + east_alpha) / 2 / operator.area
@@ -252,7 +256,7 @@ def _of_window(whole: Diffusion, window: Window, wanted: np.ndarray, tolerance: 
     gamma = np.full(wanted.shape, np.nan)
     gamma[probed[inner]] = np.sqrt(operator.area[probed] / energy[probed])
     if alone.any():
-        gamma[alone] = brute_force(whole, np.argwhere(alone) + (south, west))
+        gamma[alone] = brute_force(whole, np.argwhere(alone) + np.array([south, west]))
     return gamma
 
 
