@@ -15,7 +15,7 @@ from scipy.sparse.linalg import splu
 from dlgd.core.errors import Refusal
 from dlgd.physics import stencil
 from dlgd.physics.diffusion import STEPS, Diffusion
-from dlgd.physics.halo import Window, pad_cells, pad_south_faces, pad_west_faces, windows
+from dlgd.physics.halo import Topology, Window, pad_cells, pad_south_faces, pad_west_faces, windows
 
 
 def brute_force(operator: Diffusion, cells: np.ndarray, block: int = 4) -> np.ndarray:
@@ -99,6 +99,7 @@ def _homogeneous(operator: Diffusion) -> np.ndarray:
 
 TILE = 4  # cells on each side: as many Diracs as lanes; most work is in the halo, which Diracs of a tile have in common
 PIECE = 512  # cells on each side of what is planned and solved at once, in the memory that it takes; a multiple of TILE
+MARGIN = 12  # cells around a tile whose scales count for it
 REACH = 130  # cells around a tile: the largest halo that `_spacing` can ask for
 AROUND = 144  # cells around a piece that count for its tiles: more than REACH, and a multiple of TILE
 TILE_OF_NOISE = 48  # where all cells of a tile have a source, of randomization
@@ -120,14 +121,23 @@ def _spacing(r_along: float, r_across: float, steps: int, level: float) -> int:
 
 @lru_cache(maxsize=4096)
 def _polynomial(r_i: float, r_j: float, bound: float, steps: int, tolerance: float) -> np.ndarray:
-    """Series of A^(-M/2): an error d of p(A) e_p is an error of at most 2 d / |A^-M/2 e_p| of its energy."""
-    least = float(homogeneous_energy(np.asarray(r_i), np.asarray(r_j), steps))
-    return stencil.chebyshev_coefficients(steps // 2, bound, tolerance / 2 * np.sqrt(least))
+    """Series of A^(-M/2). The energy (A^-M)_pp is a mean of x^-M over a spectral measure, so an error d of the
+    polynomial on the spectrum is an error of at most 2 d (A^-M/2)_pp of it; both here as on a homogeneous grid."""
+    whole, half = (float(homogeneous_energy(np.asarray(r_i), np.asarray(r_j), m)) for m in (steps, steps // 2))
+    return stencil.chebyshev_coefficients(steps // 2, bound, tolerance / 2 * whole / half)
 
 
-def _round_up(value: float, per_octave: int) -> float:
+def _round_up(values: np.ndarray, per_octave: int) -> np.ndarray:
     """Round up to the next power of 2^(1 / per_octave), so that only few distinct values are ever computed."""
-    return float(2 ** (np.ceil(per_octave * np.log2(max(value, 1e-3))) / per_octave))
+    return 2 ** (np.ceil(per_octave * np.log2(np.maximum(values, 1e-3))) / per_octave)
+
+
+def _largest_near(field: np.ndarray, margin: int, tile: int, topology: Topology) -> np.ndarray:
+    """The largest value of (ny, nx) within `margin` cells of each tile, (rows of tiles, columns of tiles)."""
+    padded, size = pad_cells(field, margin, topology), tile + 2 * margin
+    for axis in (0, 1):
+        padded = ndimage.maximum_filter1d(padded, size, axis, mode="nearest", origin=-(size // 2))
+    return padded[: field.shape[0] : tile, : field.shape[1] : tile]
 
 
 @dataclass(frozen=True)
@@ -153,26 +163,26 @@ def _plan(
     ny, nx = operator.sea.shape
     topology, steps = operator.topology, operator.steps
     diagonal, south, west = operator.couplings()
-    margin, reach = 12, REACH  # margin: cells around a tile whose scales count
-    r_i = pad_cells(np.maximum(operator.alpha_i[:-1], operator.alpha_i[1:]) / operator.area, margin, topology)
-    r_j = pad_cells(operator.alpha_j / operator.area, margin, topology)
-    bounds = pad_cells(2 * diagonal - 1, reach, topology)  # Gershgorin
+    big_i, big_j = (
+        _round_up(_largest_near(alpha / operator.area, MARGIN, tile, topology), 4)
+        for alpha in (np.maximum(operator.alpha_i[:-1], operator.alpha_i[1:]), operator.alpha_j)
+    )
+    bounds = pad_cells(_round_up(2 * diagonal - 2, 16), REACH, topology)  # Gershgorin, above 1
     tiles, series = [], []
     for y in range(0, ny, tile):
         for x in range(0, nx, tile):
             rows, columns = min(tile, ny - y), min(tile, nx - x)
             if not wanted[y : y + rows, x : x + columns].any():
                 continue
-            near = np.s_[y : y + rows + 2 * margin, x : x + columns + 2 * margin]
-            big_i, big_j = _round_up(r_i[near].max(), 4), _round_up(r_j[near].max(), 4)
-            spacing = [_spacing(a, b, steps, tolerance / 4) for a, b in ((big_i, big_j), (big_j, big_i))]
+            along = float(big_i[y // tile, x // tile]), float(big_j[y // tile, x // tile])
+            spacing = [_spacing(a, b, steps, tolerance / 4) for a, b in (along, along[::-1])]
             level = tolerance if alone else tolerance / 4
-            halo = [_spacing(a, b, steps, level) // 2 + 1 for a, b in ((big_i, big_j), (big_j, big_i))]
-            low_y, low_x = y + reach - halo[0], x + reach - halo[1]
-            bound = bounds[low_y : low_y + rows + 2 * halo[0], low_x : low_x + columns + 2 * halo[1]].max()
-            bound = 1 + _round_up(bound - 1, 16)  # no response may outgrow the polynomial, in the halo neither
+            halo = [_spacing(a, b, steps, level) // 2 + 1 for a, b in (along, along[::-1])]
+            low_y, low_x = y + REACH - halo[0], x + REACH - halo[1]
+            # no response may outgrow the polynomial, in the halo neither
+            bound = 1 + float(bounds[low_y : low_y + rows + 2 * halo[0], low_x : low_x + columns + 2 * halo[1]].max())
             tiles.append((y, x, rows, columns, *halo, *spacing))
-            series.append((*_polynomial(big_i, big_j, bound, steps, tolerance), bound))
+            series.append((*_polynomial(*along, bound, steps, tolerance), bound))
     table = np.zeros((len(tiles), max(map(len, series), default=1)))
     for row, values in zip(table, series, strict=True):
         row[: len(values) - 1], row[-1] = values[:-1], values[-1]
@@ -239,9 +249,9 @@ def exact(
 
 def _of_window(whole: Diffusion, window: Window, wanted: np.ndarray, tolerance: float, device: str) -> np.ndarray:
     """gamma (rows, columns) in m of the wanted cells of a window, NaN elsewhere, in the memory of what is around it."""
+    (south, north, west, east), on_cpu = window, device == "cpu"
     halo = 0 if wanted.shape == whole.sea.shape else AROUND
     operator = whole.around(window, halo) if halo else whole
-    (south, north, west, east), on_cpu = window, device == "cpu"
     inner = np.s_[halo : halo + north - south, halo : halo + east - west]
     dtype = np.float32 if tolerance >= SINGLE_PRECISION_FROM else np.float64
     tile = TILE if on_cpu else max(wanted.shape)
@@ -253,8 +263,7 @@ def _of_window(whole: Diffusion, window: Window, wanted: np.ndarray, tolerance: 
         stencil.probe_tiles(plan.stencil, probed, plan.padding, plan.tiles, plan.series, plan.lengths, energy)
     elif probed.any():
         energy = _probe_on_device(plan, probed, device)
-    gamma = np.full(wanted.shape, np.nan)
-    gamma[probed[inner]] = np.sqrt(operator.area[probed] / energy[probed])
+    gamma = np.where(probed, np.sqrt(operator.area / np.where(probed, energy, 1.0)), np.nan)[inner]
     if alone.any():
         gamma[alone] = brute_force(whole, np.argwhere(alone) + np.array([south, west]))
     return gamma

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 
 from dlgd.core.contract import Network
+from dlgd.core.paths import ROOT
 from dlgd.models.finite_volume import FiniteVolume
 from dlgd.physics import coastline, diffusion, normalization
 from dlgd.physics.halo import windows
@@ -94,3 +100,47 @@ def test_distances(source, request, metric):
     expected = coastline.signed_distance(*given)
     request.getfixturevalue("small_windows")
     np.testing.assert_array_equal(coastline.signed_distance(*given), expected)
+
+
+PEAK = """
+import resource, sys
+import numba, scipy.ndimage
+import dlgd
+from dlgd.problems.normalization.data import operator_source
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+run = dlgd.load(sys.argv[1], device="cpu")
+run.built
+before = peak()
+run.predict(sys.argv[2], check=20, tolerance=1.0)
+print(peak() - before)
+"""
+
+
+@pytest.mark.slow
+def test_memory(tmp_path):
+    """Of 1200 x 1400 cells, beyond the imports: 24 times one field; encoded whole it was 59 times."""
+    file = large_file(tmp_path / "large.nc", 1200, 1400)
+    run = ROOT / "tests" / "frozen" / "runs" / "nemovar_resnet"
+    done = subprocess.run([sys.executable, "-c", PEAK, run, file], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    field = 8 * 1200 * 1400
+    assert int(done.stdout) < 36 * field
+
+
+def large_file(path: Path, ny: int, nx: int) -> Path:
+    """Fields of some seas on much land, which take the memory of an ocean and not its time."""
+    sea = np.zeros((ny, nx), "int8")
+    sea[ny // 4 : ny // 2, nx // 4 : nx // 2] = sea[-ny // 8 : -4, : nx // 8] = 1
+    w = np.full((ny, nx), 8e7)
+    alpha = w * (1 + 0.5 * np.sin(np.arange(nx) / 50))
+    fields = {
+        "alpha_i": (("y_face", "x"), np.concatenate([alpha, alpha[:1]])),
+        "alpha_j": (("y", "x"), alpha),
+        "w": (("y", "x"), w),
+        "mask": (("y", "x"), sea),
+    }
+    xr.Dataset(fields, attrs={"west_east": "periodic", "south_north": "closed"}).to_netcdf(path)
+    return path
