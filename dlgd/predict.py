@@ -9,9 +9,8 @@ from omegaconf import DictConfig
 
 from dlgd.cli import data_options, entry
 from dlgd.cli.output_file import output_file
-from dlgd.core import checks
+from dlgd.core import checks, repair
 from dlgd.core.errors import Refusal
-from dlgd.core.repair import Check
 from dlgd.interface import loading
 from dlgd.interface.classical import Classical
 from dlgd.interface.predicting import CHECK_PASSED
@@ -28,7 +27,7 @@ def main(config: DictConfig) -> None:
     asked = _asked(config)
     input = checks.path("input", config.input)
     output = output_file(config.output, input)
-    check = _check(config)
+    check = repair.asked(config.check, tolerance=config.tolerance, seconds=config.seconds)
     source = asked.source(data_options.of_command(config, asked.config)) if isinstance(asked, Run) else asked.data
     samples = asked.read(input, source)
     dataset = asked.answer(samples, source, check=check)
@@ -46,17 +45,6 @@ def _asked(config: DictConfig) -> Run | Classical:
     if config.run is None:
         return Classical(config)
     return loading.found(config.run, config, criterion=config.criterion, device=config.device)
-
-
-def _check(config: DictConfig) -> Check | None:
-    """What is asked for; None for predictions alone, which have no use for a tolerance."""
-    asked = {"tolerance": config.tolerance, "seconds": config.seconds}
-    typed = {name: value for name, value in asked.items() if value is not None}
-    if config.check is not None:
-        return Check(cells=config.check, **typed)
-    for name, value in typed.items():
-        raise Refusal(f"{name}={value} has no effect without check: type check=50, or another number of cells")
-    return None
 
 
 if __name__ == "__main__":

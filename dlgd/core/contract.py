@@ -336,6 +336,16 @@ class DataSource(ABC):
         """Return scaled predictions, one row per sample, in `spec.units`, NaN where undefined; for labels, the
         probabilities of the classes. `samples` is None for what a coder has decoded."""
 
+    def in_parts(
+        self, samples: xr.Dataset, network: Callable[[Tensor], Tensor], *, halo: int, device: torch.device | str
+    ) -> np.ndarray | None:
+        """Return what `to_physical` gives of a local network's predictions, of samples that are too large to be encoded
+        whole: part by part, the same but for rounding. None, as for most data sets, where samples are encoded whole.
+
+        network: the scaled prediction (B, C, Y, X), on the CPU, of an input with `halo` cells of context on each side.
+        """
+        return None
+
     def physical_graph(self, *, halo: int, samples: xr.Dataset | None) -> PhysicalGraph | None:
         """Return what is exported with a network that consumes `halo` cells on each side.
 

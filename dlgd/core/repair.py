@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dlgd.core import checks
+from dlgd.core.errors import Refusal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,6 +29,17 @@ class Check:
         checks.whole_number("check", self.cells, least=1)
         checks.number("tolerance", self.tolerance, least=1e-6, most=1)
         checks.number("seconds", self.seconds, above=0)
+
+
+def asked(cells: int | None, *, tolerance: float | None, seconds: float | None) -> Check | None:
+    """Return the check with the usual options for those that are None; None without cells. Refusal of options that have
+    no effect then."""
+    typed = {name: value for name, value in (("tolerance", tolerance), ("seconds", seconds)) if value is not None}
+    if cells is not None:
+        return Check(cells=cells, **typed)
+    for name, value in typed.items():
+        raise Refusal(f"{name}={value} has no effect without check: give check=50, or another number of cells")
+    return None
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from dlgd.core import trust
+from dlgd.core import repair, trust
 from dlgd.core.constants import SPLITS
 from dlgd.core.errors import Refusal
-from dlgd.core.repair import Check
 from dlgd.interface import data as data_sets
 from dlgd.interface import predicting, records
 from dlgd.interface.composing import in_sentences
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from dlgd.core.contract import DataSource, Network
+    from dlgd.core.repair import Check
     from dlgd.scoring.trained import Trained
     from dlgd.training.checkpoint import Checkpoint
 
@@ -118,8 +118,8 @@ class Run:
         *,
         data: Data | Mapping[str, Any] | None = None,
         check: int | None = None,
-        tolerance: float = 1e-2,
-        seconds: float = 60.0,
+        tolerance: float | None = None,
+        seconds: float | None = None,
     ) -> xr.Dataset:
         """Return the predictions of the network, in physical units, with coordinates and attributes.
 
@@ -127,11 +127,12 @@ class Run:
         Refusal where it does not fit.
         data: options of the data with which samples are read, such as {"south_north": "closed"}; the others are those
         of the training. Or another data set.
-        check, tolerance, seconds: as of `python -m dlgd.predict`; what is found is logged.
+        check, tolerance, seconds: as of `python -m dlgd.predict`, where None is what is usual there; what is found is
+        logged.
         """
         with self._at_work("predict"):
             source = self.source(data_sets.other(self.config, data))
-            asked = None if check is None else Check(cells=check, tolerance=tolerance, seconds=seconds)
+            asked = repair.asked(check, tolerance=tolerance, seconds=seconds)
             return self.answer(self.read(samples, source), source, asked)
 
     def evaluate(

@@ -6,8 +6,10 @@ import numpy as np
 from scipy import ndimage
 
 from dlgd.physics.grids import JOINT_LAT, POLE_LON, Grid, unit_vectors
-from dlgd.physics.halo import Topology, pad_cells
+from dlgd.physics.halo import Topology, pad_cells, windows
 from dlgd.physics.random_fields import smooth_field
+
+WINDOW = 1024  # cells on each side of what distances are computed of at once
 
 
 def real_sea(grid: Grid) -> np.ndarray:
@@ -59,7 +61,6 @@ def signed_distance(sea: np.ndarray, topology: Topology, metric: str = "euclidea
     if metric not in ("euclidean", "manhattan"):
         raise ValueError(f"unknown distance {metric!r}: choose euclidean or manhattan")
     reach = min(reach, *sea.shape)
-    padded = pad_cells(sea, reach, topology)
 
     def distance_to_other(inside: np.ndarray) -> np.ndarray:
         if inside.all():
@@ -68,5 +69,10 @@ def signed_distance(sea: np.ndarray, topology: Topology, metric: str = "euclidea
             return np.asarray(ndimage.distance_transform_edt(inside))
         return np.asarray(ndimage.distance_transform_cdt(inside, metric="taxicab"), float)
 
-    signed = distance_to_other(padded) - distance_to_other(~padded)
-    return np.clip(signed, -reach, reach)[reach:-reach, reach:-reach]
+    found = np.empty(sea.shape)
+    for window in windows(sea.shape, WINDOW):  # what lies farther than `reach` does not count
+        around = pad_cells(sea, reach, topology, window=window)
+        signed = distance_to_other(around) - distance_to_other(~around)
+        south, north, west, east = window
+        found[south:north, west:east] = np.clip(signed, -reach, reach)[reach:-reach, reach:-reach]
+    return found

@@ -11,15 +11,17 @@ the diffusion length scale, times the length of the face over the distance betwe
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
 
 from dlgd.core.errors import Refusal
-from dlgd.physics.halo import Topology, pad_cells, pad_west_faces
+from dlgd.physics.halo import Topology, Window, pad_cells, pad_south_faces, pad_west_faces, windows
 
 STEPS = 10  # M; the Daley length of the correlation is about sqrt(2 M - 4) l in two dimensions
+WINDOW = 512  # cells on each side of the part of a large grid that is worked on at once
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,29 @@ class Diffusion:
     def open_faces(self) -> tuple[np.ndarray, np.ndarray]:
         """South (ny + 1, nx) and west (ny, nx) faces with sea on both sides, bool."""
         return open_faces(self.sea, self.topology)
+
+    def around(self, window: Window, halo: int) -> Diffusion:
+        """The operator of a window and of `halo` cells around it, with closed sides. F_pp is the same in cells that its
+        sides are far enough from."""
+        return Diffusion(
+            alpha_i=pad_south_faces(self.alpha_i, halo, self.topology, window),
+            alpha_j=pad_west_faces(self.alpha_j, halo, self.topology, window)[:, :-1],
+            area=pad_cells(self.area, halo, self.topology, "nearest", window),
+            sea=pad_cells(self.sea, halo, self.topology, window=window),
+            topology=Topology("closed", "closed"),
+            steps=self.steps,
+        )
+
+    def in_windows(self, solve: Callable[[Diffusion], np.ndarray], halo: int) -> np.ndarray:
+        """What `solve` gives for each cell (ny, nx), float64, NaN on land: of the whole grid, or where it is large of a
+        window after the other, in the memory of one. halo: cells around a window that its values depend on."""
+        found = np.full(self.sea.shape, np.nan)
+        whole = max(self.sea.shape) <= WINDOW
+        for window in windows(self.sea.shape, WINDOW):
+            south, north, west, east = window
+            one = solve(self) if whole else solve(self.around(window, halo))[halo:-halo, halo:-halo]
+            found[south:north, west:east] = np.where(self.sea[south:north, west:east], one, np.nan)
+        return found
 
     def couplings(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """A = W^-1/2 (W + D) W^-1/2 as a stencil: diagonal (ny, nx), and the positive couplings

@@ -15,7 +15,7 @@ from scipy.sparse.linalg import splu
 from dlgd.core.errors import Refusal
 from dlgd.physics import stencil
 from dlgd.physics.diffusion import STEPS, Diffusion
-from dlgd.physics.halo import pad_cells, pad_south_faces, pad_west_faces
+from dlgd.physics.halo import Topology, Window, pad_cells, pad_south_faces, pad_west_faces, windows
 
 
 def brute_force(operator: Diffusion, cells: np.ndarray, block: int = 4) -> np.ndarray:
@@ -77,6 +77,10 @@ def homogeneous_energy(r_i: np.ndarray, r_j: np.ndarray, steps: int = STEPS) -> 
 
 def homogeneous(operator: Diffusion) -> np.ndarray:
     """gamma as if the grid were uniform, with each cell's diffusivities (the means over its two faces) everywhere."""
+    return operator.in_windows(_homogeneous, halo=1)
+
+
+def _homogeneous(operator: Diffusion) -> np.ndarray:
     east_alpha = pad_west_faces(operator.alpha_j, 0, operator.topology)[:, 1:]
     r_i = (operator.alpha_i[:-1] + operator.alpha_i[1:]) / 2 / operator.area
     r_j = (operator.alpha_j + east_alpha) / 2 / operator.area
@@ -94,6 +98,10 @@ def homogeneous(operator: Diffusion) -> np.ndarray:
 # side, and each takes the energy of its own box. tests/benchmarks measures both.
 
 TILE = 4  # cells on each side: as many Diracs as lanes; most work is in the halo, which Diracs of a tile have in common
+PIECE = 512  # cells on each side of what is planned and solved at once, in the memory that it takes; a multiple of TILE
+MARGIN = 12  # cells around a tile whose scales count for it
+REACH = 130  # cells around a tile: the largest halo that `_spacing` can ask for
+AROUND = 144  # cells around a piece that count for its tiles: more than REACH, and a multiple of TILE
 TILE_OF_NOISE = 48  # where all cells of a tile have a source, of randomization
 SINGLE_PRECISION_FROM = 3e-5  # tolerance above which float32 (rounding about 1e-5) is enough
 
@@ -113,14 +121,23 @@ def _spacing(r_along: float, r_across: float, steps: int, level: float) -> int:
 
 @lru_cache(maxsize=4096)
 def _polynomial(r_i: float, r_j: float, bound: float, steps: int, tolerance: float) -> np.ndarray:
-    """Series of A^(-M/2): an error d of p(A) e_p is an error of at most 2 d / |A^-M/2 e_p| of its energy."""
-    least = float(homogeneous_energy(np.asarray(r_i), np.asarray(r_j), steps))
-    return stencil.chebyshev_coefficients(steps // 2, bound, tolerance / 2 * np.sqrt(least))
+    """Series of A^(-M/2). The energy (A^-M)_pp is a mean of x^-M over a spectral measure, so an error d of the
+    polynomial on the spectrum is an error of at most 2 d (A^-M/2)_pp of it; both here as on a homogeneous grid."""
+    whole, half = (float(homogeneous_energy(np.asarray(r_i), np.asarray(r_j), m)) for m in (steps, steps // 2))
+    return stencil.chebyshev_coefficients(steps // 2, bound, tolerance / 2 * whole / half)
 
 
-def _round_up(value: float, per_octave: int) -> float:
+def _round_up(values: np.ndarray, per_octave: int) -> np.ndarray:
     """Round up to the next power of 2^(1 / per_octave), so that only few distinct values are ever computed."""
-    return float(2 ** (np.ceil(per_octave * np.log2(max(value, 1e-3))) / per_octave))
+    return 2 ** (np.ceil(per_octave * np.log2(np.maximum(values, 1e-3))) / per_octave)
+
+
+def _largest_near(field: np.ndarray, margin: int, tile: int, topology: Topology) -> np.ndarray:
+    """The largest value of (ny, nx) within `margin` cells of each tile, (rows of tiles, columns of tiles)."""
+    padded, size = pad_cells(field, margin, topology), tile + 2 * margin
+    for axis in (0, 1):
+        padded = ndimage.maximum_filter1d(padded, size, axis, mode="nearest", origin=-(size // 2))
+    return padded[: field.shape[0] : tile, : field.shape[1] : tile]
 
 
 @dataclass(frozen=True)
@@ -146,26 +163,26 @@ def _plan(
     ny, nx = operator.sea.shape
     topology, steps = operator.topology, operator.steps
     diagonal, south, west = operator.couplings()
-    margin, reach = 12, 130  # cells around a tile whose scales count; the largest halo `_spacing` can ask for
-    r_i = pad_cells(np.maximum(operator.alpha_i[:-1], operator.alpha_i[1:]) / operator.area, margin, topology)
-    r_j = pad_cells(operator.alpha_j / operator.area, margin, topology)
-    bounds = pad_cells(2 * diagonal - 1, reach, topology)  # Gershgorin
+    big_i, big_j = (
+        _round_up(_largest_near(alpha / operator.area, MARGIN, tile, topology), 4)
+        for alpha in (np.maximum(operator.alpha_i[:-1], operator.alpha_i[1:]), operator.alpha_j)
+    )
+    bounds = pad_cells(_round_up(2 * diagonal - 2, 16), REACH, topology)  # Gershgorin, above 1
     tiles, series = [], []
     for y in range(0, ny, tile):
         for x in range(0, nx, tile):
             rows, columns = min(tile, ny - y), min(tile, nx - x)
             if not wanted[y : y + rows, x : x + columns].any():
                 continue
-            near = np.s_[y : y + rows + 2 * margin, x : x + columns + 2 * margin]
-            big_i, big_j = _round_up(r_i[near].max(), 4), _round_up(r_j[near].max(), 4)
-            spacing = [_spacing(a, b, steps, tolerance / 4) for a, b in ((big_i, big_j), (big_j, big_i))]
+            along = float(big_i[y // tile, x // tile]), float(big_j[y // tile, x // tile])
+            spacing = [_spacing(a, b, steps, tolerance / 4) for a, b in (along, along[::-1])]
             level = tolerance if alone else tolerance / 4
-            halo = [_spacing(a, b, steps, level) // 2 + 1 for a, b in ((big_i, big_j), (big_j, big_i))]
-            low_y, low_x = y + reach - halo[0], x + reach - halo[1]
-            bound = bounds[low_y : low_y + rows + 2 * halo[0], low_x : low_x + columns + 2 * halo[1]].max()
-            bound = 1 + _round_up(bound - 1, 16)  # no response may outgrow the polynomial, in the halo neither
+            halo = [_spacing(a, b, steps, level) // 2 + 1 for a, b in (along, along[::-1])]
+            low_y, low_x = y + REACH - halo[0], x + REACH - halo[1]
+            # no response may outgrow the polynomial, in the halo neither
+            bound = 1 + float(bounds[low_y : low_y + rows + 2 * halo[0], low_x : low_x + columns + 2 * halo[1]].max())
             tiles.append((y, x, rows, columns, *halo, *spacing))
-            series.append((*_polynomial(big_i, big_j, bound, steps, tolerance), bound))
+            series.append((*_polynomial(*along, bound, steps, tolerance), bound))
     table = np.zeros((len(tiles), max(map(len, series), default=1)))
     for row, values in zip(table, series, strict=True):
         row[: len(values) - 1], row[-1] = values[:-1], values[-1]
@@ -179,28 +196,29 @@ def _plan(
     return _Plan(padded, padding, work, table, np.array([len(s) - 1 for s in series], dtype=np.int64))
 
 
-def _meets_itself(operator: Diffusion, plan: _Plan) -> np.ndarray:
+def _meets_itself(operator: Diffusion, spacing: np.ndarray) -> np.ndarray:
     """Return (ny, nx) bool: sea cells whose response meets itself, around a small periodic grid or around a pole of
     the fold that stands at sea. Each is one cell of the grid, but two or more cells of the padded grid.
+
+    spacing: of Diracs in rows and columns, the largest of all tiles.
     """
     sea, topology = operator.sea, operator.topology
     ny, nx = sea.shape
-    # images on two sides count, and twice each: a quarter more than the spacing of Diracs
-    rows, columns = 5 * plan.tiles[:, 6:8].max(axis=0, initial=0) // 4
+    rows, columns = 5 * spacing // 4  # images on two sides count, and twice each: a quarter more than the spacing
     if (topology.south_north == "periodic" and rows > ny) or (topology.west_east == "periodic" and columns > nx):
         return sea
     meets = np.zeros_like(sea)
     if topology.south_north == "fold":
         half_y, half_x = rows // 2 + 1, columns // 2 + 1
-        halo = int(max(half_y, half_x))
-        padded = pad_cells(sea, halo, topology)
-        number = pad_cells(np.arange(ny * nx).reshape(ny, nx), halo, topology)
+        numbers = [np.broadcast_to(n, sea.shape) for n in np.ogrid[:ny, :nx]]
         for pole in (0, nx // 2):
-            y, x = halo + ny, halo + pole
-            window = np.s_[y - half_y : y + half_y, x - half_x : x + half_x]
-            basin = np.zeros(padded[window].shape, np.int32)
-            ndimage.label(padded[window], output=basin)  # a cell and its image on one sea, half a turn away
-            meets.flat[number[window][(basin > 0) & (basin == basin[::-1, ::-1])]] = True
+            window = ny - half_y, ny + half_y, pole - half_x, pole + half_x
+            at_sea = pad_cells(sea, 0, topology, window=window)
+            y, x = (pad_cells(n, 0, topology, window=window) for n in numbers)
+            basin = np.zeros(at_sea.shape, np.int32)
+            ndimage.label(at_sea, output=basin)  # a cell and its image on one sea, half a turn away
+            chosen = (basin > 0) & (basin == basin[::-1, ::-1])
+            meets[y[chosen], x[chosen]] = True
     return meets
 
 
@@ -219,21 +237,36 @@ def exact(
     """
     if not 1e-8 <= tolerance <= 1e-2:
         raise ValueError(f"the tolerance of exact coefficients must lie between 1e-8 and 1e-2, not {tolerance:g}")
-    dtype = np.float32 if tolerance >= SINGLE_PRECISION_FROM else np.float64
-    on_cpu = device == "cpu"
     wanted = operator.sea if cells is None else operator.sea & cells
-    tile = TILE if on_cpu else max(operator.sea.shape)
-    plan = _plan(operator, tolerance, tile, dtype, wanted=wanted, alone=on_cpu)
-    alone = wanted & _meets_itself(operator, plan)  # no cell of a global ocean grid
-    probed = np.ascontiguousarray(wanted & ~alone)
-    energy = np.zeros(operator.sea.shape)
+    gamma = np.full(wanted.shape, np.nan)
+    for window in windows(wanted.shape, PIECE if device == "cpu" else max(wanted.shape)):
+        south, north, west, east = window
+        inside = wanted[south:north, west:east]
+        if inside.any():
+            gamma[south:north, west:east] = _of_window(operator, window, inside, tolerance, device)
+    return gamma
+
+
+def _of_window(whole: Diffusion, window: Window, wanted: np.ndarray, tolerance: float, device: str) -> np.ndarray:
+    """gamma (rows, columns) in m of the wanted cells of a window, NaN elsewhere, in the memory of what is around it."""
+    (south, north, west, east), on_cpu = window, device == "cpu"
+    halo = 0 if wanted.shape == whole.sea.shape else AROUND
+    operator = whole.around(window, halo) if halo else whole
+    inner = np.s_[halo : halo + north - south, halo : halo + east - west]
+    dtype = np.float32 if tolerance >= SINGLE_PRECISION_FROM else np.float64
+    tile = TILE if on_cpu else max(wanted.shape)
+    plan = _plan(operator, tolerance, tile, dtype, wanted=np.pad(wanted, halo), alone=on_cpu)
+    meets = _meets_itself(whole, plan.tiles[:, 6:8].max(axis=0, initial=0))[south:north, west:east]
+    alone, probed = wanted & meets, np.pad(wanted & ~meets, halo)  # no cell of a global ocean grid is alone
+    energy = np.zeros(probed.shape)
     if probed.any() and on_cpu:
         stencil.probe_tiles(plan.stencil, probed, plan.padding, plan.tiles, plan.series, plan.lengths, energy)
     elif probed.any():
         energy = _probe_on_device(plan, probed, device)
+    gamma = np.where(probed, np.sqrt(operator.area / np.where(probed, energy, 1.0)), np.nan)[inner]
     if alone.any():
-        energy[alone] = operator.area[alone] / brute_force(operator, np.argwhere(alone)) ** 2
-    return np.where(wanted, _gamma(operator, np.where(wanted, energy, 1.0)), np.nan)
+        gamma[alone] = brute_force(whole, np.argwhere(alone) + np.array([south, west]))
+    return gamma
 
 
 def _probe_on_device(plan: _Plan, wanted: np.ndarray, device: str) -> np.ndarray:

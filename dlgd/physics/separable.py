@@ -128,10 +128,18 @@ def _along_rows(alpha: np.ndarray, area: np.ndarray, wanted: np.ndarray, halo: i
     return answer
 
 
-def returns(operator: Diffusion) -> tuple[np.ndarray, np.ndarray]:
-    """[exp(-t A_i)]_pp and [exp(-t A_j)]_pp, (ny, nx, TIMES) each, dimensionless, 1 on land; t as in `times`."""
+def reach(operator: Diffusion) -> int:
+    """Cells along its row and its column that the form of a cell depends on, at most."""
     largest = max((operator.alpha_i[:-1] / operator.area).max(), (operator.alpha_j / operator.area).max())
-    halo = _series(2.0 ** (np.ceil(8 * np.log2(max(8 * largest, 1e-3))) / 8), operator.steps).shape[1] // 2 + 1
+    return _series(2.0 ** (np.ceil(8 * np.log2(max(8 * largest, 1e-3))) / 8), operator.steps).shape[1] // 2 + 1
+
+
+def returns(operator: Diffusion, halo: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """[exp(-t A_i)]_pp and [exp(-t A_j)]_pp, (ny, nx, TIMES) each, dimensionless, 1 on land; t as in `times`.
+
+    halo: `reach` of the grid whose part the operator is; None: its own.
+    """
+    halo = reach(operator) if halo is None else halo
     topology, sea = operator.topology, operator.sea
     inner = np.s_[halo:-halo]
     area = pad_cells(operator.area, halo, topology, "nearest")
@@ -148,4 +156,5 @@ def energy(along_columns: np.ndarray, along_rows: np.ndarray, steps: int) -> np.
 
 def separable(operator: Diffusion) -> np.ndarray:
     """gamma (ny, nx) in m, float64, NaN on land."""
-    return np.where(operator.sea, np.sqrt(operator.area / energy(*returns(operator), operator.steps)), np.nan)
+    halo = reach(operator)
+    return operator.in_windows(lambda one: np.sqrt(one.area / energy(*returns(one, halo), one.steps)), halo)

@@ -15,6 +15,7 @@ from dlgd.core.errors import Refusal
 from dlgd.core.files import written_whole
 
 TILE = 512  # cells on each side of what is predicted at once, where a network is local
+TILE_OF_PART = 256  # the same where samples are too large to be encoded whole: a network takes a quarter of a gigabyte
 
 
 def predict(network: Network, batches: Sequence[Batch]) -> torch.Tensor:
@@ -23,20 +24,20 @@ def predict(network: Network, batches: Sequence[Batch]) -> torch.Tensor:
     Local networks predict large fields in tiles, with their halo around each: in the memory of one tile.
     """
     with torch.inference_mode():
-        return torch.cat([_in_tiles(network, batch.input) for batch in batches])
+        return torch.cat([_in_tiles(network, batch.input, TILE) for batch in batches])
 
 
-def _in_tiles(network: Network, input: torch.Tensor) -> torch.Tensor:
+def _in_tiles(network: Network, input: torch.Tensor, tile: int) -> torch.Tensor:
     rows, columns = (size - 2 * network.halo for size in input.shape[-2:])
-    if not network.local or max(rows, columns) <= TILE:
+    if not network.local or max(rows, columns) <= tile:
         return network(input).prediction.cpu()
 
     def around(first: int) -> slice:
-        return slice(first, first + TILE + 2 * network.halo)  # the last one ends with the field
+        return slice(first, first + tile + 2 * network.halo)  # the last one ends with the field
 
     bands = [
-        [network(input[..., around(y), around(x)]).prediction.cpu() for x in range(0, columns, TILE)]
-        for y in range(0, rows, TILE)
+        [network(input[..., around(y), around(x)]).prediction.cpu() for x in range(0, columns, tile)]
+        for y in range(0, rows, tile)
     ]
     return torch.cat([torch.cat(band, dim=-1) for band in bands], dim=-2)
 
@@ -60,12 +61,23 @@ class Trained(Method):
         """Predict in physical units. The seconds include encoding, scaling back, and earlier work on the samples."""
         start = time.perf_counter()
         self.network.to(self.device).eval()
-        predictions = [predict(self.network, [batch]) for batch in self.batches(samples)]
-        physical = self.data.to_physical(torch.cat(predictions), samples)
+        physical = self._in_parts(samples) if self.network.local else None
+        if physical is None:
+            predictions = [predict(self.network, [batch]) for batch in self.batches(samples)]
+            physical = self.data.to_physical(torch.cat(predictions), samples)
         self.seconds_per_sample = (time.perf_counter() - start) / samples.sizes["sample"] + sum(
             field.attrs.get("seconds", 0.0) for field in samples.values()
         )
         return physical
+
+    def _in_parts(self, samples: xr.Dataset) -> np.ndarray | None:
+        """Return what the data set makes of large samples; None where they are small enough to be encoded whole."""
+
+        def predicted(input: torch.Tensor) -> torch.Tensor:
+            return _in_tiles(self.network, input, TILE_OF_PART)
+
+        with torch.inference_mode():
+            return self.data.in_parts(samples, predicted, halo=self.network.halo, device=self.device)
 
     def scores(self, samples: xr.Dataset) -> dict[str, float]:
         """Return the network's own scores, with the loss that it was trained with."""

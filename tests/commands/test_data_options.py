@@ -14,6 +14,7 @@ from omegaconf import OmegaConf
 
 import dlgd as package
 from dlgd.cli.data_options import of_command, take
+from dlgd.core.errors import Refusal
 from dlgd.core.paths import ROOT
 
 RUN = ROOT / "tests" / "frozen" / "runs" / "nemovar_resnet"
@@ -88,7 +89,12 @@ def test_a_check_and_a_repair(dlgd, run, tmp_path):
     np.testing.assert_array_equal(failed.gamma_predicted, plain.gamma_predicted)
     done = dlgd(*words, "tolerance=1e-3")
     assert done.returncode == 2
-    assert "tolerance=0.001 has no effect without check: type check=50" in done.stderr
+    sentence = "tolerance=0.001 has no effect without check: give check=50"
+    assert sentence in done.stderr
+    with pytest.raises(Refusal, match=sentence):
+        package.load(run, device="cpu").predict(str(file), tolerance=1e-3)
+    with pytest.raises(Refusal, match="seconds=5 has no effect without check"):
+        package.load(run, device="cpu").predict(str(file), seconds=5)
 
 
 def test_no_check_where_nothing_exact_is_known(dlgd, tmp_path):

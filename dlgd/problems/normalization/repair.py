@@ -83,21 +83,23 @@ def repair(
     where it is repaired first. distance: to the coast in cells.
     """
     began, gamma, sea = time.monotonic(), gamma.copy(), operator.sea
-    error, fixed = np.zeros(sea.shape), np.zeros(sea.shape, bool)
+    error, fixed = np.zeros(sea.shape, np.float32), np.zeros(sea.shape, bool)  # of the prediction
     precision = float(np.clip(check.tolerance / 100, 1e-8, 1e-2))
-    truth = np.full(sea.shape, np.nan)
 
-    def compare(cells: np.ndarray) -> None:
-        found = normalization.exact(operator, precision, cells=cells)
-        truth[cells] = found[cells]
-        error[cells] = np.nan_to_num(np.abs((gamma[cells] / found[cells]) ** 2 - 1), nan=WRONG, posinf=WRONG)
+    def compare(cells: np.ndarray) -> np.ndarray:
+        """Note the errors of cells, and return what is exact there."""
+        found = normalization.exact(operator, precision, cells=cells)[cells]
+        off = np.abs((gamma[cells] / found) ** 2 - 1)
+        error[cells] = np.minimum(np.nan_to_num(off, nan=WRONG), WRONG)
+        return found
 
     compared = _drawn(sea, distance, check.cells, rng)
     compare(compared)
     before = float(error[compared].max())
     with np.errstate(invalid="ignore", divide="ignore"):  # of a gamma that is not positive
         doubt = -distance if guess is None else np.nan_to_num(np.abs(np.log(gamma / guess)), nan=WRONG, posinf=WRONG)
-    blocks = _blocks(np.where(sea, doubt, -np.inf))
+    blocks = _blocks(np.where(sea, doubt, -np.inf).astype(np.float32))
+    del doubt
     last_failed = False
     while True:
         failing = compared & ~fixed & (error > check.tolerance)
@@ -113,10 +115,9 @@ def repair(
         block = next(blocks, None)
         if block is None or time.monotonic() - began > check.seconds:
             break
-        compare(sea & block)
+        gamma[sea & block] = compare(sea & block)
         last_failed = bool((error[sea & block] > check.tolerance).any())
         fixed |= sea & block
-    gamma[fixed] = truth[fixed]
     after = float(np.where(fixed, 0.0, error)[compared].max())
     outcome = Outcome(
         before=before,
@@ -144,7 +145,7 @@ def _blocks(doubt: np.ndarray) -> Iterator[np.ndarray]:
     """Yield cells (y, x) bool, block after block of tiles, those with the most doubtful cells first."""
     ny, nx = doubt.shape
     rows, columns = -(-ny // TILE), -(-nx // TILE)
-    padded = np.full((rows * TILE, columns * TILE), -np.inf)
+    padded = np.full((rows * TILE, columns * TILE), -np.inf, doubt.dtype)
     padded[:ny, :nx] = doubt
     worst = padded.reshape(rows, TILE, columns, TILE).max(axis=(1, 3)).ravel()
     order = np.argsort(-worst, kind="stable")[: np.isfinite(worst).sum()]

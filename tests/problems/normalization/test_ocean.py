@@ -141,7 +141,8 @@ def test_a_file_of_one_level_has_the_coefficients_of_that_level(source, samples,
     samples.isel(level=slice(0, 1), level_face=slice(0, 2)).to_netcdf(tmp_path / "surface.nc")
     surface = source.read(tmp_path / "surface.nc")
     found = methods.exact(tolerance=1e-6, device="cpu").predict(surface)
-    np.testing.assert_allclose(found[:, 0], samples[fields3d.HORIZONTAL][:, 0], rtol=1e-5)
+    of_samples = 1e-4  # the tolerance of gamma squared with which they are made
+    np.testing.assert_allclose(found[:, 0], samples[fields3d.HORIZONTAL][:, 0], rtol=of_samples / 2)
 
 
 def test_fields_with_levels_are_not_read_as_those_without(samples, tmp_path):

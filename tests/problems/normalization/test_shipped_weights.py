@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
 import torch
+import xarray as xr
 
 import dlgd
 from dlgd import build
 from dlgd.core.contract import Method
+from dlgd.core.errors import Refusal
 from dlgd.core.paths import ROOT
+from dlgd.physics.normalization import exact
+from dlgd.problems.normalization.data import fields
 from dlgd.problems.normalization.data.ocean import Ocean
 from dlgd.problems.normalization.data.simulated import NormalizationCoefficients
 from dlgd.problems.normalization.scores import NormalizationEvaluation, OceanEvaluation
 from dlgd.scoring.trained import Trained
-from tests.problems.normalization.data.small_data import options_of
+from tests.problems.normalization.data.small_data import options_of, ready
 
 WEIGHTS = ROOT / "experiments" / "normalization" / "nemovar.pt"
 
@@ -32,6 +39,27 @@ def test_they_correct_the_closed_form_on_a_grid_that_they_have_never_seen():
     separable = next(method for method in build.comparison(config) if method.name == "separable")
     assert eps_mean(ours) < eps_mean(separable.inner) / 3
     assert eps_mean(ours) < 2.5e-2
+
+
+@pytest.mark.parametrize("said", ["gamma", "attribute"])
+@pytest.mark.parametrize("ask", ["predict", "evaluate"])
+def test_they_answer_for_the_steps_of_their_training_alone(said, ask, tmp_path):
+    """A file of M = 4, as its gamma or its attribute tells, is refused with both numbers."""
+    (operator,) = fields.operators(ready("mercator").samples("test"))
+    operator = replace(operator, steps=4)
+    fine = {
+        "alpha_i": (("y_face", "x"), operator.alpha_i),
+        "alpha_j": (("y", "x"), operator.alpha_j),
+        "w": (("y", "x"), operator.area),
+        "mask": (("y", "x"), operator.sea.astype("int8")),
+        "gamma": (("y", "x"), exact(operator, 1e-4)),
+    }
+    attributes = {"west_east": "periodic", "south_north": "closed"} | ({"steps": 4} if said == "attribute" else {})
+    file = tmp_path / "four.nc"
+    xr.Dataset(fine, attrs=attributes).to_netcdf(file)
+    run = dlgd.load(WEIGHTS, device="cpu")
+    with pytest.raises(Refusal, match="of M = 4 diffusion steps, and the network was trained with M = 10"):
+        getattr(run, ask)(str(file), **({"methods": False} if ask == "evaluate" else {}))
 
 
 def test_they_serve_a_file_with_levels(tmp_path):

@@ -21,8 +21,12 @@ class ClosedForm(ABC):
     residual: float  # typical size of log(gamma / guess) near the coast
 
     @abstractmethod
-    def __call__(self, operator: Diffusion) -> dict[str, np.ndarray]:
-        """The fields by name, NaN on land."""
+    def reach(self, operator: Diffusion) -> int:
+        """Cells on each side that the fields of a cell depend on, at most."""
+
+    @abstractmethod
+    def __call__(self, operator: Diffusion, reach: int | None = None) -> dict[str, np.ndarray]:
+        """The fields by name, NaN on land. reach: that of the grid whose part the operator is; None: its own."""
 
 
 def _log_energy(operator: Diffusion, gamma: np.ndarray) -> np.ndarray:
@@ -37,7 +41,11 @@ class Homogeneous(ClosedForm):
     directional = ()
     residual = 0.25
 
-    def __call__(self, operator: Diffusion) -> dict[str, np.ndarray]:
+    def reach(self, operator: Diffusion) -> int:
+        """One: that of the faces."""
+        return 1
+
+    def __call__(self, operator: Diffusion, reach: int | None = None) -> dict[str, np.ndarray]:
         """See `physics.normalization.homogeneous`."""
         gamma = normalization.homogeneous(operator)
         return {GUESS: gamma, "log_estimate": (_log_energy(operator, gamma) + 2.5) / 1.2}
@@ -55,9 +63,13 @@ class Separable(ClosedForm):
     directional = tuple((f"log_return_i_{when}", f"log_return_j_{when}") for when in TIMES)
     residual = 0.1
 
-    def __call__(self, operator: Diffusion) -> dict[str, np.ndarray]:
+    def reach(self, operator: Diffusion) -> int:
+        """See `physics.separable.reach`."""
+        return separable.reach(operator)
+
+    def __call__(self, operator: Diffusion, reach: int | None = None) -> dict[str, np.ndarray]:
         """See `physics.separable`."""
-        along_columns, along_rows = separable.returns(operator)
+        along_columns, along_rows = separable.returns(operator, reach)
         sea = operator.sea
         energy = np.where(sea, separable.energy(along_columns, along_rows, operator.steps), np.nan)
         log_energy = np.log(energy)

@@ -12,9 +12,10 @@ from dlgd.core.errors import Refusal
 from dlgd.core.timing import timed
 from dlgd.physics import coastline
 from dlgd.physics.diffusion import STEPS, Diffusion, open_faces
-from dlgd.physics.halo import Topology
+from dlgd.physics.halo import Topology, Window, pad_cells, pad_south_faces, pad_west_faces
 from dlgd.problems.normalization.data.closed_forms import GUESS, ClosedForm
 
+KEPT = 1024  # cells on each side of the largest grid whose closed form is kept with its samples
 LARGEST_SCALE = 100  # cells, of a user's fields: longer ones are probably a mistake of units
 
 
@@ -45,8 +46,8 @@ def base(
 
 def places(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """The row and the column of each cell's centre, (y, x) each, where latitude and longitude are not known."""
-    rows, columns = np.meshgrid(np.arange(shape[0]) + 0.5, np.arange(shape[1]) + 0.5, indexing="ij")
-    return rows, columns
+    rows, columns = np.ogrid[0.5 : shape[0], 0.5 : shape[1]]
+    return np.broadcast_to(rows, shape), np.broadcast_to(columns, shape)
 
 
 def sample(operator: Diffusion, gamma: np.ndarray) -> xr.Dataset:
@@ -91,20 +92,34 @@ def operators(samples: xr.Dataset) -> Iterator[Diffusion]:
         )
 
 
+def is_large(samples: xr.Dataset) -> bool:
+    """Whether the grid is too large for all that follows from it to be kept."""
+    return max(samples.sizes["y"], samples.sizes["x"]) > KEPT
+
+
 def complete(samples: xr.Dataset, distance_metric: str, closed_form: ClosedForm | None) -> xr.Dataset:
     """Add fields derived from the samples: the signed distance to the coast (cells), and those of the closed form.
 
-    Derived fields have the attribute `derived`, 1. The attribute `seconds` of GUESS is the time that the closed form
-    took for a sample.
+    Derived fields have the attribute `derived`, 1. Large grids get those of the closed form where they are needed, see
+    `with_closed_form`.
     """
     distance = coastline.signed_distance(samples.mask.values, topology(samples), distance_metric)
     attributes = {"units": "1", "long_name": f"signed {distance_metric} distance to coast in cells", "derived": 1}
     samples = samples.assign(distance=(("y", "x"), distance, attributes))
-    if closed_form is None:
+    return samples if is_large(samples) else with_closed_form(samples, closed_form)
+
+
+def with_closed_form(samples: xr.Dataset, closed_form: ClosedForm | None, *, reach: int | None = None) -> xr.Dataset:
+    """Add the fields of the closed form, unless they are there. The attribute `seconds` of GUESS is the time that they
+    took for a sample.
+
+    reach: of the closed form on the grid whose part the samples are; None: their own.
+    """
+    if closed_form is None or GUESS in samples:
         return samples
     found, seconds = [], []
     for operator in operators(samples):
-        answer, took = timed(partial(closed_form, operator))
+        answer, took = timed(partial(closed_form, operator, reach))
         found.append(answer)
         seconds.append(took)
     fields = {
@@ -114,6 +129,30 @@ def complete(samples: xr.Dataset, distance_metric: str, closed_form: ClosedForm 
     samples = samples.assign(fields)
     samples[GUESS].attrs["seconds"] = float(np.median(seconds))  # the first one may include compilation
     return samples
+
+
+def part(samples: xr.Dataset, number: int, window: Window, halo: int) -> xr.Dataset:
+    """One sample on a window of the grid and `halo` cells around it, which are read with the topology of the samples;
+    those that its tensors follow from, with closed sides."""
+    one, sides = samples.isel(sample=[number]), topology(samples)
+    return (
+        one[[]]
+        .drop_vars(["lat", "lon"], errors="ignore")
+        .assign_attrs(west_east="closed", south_north="closed")
+        .assign(
+            alpha_i=(("sample", "y_face", "x"), pad_south_faces(one.alpha_i.values, halo, sides, window)),
+            alpha_j=(("sample", "y", "x"), pad_west_faces(one.alpha_j.values, halo, sides, window)[..., :-1]),
+            w=(("y", "x"), pad_cells(one.w.values, halo, sides, "nearest", window)),
+            mask=(("y", "x"), pad_cells(one.mask.values, halo, sides, window=window)),
+            distance=(("y", "x"), pad_cells(one.distance.values, halo, sides, "nearest", window)),
+        )
+    )
+
+
+def without_rim(samples: xr.Dataset, rim: int) -> xr.Dataset:
+    """Samples without so many cells on each side."""
+    cells, faces = slice(rim, samples.sizes["y"] - rim), slice(rim, samples.sizes["y_face"] - rim)
+    return samples.isel(y=cells, x=slice(rim, samples.sizes["x"] - rim), y_face=faces)
 
 
 def as_cells(samples: xr.Dataset) -> dict[str, np.ndarray]:
@@ -159,13 +198,19 @@ def with_closed_land(dataset: xr.Dataset, sea: np.ndarray, beyond: Topology, whe
             raise Refusal(
                 f"gamma in {where} must be finite and positive at sea, and is not in {named_cells(wrong)} (from 0)"
             )
-        dataset = dataset.assign(gamma=dataset.gamma.where(sea))
+        dataset = dataset.assign(gamma=(dataset.gamma.dims, _where(sea, dataset.gamma.values, np.nan)))
     return dataset.assign(
         w=(("y", "x"), np.where(sea, w, np.median(w[sea]))),  # land does not count, but its logarithm is computed
         mask=(("y", "x"), sea),
-        alpha_i=(("sample", "y_face", "x"), np.where(open_i, dataset.alpha_i.values, 0.0)),
-        alpha_j=(("sample", "y", "x"), np.where(open_j, dataset.alpha_j.values, 0.0)),
+        alpha_i=(("sample", "y_face", "x"), _where(open_i, dataset.alpha_i.values, 0.0)),
+        alpha_j=(("sample", "y", "x"), _where(open_j, dataset.alpha_j.values, 0.0)),
     )
+
+
+def _where(counts: np.ndarray, values: np.ndarray, otherwise: float) -> np.ndarray:
+    """np.where, without a copy of fields that have these values already: grids may be large."""
+    same = np.isnan(values) if np.isnan(otherwise) else values == otherwise
+    return values if same[..., ~counts].all() else np.where(counts, values, otherwise)
 
 
 def named_cells(wrong: np.ndarray, most: int = 3) -> str:

@@ -124,9 +124,8 @@ def _held(stored: Sequence[Stored], alpha_i: np.ndarray, alpha_j: np.ndarray, fa
     ratio = None
     if stored[0].ratio is not None:
         ratio = _on_faces(replace(stored[0], alpha_i=stored[0].ratio[0], alpha_j=stored[0].ratio[1]), faces)
-    return [
-        Held.of_file(south, west, ratio, one.names) for one, south, west in zip(stored, alpha_i, alpha_j, strict=True)
-    ]
+    find = None if ratio is None else lambda: ratio
+    return [Held((south, west), find, one.names) for one, south, west in zip(stored, alpha_i, alpha_j, strict=True)]
 
 
 def _sea(stored: Sequence[Stored], layout: Layout) -> np.ndarray:

@@ -51,6 +51,7 @@ class OperatorGraph(PhysicalGraph):
     def tensors(self, samples: xr.Dataset) -> tuple[Tensor, ...]:
         """The fields, padded with the topology of the samples."""
         size, sides = self.padding, fields.topology(samples)
+        samples = fields.with_closed_form(samples, self.features.closed_form)
         found = {
             "alpha_i": pad_south_faces(samples.alpha_i.values, size, sides),
             "alpha_j": pad_west_faces(samples.alpha_j.values, size, sides),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +16,11 @@ from dlgd.core import cache, checks
 from dlgd.core.constants import SPLITS
 from dlgd.core.contract import Batch, DataSource, Stream
 from dlgd.core.errors import Refusal
+from dlgd.core.progress import progress
 from dlgd.core.repair import Check, Repaired
 from dlgd.core.specs import StaggeredGridSpec
-from dlgd.physics.diffusion import STEPS
-from dlgd.physics.halo import pad_cells, pad_south_faces, pad_west_faces
+from dlgd.physics.diffusion import STEPS, WINDOW
+from dlgd.physics.halo import pad_cells, pad_south_faces, pad_west_faces, windows
 from dlgd.problems.normalization import repair
 from dlgd.problems.normalization.data import features, fields, folders, graph, patches, users_file
 from dlgd.problems.normalization.data.closed_forms import GUESS
@@ -168,11 +169,8 @@ class OperatorSource(DataSource):
 
     def encode(self, samples: xr.Dataset, *, halo: int, device: torch.device | str) -> Iterator[Batch]:
         """Whole grids, one at a time. Refusal of samples of another M than that of the trained network."""
-        if self._trained_steps not in (None, fields.steps(samples)):
-            raise Refusal(
-                f"these samples are of operators of M = {fields.steps(samples)} diffusion steps, and the network was "
-                f"trained with M = {self._trained_steps}, for which alone it answers: choose another network"
-            )
+        self._refuse_other_steps(samples)
+        samples = fields.with_closed_form(samples, self.features.closed_form)
         topology = fields.topology(samples)
         sea = samples.mask.values
         around = {
@@ -194,6 +192,45 @@ class OperatorSource(DataSource):
                 target = np.zeros(sea.shape, np.float32)
             tensors = (self.features.input(padded), target[None], sea[None])
             yield Batch(*(torch.as_tensor(a)[None].to(device) for a in tensors))
+
+    def _refuse_other_steps(self, samples: xr.Dataset) -> None:
+        if self._trained_steps not in (None, fields.steps(samples)):
+            raise Refusal(
+                f"these samples are of operators of M = {fields.steps(samples)} diffusion steps, and the network was "
+                f"trained with M = {self._trained_steps}, for which alone it answers: choose another network"
+            )
+
+    def in_parts(
+        self, samples: xr.Dataset, network: Callable[[Tensor], Tensor], *, halo: int, device: torch.device | str
+    ) -> np.ndarray | None:
+        """gamma (sample, y, x) of large grids, a window after the other: with its closed form and the context that the
+        network needs, it is the same as that of the whole grid."""
+        if "level" in samples.sizes or not fields.is_large(samples):
+            return None
+        self._refuse_other_steps(samples)
+        return self._in_windows(samples, lambda part: self._of_part(part, network, halo=halo, device=device), halo + 1)
+
+    def _of_part(
+        self, part: xr.Dataset, network: Callable[[Tensor], Tensor], *, halo: int, device: torch.device | str
+    ) -> np.ndarray:
+        """gamma (1, y, x) of a part without its rim of halo + 1 cells, of which encoding uses up one."""
+        (batch,) = self.encode(part, halo=0, device=device)
+        return self.to_physical(network(batch.input[..., 1:-1, 1:-1]), fields.without_rim(part, halo + 1))
+
+    def _in_windows(self, samples: xr.Dataset, answer: Callable[[xr.Dataset], np.ndarray], rim: int) -> np.ndarray:
+        """(sample, y, x): what `answer` gives for each part of the grid, which has its closed form and a rim of so many
+        cells around; the answer has none."""
+        form = self.features.closed_form
+        found, sea = np.full(samples.alpha_j.shape, np.nan), samples.mask.values
+        for number, operator in enumerate(fields.operators(samples)):
+            reach = 0 if form is None else form.reach(operator)
+            for window in progress([*windows(sea.shape, WINDOW)], "parts of the grid"):
+                south, north, west, east = window
+                if not sea[south:north, west:east].any():
+                    continue
+                part = fields.with_closed_form(fields.part(samples, number, window, rim + reach), form, reach=reach)
+                found[number, south:north, west:east] = answer(fields.without_rim(part, reach))[0]
+        return found
 
     def _known(self, one: xr.Dataset) -> dict[str, np.ndarray]:
         """The closed form's fields (y, x) of one sample."""
@@ -225,6 +262,7 @@ class OperatorSource(DataSource):
     def to_physical(self, prediction: Tensor, samples: xr.Dataset | None) -> np.ndarray:
         """(sample, 1, y, x) -> gamma (sample, y, x) in m, NaN on land."""
         assert samples is not None, "gamma is relative to a closed form, and land is masked: both are of the samples"
+        samples = fields.with_closed_form(samples, self.features.closed_form)
         scaled = prediction.detach().float().cpu().numpy()[:, 0]
         gamma = np.stack(
             [
@@ -236,6 +274,10 @@ class OperatorSource(DataSource):
 
     def repaired(self, samples: xr.Dataset, prediction: np.ndarray, check: Check) -> Repaired:
         """See `problems.normalization.repair`. The variable `exact` is 1 where gamma was computed exactly."""
+        form = self.features.closed_form
+        if form is not None and GUESS not in samples:
+            guess = self._in_windows(samples, lambda part: part[GUESS].values, 0)
+            samples = samples.assign({GUESS: (("sample", "y", "x"), guess, {"derived": 1})})
         return repair.all_samples(samples, prediction, check)
 
     def physical_graph(self, *, halo: int, samples: xr.Dataset | None) -> graph.OperatorGraph | None:

@@ -54,13 +54,13 @@ def checked(
 
     names: of the samples, for messages. steps, otherwise: as in `steps_of`.
     """
-    gamma = samples.gamma.values if "gamma" in samples else np.full(samples.alpha_j.shape, np.nan)
+    gamma = samples.gamma.values if "gamma" in samples else [None] * samples.sizes["sample"]
     read = list(fields.operators(samples))
     is_open = read[0].open_faces()
     for one, name in zip(held, names, strict=True):
         refuse_other_places(one, is_open, name)
     all_of_them = [
-        Checked(name, operator, None if np.isnan(values).all() else values, one)
+        Checked(name, operator, None if values is None or np.isnan(values).all() else values, one)
         for name, operator, values, one in zip(names, read, gamma, held, strict=True)
     ]
     return fields.with_steps(samples, steps_of(all_of_them, steps, otherwise=otherwise))

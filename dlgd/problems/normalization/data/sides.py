@@ -21,33 +21,43 @@ from dlgd.problems.normalization.data.layout import SOUTH_NORTH, WEST_EAST, Layo
 log = logging.getLogger(__name__)
 
 NEIGHBOURS = 2.0  # centres at most so many usual distances apart are those of neighbours
+ROWS = 200  # of a large grid that are looked at, at least
 JUMP = 3.0  # a seam over which alpha changes so many times more than elsewhere is none within the sea
 OPTIONS = {"west_east": WEST_EAST, "south_north": SOUTH_NORTH}
 
 
 @dataclass(frozen=True)
 class Fields:
-    """sea (ny, nx) bool; alpha_i (sample, ny + 1 or ny, nx) and alpha_j (sample, ny, nx), 0 where they are NaN; place
-    (ny, nx, 3), unit vectors, None where the file has no latitudes and longitudes."""
+    """sea (ny, nx) bool; alpha_i (sample, ny + 1 or ny, nx) and alpha_j (sample, ny, nx); place: lat and lon (ny, nx),
+    degrees, None where the file has none."""
 
     sea: np.ndarray
     alpha_i: np.ndarray
     alpha_j: np.ndarray
-    place: np.ndarray | None
+    place: tuple[np.ndarray, np.ndarray] | None
 
     @property
     def goes_around(self) -> bool | None:
         """Whether the last column is a neighbour of the first one; None where places are not known."""
-        if self.place is None or self.place.shape[1] < 3:
+        if self.place is None or self.sea.shape[1] < 3:
             return None
-        return _neighbours(self.place[:, -1], self.place[:, 0], usual=(self.place[:, :-1], self.place[:, 1:]))
+        lat, lon = self.place
+        points = unit_vectors(some(lat), some(lon))
+        return _neighbours(points[:, -1], points[:, 0], usual=(points[:, :-1], points[:, 1:]))
 
     @property
     def folds(self) -> bool | None:
         """Whether the last row is a neighbour of itself in reverse; None where places are not known."""
-        if self.place is None or self.place.shape[0] < 2:
+        if self.place is None or self.sea.shape[0] < 2:
             return None
-        return _neighbours(self.place[-1], self.place[-1, ::-1], usual=(self.place[-2], self.place[-1]))
+        lat, lon = self.place
+        below, last = unit_vectors(lat[-2:], lon[-2:])
+        return _neighbours(last, last[::-1], usual=(below, last))
+
+
+def some(rows: np.ndarray) -> np.ndarray:
+    """Every so many of the rows, all of them where there are few: enough for what is usual."""
+    return rows[:: max(1, len(rows) // ROWS)]
 
 
 def of_file(dataset: xr.Dataset, layout: Layout, path: Path, *, located: bool) -> Topology:
@@ -55,9 +65,8 @@ def of_file(dataset: xr.Dataset, layout: Layout, path: Path, *, located: bool) -
 
     located: whether its lat and lon are degrees.
     """
-    place = unit_vectors(dataset.lat.values, dataset.lon.values) if located else None
-    alpha_i, alpha_j = (np.nan_to_num(dataset[name].values, posinf=0.0, neginf=0.0) for name in ("alpha_i", "alpha_j"))
-    fields = Fields(dataset.mask.values == 1, alpha_i, alpha_j, place)
+    place = (dataset.lat.values, dataset.lon.values) if located else None
+    fields = Fields(dataset.mask.values == 1, dataset.alpha_i.values, dataset.alpha_j.values, place)
     said = {name: _said(name, dataset, layout, path) for name in OPTIONS}
     shown = []
     if said["west_east"] is None:
@@ -95,7 +104,7 @@ def _west_east(fields: Fields, path: Path) -> tuple[str, str]:
     around = fields.goes_around
     if not seam.any():
         return ("periodic", "its longitudes go around") if around else ("closed", "no row has sea at both of its ends")
-    west = fields.alpha_j[:, seam, 0]
+    west = _clean(fields.alpha_j[:, seam, 0])
     if not (west > 0).any():
         return "closed", "alpha_j is 0 on the west side"
     rows = f"sea touches the west and the east side in {int(seam.sum())} rows"
@@ -111,11 +120,11 @@ def _west_east(fields: Fields, path: Path) -> tuple[str, str]:
 def _south_north(fields: Fields, path: Path, *, periodic: bool) -> tuple[str, str]:
     """Return the kind of the south and the north side, and why. periodic: whether the others are."""
     sea, alpha_i = fields.sea, fields.alpha_i
-    south, has_north = alpha_i[:, 0], alpha_i.shape[1] > sea.shape[0]
+    south, has_north = _clean(alpha_i[:, 0]), alpha_i.shape[1] > sea.shape[0]
     advice = "type data.south_north=closed, periodic or fold, or give the file the attribute south_north"
     if (south[:, sea[0]] > 0).any():
         both = sea[0] & sea[-1]
-        if has_north and both.any() and np.allclose(south[:, both], alpha_i[:, -1, both]):
+        if has_north and both.any() and np.allclose(south[:, both], _clean(alpha_i[:, -1, both])):
             return "periodic", "alpha_i is the same on its south and its north side"
         raise Refusal(
             f"sea touches the south side of {path} in {int(sea[0].sum())} columns, where alpha_i is above 0, and "
@@ -123,7 +132,7 @@ def _south_north(fields: Fields, path: Path, *, periodic: bool) -> tuple[str, st
         )
     if not sea[-1].any():
         return "closed", "no sea touches the north side" + (" and alpha_i is 0 on the south side" * bool(sea[0].any()))
-    north = alpha_i[:, -1]
+    north = _clean(alpha_i[:, -1])
     if has_north and not (north[:, sea[-1]] > 0).any():
         return "closed", "alpha_i is 0 on the north side"
     cells = f"sea touches the north side of {path} in {int(sea[-1].sum())} columns"
@@ -143,7 +152,7 @@ def refuse_contradicted(samples: xr.Dataset, layout: Layout, where: str, *, loca
     if not located:
         return
     sea = samples.mask.values
-    place = unit_vectors(samples.lat.values, samples.lon.values)
+    place = samples.lat.values, samples.lon.values
     fields = Fields(sea, samples.alpha_i.values, samples.alpha_j.values, place)
     topology = layout.topology
     if topology.south_north == "fold" and layout.south_north is None and sea[-1].any() and fields.folds is False:
@@ -166,11 +175,17 @@ def _neighbours(a: np.ndarray, b: np.ndarray, *, usual: tuple[np.ndarray, np.nda
     return bool(np.median(great_circle_m(a, b)) <= NEIGHBOURS * np.median(great_circle_m(*usual)))
 
 
+def _clean(alpha: np.ndarray) -> np.ndarray:
+    """Return diffusivities, 0 where they are no number."""
+    return np.nan_to_num(alpha, posinf=0.0, neginf=0.0)
+
+
 def _continues(alpha_j: np.ndarray, seam: np.ndarray) -> bool:
     """Return whether alpha_j changes over the seam as it does elsewhere; False where it is the same everywhere."""
-    logs = np.log(np.where(alpha_j > 0, alpha_j, np.nan))
-    steps = np.abs(np.diff(logs[:, seam], axis=-1))
-    over = np.abs(logs[:, seam, 0] - logs[:, seam, -1])
+    found = _clean(alpha_j[:, some(np.flatnonzero(seam))])
+    logs = np.log(np.where(found > 0, found, np.nan))
+    steps = np.abs(np.diff(logs, axis=-1))
+    over = np.abs(logs[..., 0] - logs[..., -1])
     inner, outer = steps[np.isfinite(steps)], over[np.isfinite(over)]
     usual = float(np.median(inner)) if inner.size else 0.0
     return usual > 0 and outer.size > 0 and float(np.median(outer)) <= JUMP * usual

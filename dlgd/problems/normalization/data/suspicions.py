@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -23,25 +24,27 @@ class Suspicion:
 
 @dataclass(frozen=True)
 class Held:
-    """What a file holds of one sample: alpha_i and alpha_j on all faces, m2, also on those that touch land, 0 where
-    they are NaN; ratio: lengths of the faces over the distances of the centres, None where they are not known.
+    """What a file holds of one sample: alpha_i and alpha_j on all faces, m2, with anything on land; what it means is
+    computed where it is needed, since grids may be large.
+
+    find_ratio: gives the lengths of the faces over the distances of the centres; None where they are not known.
     names: what the file calls the diffusivities along columns and rows.
     """
 
-    alpha: Faces
-    ratio: Faces | None
+    given: Faces
+    find_ratio: Callable[[], Faces] | None
     names: tuple[str, str] = ("alpha_i", "alpha_j")
 
-    @classmethod
-    def of_file(
-        cls,
-        alpha_i: np.ndarray,
-        alpha_j: np.ndarray,
-        ratio: Faces | None,
-        names: tuple[str, str] = ("alpha_i", "alpha_j"),
-    ) -> Held:
-        """Make it of fields with anything on land."""
-        return cls((np.maximum(_finite(alpha_i), 0.0), np.maximum(_finite(alpha_j), 0.0)), ratio, names)
+    @property
+    def alpha(self) -> Faces:
+        """alpha_i and alpha_j, 0 where they are NaN or negative."""
+        alpha_i, alpha_j = (one if (one >= 0).all() else np.maximum(one, 0.0) for one in map(_finite, self.given))
+        return alpha_i, alpha_j
+
+    @cached_property
+    def ratio(self) -> Faces | None:
+        """Lengths of the faces over the distances of the centres; None where they are not known."""
+        return None if self.find_ratio is None else self.find_ratio()
 
     @property
     def both(self) -> str:
@@ -51,10 +54,11 @@ class Held:
     @property
     def squared_lengths(self) -> Faces:
         """K on all faces, m2; alpha itself where the ratios are not known."""
+        alpha = self.alpha
         if self.ratio is None:
-            return self.alpha
+            return alpha
         with np.errstate(all="ignore"):  # on land
-            return _finite(self.alpha[0] / self.ratio[0]), _finite(self.alpha[1] / self.ratio[1])
+            return _finite(alpha[0] / self.ratio[0]), _finite(alpha[1] / self.ratio[1])
 
     def scaled(self, k_i: np.ndarray, k_j: np.ndarray) -> Faces:
         """The alpha of squared lengths on all faces."""
@@ -160,4 +164,4 @@ def coefficients(gamma: np.ndarray) -> Iterator[tuple[Suspicion, np.ndarray]]:
 
 
 def _finite(values: np.ndarray) -> np.ndarray:
-    return np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+    return values if np.isfinite(values).all() else np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)

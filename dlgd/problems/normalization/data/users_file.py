@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -52,8 +53,9 @@ def of_dataset(
     clean = clean.assign_attrs(west_east=beyond.west_east, south_north=beyond.south_north)
     if not layout.check_physics:
         return with_steps(clean, otherwise if said is None else said)
-    ratio = suspicions.ratio_of(whole.lat.values, whole.lon.values, whole.w.values) if located else None
-    held = [Held.of_file(*alpha, ratio) for alpha in zip(whole.alpha_i.values, whole.alpha_j.values, strict=True)]
+    place = (whole.lat.values, whole.lon.values, whole.w.values)
+    ratio = partial(suspicions.ratio_of, *place) if located else None
+    held = [Held(alpha, ratio) for alpha in zip(whole.alpha_i.values, whole.alpha_j.values, strict=True)]
     names = [str(path)] if len(held) == 1 else [f"sample {n} of {path}" for n in range(len(held))]
     return physics_check.checked(clean, held, names, said, otherwise=otherwise)
 
@@ -104,7 +106,10 @@ def _with_sample_dimension(dataset: xr.Dataset, path: Path) -> xr.Dataset:
             )
         rows = ("y_face" if values.shape[-2] > ny else "y_south") if name == "alpha_i" else "y"
         dims = ("sample", rows, "x") if many else ("y", "x")
-        arrays[name] = (dims, values.astype(bool if name == "mask" and np.isin(values, (0, 1)).all() else float))
+        arrays[name] = (
+            dims,
+            values.astype(bool if name == "mask" and np.isin(values, (0, 1)).all() else float, copy=False),
+        )
     if len({arrays[name][1].shape[0] for name in ("alpha_i", "alpha_j", "gamma") if name in arrays}) > 1:
         raise Refusal(f"alpha_i, alpha_j and gamma in {path} have different numbers of samples")
     if not len(arrays["alpha_i"][1]):
