@@ -162,6 +162,10 @@ class Ocean(NormalizationCoefficients):
         for k in range(samples.sizes["level"]):
             yield from super().encode(fields3d.level(samples, k), halo=halo, device=device)
 
+    def _of_fields(self, weight: np.ndarray) -> np.ndarray:
+        """(level, y, x): each level has patches as often as it has sea, around cells of its own sea."""
+        return weight
+
     def to_physical(self, prediction: Tensor, samples: xr.Dataset | None) -> np.ndarray:
         """(level * sample, 1, y, x), as `encode` orders them -> gamma (sample, level, y, x) in m^(3/2), NaN in rock."""
         assert samples is not None, "gamma is relative to a closed form, and needs the columns of the samples"

@@ -214,13 +214,17 @@ class OperatorSource(DataSource):
             input_NCYX=torch.cat([b.input for b in batches]),
             target_NCYX=torch.cat([b.target for b in batches]),
             mask_NCYX=torch.cat([b.mask for b in batches]),
-            weight_YX=weight.reshape(-1, *weight.shape[-2:]).sum(axis=0),  # of all levels where there are some
+            weight_LYX=self._of_fields(weight),
             halo=halo,
             patch=self.options.patch,
             batch_size=batch_size,
             periodic=fields.topology(train).west_east == "periodic",
             seed=seed,
         )
+
+    def _of_fields(self, weight: np.ndarray) -> np.ndarray:
+        """The weights of cells as `PatchStream` takes them, (1, y, x)."""
+        return weight[None]
 
     def to_physical(self, prediction: Tensor, samples: xr.Dataset | None) -> np.ndarray:
         """(sample, 1, y, x) -> gamma (sample, y, x) in m, NaN on land."""
