@@ -18,18 +18,17 @@ from dlgd.physics.diffusion import Diffusion
 from dlgd.physics.diffusion3d import Diffusion3D
 from dlgd.physics.separable import separable as separable_gamma
 from dlgd.problems.normalization.data import fields, fields3d
-from dlgd.problems.normalization.data.fields3d import FORM
 from dlgd.training.device import check_method_device
 
 Solve = Callable[[int, Diffusion], np.ndarray]
-SolveOcean = Callable[[int, Diffusion3D], np.ndarray]
+SolveOcean = Callable[[int, Diffusion3D, str], np.ndarray]
 
 
 class _EachSample(Method):
     """A method that solves one operator after the other.
 
     name: of its row in tables. solve: gamma (y, x) in m, NaN on land, from the number of a sample and its operator.
-    in_three: gamma (level, y, x) in m^(3/2) likewise, of samples that have levels.
+    in_three: gamma (level, y, x) in m^(3/2) likewise, of samples that have levels, from their form, too.
     The one that is None serves no samples of its kind.
     """
 
@@ -48,11 +47,12 @@ class _EachSample(Method):
         solve = self._in_three if ocean else self._solve
         if solve is None:
             raise Refusal(f"baseline={self.name} serves samples {'without' if ocean else 'with'} levels only")
+        form = [fields3d.form(samples)] if ocean else []
         operators = list(fields3d.operators(samples) if ocean else fields.operators(samples))
         answers, seconds = [], []
         try:
             for number, operator in enumerate(progress(operators, self.name)):
-                answer, took = timed(partial(solve, number, operator))
+                answer, took = timed(partial(solve, number, operator, *form))
                 answers.append(answer)
                 seconds.append(took)
         except Refusal as error:
@@ -66,19 +66,26 @@ def homogeneous() -> Method:
     return _EachSample(
         name="homogeneous",
         solve=lambda _, operator: normalization.homogeneous(operator),
-        in_three=lambda _, operator: normalization3d.homogeneous(operator),
+        in_three=lambda _, operator, form: normalization3d.homogeneous(operator, form),
     )
 
 
 def separable() -> Method:
     """Return the separable closed form: as if diffusion along rows and along columns did not affect each other.
 
-    With levels: that form of each level, in the exact sum over the column.
+    With levels: that form of each level, in the exact sum over the column; of the full operator, the form of all three
+    directions.
     """
+
+    def in_three(_: int, operator: Diffusion3D, form: str) -> np.ndarray:
+        if form == "implicit":
+            return normalization3d.separable_implicit(operator)
+        return normalization3d.vertical_outermost(operator, separable_gamma)
+
     return _EachSample(
         name="separable",
         solve=lambda _, operator: separable_gamma(operator),
-        in_three=lambda _, operator: normalization3d.vertical_outermost(operator, separable_gamma),
+        in_three=in_three,
     )
 
 
@@ -95,8 +102,8 @@ def randomization(*, vectors: int, seed: int) -> Method:
         solve=lambda number, operator: normalization.randomization(
             operator, vectors, np.random.default_rng([seed, number])
         ),
-        in_three=lambda number, operator: normalization3d.randomization(
-            operator, FORM, vectors, np.random.default_rng([seed, number])
+        in_three=lambda number, operator, form: normalization3d.randomization(
+            operator, form, vectors, np.random.default_rng([seed, number])
         ),
     )
 
@@ -105,15 +112,21 @@ def exact(*, tolerance: float, device: str) -> Method:
     """Return the exact coefficients by probing, the ceiling of the table.
 
     tolerance: largest relative error of gamma^2, from 1e-8 to 1e-2. A smaller one takes longer.
-    device: cpu or cuda.
+    device: cpu or cuda; the full operator of three dimensions is probed on the CPU in any case.
     """
     checks.number("baseline.tolerance", tolerance, least=1e-8, most=1e-2)
     check_method_device(device)
     solve = partial(normalization.exact, tolerance=tolerance, device=device)
+
+    def in_three(_: int, operator: Diffusion3D, form: str) -> np.ndarray:
+        if form == "implicit":
+            return normalization3d.probing(operator, tolerance=tolerance)
+        return normalization3d.vertical_outermost(operator, solve)
+
     return _EachSample(
         name=f"exact {tolerance:g}",
         solve=lambda _, operator: solve(operator),
-        in_three=lambda _, operator: normalization3d.vertical_outermost(operator, solve),
+        in_three=in_three,
     )
 
 
@@ -128,5 +141,5 @@ def usual_product(*, tolerance: float) -> Method:
     return _EachSample(
         name="usual product",
         solve=None,
-        in_three=lambda _, operator: normalization3d.usual_product(operator, solve),
+        in_three=lambda _, operator, form: normalization3d.usual_product(operator, solve),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 import numpy as np
@@ -12,6 +12,7 @@ from dlgd.core.errors import Refusal
 from dlgd.core.timing import timed
 from dlgd.physics import coastline
 from dlgd.physics.diffusion import STEPS, Diffusion, open_faces
+from dlgd.physics.diffusion3d import Diffusion3D
 from dlgd.physics.halo import Topology
 from dlgd.problems.normalization.data.closed_forms import GUESS, ClosedForm
 
@@ -94,21 +95,28 @@ def operators(samples: xr.Dataset) -> Iterator[Diffusion]:
 def complete(samples: xr.Dataset, distance_metric: str, closed_form: ClosedForm | None) -> xr.Dataset:
     """Add fields derived from the samples: the signed distance to the coast (cells), and those of the closed form.
 
-    Derived fields have the attribute `derived`, 1. The attribute `seconds` of GUESS is the time that the closed form
-    took for a sample.
+    Derived fields have the attribute `derived`, 1.
     """
     distance = coastline.signed_distance(samples.mask.values, topology(samples), distance_metric)
     attributes = {"units": "1", "long_name": f"signed {distance_metric} distance to coast in cells", "derived": 1}
     samples = samples.assign(distance=(("y", "x"), distance, attributes))
-    if closed_form is None:
-        return samples
+    return samples if closed_form is None else with_closed_form(samples, closed_form, operators(samples))
+
+
+def with_closed_form(
+    samples: xr.Dataset, closed_form: ClosedForm, operators: Iterable[Diffusion | Diffusion3D]
+) -> xr.Dataset:
+    """Add the fields of a closed form, from the operator of each sample, in the dimensions of the mask.
+
+    They have the attribute `derived`, 1. The attribute `seconds` of GUESS is the time that a sample took.
+    """
     found, seconds = [], []
-    for operator in operators(samples):
+    for operator in operators:
         answer, took = timed(partial(closed_form, operator))
         found.append(answer)
         seconds.append(took)
     fields = {
-        name: (("sample", "y", "x"), np.stack([one[name] for one in found]), {"derived": 1})
+        name: (("sample", *samples.mask.dims), np.stack([one[name] for one in found]), {"derived": 1})
         for name in (GUESS, *closed_form.channels)
     }
     samples = samples.assign(fields)

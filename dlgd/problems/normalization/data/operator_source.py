@@ -186,6 +186,7 @@ class OperatorSource(DataSource):
                 alpha_i=pad_south_faces(one.alpha_i.values, halo + 1, topology),
                 alpha_j=pad_west_faces(one.alpha_j.values, halo + 1, topology),
                 known={name: pad_cells(field, halo + 1, topology) for name, field in self._known(one).items()},
+                alpha_k=pad_cells(one.alpha_k.values, halo + 1, topology) if one.mask.ndim == 3 else None,
                 **around,
             )
             if "gamma" in one:
