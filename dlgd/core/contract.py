@@ -366,6 +366,9 @@ class Method(ABC):
     learns: bool = False  # whether its predictions depend on the training split
     scores_given: Sequence[Score] = ()  # those of `scores` that the evaluation of its problem does not describe
 
+    def check(self, data: DataSource) -> None:
+        """Refuse, before any long work, a data set whose samples the method cannot serve, if that is known."""
+
     @abstractmethod
     def fit(self, train: xr.Dataset) -> None:
         """Learn from the training split. Most classical methods do nothing here."""

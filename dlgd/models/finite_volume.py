@@ -14,18 +14,19 @@ from dlgd.core import checks
 from dlgd.core.contract import Network, Output, Spec
 from dlgd.models import basic_layers, convolutions, kinds
 
-SIDES = "ij"  # of the plane: south and west faces; volumes have top faces, too
-OPEN, COUPLING = "open_{}", "log_coupling_{}"  # channels of each kind of face
+# channels on south and west faces, and of volumes on top faces
+OPEN = ("open_i", "open_j", "open_k")
+COUPLING = ("log_coupling_i", "log_coupling_j", "log_coupling_k")
 
 
 class Transmissivity(nn.Module):
     """The share of each message that passes a face: open * sigmoid(slope * log_coupling + offset), where slope and
-    offset are learned. faces: the kinds of them, such as SIDES."""
+    offset are learned. axes: of the space, as many as there are kinds of faces."""
 
-    def __init__(self, channels: tuple[str, ...], messages: int, faces: str) -> None:
+    def __init__(self, channels: tuple[str, ...], messages: int, axes: int) -> None:
         super().__init__()
-        self.open, self.coupling = ([channels.index(name.format(face)) for face in faces] for name in (OPEN, COUPLING))
-        shape = (messages, *(1 for _ in faces))
+        self.open, self.coupling = ([channels.index(name) for name in names[:axes]] for names in (OPEN, COUPLING))
+        shape = (messages, *[1] * axes)
         self.slope = nn.Parameter(torch.full(shape, 2.0))
         self.offset = nn.Parameter(torch.linspace(-2, 2, messages).reshape(shape))
 
@@ -102,9 +103,9 @@ class FiniteVolume(Network):
         checks.even_number("model.layers", layers, least=2)
         checks.whole_number("model.messages", messages, least=1)
         levels = kinds.kind_of(spec) == "volume"
-        faces = SIDES + ("k" if levels else "")
-        known = {name.format(face) for name in (OPEN, COUPLING) for face in faces} <= set(spec.input_channels)
-        self.faces = Transmissivity(spec.input_channels, messages, faces) if known else None
+        axes = 3 if levels else 2
+        known = set(OPEN[:axes] + COUPLING[:axes]) <= set(spec.input_channels)
+        self.faces = Transmissivity(spec.input_channels, messages, axes) if known else None
         self.first = convolutions.conv(
             len(spec.input_channels), width, norm=normalization, act=activation, frame=convolutions.frame_of(spec)
         )

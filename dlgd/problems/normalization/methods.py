@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from dlgd.core import checks
-from dlgd.core.contract import Method
+from dlgd.core.contract import DataSource, Method
 from dlgd.core.errors import Refusal
 from dlgd.core.progress import progress
 from dlgd.core.timing import timed
@@ -35,6 +35,18 @@ class _EachSample(Method):
     def __init__(self, *, name: str, solve: Solve | None, in_three: SolveOcean | None) -> None:
         self.name, self._solve, self._in_three = name, solve, in_three
 
+    def check(self, data: DataSource) -> None:
+        """Refuse samples without levels, or with them, where the method serves the others alone."""
+        self._choose(ocean="alpha_k" in data.inputs)
+
+    def _choose(self, *, ocean: bool) -> Solve | SolveOcean:
+        """What serves samples with levels, or those without."""
+        solve = self._in_three if ocean else self._solve
+        if solve is None:
+            kind, data = ("without", "nemovar") if ocean else ("with", "ocean")
+            raise Refusal(f"baseline={self.name} serves samples {kind} levels only: try data={data}")
+        return solve
+
     def fit(self, train: xr.Dataset) -> None:
         """Nothing to learn."""
 
@@ -44,9 +56,7 @@ class _EachSample(Method):
         if missing:
             raise Refusal(f"baseline={self.name} needs the variables {', '.join(missing)}, which these samples lack")
         ocean = "level" in samples.sizes
-        solve = self._in_three if ocean else self._solve
-        if solve is None:
-            raise Refusal(f"baseline={self.name} serves samples {'without' if ocean else 'with'} levels only")
+        solve = self._choose(ocean=ocean)
         form = [fields3d.form(samples)] if ocean else []
         operators = list(fields3d.operators(samples) if ocean else fields.operators(samples))
         answers, seconds = [], []
