@@ -366,7 +366,7 @@ class Method(ABC):
     learns: bool = False  # whether its predictions depend on the training split
     scores_given: Sequence[Score] = ()  # those of `scores` that the evaluation of its problem does not describe
 
-    def check(self, data: DataSource) -> None:
+    def check(self, data: DataSource) -> None:  # noqa: B027 (most methods serve all data of their problem)
         """Refuse, before any long work, a data set whose samples the method cannot serve, if that is known."""
 
     @abstractmethod

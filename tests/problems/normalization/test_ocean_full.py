@@ -8,7 +8,6 @@ import torch
 import xarray as xr
 
 from dlgd.augmentation.symmetries import Symmetries
-from dlgd.core.contract import Batch
 from dlgd.core.errors import Refusal
 from dlgd.models.cnn import CNN
 from dlgd.models.finite_volume import FiniteVolume
@@ -119,7 +118,7 @@ def test_a_mirrored_ocean_has_the_mirrored_features(source, samples):
 
 
 def test_networks_of_fields_are_refused(source):
-    with pytest.raises(Refusal, match="gives volumes.*model=finite_volume"):
+    with pytest.raises(Refusal, match=r"gives volumes.*model=finite_volume"):
         CNN(spec=source.spec, layers=4, width=8, dropout=0.0, **STYLE)
 
 

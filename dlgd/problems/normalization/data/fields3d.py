@@ -49,7 +49,8 @@ def sample(operator: Diffusion3D, gamma: np.ndarray, horizontal: np.ndarray | No
     )
     if horizontal is None:
         return made
-    return made.assign({HORIZONTAL: (volume, horizontal, {"units": "m1.5", "long_name": "the same of each level alone"})})
+    attributes = {"units": "m1.5", "long_name": "the same of each level alone"}
+    return made.assign({HORIZONTAL: (volume, horizontal, attributes)})
 
 
 def operators(samples: xr.Dataset) -> Iterator[Diffusion3D]:
@@ -106,7 +107,7 @@ def read(
     _check_variables(dataset, path)
     if (found := dataset.attrs.get("form", form)) != form:
         data = "ocean" if found == FORM else "ocean_full"
-        raise Refusal(f"{path} has coefficients of the form {found!r}, which is another model: read it with data={data}")
+        raise Refusal(f"{path} is of the form {found!r}, which is another model: read it with data={data}")
     alpha_k = np.asarray(dataset.alpha_k.values, float)
     plain = dataset.drop_vars(["alpha_k", HORIZONTAL], errors="ignore")
     for name in plain.variables:

@@ -1,7 +1,8 @@
 """The full diffusion operator of three dimensions, and its exact coefficients: data=ocean_full.
 
-F = W^-1/2 A^-M W^-1/2 of `physics.diffusion3d`: one implicit step goes through all six faces at once. No sum over columns
-gives its coefficients, so that networks see volumes. Samples have the variables of data=ocean but for gamma_horizontal.
+F = W^-1/2 A^-M W^-1/2 of `physics.diffusion3d`: one implicit step goes through all six faces at once. No sum over
+columns gives its coefficients, so that networks see volumes. Samples have the variables of data=ocean but for
+gamma_horizontal.
 """
 
 from __future__ import annotations
