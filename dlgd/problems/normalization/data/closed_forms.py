@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -23,8 +24,8 @@ class ClosedForm(ABC):
     residual: float  # typical size of log(gamma / guess) near the coast
 
     @abstractmethod
-    def __call__(self, operator: Diffusion) -> dict[str, np.ndarray]:
-        """The fields by name, NaN on land."""
+    def __call__(self, operator: Any) -> dict[str, np.ndarray]:
+        """The fields by name, NaN on land. operator: a `Diffusion`, or of three dimensions a `Diffusion3D`."""
 
 
 def _log_energy(size: np.ndarray, gamma: np.ndarray) -> np.ndarray:
