@@ -12,7 +12,7 @@ Shifts west-east need no augmentation: the patches of a periodic grid are cut at
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import product
 
 import numpy as np
@@ -86,6 +86,11 @@ class Symmetries(Augmentation):
 
     def changed(self, batch: Batch, drawn: np.ndarray) -> Batch:
         """Return the batch with each sample changed as its row of `drawn` (B, 3) says; see `group`."""
+        if batch.input.dim() == 5:  # volumes: each level is changed as its sample
+            count, levels = len(batch), batch.input.shape[2]
+            apart = _each(batch, lambda field: field.transpose(1, 2).flatten(0, 1))
+            changed = self.changed(apart, np.repeat(drawn, levels, axis=0))
+            return _each(changed, lambda field: field.unflatten(0, (count, levels)).transpose(1, 2).contiguous())
         observed = batch.observed
         if observed is not None:  # stands with the input
             observed = self._without_margin(where_drawn(observed, drawn, CELLS))
@@ -132,6 +137,12 @@ class Symmetries(Augmentation):
         field = field.flip(axis)
         field[:, on_faces] = self._sign.to(field) * field[:, on_faces].roll(1, axis)
         return field
+
+
+def _each(batch: Batch, change: Change) -> Batch:
+    """Return the batch with its tensors changed."""
+    changed = {field.name: getattr(batch, field.name) for field in fields(batch)}
+    return replace(batch, **{name: change(tensor) for name, tensor in changed.items() if tensor is not None})
 
 
 def group(*, west_east: bool, south_north: bool, quarter_turns: bool) -> np.ndarray:

@@ -87,7 +87,7 @@ class Spec:
     kind: str  # one of KINDS
     input_channels: tuple[str, ...]
     output_channels: tuple[str, ...]  # for labels: the names of the classes
-    grid: tuple[int, ...]  # sizes of the spatial or time axes of a whole sample, without halo
+    grid: tuple[int, ...]  # sizes of the spatial or time axes of a whole sample, without halo; three are of a volume
     groups: tuple[tuple[str, int], ...] = ()  # of input channels, in order: (name, number of channels)
     whole: bool = False  # whether training batches hold whole samples, not pieces of them
     bounds: tuple[float, float] | None = None  # of all scaled targets
@@ -144,8 +144,9 @@ class Network(ABC, nn.Module):
     def forward(self, input: Tensor) -> Output:
         """Return the prediction for an input.
 
-        Fields: (B, C_in, Y + 2 halo, X + 2 halo) -> (B, C_out, Y, X). Labels: -> (B, classes), the logarithms of their
-        probabilities up to a constant. Sequences: (B, C_in, T, X) -> (B, C_out, T - context_steps, X), for any T.
+        Fields: (B, C_in, Y + 2 halo, X + 2 halo) -> (B, C_out, Y, X); volumes have an axis Z before Y, without halo.
+        Labels: -> (B, classes), the logarithms of their probabilities up to a constant. Sequences: (B, C_in, T, X) ->
+        (B, C_out, T - context_steps, X), for any T.
         """
 
     def use_scaling(self, scaling: Scaling) -> None:
@@ -374,6 +375,9 @@ class Method(ABC):
     seconds_measured: str | None = None  # when and where, of seconds that an earlier run measured
     learns: bool = False  # whether its predictions depend on the training split
     scores_given: Sequence[Score] = ()  # those of `scores` that the evaluation of its problem does not describe
+
+    def check(self, data: DataSource) -> None:  # noqa: B027 (most methods serve all data of their problem)
+        """Refuse, before any long work, a data set whose samples the method cannot serve, if that is known."""
 
     @abstractmethod
     def fit(self, train: xr.Dataset) -> None:

@@ -32,6 +32,7 @@ class Classical:
             config.choices = entry.choices()
         self.config = entry.with_evaluation(config)
         self.own, self.data = build.method(self.config.baseline), build.data(self.config)
+        self.own.check(self.data)
 
     def method(self) -> CachedMethod:
         """Return the method, fitted to the train split if it learns, which may take long."""

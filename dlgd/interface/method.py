@@ -105,6 +105,7 @@ class Method:
 
         with trust.only(trust.both(self._allowed, data.allowed)):
             method = build.method(OmegaConf.create(self.options))
+            method.check(data.source)
             if method.learns:
                 method.fit(data.prepare().source.samples("train"))
             return method, build.evaluation(data.config)

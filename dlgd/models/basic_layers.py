@@ -31,15 +31,15 @@ def activation(name: str) -> nn.Module:
     return ACTIVATIONS[name]()
 
 
-def normalization(name: str, channels: int, *, cells: bool = True) -> nn.Module:
-    """Return a normalization of `channels` feature maps or, without cells, of as many numbers.
+def normalization(name: str, channels: int, *, axes: int = 2) -> nn.Module:
+    """Return a normalization of `channels` feature maps or volumes, or of as many numbers, which have no axes.
 
     "batch" takes means over the batch; "group" over groups of 8 channels of each sample, or over one group where there
     are fewer channels; "none" changes nothing.
     """
     checks.choice("model.normalization", name, NORMALIZATIONS)
     if name == "batch":
-        return nn.BatchNorm2d(channels) if cells else nn.BatchNorm1d(channels)
+        return {0: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}[axes](channels)
     if name == "group":
         if channels > 8 and channels % 8:
             raise Refusal(
@@ -52,7 +52,7 @@ def normalization(name: str, channels: int, *, cells: bool = True) -> nn.Module:
 
 def dense(inputs: int, outputs: int, *, norm: str, act: str) -> nn.Sequential:
     """Return a dense layer, its normalization and its activation."""
-    return nn.Sequential(nn.Linear(inputs, outputs), normalization(norm, outputs, cells=False), activation(act))
+    return nn.Sequential(nn.Linear(inputs, outputs), normalization(norm, outputs, axes=0), activation(act))
 
 
 def at_least_float32(x: Tensor) -> Tensor:

@@ -152,7 +152,7 @@ def _two_layers(inputs: int, hidden: int, outputs: int, style: Style) -> nn.Sequ
 def _follow(numbers: int, style: Style) -> nn.Sequential:
     """Return the normalization and the activation that follow a dense layer."""
     return nn.Sequential(
-        basic_layers.normalization(style.normalization, numbers, cells=False), basic_layers.activation(style.activation)
+        basic_layers.normalization(style.normalization, numbers, axes=0), basic_layers.activation(style.activation)
     )
 
 

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from dlgd.core import checks
 from dlgd.core.contract import Spec
-from dlgd.models import basic_layers
+from dlgd.models import basic_layers, kinds
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Frame:
 
     kernel: int = 3
     padding: int = 0  # cells of zeros on each side
+    levels: bool = False  # of volumes: as many levels as cells each way, with zeros above and below
     ring: int = 0  # of sequences, the number of variables on it; then nothing is lost, see `SequenceConv`
 
     @property
@@ -41,11 +42,13 @@ def odd_kernel(kernel: int) -> int:
 
 
 def frame_of(spec: Spec, kernel: int = 3) -> Frame:
-    """Return the frame that data ask for: fields bring their halo, labels are padded with zeros, sequences keep their
-    size."""
+    """Return the frame that data ask for: fields bring their halo, volumes too but for their levels, labels are padded
+    with zeros, sequences keep their size."""
     odd_kernel(kernel)
     if spec.kind == "sequence":
         return Frame(kernel, ring=spec.grid[-1])
+    if kinds.kind_of(spec) == "volume":
+        return Frame(kernel, levels=True)
     return Frame(kernel, padding=kernel // 2 if spec.kind == "label" else 0)
 
 
@@ -56,9 +59,12 @@ def conv(
     checks.whole_number("model.width", outputs, least=1)
     if frame.ring:
         convolution: nn.Module = SequenceConv(inputs, outputs, frame.kernel, frame.ring)
+    elif frame.levels:
+        beyond = (frame.kernel // 2, frame.padding, frame.padding)
+        convolution = nn.Conv3d(inputs, outputs, frame.kernel, padding=beyond)
     else:
         convolution = nn.Conv2d(inputs, outputs, frame.kernel, stride, frame.padding)
-    layers = [convolution, basic_layers.normalization(norm, outputs)]
+    layers = [convolution, basic_layers.normalization(norm, outputs, axes=3 if frame.levels else 2)]
     return nn.Sequential(*layers, *([] if act is None else [basic_layers.activation(act)]))
 
 

@@ -12,6 +12,7 @@ from dlgd.core.specs import MapSpec, SequenceSpec
 # and a choice that fits them.
 KINDS = {
     "field": ("predicts fields", "gives fields", "model=resnet"),
+    "volume": ("predicts volumes", "gives volumes, fields with levels", "model=finite_volume"),
     "interpolation": ("interpolates maps", "asks for the interpolation of maps", "model=unet"),
     "label": ("predicts labels", "gives labels", "model=cnn"),
     "forecast": ("makes forecasts", "asks for forecasts", "model=neural_ode"),
@@ -22,10 +23,12 @@ KINDS = {
 
 def kind_of(spec: Spec) -> str:
     """Return one of KINDS. Sequences ask for a forecast where leading steps are given, else for assimilation; maps of
-    days ask for interpolation."""
+    days ask for interpolation; fields of three dimensions are volumes."""
     if isinstance(spec, SequenceSpec):
         return "forecast" if spec.context_steps > 0 else "assimilation"
-    return "interpolation" if isinstance(spec, MapSpec) else spec.kind
+    if isinstance(spec, MapSpec):
+        return "interpolation"
+    return "volume" if spec.kind == "field" and len(spec.grid) == 3 else spec.kind
 
 
 def check_kind(name: str, spec: Spec, kinds: Sequence[str]) -> None:

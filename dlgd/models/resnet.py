@@ -56,8 +56,8 @@ class ResNet(Stack):
     """A layer, blocks of two layers with a skip over them, and a last layer.
 
     For fields there are (layers - 2) / 2 blocks, without padding, and the last layer is a convolution too. Each layer
-    consumes kernel // 2 cells on each side: halo = layers * (kernel // 2). Sequences have the same layers, but keep
-    their size.
+    consumes kernel // 2 cells on each side: halo = layers * (kernel // 2). Those of volumes have three dimensions, and
+    keep the levels. Sequences have the same layers, but keep their size.
 
     For labels there are (layers - 4) / 2 blocks, padded with zeros, shared among three resolutions of width / 4,
     width / 2 and `width` channels: the largest of 2 x 2 cells and a layer lead from one to the next. The last layer is
@@ -86,7 +86,7 @@ class ResNet(Stack):
         predict_std: bool = False,
     ) -> None:
         super().__init__()
-        kinds.check_kind("resnet", spec, ["field", "interpolation", "label", "assimilation"])
+        kinds.check_kind("resnet", spec, ["field", "volume", "interpolation", "label", "assimilation"])
         checks.even_number("model.layers", layers, least=4)
         checks.choice("model.skip", skip, ("addition", "concatenation", "none"))
         inputs, outputs = len(spec.input_channels), self.channels(spec, predict_std=predict_std)

@@ -135,6 +135,26 @@ def homogeneous(operator: Diffusion3D, form: str = "vertical_outermost") -> np.n
     return from_energy(operator, energy)
 
 
+def returns(operator: Diffusion3D) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Probabilities of return along columns of the plane, along its rows and vertically, (nz, ny, nx, TIMES) each; see
+    `separable`. Vertical ones are of eigenvectors, since thin cells at the bottom make the spectrum wide."""
+    planes = [separable.returns(operator.level(k)) for k in range(len(operator.sea))]
+    diagonal, coupling = (np.moveaxis(each, 0, -1) for each in operator.columns())
+    columns = np.zeros((*diagonal.shape, len(operator.sea)))
+    k = np.arange(len(operator.sea))
+    columns[..., k, k] = diagonal - 1
+    columns[..., k[1:], k[:-1]] = coupling  # of symmetric matrices eigh reads the lower part
+    values, vectors = np.linalg.eigh(columns)
+    decay = np.exp(-values[..., None] * separable.times(operator.steps)[0])
+    vertical = np.moveaxis(vectors**2 @ decay, 2, 0)
+    return np.stack([i for i, _ in planes]), np.stack([j for _, j in planes]), vertical
+
+
+def separable_implicit(operator: Diffusion3D) -> np.ndarray:
+    """gamma of the form "implicit" as if diffusion along the three directions did not disturb each other."""
+    return from_energy(operator, separable.energy(returns(operator), operator.steps))
+
+
 # --- references: any form -------------------------------------------------------------------------------------
 
 

@@ -11,6 +11,7 @@ headlands, at islands and where length scales change: there lies the error, whic
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numba
@@ -149,12 +150,12 @@ def returns(operator: Diffusion, halo: int | None = None) -> tuple[np.ndarray, n
     return columns.transpose(1, 0, 2), rows
 
 
-def energy(along_columns: np.ndarray, along_rows: np.ndarray, steps: int) -> np.ndarray:
-    """w F_pp (ny, nx), dimensionless, from what `returns` gives."""
-    return np.einsum("yxt,yxt,t->yx", along_columns, along_rows, times(steps)[1])
+def energy(returns: Sequence[np.ndarray], steps: int) -> np.ndarray:
+    """w F_pp (ny, nx), dimensionless, from what `returns` gives; with levels (nz, ny, nx) likewise."""
+    return np.multiply.reduce(returns) @ times(steps)[1]
 
 
 def separable(operator: Diffusion) -> np.ndarray:
     """gamma (ny, nx) in m, float64, NaN on land."""
     halo = reach(operator)
-    return operator.in_windows(lambda one: np.sqrt(one.area / energy(*returns(one, halo), one.steps)), halo)
+    return operator.in_windows(lambda one: np.sqrt(one.area / energy(returns(one, halo), one.steps)), halo)

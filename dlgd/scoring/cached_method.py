@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from dlgd.core import cache
-from dlgd.core.contract import Coder, Method
+from dlgd.core.contract import Coder, DataSource, Method
 from dlgd.core.paths import cache_folder
 from dlgd.core.timing import timed
 from dlgd.tracking import provenance
@@ -34,6 +34,10 @@ class CachedMethod(Method):
         self.scores_given = inner.scores_given
         self._config = json.dumps(config, sort_keys=True)
         self._learnt = ""
+
+    def check(self, data: DataSource) -> None:
+        """Refuse what the method refuses."""
+        self.inner.check(data)
 
     def fit(self, train: xr.Dataset) -> None:
         """Fit the method."""

@@ -52,6 +52,12 @@ def test_unwritable_output(dlgd, tmp_path):
     refused(dlgd("train", *TINY, f"hydra.run.dir={tmp_path}/file/run"), "file")
 
 
+def test_a_method_that_the_data_do_not_suit(dlgd, tmp_path):
+    done = dlgd("baseline", "baseline=usual_product", "data=nemovar", environment={"DLGD_CACHE": str(tmp_path / "no")})
+    refused(done, "serves samples with levels only", "data=ocean")
+    assert not (tmp_path / "no").exists(), "no data are made for a command that is refused"
+
+
 def test_evaluate_and_predict(dlgd, tmp_path):
     refused(dlgd("evaluate"), "run")
     refused(dlgd("evaluate", "run=null"), "run=null must be the path")

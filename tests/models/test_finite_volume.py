@@ -92,3 +92,28 @@ def test_data_without_faces():
 def test_refusals(option, value):
     with pytest.raises(ValueError, match=f"model.{option}={value}"):
         make(**{option: value})
+
+
+def test_in_volumes_no_message_passes_a_closed_top_face_and_levels_stay():
+    """A layer of closed top faces below level 2: the levels beyond are felt through the first convolution alone."""
+    spec = Spec(name="volumes", kind="field", input_channels=CHANNELS, output_channels=("gamma",), grid=(8, 40, 48))
+    options = {"layers": 4, "width": 12, "messages": 3, "activation": "elu", "normalization": "batch"}
+    torch.manual_seed(0)
+    network = FiniteVolume(spec=spec, **options).eval()
+    side = 3 + 2 * network.halo
+    input = torch.randn(1, len(CHANNELS), 8, side, side, generator=torch.Generator().manual_seed(1))
+    for name in OPEN:
+        input[:, CHANNELS.index(name)] = 1.0
+
+    def by_level() -> torch.Tensor:
+        leaf = input.clone().requires_grad_()
+        prediction = network(leaf).prediction
+        assert prediction.shape == (1, 1, 8, 3, 3)
+        prediction[0, 0, 1, 1, 1].backward()
+        return leaf.grad[0, CHANNELS.index("sea")].abs().sum(dim=(1, 2))
+
+    assert (by_level()[:7] > 0).all()
+    input[:, CHANNELS.index("open_k"), 3] = 0.0
+    walled = by_level()
+    assert (walled[:4] > 0).all()
+    assert (walled[4:] == 0).all()

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from dlgd.core import checks
-from dlgd.core.contract import Method
+from dlgd.core.contract import DataSource, Method
 from dlgd.core.errors import Refusal
 from dlgd.core.progress import progress
 from dlgd.core.timing import timed
@@ -18,23 +18,34 @@ from dlgd.physics.diffusion import Diffusion
 from dlgd.physics.diffusion3d import Diffusion3D
 from dlgd.physics.separable import separable as separable_gamma
 from dlgd.problems.normalization.data import fields, fields3d
-from dlgd.problems.normalization.data.fields3d import FORM
 from dlgd.training.device import check_method_device
 
 Solve = Callable[[int, Diffusion], np.ndarray]
-SolveOcean = Callable[[int, Diffusion3D], np.ndarray]
+SolveOcean = Callable[[int, Diffusion3D, str], np.ndarray]
 
 
 class _EachSample(Method):
     """A method that solves one operator after the other.
 
     name: of its row in tables. solve: gamma (y, x) in m, NaN on land, from the number of a sample and its operator.
-    in_three: gamma (level, y, x) in m^(3/2) likewise, of samples that have levels.
+    in_three: gamma (level, y, x) in m^(3/2) likewise, of samples that have levels, from their form, too.
     The one that is None serves no samples of its kind.
     """
 
     def __init__(self, *, name: str, solve: Solve | None, in_three: SolveOcean | None) -> None:
         self.name, self._solve, self._in_three = name, solve, in_three
+
+    def check(self, data: DataSource) -> None:
+        """Refuse samples without levels, or with them, where the method serves the others alone."""
+        self._choose(ocean="alpha_k" in data.inputs)
+
+    def _choose(self, *, ocean: bool) -> Solve | SolveOcean:
+        """What serves samples with levels, or those without."""
+        solve = self._in_three if ocean else self._solve
+        if solve is None:
+            kind, data = ("without", "nemovar") if ocean else ("with", "ocean")
+            raise Refusal(f"baseline={self.name} serves samples {kind} levels only: try data={data}")
+        return solve
 
     def fit(self, train: xr.Dataset) -> None:
         """Nothing to learn."""
@@ -45,14 +56,13 @@ class _EachSample(Method):
         if missing:
             raise Refusal(f"baseline={self.name} needs the variables {', '.join(missing)}, which these samples lack")
         ocean = "level" in samples.sizes
-        solve = self._in_three if ocean else self._solve
-        if solve is None:
-            raise Refusal(f"baseline={self.name} serves samples {'without' if ocean else 'with'} levels only")
+        solve = self._choose(ocean=ocean)
+        form = [fields3d.form(samples)] if ocean else []
         operators = list(fields3d.operators(samples) if ocean else fields.operators(samples))
         answers, seconds = [], []
         try:
             for number, operator in enumerate(progress(operators, self.name)):
-                answer, took = timed(partial(solve, number, operator))
+                answer, took = timed(partial(solve, number, operator, *form))
                 answers.append(answer)
                 seconds.append(took)
         except Refusal as error:
@@ -66,19 +76,26 @@ def homogeneous() -> Method:
     return _EachSample(
         name="homogeneous",
         solve=lambda _, operator: normalization.homogeneous(operator),
-        in_three=lambda _, operator: normalization3d.homogeneous(operator),
+        in_three=lambda _, operator, form: normalization3d.homogeneous(operator, form),
     )
 
 
 def separable() -> Method:
     """Return the separable closed form: as if diffusion along rows and along columns did not affect each other.
 
-    With levels: that form of each level, in the exact sum over the column.
+    With levels: that form of each level, in the exact sum over the column; of the full operator, the form of all three
+    directions.
     """
+
+    def in_three(_: int, operator: Diffusion3D, form: str) -> np.ndarray:
+        if form == "implicit":
+            return normalization3d.separable_implicit(operator)
+        return normalization3d.vertical_outermost(operator, separable_gamma)
+
     return _EachSample(
         name="separable",
         solve=lambda _, operator: separable_gamma(operator),
-        in_three=lambda _, operator: normalization3d.vertical_outermost(operator, separable_gamma),
+        in_three=in_three,
     )
 
 
@@ -95,8 +112,8 @@ def randomization(*, vectors: int, seed: int) -> Method:
         solve=lambda number, operator: normalization.randomization(
             operator, vectors, np.random.default_rng([seed, number])
         ),
-        in_three=lambda number, operator: normalization3d.randomization(
-            operator, FORM, vectors, np.random.default_rng([seed, number])
+        in_three=lambda number, operator, form: normalization3d.randomization(
+            operator, form, vectors, np.random.default_rng([seed, number])
         ),
     )
 
@@ -105,15 +122,21 @@ def exact(*, tolerance: float, device: str) -> Method:
     """Return the exact coefficients by probing, the ceiling of the table.
 
     tolerance: largest relative error of gamma^2, from 1e-8 to 1e-2. A smaller one takes longer.
-    device: cpu or cuda.
+    device: cpu or cuda; the full operator of three dimensions is probed on the CPU in any case.
     """
     checks.number("baseline.tolerance", tolerance, least=1e-8, most=1e-2)
     check_method_device(device)
     solve = partial(normalization.exact, tolerance=tolerance, device=device)
+
+    def in_three(_: int, operator: Diffusion3D, form: str) -> np.ndarray:
+        if form == "implicit":
+            return normalization3d.probing(operator, tolerance=tolerance)
+        return normalization3d.vertical_outermost(operator, solve)
+
     return _EachSample(
         name=f"exact {tolerance:g}",
         solve=lambda _, operator: solve(operator),
-        in_three=lambda _, operator: normalization3d.vertical_outermost(operator, solve),
+        in_three=in_three,
     )
 
 
@@ -128,5 +151,5 @@ def usual_product(*, tolerance: float) -> Method:
     return _EachSample(
         name="usual product",
         solve=None,
-        in_three=lambda _, operator: normalization3d.usual_product(operator, solve),
+        in_three=lambda _, operator, form: normalization3d.usual_product(operator, solve),
     )

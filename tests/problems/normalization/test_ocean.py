@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 import xarray as xr
 
 from dlgd.core.errors import Refusal
-from dlgd.physics import normalization3d
+from dlgd.physics import normalization3d, vertical
 from dlgd.problems.normalization import methods
 from dlgd.problems.normalization.data import fields3d
 from dlgd.problems.normalization.data.ocean import Ocean
@@ -151,6 +153,17 @@ def test_fields_with_levels_are_not_read_as_those_without(samples, tmp_path):
         ready("nemovar").read(tmp_path / "levels.nc")
 
 
+def test_a_bottom_of_a_file(source, tmp_path):
+    plane = {"lat": np.arange(-90, 91.0), "lon": np.arange(-180, 180.0)}
+    elevation = xr.DataArray(np.full((181, 360), -300.0), coords=plane, dims=tuple(plane))
+    elevation.to_dataset(name="z").to_netcdf(tmp_path / "flat.nc")
+    kind: Any = Ocean  # of keywords
+    made = kind(**vars(source.options) | {"bottom": source.options.bottom | {"path": str(tmp_path / "flat.nc")}})
+    base = made._make_base()
+    depth = (base.w / base.w[0] * vertical.interfaces(6)[1]).where(base.mask).sum("level").values
+    np.testing.assert_allclose(depth[base.mask[0].values], 300.0)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -158,6 +171,7 @@ def test_fields_with_levels_are_not_read_as_those_without(samples, tmp_path):
         ({"features": "standardized"}, "features"),
         ({"vertical": {"scale_min": 2.0, "scale_max": 1.0, "smoothness": 20.0}}, "scale_max"),
         ({"bottom": {"deepest": 100.0}}, "bottom"),
+        ({"bottom": options_of("ocean")["bottom"] | {"path": "nowhere.nc"}}, "path=nowhere.nc is no file"),
     ],
 )
 def test_options_that_cannot_work_are_refused(change, message):

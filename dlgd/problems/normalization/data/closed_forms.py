@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from dlgd.core import checks
-from dlgd.physics import normalization, separable
+from dlgd.physics import normalization, normalization3d, separable
 from dlgd.physics.diffusion import Diffusion
+from dlgd.physics.diffusion3d import Diffusion3D
 
 GUESS = "gamma_estimate"  # m; among the fields of every closed form
 
@@ -25,13 +28,17 @@ class ClosedForm(ABC):
         """Cells on each side that the fields of a cell depend on, at most."""
 
     @abstractmethod
-    def __call__(self, operator: Diffusion, reach: int | None = None) -> dict[str, np.ndarray]:
-        """The fields by name, NaN on land. reach: that of the grid whose part the operator is; None: its own."""
+    def __call__(self, operator: Any, reach: int | None = None) -> dict[str, np.ndarray]:
+        """The fields by name, NaN on land.
+
+        operator: a `Diffusion`, or of three dimensions a `Diffusion3D`. reach: that of the grid whose part the operator
+        is; None: its own.
+        """
 
 
-def _log_energy(operator: Diffusion, gamma: np.ndarray) -> np.ndarray:
-    """log(w F_pp)."""
-    return np.log(operator.area) - 2 * np.log(gamma)
+def _log_energy(size: np.ndarray, gamma: np.ndarray) -> np.ndarray:
+    """log(w F_pp), or with volumes log(V F_pp)."""
+    return np.log(size) - 2 * np.log(gamma)
 
 
 class Homogeneous(ClosedForm):
@@ -48,7 +55,7 @@ class Homogeneous(ClosedForm):
     def __call__(self, operator: Diffusion, reach: int | None = None) -> dict[str, np.ndarray]:
         """See `physics.normalization.homogeneous`."""
         gamma = normalization.homogeneous(operator)
-        return {GUESS: gamma, "log_estimate": (_log_energy(operator, gamma) + 2.5) / 1.2}
+        return {GUESS: gamma, "log_estimate": (_log_energy(operator.area, gamma) + 2.5) / 1.2}
 
 
 class Separable(ClosedForm):
@@ -59,7 +66,11 @@ class Separable(ClosedForm):
     """
 
     TIMES = {"early": 1, "late": 5}  # of the ten in `physics.separable.times`: about 5 and 18
-    channels = ("log_estimate", "log_excess", *(f"log_return_{axis}_{when}" for when in TIMES for axis in "ij"))
+    channels: tuple[str, ...] = (
+        "log_estimate",
+        "log_excess",
+        *(f"log_return_{axis}_{when}" for when in TIMES for axis in "ij"),
+    )
     directional = tuple((f"log_return_i_{when}", f"log_return_j_{when}") for when in TIMES)
     residual = 0.1
 
@@ -69,20 +80,41 @@ class Separable(ClosedForm):
 
     def __call__(self, operator: Diffusion, reach: int | None = None) -> dict[str, np.ndarray]:
         """See `physics.separable`."""
-        along_columns, along_rows = separable.returns(operator, reach)
-        sea = operator.sea
-        energy = np.where(sea, separable.energy(along_columns, along_rows, operator.steps), np.nan)
-        log_energy = np.log(energy)
-        excess = log_energy - _log_energy(operator, normalization.homogeneous(operator))
+        homogeneous = _log_energy(operator.area, normalization.homogeneous(operator))
+        returns = separable.returns(operator, reach)
+        return self._fields(returns, homogeneous, operator.area, operator.sea, operator.steps)
+
+    def _fields(
+        self,
+        returns: Sequence[np.ndarray],
+        homogeneous: np.ndarray,  # the logarithm of its energy
+        size: np.ndarray,  # area or volume
+        sea: np.ndarray,
+        steps: int,
+    ) -> dict[str, np.ndarray]:
+        energy = np.where(sea, separable.energy(returns, steps), np.nan)
         found = {
-            GUESS: np.sqrt(operator.area / energy),
-            "log_estimate": (log_energy + 2.5) / 1.2,
-            "log_excess": np.clip(excess / 0.5, -6, 6),
+            GUESS: np.sqrt(size / energy),
+            "log_estimate": (np.log(energy) + 2.5) / 1.2,
+            "log_excess": np.clip((np.log(energy) - homogeneous) / 0.5, -6, 6),
         }
         for when, time in self.TIMES.items():
-            for axis, returns in (("i", along_columns), ("j", along_rows)):
-                found[f"log_return_{axis}_{when}"] = np.where(sea, (np.log(returns[..., time]) + 1) / 0.6, np.nan)
+            for axis, along in zip("ijk", returns, strict=False):
+                found[f"log_return_{axis}_{when}"] = np.where(sea, (np.log(along[..., time]) + 1) / 0.6, np.nan)
         return found
+
+
+class SeparableVolume(Separable):
+    """The same in three dimensions, (level, y, x), of the full operator."""
+
+    channels = (*Separable.channels, *(f"log_return_k_{when}" for when in Separable.TIMES))
+
+    def __call__(self, operator: Diffusion3D, reach: int | None = None) -> dict[str, np.ndarray]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """See `physics.normalization3d.returns`. The operator is a whole grid."""
+        homogeneous = _log_energy(operator.volume, normalization3d.homogeneous(operator, "implicit"))
+        return self._fields(
+            normalization3d.returns(operator), homogeneous, operator.volume, operator.sea, operator.steps
+        )
 
 
 CLOSED_FORMS: dict[str, type[ClosedForm]] = {"homogeneous": Homogeneous, "separable": Separable}

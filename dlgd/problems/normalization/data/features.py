@@ -33,6 +33,7 @@ class Padded:
     sea: Any  # bool
     distance: Any  # cells, signed; None where the features do not use it
     known: Mapping[str, Any]  # what the closed form gives
+    alpha_k: Any = None  # m3, on top faces (level + 1, ny + 2 p, nx + 2 p); None in two dimensions
 
 
 class Features(ABC):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 import numpy as np
@@ -12,6 +12,7 @@ from dlgd.core.errors import Refusal
 from dlgd.core.timing import timed
 from dlgd.physics import coastline
 from dlgd.physics.diffusion import STEPS, Diffusion, open_faces
+from dlgd.physics.diffusion3d import Diffusion3D
 from dlgd.physics.halo import Topology, Window, pad_cells, pad_south_faces, pad_west_faces
 from dlgd.problems.normalization.data.closed_forms import GUESS, ClosedForm
 
@@ -109,21 +110,29 @@ def complete(samples: xr.Dataset, distance_metric: str, closed_form: ClosedForm 
     return samples if is_large(samples) else with_closed_form(samples, closed_form)
 
 
-def with_closed_form(samples: xr.Dataset, closed_form: ClosedForm | None, *, reach: int | None = None) -> xr.Dataset:
-    """Add the fields of the closed form, unless they are there. The attribute `seconds` of GUESS is the time that they
-    took for a sample.
+def with_closed_form(
+    samples: xr.Dataset,
+    closed_form: ClosedForm | None,
+    of: Iterable[Diffusion | Diffusion3D] | None = None,
+    *,
+    reach: int | None = None,
+) -> xr.Dataset:
+    """Add the fields of the closed form in the dimensions of the mask, unless they are there.
 
-    reach: of the closed form on the grid whose part the samples are; None: their own.
+    They have the attribute `derived`, 1. The attribute `seconds` of GUESS is the time that they took for a sample.
+
+    of: the operator of each sample; None: those of `operators`. reach: of the closed form on the grid whose part the
+    samples are; None: their own.
     """
     if closed_form is None or GUESS in samples:
         return samples
     found, seconds = [], []
-    for operator in operators(samples):
+    for operator in operators(samples) if of is None else of:
         answer, took = timed(partial(closed_form, operator, reach))
         found.append(answer)
         seconds.append(took)
     fields = {
-        name: (("sample", "y", "x"), np.stack([one[name] for one in found]), {"derived": 1})
+        name: (("sample", *samples.mask.dims), np.stack([one[name] for one in found]), {"derived": 1})
         for name in (GUESS, *closed_form.channels)
     }
     samples = samples.assign(fields)

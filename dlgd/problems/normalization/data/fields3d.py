@@ -17,14 +17,20 @@ from dlgd.problems.normalization.data import fields, users_file
 from dlgd.problems.normalization.data.closed_forms import ClosedForm
 from dlgd.problems.normalization.data.layout import Layout
 
-FORM = "vertical_outermost"  # of `physics.diffusion3d`, of all samples
+FORM = "vertical_outermost"  # of `physics.diffusion3d`, of samples that name no other one
 HORIZONTAL = "gamma_horizontal"  # m^(3/2); of the horizontal operator of each level: what networks predict
 
 
-def sample(operator: Diffusion3D, gamma: np.ndarray, horizontal: np.ndarray) -> xr.Dataset:
-    """The variables of one sample: an operator, its coefficients, and those of its horizontal operators."""
+def form(samples: xr.Dataset) -> str:
+    """The form of `physics.diffusion3d` that the attributes name."""
+    return str(samples.attrs.get("form", FORM))
+
+
+def sample(operator: Diffusion3D, gamma: np.ndarray, horizontal: np.ndarray | None) -> xr.Dataset:
+    """The variables of one sample: an operator, its coefficients, and those of its horizontal operators if they are
+    given."""
     volume = ("level", "y", "x")
-    return xr.Dataset(
+    made = xr.Dataset(
         {
             "alpha_i": (
                 ("level", "y_face", "x"),
@@ -38,10 +44,13 @@ def sample(operator: Diffusion3D, gamma: np.ndarray, horizontal: np.ndarray) -> 
                 {"units": "m3", "long_name": "scaled diffusivity on top faces"},
             ),
             "gamma": (volume, gamma, {"units": "m1.5", "long_name": "normalization coefficient"}),
-            HORIZONTAL: (volume, horizontal, {"units": "m1.5", "long_name": "the same of each level alone"}),
         },
-        attrs={"steps": operator.steps, "form": FORM},
+        attrs={"steps": operator.steps},
     )
+    if horizontal is None:
+        return made
+    attributes = {"units": "m1.5", "long_name": "the same of each level alone"}
+    return made.assign({HORIZONTAL: (volume, horizontal, attributes)})
 
 
 def operators(samples: xr.Dataset) -> Iterator[Diffusion3D]:
@@ -76,18 +85,29 @@ def complete(samples: xr.Dataset, distance_metric: str, closed_form: ClosedForm 
     return samples
 
 
-def read(path: Path, layout: Layout, *, steps: int | None = None, otherwise: int = STEPS) -> xr.Dataset:
+def complete_volumes(samples: xr.Dataset, distance_metric: str, closed_form: ClosedForm) -> xr.Dataset:
+    """As `complete`, with a closed form of operators of three dimensions."""
+    return fields.with_closed_form(complete(samples, distance_metric, None), closed_form, operators(samples))
+
+
+def read(
+    path: Path, layout: Layout, *, form: str = FORM, steps: int | None = None, otherwise: int = STEPS
+) -> xr.Dataset:
     """The samples of a NetCDF file with alpha_i (sample, level, y_face, x), alpha_j (sample, level, y, x), alpha_k
     (sample, level_face, y, x), w and mask (level, y, x), and optionally gamma (sample, level, y, x), in m3 and m^(3/2).
 
     The names of the dimensions do not matter but for `level`. A coordinate `depth` (level) is kept; without it, it is
     the number of the level. Refusal where something does not fit. Whether gamma is that of the operator is not checked.
+    form: of `physics.diffusion3d`; a file whose attribute `form` is another one is refused.
     layout, steps, otherwise: as of `users_file.read`; what lies beyond the sides is what the first level shows.
     """
     dataset = netcdf.read(path)
     if "level" not in dataset.sizes or "alpha_k" not in dataset:
         raise Refusal(f"{path} lacks the dimension `level` or the variable alpha_k: see the head of data/ocean.py")
     _check_variables(dataset, path)
+    if (found := dataset.attrs.get("form", form)) != form:
+        data = "ocean" if found == FORM else "ocean_full"
+        raise Refusal(f"{path} is of the form {found!r}, which is another model: read it with data={data}")
     alpha_k = np.asarray(dataset.alpha_k.values, float)
     plain = dataset.drop_vars(["alpha_k", HORIZONTAL], errors="ignore")
     for name in plain.variables:
@@ -98,7 +118,7 @@ def read(path: Path, layout: Layout, *, steps: int | None = None, otherwise: int
         one = users_file.of_dataset(plain.isel(level=k), path, layout, steps=steps, otherwise=otherwise)
         layout = replace(layout, west_east=one.attrs["west_east"], south_north=one.attrs["south_north"])
         levels.append(one)
-    samples = _joined(levels)
+    samples = _joined(levels).assign_attrs(form=form)
     depth = ("level", np.arange(len(wet)), {"units": "1", "long_name": "number of the level"})
     samples = samples.assign_coords(depth=dataset.depth[: len(wet)] if _is_depth(dataset) else depth)
     sea = samples.mask.values

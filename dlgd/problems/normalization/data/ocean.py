@@ -32,7 +32,7 @@ from dlgd.core.contract import Batch
 from dlgd.core.errors import Refusal
 from dlgd.core.options import from_keywords
 from dlgd.physics import normalization, normalization3d, vertical
-from dlgd.physics.bathymetry import random_bathymetry
+from dlgd.physics.bathymetry import bathymetry_of_file, random_bathymetry
 from dlgd.physics.diffusion import Diffusion
 from dlgd.physics.diffusion3d import Diffusion3D, from_levels
 from dlgd.physics.length_scales import random_diffusion
@@ -41,7 +41,7 @@ from dlgd.problems.normalization.data.operator_source import OperatorSource
 from dlgd.problems.normalization.data.simulated import NormalizationCoefficients, NormalizationOptions
 
 VERTICAL = ("scale_min", "scale_max", "smoothness")
-BOTTOM = ("deepest", "shallowest", "shelf", "seamounts")
+BOTTOM = ("deepest", "shallowest", "shelf", "seamounts", "path")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,8 @@ class OceanOptions(NormalizationOptions):
     vertical: the random vertical length scales: `scale_min` and `scale_max`, their range in thicknesses of the levels,
         at most 10, and `smoothness`, their correlation length in degrees of arc.
     bottom: of the sea: `deepest` and `shallowest`, m; `shelf`, cells over which it falls away from the coast;
-        `seamounts`, their number. See `physics.bathymetry`.
+        `seamounts`, their number. With `path`, a NetCDF file of elevations of the whole globe, such as ETOPO1, it is
+        that of the file; `shelf` and `seamounts` then do nothing. Null: a generated one. See `physics.bathymetry`.
 
     Only dimensionless features suit levels that are not equally thick.
     """
@@ -67,7 +68,7 @@ class OceanOptions(NormalizationOptions):
         checks.choice("data.features", self.features, ("dimensionless",))
         checks.whole_number("data.levels", self.levels, least=2)
         for option, given, wanted in (("vertical", self.vertical, VERTICAL), ("bottom", self.bottom, BOTTOM)):
-            if set(given) != set(wanted):
+            if set(given) | {"path"} != set(wanted) | {"path"}:
                 raise Refusal(f"data.{option} must give {', '.join(wanted)}, and nothing else")
         low, high = self.vertical["scale_min"], self.vertical["scale_max"]
         checks.number("data.vertical.scale_min", low, above=0)
@@ -77,6 +78,14 @@ class OceanOptions(NormalizationOptions):
         checks.number("data.bottom.deepest", self.bottom["deepest"], least=self.bottom["shallowest"])
         checks.number("data.bottom.shelf", self.bottom["shelf"], above=0)
         checks.whole_number("data.bottom.seamounts", self.bottom["seamounts"], least=0)
+        if self.bottom_file is not None and not self.bottom_file.is_file():
+            raise Refusal(f"data.bottom.path={self.bottom_file} is no file: give the path of a NetCDF of elevations")
+
+    @property
+    def bottom_file(self) -> Path | None:
+        """The file of `bottom`, if there is one."""
+        path = self.bottom.get("path")
+        return None if path is None else checks.path("data.bottom.path", path)
 
 
 @from_keywords(OceanOptions)
@@ -110,7 +119,7 @@ class Ocean(NormalizationCoefficients):
     def _make_base(self) -> xr.Dataset:
         options, grid, sea = self.options, self._grid, self._sea()
         w_depth = vertical.interfaces(options.levels)
-        depth = random_bathymetry(grid, sea, np.random.default_rng(options.seed), **options.bottom)
+        depth = self._depth(sea)
         depth = np.where(sea, np.maximum(depth, w_depth[1]), 0)  # of one level at least
         thickness, wet = vertical.partial_cells(depth, w_depth)
         deep = int(np.flatnonzero(wet.any(axis=(1, 2)))[-1]) + 1
@@ -125,6 +134,14 @@ class Ocean(NormalizationCoefficients):
             )
             .assign_coords(depth=centre)
         )
+
+    def _depth(self, sea: np.ndarray) -> np.ndarray:
+        """Of the bottom, (y, x) m."""
+        numbers = {key: value for key, value in self.options.bottom.items() if key != "path"}
+        if (file := self.options.bottom_file) is None:
+            return random_bathymetry(self._grid, sea, np.random.default_rng(self.options.seed), **numbers)
+        limits = {name: numbers[name] for name in ("deepest", "shallowest")}
+        return bathymetry_of_file(file, self._grid, sea, **limits)
 
     def _make_sample(self, base: xr.Dataset, split: str, number: int) -> xr.Dataset:
         options = self.options
@@ -161,6 +178,10 @@ class Ocean(NormalizationCoefficients):
         """Whole grids, one at a time: all samples of the first level, then those of the next."""
         for k in range(samples.sizes["level"]):
             yield from super().encode(fields3d.level(samples, k), halo=halo, device=device)
+
+    def _of_fields(self, weight: np.ndarray) -> np.ndarray:
+        """(level, y, x): each level has patches as often as it has sea, around cells of its own sea."""
+        return weight
 
     def to_physical(self, prediction: Tensor, samples: xr.Dataset | None) -> np.ndarray:
         """(level * sample, 1, y, x), as `encode` orders them -> gamma (sample, level, y, x) in m^(3/2), NaN in rock."""

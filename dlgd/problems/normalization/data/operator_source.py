@@ -184,6 +184,7 @@ class OperatorSource(DataSource):
                 alpha_i=pad_south_faces(one.alpha_i.values, halo + 1, topology),
                 alpha_j=pad_west_faces(one.alpha_j.values, halo + 1, topology),
                 known={name: pad_cells(field, halo + 1, topology) for name, field in self._known(one).items()},
+                alpha_k=pad_cells(one.alpha_k.values, halo + 1, topology) if one.mask.ndim == 3 else None,
                 **around,
             )
             if "gamma" in one:
@@ -251,13 +252,17 @@ class OperatorSource(DataSource):
             input_NCYX=torch.cat([b.input for b in batches]),
             target_NCYX=torch.cat([b.target for b in batches]),
             mask_NCYX=torch.cat([b.mask for b in batches]),
-            weight_YX=weight.reshape(-1, *weight.shape[-2:]).sum(axis=0),  # of all levels where there are some
+            weight_LYX=self._of_fields(weight),
             halo=halo,
             patch=self.options.patch,
             batch_size=batch_size,
             periodic=fields.topology(train).west_east == "periodic",
             seed=seed,
         )
+
+    def _of_fields(self, weight: np.ndarray) -> np.ndarray:
+        """The weights of cells as `PatchStream` takes them, (1, y, x)."""
+        return weight[None]
 
     def to_physical(self, prediction: Tensor, samples: xr.Dataset | None) -> np.ndarray:
         """(sample, 1, y, x) -> gamma (sample, y, x) in m, NaN on land."""

@@ -14,8 +14,9 @@ from dlgd.core.contract import Batch, Stream
 class PatchStream(Stream):
     """Square patches around random cells; the batch of a step depends on the seed and the step alone.
 
-    input_NCYX: the input, with `halo` cells around; target_NCYX and mask_NCYX have none.
-    weight_YX: each cell's probability to be drawn, not normalized.
+    input_NCYX: the input, with `halo` cells around; target_NCYX and mask_NCYX have none. Volumes have levels before Y.
+    weight_LYX: each cell's probability to be drawn, not normalized. L is 1, or the number of levels of which the N
+        fields are: all samples of the first one, then those of the next.
     patch: cells on each side of a patch. periodic: whether a patch may lie across the east side.
     """
 
@@ -25,7 +26,7 @@ class PatchStream(Stream):
         input_NCYX: Tensor,
         target_NCYX: Tensor,
         mask_NCYX: Tensor,
-        weight_YX: np.ndarray,
+        weight_LYX: np.ndarray,
         halo: int,
         patch: int,
         batch_size: int,
@@ -33,14 +34,15 @@ class PatchStream(Stream):
         seed: int,
     ) -> None:
         self.halo, self.patch, self.batch_size, self.periodic, self.seed = halo, patch, batch_size, periodic, seed
-        self.count, _, self.ny, self.nx = target_NCYX.shape
+        self.count, (self.ny, self.nx) = len(target_NCYX), target_NCYX.shape[-2:]
         if periodic:  # appended, so that patches may cross the east side
             beyond = slice(2 * halo, 2 * halo + patch)
             input_NCYX = torch.cat([input_NCYX, input_NCYX[..., beyond]], dim=-1)
             target_NCYX = torch.cat([target_NCYX, target_NCYX[..., :patch]], dim=-1)
             mask_NCYX = torch.cat([mask_NCYX, mask_NCYX[..., :patch]], dim=-1)
         self.input, self.target, self.mask = input_NCYX, target_NCYX, mask_NCYX
-        self._chance = np.cumsum(weight_YX.ravel()) / weight_YX.sum()
+        self.samples = self.count // len(weight_LYX)  # of each level
+        self._chance = np.cumsum(weight_LYX.ravel()) / weight_LYX.sum()
         self.steps_per_epoch = max(1, round(self.cells / (patch**2 * batch_size)))
 
     @property
@@ -54,15 +56,17 @@ class PatchStream(Stream):
 
     def patches(self, size: int, rng: np.random.Generator) -> Batch:
         """So many patches."""
-        sample = rng.integers(self.count, size=size)
-        y, x = np.divmod(np.searchsorted(self._chance, rng.random(size), side="right"), self.nx)
+        sample = rng.integers(self.samples, size=size)
+        rows, x = np.divmod(np.searchsorted(self._chance, rng.random(size), side="right"), self.nx)
+        level, y = np.divmod(rows, self.ny)
+        number = level * self.samples + sample
         top = np.clip(y - rng.integers(self.patch, size=size), 0, self.ny - self.patch)
         left = x - rng.integers(self.patch, size=size)
         left = left % self.nx if self.periodic else np.clip(left, 0, self.nx - self.patch)
 
         def cut(field_NCYX: Tensor, size: int) -> Tensor:
-            corners = zip(sample, top, left, strict=True)
-            return torch.stack([field_NCYX[n, :, y : y + size, x : x + size] for n, y, x in corners])
+            corners = zip(number, top, left, strict=True)
+            return torch.stack([field_NCYX[n, ..., y : y + size, x : x + size] for n, y, x in corners])
 
         return Batch(
             input=cut(self.input, self.patch + 2 * self.halo),

@@ -28,7 +28,7 @@ def numbered(count: int = 2, ny: int = 6, nx: int = 9, halo: int = 0, **changes)
     target = torch.as_tensor(np.stack([n, y, x], axis=1))
     around = np.pad(target, ((0, 0), (0, 0), (halo, halo), (0, 0)), constant_values=-1)
     padded = torch.as_tensor(np.pad(around, ((0, 0), (0, 0), (0, 0), (halo, halo)), mode="wrap"))
-    options = {"weight_YX": np.ones((ny, nx)), "patch": 1, "batch_size": 4, "periodic": True, "seed": 0} | changes
+    options = {"weight_LYX": np.ones((1, ny, nx)), "patch": 1, "batch_size": 4, "periodic": True, "seed": 0} | changes
     mask = torch.ones_like(target[:, :1], dtype=bool)
     return PatchStream(input_NCYX=padded, target_NCYX=target, mask_NCYX=mask, halo=halo, **options)
 
@@ -125,17 +125,27 @@ def test_patches_of_a_closed_grid_stay_inside():
 
 def test_cells_are_drawn_by_weight():
     weight = np.array([[0.0, 1.0, 2.0], [3.0, 0.0, 4.0]])
-    stream = numbered(ny=2, nx=3, weight_YX=weight, batch_size=20000)
+    stream = numbered(ny=2, nx=3, weight_LYX=weight[None], batch_size=20000)
     drawn = stream.batch(0).target[:, 1:, 0, 0].numpy()
     counts = np.bincount(3 * drawn[:, 0] + drawn[:, 1], minlength=6).reshape(2, 3)
     np.testing.assert_allclose(counts / 20000, weight / weight.sum(), atol=0.02)
     assert (counts[weight == 0] == 0).all()
 
 
+def test_a_level_is_drawn_as_often_as_its_cells_and_its_samples_alike():
+    weight = np.array([[[2.0, 2.0]], [[0.0, 1.0]], [[0.0, 3.0]]])
+    stream = numbered(count=6, ny=1, nx=2, weight_LYX=weight, batch_size=20000)
+    number, _, x = stream.batch(0).target[:, :, 0, 0].numpy().T
+    level, sample = np.divmod(number, 2)
+    np.testing.assert_allclose(np.bincount(level) / 20000, [4 / 8, 1 / 8, 3 / 8], atol=0.02)
+    np.testing.assert_allclose(np.bincount(sample) / 20000, [0.5, 0.5], atol=0.02)
+    assert (x[level > 0] == 1).all()
+
+
 def test_patches_hold_the_cell_that_was_drawn():
     weight = np.zeros((6, 9))
     weight[5, 8] = 1
-    batch = numbered(weight_YX=weight, patch=4, batch_size=32).batch(0)
+    batch = numbered(weight_LYX=weight[None], patch=4, batch_size=32).batch(0)
     drawn = (batch.target[:, 1] == 5) & (batch.target[:, 2] == 8)
     assert drawn.any(dim=(1, 2)).all()
     places = drawn.nonzero()[:, 2]
