@@ -4,6 +4,7 @@ Each window is a trajectory of its own, with its own parameters. Samples have, b
 
     forcing (sample, time)           what methods are told of W of `dlgd.physics.stochastic_lorenz`
     parameters (sample, parameter)   what they are told of its PARAMETERS
+    true_parameters (sample, parameter)     the truth, for scores alone
 
 data.model says how true that is. Networks get both as further input channels.
 """
@@ -11,7 +12,7 @@ data.model says how true that is. Networks get both as further input channels.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -47,6 +48,7 @@ MEMORY, VARIANCE, LEAK = 5.0, 0.5, 0.1
 VARYING = 3  # the first parameters differ from window to window; the others would be channels without news
 FORCING_SCALE, PARAMETER_SCALE = 3.0, 0.1  # of a channel: in units of W, and of a parameter over its usual value
 GIVEN = {"forcing": ("sample", "time"), "parameters": ("sample", "parameter")}
+DIMS = GIVEN | {"true_parameters": ("sample", "parameter")}
 TRUTH, ERRORS = range(2)  # keep the draws of one seed apart
 
 
@@ -103,6 +105,11 @@ class StochasticLorenz63(Sequences):
         spec, names = super().spec, PARAMETERS[:VARYING]
         channels, groups = (*spec.input_channels, "forcing", *names), (("forcing", 1), ("parameters", len(names)))
         return replace(spec, input_channels=channels, groups=(*spec.groups, *groups))
+
+    @property
+    def inputs(self) -> Sequence[str]:
+        """What a prediction needs."""
+        return ("observations", *GIVEN)
 
     @property
     def attributes(self) -> dict[str, Any]:
@@ -162,8 +169,7 @@ class StochasticLorenz63(Sequences):
             rng = np.random.default_rng((options.seed, TRUTH, *of))
             own = np.array(USUAL)
             own[:VARYING] *= rng.uniform(1 - options.spread, 1 + options.spread, VARYING)
-            steps = {"dt": options.dt, "steps": options.window, "spin_up": options.spin_up}
-            path = simulate(own, rng, **steps)
+            path = simulate(own, rng, dt=options.dt, steps=options.window, spin_up=options.spin_up)
             if not np.isfinite(path).all():
                 raise Refusal(f"data.dt={options.dt} is too long for the equations: the states are not finite any more")
             paths.append(path)
@@ -173,7 +179,7 @@ class StochasticLorenz63(Sequences):
 
     def _told(self, split: str, true: np.ndarray, parameters: np.ndarray) -> dict[str, np.ndarray]:
         """Return what methods are told of windows (windows, T, 4) and of their parameters (windows, 5)."""
-        forcing = true[..., 3]
+        forcing, true_parameters = true[..., 3], parameters
         if self.typed.model == "unknown":
             parameters = np.broadcast_to(USUAL, parameters.shape).copy()
         elif self.typed.model == "biased":
@@ -181,7 +187,7 @@ class StochasticLorenz63(Sequences):
             error = ornstein_uhlenbeck(rng, *forcing.shape, dt=self.dt, time=MEMORY, std=VARIANCE**0.5)
             forcing = forcing + error + LEAK * true[..., 0]
             parameters = np.concatenate((parameters[:, :-1] * FACTORS, np.full((len(true), 1), LINEAR)), axis=1)
-        return {"forcing": forcing, "parameters": parameters}
+        return {"forcing": forcing, "parameters": parameters, "true_parameters": true_parameters}
 
     def _make_starts(self, rng: np.random.RandomState) -> dict[str, np.ndarray]:
         counts = [self.typed.samples[split] for split in SPLITS]
@@ -199,7 +205,7 @@ class StochasticLorenz63(Sequences):
 
     def _with_given(self, samples: xr.Dataset, given: Mapping[str, np.ndarray]) -> xr.Dataset:
         named = samples.assign_coords(parameter=list(PARAMETERS))
-        return named.assign({name: (dims, given[name], {"units": "1"}) for name, dims in GIVEN.items()})
+        return named.assign({name: (DIMS[name], values, {"units": "1"}) for name, values in given.items()})
 
     def read(self, path: Path) -> xr.Dataset:
         """A user's own windows, of any length, with `forcing` and `parameters`; see `own_files.py` and the module."""
@@ -231,7 +237,7 @@ class StochasticLorenz63(Sequences):
         """See `Sequences.stream`."""
         stream = super().stream(halo=halo, batch_size=batch_size, seed=seed, device=device)
         assert isinstance(stream, SequenceStream)
-        forcing, parameters = _channels(**self._given["train"], device=device)
+        forcing, parameters = _channels(*(self._given["train"][name] for name in GIVEN), device=device)
         stream.make = partial(_with_channels, make=stream.make, forcing=forcing, parameters=parameters)
         return stream
 

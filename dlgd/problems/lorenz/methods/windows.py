@@ -100,11 +100,15 @@ class ForcedWindows(Windows):
 
     def take(self, rows: Tensor | slice) -> ForcedWindows:
         """Return some of the windows."""
-        return replace(super().take(rows), forcing=self.forcing[rows], parameters=self.parameters[rows])
+        values, observed = self.values[rows], self.observed[rows]
+        forcing, parameters = self.forcing[rows], self.parameters[rows]
+        return replace(self, values=values, observed=observed, forcing=forcing, parameters=parameters)
 
     def only(self, step: int, begin: int) -> ForcedWindows:
         """Return their steps from `begin` to `step`, of which only the last is observed."""
-        return replace(super().only(step, begin), forcing=self.forcing[:, begin : step + 1])
+        latest = super().only(step, begin)
+        assert isinstance(latest, ForcedWindows)
+        return replace(latest, forcing=self.forcing[:, begin : step + 1])
 
     def forecast(
         self,
