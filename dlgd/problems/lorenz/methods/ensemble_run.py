@@ -30,7 +30,7 @@ class Diagnostics:
     forecast_spread: Tensor  # (E, T), just before an analysis
     analysis_spread: Tensor  # (E, T), just after it
     below: Tensor  # int16, (E, T, n): members below the truth, just after an analysis
-    of_members: MemberScores | None = None  # at each step, of stochastic models
+    of_members: MemberScores | None = None  # at each step, of several members of a stochastic model
     own: Tensor | None = None  # (E, K), the mean of the numbers behind the members' states, at the last step
 
     @classmethod
@@ -48,7 +48,7 @@ class Diagnostics:
             forecast_spread=spread.clone(),
             analysis_spread=spread.clone(),
             below=torch.zeros_like(windows.values, dtype=torch.int16),
-            of_members=MemberScores.empty(windows.values, members) if windows.stochastic else None,
+            of_members=MemberScores.empty(windows.values, members) if windows.stochastic and members > 1 else None,
         )
 
     @classmethod
