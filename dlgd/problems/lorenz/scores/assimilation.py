@@ -13,7 +13,6 @@ from dlgd.core.contract import Evaluation
 from dlgd.core.errors import Refusal
 from dlgd.core.number_format import decimals
 from dlgd.core.score import Score
-from dlgd.problems.lorenz.methods.ensemble_scores import SCORES
 from dlgd.problems.lorenz.scores.sequences import finite, in_scale, labels, shaped, truth_of, with_prediction
 from dlgd.scoring.published import published_rows
 
@@ -29,13 +28,10 @@ class AssimilationEvaluation(Evaluation):
 
     mse, mse_observed, mse_hidden: mean squared error of all values, of those that were observed, of the others;
         mse_core: without the first and last EDGE steps of a window; mse_of_<variable> of Lorenz-63.
-    rmse: root of mse. rmse_by_window: root mean square error of each variable in each window, mean over both; lower than
-        rmse where windows differ.
     nmse: mse over the mean squared departure of the truth from the mean of all windows, step by step, as the courses
         have it. nmse_variance: mse over the variance of the truth, mean over the variables.
     rmse_a: root mean square over the variables, mean over the times with an observation, mean over samples (as DAPPER
-        has it). Filters themselves add rmse_f, rmse_s, spread_f and spread_a; of stochastic models, crps (fair), spread
-        and spread_skill of their members at all steps, see `ensemble_scores`.
+        has it). Filters themselves add rmse_f, rmse_s, spread_f and spread_a.
     Scores without values, such as mse_hidden where nothing is hidden, are left out.
     published: rows {name, source, and some of these scores} of figures printed elsewhere, for the table only.
     animation: whether to make animation.gif of a window as well.
@@ -46,8 +42,6 @@ class AssimilationEvaluation(Evaluation):
         Score("mse_observed", "observed", higher_is_better=False),
         Score("mse_hidden", "hidden", higher_is_better=False),
         Score("mse_core", "core", higher_is_better=False),
-        Score("rmse", "RMSE", higher_is_better=False, written=decimals(3), in_table=False),
-        Score("rmse_by_window", "RMSE by window", higher_is_better=False, written=decimals(3), in_table=False),
         Score("nmse", "NMSE", higher_is_better=False),
         Score("nmse_variance", "NMSE by variable", higher_is_better=False, in_table=False),
         *(Score(f"mse_of_{name}", f"MSE of {name}", higher_is_better=False, in_table=False) for name in "xyz"),
@@ -56,7 +50,6 @@ class AssimilationEvaluation(Evaluation):
         Score("rmse_s", "rmse.s", higher_is_better=False, written=decimals(3), in_validation=False),
         Score("spread_f", "spread.f", higher_is_better=None, in_table=False, in_validation=False),
         Score("spread_a", "spread.a", higher_is_better=None, written=decimals(3), in_validation=False),
-        *SCORES,
     )
 
     def __init__(self, *, published: Sequence[Mapping[str, Any]] = (), animation: bool = False) -> None:
@@ -80,8 +73,6 @@ class AssimilationEvaluation(Evaluation):
         described = {score.name for score in self.all_scores}  # these leave out each of many variables
         selections = {name: values for name, values in selections.items() if values.size and name in described}
         scores = {name: values.mean() for name, values in selections.items()}
-        scores["rmse"] = np.sqrt(scores["mse"])
-        scores["rmse_by_window"] = np.sqrt(squares[:, steps].mean(axis=1)).mean()
         truth = truth[:, steps]
         for name, scale in {
             "nmse": ((truth - truth.mean(axis=0)) ** 2).mean(),
