@@ -5,8 +5,8 @@
     dZ = (X Y - beta Z) dt + s Z dB_2
     dW = (-r W + k X) dt + q dB_3
 
-W is the forcing: without the feedback k it is an Ornstein-Uhlenbeck process that forgets in a time 1 / r. X has no noise
-of its own, so the transition density is singular in X. Parameters are (..., 5) in the order of PARAMETERS.
+W is the forcing: without the feedback k it is an Ornstein-Uhlenbeck process that forgets in a time 1 / r. X has no
+noise of its own, so the transition density is singular in X. Parameters are (..., 5) in the order of PARAMETERS.
 """
 
 from __future__ import annotations
@@ -46,7 +46,11 @@ class PushedLorenz63(Lorenz63):
     parameters do."""
 
     push: float | Tensor = 0.0
-    compiled = False
+
+    @property
+    def compiled(self) -> bool:
+        """False: a batch of steps, each with its own forcing, is one operation of tensors."""
+        return False
 
     def tendency(self, state: Tensor) -> Tensor:
         """(..., 3) from (..., 3)."""
@@ -61,7 +65,7 @@ def pushed(parameters: Tensor, forcing: Tensor) -> PushedLorenz63:
 
 
 def simulate(
-    parameters: Sequence[float],
+    parameters: Sequence[float] | np.ndarray,
     rng: np.random.Generator,
     *,
     dt: float,
@@ -75,8 +79,8 @@ def simulate(
     parameters: five numbers. noise: None is that of `Noise()`.
     """
     out = np.empty((steps, 4))
-    given = tuple(map(float, parameters)), tuple(map(float, start)), astuple(noise or Noise())
-    _simulate(*given, dt, spin_up, rng, out)
+    numbers = np.array(parameters, np.float64), np.array(start, np.float64), np.array(astuple(noise or Noise()))
+    _simulate(*numbers, dt, spin_up, rng, out)
     return out
 
 
@@ -105,20 +109,20 @@ def forecast(states: Tensor, forcing: Tensor, parameters: Tensor, dt: float, nor
 def ornstein_uhlenbeck(
     rng: np.random.Generator, count: int, steps: int, *, dt: float, time: float, std: float
 ) -> np.ndarray:
-    """Return (count, steps) of stationary processes of this standard deviation that forget in `time`; exact for any dt."""
+    """Return (count, steps) of stationary processes of this standard deviation that forget in `time`, exactly."""
     from scipy.signal import lfilter
 
     kept = np.exp(-dt / time)
     drawn = std * rng.standard_normal((count, steps))
     drawn[:, 1:] *= np.sqrt(1 - kept**2)
-    return lfilter([1.0], [1.0, -kept], drawn, axis=1)
+    return np.asarray(lfilter([1.0], [1.0, -kept], drawn, axis=1))
 
 
 @numba.njit(cache=True, nogil=True)
 def _simulate(
-    parameters: tuple[float, float, float, float, float],
-    start: tuple[float, float, float, float],
-    noise: tuple[float, float, float, float],
+    parameters: np.ndarray,
+    start: np.ndarray,
+    noise: np.ndarray,
     dt: float,
     spin_up: int,
     rng: np.random.Generator,

@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 import torch
 import xarray as xr
-from torch import Tensor
 
 from dlgd.core import cache, checks, netcdf
 from dlgd.core.constants import SPLITS
@@ -35,8 +34,9 @@ from dlgd.physics.stochastic_lorenz import PARAMETERS, USUAL, ornstein_uhlenbeck
 from dlgd.problems.lorenz.data import own_files, windows
 from dlgd.problems.lorenz.data.options import WindowOptions
 from dlgd.problems.lorenz.data.source import Sequences
-from dlgd.problems.lorenz.data.stream import Make, SequenceStream
+from dlgd.problems.lorenz.data.stream import SequenceStream
 from dlgd.problems.lorenz.data.tensors import on_device
+from dlgd.problems.lorenz.data.told import TOLD, VARYING, ToldGraph, appended, with_channels
 
 log = logging.getLogger(__name__)
 
@@ -45,17 +45,14 @@ MODELS = ("right", "biased", "unknown")
 # Ornstein-Uhlenbeck process of this memory and variance; and the share of X that is in it
 FACTORS, LINEAR = (0.85, 0.85, 1.15, 0.85), 1.0
 MEMORY, VARIANCE, LEAK = 5.0, 0.5, 0.1
-VARYING = 3  # the first parameters differ from window to window; the others would be channels without news
-FORCING_SCALE, PARAMETER_SCALE = 3.0, 0.1  # of a channel: in units of W, and of a parameter over its usual value
-GIVEN = {"forcing": ("sample", "time"), "parameters": ("sample", "parameter")}
-DIMS = GIVEN | {"true_parameters": ("sample", "parameter")}
+DIMS = TOLD | {"true_parameters": ("sample", "parameter")}
 TRUTH, ERRORS = range(2)  # keep the draws of one seed apart
 
 
 @dataclass(frozen=True, kw_only=True)
 class StochasticOptions(WindowOptions):
-    """model: what methods are told: `right`, the true parameters and forcing; `biased`, wrong ones and an exponent of 1,
-    in the training windows, too; `unknown`, the true forcing, and for each window the usual parameters.
+    """model: what methods are told: `right`, the true parameters and forcing; `biased`, wrong ones and an exponent of
+    1, in the training windows, too; `unknown`, the true forcing, and for each window the usual parameters.
 
     spread: sigma, rho and beta of a window are the usual ones times numbers that are uniform within 1 -+ spread.
     dt: time of a step of Euler and Maruyama, which is part of the system.
@@ -87,12 +84,16 @@ class StochasticOptions(WindowOptions):
 class StochasticLorenz63(Sequences):
     """Windows that do not overlap; the series is one window after the other. See `StochasticOptions`."""
 
-    names = ("x", "y", "z")
     typed: StochasticOptions
 
     def __init__(self, options: StochasticOptions) -> None:
         super().__init__(options, vars(options), None)
-        self._given: dict[str, dict[str, np.ndarray]] = {}
+        self._told: dict[str, dict[str, np.ndarray]] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the variables of the state."""
+        return ("x", "y", "z")
 
     @property
     def dt(self) -> float:
@@ -109,7 +110,7 @@ class StochasticLorenz63(Sequences):
     @property
     def inputs(self) -> Sequence[str]:
         """What a prediction needs."""
-        return ("observations", *GIVEN)
+        return ("observations", *TOLD)
 
     @property
     def attributes(self) -> dict[str, Any]:
@@ -157,7 +158,7 @@ class StochasticLorenz63(Sequences):
         series, parameters = found.state.values, found.parameters.values
         for split, starts in self._make_starts(np.random.RandomState()).items():
             true = windows.cut(series, starts, self.length)
-            self._given[split] = self._told(split, true, parameters[starts // self.length])
+            self._told[split] = self._errors(split, true, parameters[starts // self.length])
         return np.ascontiguousarray(series[:, :3])
 
     def _simulated(self) -> xr.Dataset:
@@ -177,7 +178,7 @@ class StochasticLorenz63(Sequences):
         state = (("step", "variable"), np.concatenate(paths), {"long_name": "true values", "units": "1"})
         return xr.Dataset({"state": state, "parameters": (("window", "parameter"), np.stack(parameters))})
 
-    def _told(self, split: str, true: np.ndarray, parameters: np.ndarray) -> dict[str, np.ndarray]:
+    def _errors(self, split: str, true: np.ndarray, parameters: np.ndarray) -> dict[str, np.ndarray]:
         """Return what methods are told of windows (windows, T, 4) and of their parameters (windows, 5)."""
         forcing, true_parameters = true[..., 3], parameters
         if self.typed.model == "unknown":
@@ -198,12 +199,12 @@ class StochasticLorenz63(Sequences):
         }
 
     def _observed(self, split: str, truth: np.ndarray, noise: np.ndarray | float) -> xr.Dataset:
-        return self._with_given(super()._observed(split, truth, noise), self._given[split])
+        return self._with_told(super()._observed(split, truth, noise), self._told[split])
 
     def _draws(self) -> Iterator[xr.Dataset]:
-        return (self._with_given(draw, self._given["train"]) for draw in super()._draws())
+        return (self._with_told(draw, self._told["train"]) for draw in super()._draws())
 
-    def _with_given(self, samples: xr.Dataset, given: Mapping[str, np.ndarray]) -> xr.Dataset:
+    def _with_told(self, samples: xr.Dataset, given: Mapping[str, np.ndarray]) -> xr.Dataset:
         named = samples.assign_coords(parameter=list(PARAMETERS))
         return named.assign({name: (DIMS[name], values, {"units": "1"}) for name, values in given.items()})
 
@@ -212,7 +213,7 @@ class StochasticLorenz63(Sequences):
         samples, found = super().read(path), netcdf.read(path, decode_times=False)
         sizes = {"sample": samples.sizes["sample"], "time": samples.sizes["time"], "parameter": len(PARAMETERS)}
         given = {}
-        for name, dims in GIVEN.items():
+        for name, dims in TOLD.items():
             wanted = {dim: sizes[dim] for dim in dims}
             if name not in found or dict(found[name].sizes) != wanted:
                 shape = ", ".join(f"{dim}={size}" for dim, size in wanted.items())
@@ -221,7 +222,7 @@ class StochasticLorenz63(Sequences):
             if not np.isfinite(given[name]).all():
                 raise Refusal(f"{name} in {path} has NaN or infinite values: every value must be known")
             own_files.refuse_fills(given[name], name, path)
-        return self._with_given(samples, given)
+        return self._with_told(samples, given)
 
     # --- tensors -----------------------------------------------------------------------------------------------
 
@@ -230,40 +231,23 @@ class StochasticLorenz63(Sequences):
         first = 0
         for batch in super().encode(samples, halo=halo, device=device):
             some = samples.isel(sample=slice(first, first + len(batch)))
-            yield _appended(batch, *_channels(some.forcing.values, some.parameters.values, device))
+            yield appended(batch, *(on_device(some[name].values, device) for name in TOLD))
             first += len(batch)
 
     def stream(self, *, halo: int, batch_size: int, seed: int, device: torch.device | str) -> Stream:
         """See `Sequences.stream`."""
         stream = super().stream(halo=halo, batch_size=batch_size, seed=seed, device=device)
         assert isinstance(stream, SequenceStream)
-        forcing, parameters = _channels(*(self._given["train"][name] for name in GIVEN), device=device)
-        stream.make = partial(_with_channels, make=stream.make, forcing=forcing, parameters=parameters)
+        told = {name: on_device(self._told["train"][name], device) for name in TOLD}
+        stream.make = partial(with_channels, make=stream.make, **told)
         return stream
 
-    def physical_graph(self, *, halo: int, samples: xr.Dataset | None) -> None:
-        """None: a network is exported without what is done before and after it."""
+    def physical_graph(self, *, halo: int, samples: xr.Dataset | None) -> ToldGraph:
+        """The graph of `told.py`."""
+        guess = None if self._guesses.method is None else self._guesses.of
+        return ToldGraph(self._tensors, leads=None, variables=self.names, dt=self.dt, guess=guess)
 
     def tiny(self) -> DataSource:
         """Sixteen windows for training."""
         small = {"samples": {"train": 16, "valid": 4, "test": 4}, "spin_up": 1000, "first_guess": {}, "in_memory": True}
         return StochasticLorenz63(**(vars(self.typed) | small))
-
-
-def _channels(forcing: np.ndarray, parameters: np.ndarray, device: torch.device | str) -> tuple[Tensor, Tensor]:
-    """Return scaled channels (B, 1, T, 1) and (B, VARYING, 1, 1)."""
-    relative = (parameters / USUAL - 1)[:, :VARYING, None, None] / PARAMETER_SCALE
-    return on_device(forcing[:, None, :, None] / FORCING_SCALE, device), on_device(relative, device)
-
-
-def _appended(batch: Batch, forcing: Tensor, parameters: Tensor) -> Batch:
-    """Return the batch with two more groups of input channels."""
-    steps = forcing.shape[2]
-    return replace(batch, input=torch.cat([batch.input, forcing, parameters.expand(-1, -1, steps, -1)], dim=1))
-
-
-def _with_channels(
-    numbers: Tensor, values: Tensor, generator: torch.Generator, *, make: Make, forcing: Tensor, parameters: Tensor
-) -> Batch:
-    """A `Make` whose batches have what networks are told of each window."""
-    return _appended(make(numbers, values, generator), forcing[numbers], parameters[numbers])

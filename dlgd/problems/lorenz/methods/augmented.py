@@ -56,7 +56,9 @@ class AugmentedEnKS(EnKS):
             model_noise=model_noise,
         )
         if not isinstance(spread, Mapping) or not spread or not set(spread) <= set(PARAMETERS):
-            raise Refusal(f"baseline.spread={spread} must give some of {', '.join(PARAMETERS)}, such as {{sigma: 0.15}}")
+            raise Refusal(
+                f"baseline.spread={spread} must give some of {', '.join(PARAMETERS)}, such as {{sigma: 0.15}}"
+            )
         for name, std in spread.items():
             checks.number(f"baseline.spread.{name}", std, above=0)
         self.spread = {name: spread[name] for name in PARAMETERS if name in spread}

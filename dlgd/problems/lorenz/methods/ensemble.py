@@ -184,9 +184,7 @@ class Filter(Method):
 class EnKF(Filter):
     """The stochastic filter, with perturbed observations (Burgers et al. 1998, Mon. Weather Rev. 126, 1719)."""
 
-    def __init__(
-        self, *, members: int, inflation: float, seed: int, device: str, model_noise: bool = True
-    ) -> None:
+    def __init__(self, *, members: int, inflation: float, seed: int, device: str, model_noise: bool = True) -> None:
         super().__init__(kind="EnKF", members=members, inflation=inflation, seed=seed, device=device)
         self.model_noise = model_noise
 

@@ -32,7 +32,8 @@ def test_each_window_is_the_simulation_of_its_own_seed_and_parameters():
 def test_all_variables_are_observed_every_twenty_steps_from_the_first_on_with_noise():
     test = of_model("right", samples={"train": 2, "valid": 1, "test": 100}).samples("test")
     seen = test.observations.notnull()
-    assert seen[:, ::20].all() and int(seen.sum()) == 100 * 15 * 3
+    assert seen[:, ::20].all()
+    assert int(seen.sum()) == 100 * 15 * 3
     assert float((test.observations - test.state).var()) == pytest.approx(0.5, rel=0.06)
 
 
@@ -45,7 +46,8 @@ def test_the_biased_model_is_told_what_the_reference_says():
     told = biased.parameters.sel(parameter=true.parameter)
     np.testing.assert_allclose(told / true, np.broadcast_to([0.85, 0.85, 1.15, 0.85], true.shape))
     assert (biased.parameters.sel(parameter="exponent") == 1).all()
-    assert (unknown.parameters.values == USUAL).all() and (unknown.forcing == right.forcing).all()
+    assert (unknown.parameters.values == USUAL).all()
+    assert (unknown.forcing == right.forcing).all()
 
 
 def test_the_error_of_the_biased_forcing_has_the_variance_that_is_asked():
@@ -73,6 +75,14 @@ def test_training_batches_have_the_channels_of_their_own_windows(model):
         np.testing.assert_allclose(3 * forcing, train.forcing[number], atol=1e-5)
     told = whole.input[:, spec.input_slice("parameters"), 0, 0] * 0.1 + 1
     np.testing.assert_allclose(told * torch.tensor(USUAL[:3]), train.parameters[:, :3], rtol=1e-5)
+
+
+def test_the_exported_graph_gives_the_channels_of_batches():
+    source = of_model("biased")
+    test = source.samples("test")
+    graph = source.physical_graph(halo=0, samples=None)
+    assert [field.name for field in graph.inputs] == ["observations", "forcing", "parameters"]
+    torch.testing.assert_close(graph.encode(*graph.tensors(test)), encoded(source).input)
 
 
 def test_own_windows_need_the_forcing_and_the_parameters(tmp_path):
