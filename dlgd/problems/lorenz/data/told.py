@@ -22,10 +22,11 @@ ABOUT = {"forcing": "W of the equations", "parameters": ", ".join(PARAMETERS)}
 
 def channels(forcing: Tensor, parameters: Tensor) -> Tensor:
     """Return scaled channels (B, 1 + VARYING, T, 1) of W (B, T) and parameters (B, 5)."""
-    usual = torch.tensor(USUAL[:VARYING]).to(parameters)
-    relative = (parameters[:, :VARYING] / usual - 1) / PARAMETER_SCALE
-    own = relative[..., None].expand(-1, -1, forcing.shape[1])
-    return torch.cat([forcing[:, None] / FORCING_SCALE, own], dim=1)[..., None]
+    several = zip(
+        parameters.unbind(1)[:VARYING], USUAL[:VARYING], strict=True
+    )  # whose number is fixed in exported graphs
+    relative = [(own / usual - 1)[:, None].expand_as(forcing) / PARAMETER_SCALE for own, usual in several]
+    return torch.stack([forcing / FORCING_SCALE, *relative], dim=1)[..., None]
 
 
 def appended(batch: Batch, forcing: Tensor, parameters: Tensor) -> Batch:
