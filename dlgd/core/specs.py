@@ -50,7 +50,7 @@ class MapSpec(Spec):
 class SequenceSpec(Spec):
     """Series of states, to be continued (forecasts) or to be estimated from observations (assimilation).
 
-    For an estimate, `context_steps` is 0 and the groups of input channels are those of INVERSE.
+    For an estimate, `context_steps` is 0 and the first groups of input channels are those of INVERSE.
     """
 
     kind: str = "sequence"

@@ -44,8 +44,8 @@ class Block(nn.Module):
 class DilatedResNet(Estimator):
     """Residual blocks whose convolutions see steps 1, 2, 4, ... apart.
 
-    It reads the first guess, the observations, where they are, how far they are from the first guess there, and the
-    distance of each step from both edges of the window.
+    It reads the first guess, the observations, where they are, how far they are from the first guess there, the
+    distance of each step from both edges of the window, and whatever else the data give.
 
     width: channels of the blocks, a multiple of 8 for normalization=group.
     dilations: steps between the values of a convolution, one number for each block, 1 or more.
@@ -75,9 +75,11 @@ class DilatedResNet(Estimator):
         ring, variables = spec.grid[-1], len(spec.output_channels)
         convolutions.odd_kernel(kernel)
         self.groups = [spec.input_slice(name) for name in INVERSE]
+        self.further = [channels for name, channels in spec.input_groups.items() if name not in INVERSE]
+        inputs = 4 * variables + 2 + sum(channels.stop - channels.start for channels in self.further)
         style = {"kernel": kernel, "ring": ring, "activation": activation, "normalization": normalization}
         self.blocks = nn.Sequential(
-            SequenceConv(4 * variables + 2, width, kernel, ring),
+            SequenceConv(inputs, width, kernel, ring),
             *(Block(width=width, dilation=dilation, **style) for dilation in dilations),
             basic_layers.normalization(normalization, width),
             basic_layers.activation(activation),
@@ -92,7 +94,9 @@ class DilatedResNet(Estimator):
         """(B, C_in, T, X) -> (B, C, T, X), for any T."""
         guess, observations, observed = (input[:, group] for group in self.groups)
         innovation = observed * (observations - guess)
-        return self.last(self.blocks(torch.cat([guess, observations, observed, innovation, _from_edges(input)], dim=1)))
+        further = [input[:, channels] for channels in self.further]
+        known = [guess, observations, observed, innovation, _from_edges(input), *further]
+        return self.last(self.blocks(torch.cat(known, dim=1)))
 
 
 def _from_edges(input: Tensor) -> Tensor:

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dlgd.physics.integrators import trajectory
 from dlgd.problems.lorenz.methods.ensemble_run import Diagnostics
 from dlgd.problems.lorenz.methods.ensemble_updates import turned_basis, zero_sum_basis
 from dlgd.problems.lorenz.methods.windows import Windows
@@ -45,7 +44,7 @@ def rotated_cycles(
     _describe(ensemble[None].numpy(), 0, *forecast, estimate)
     for step in sorted({*np.flatnonzero(stops).tolist(), last}):
         if step > now:
-            path = trajectory(windows.dynamics, ensemble, windows.dt, step - now)[1:]
+            path = windows.forecast(ensemble, now, step - now)[1:]
             _describe(path.numpy(), now + 1, *forecast, estimate)
             ensemble, now = path[-1], step
         if stops[step]:

@@ -32,6 +32,7 @@ class CycledFourDVar(Filter):
     """
 
     least_members = 1
+    model_noise = False  # strong constraint
     remedy = "another baseline.background_scale or a larger baseline.lag"
 
     def __init__(
@@ -74,12 +75,13 @@ class CycledFourDVar(Filter):
             raise ValueError(f"{self.name} answers only after fit")
         begin, first = run.open()
         latest = run.windows.only(run.step, begin)
-        values = latest.values.repeat_interleave(self.members, 0)
+        repeated = latest.take(torch.arange(len(first), device=first.device).repeat_interleave(self.members))
+        values = repeated.values
         if self.members > 1:
             drawn = torch.randn(first.shape, generator=generator, dtype=torch.float64).to(first)
             noise = latest.noise_variance**0.5 * (drawn - drawn.mean(1, keepdim=True))
             values[:, -1] += noise.flatten(0, 1) * (self.members / (self.members - 1)) ** 0.5
-        windows = replace(latest, values=values, observed=latest.observed.repeat_interleave(self.members, 0))
+        windows = replace(repeated, values=values)
         background = Background(first.flatten(0, 1), self.background_scale * self._climate.covariance.to(first))
         found = minimize(
             StrongConstraint(windows, background),

@@ -44,6 +44,7 @@ class Filter(Method):
     inflation: factor of the members' departures from their mean after each analysis; 1 changes nothing.
     rotated: whether members are rotated at random after each analysis, which keeps their mean and covariance.
     lag: number of observation times by which an analysis corrects earlier states.
+    model_noise: whether members of a stochastic model get its noise, each its own.
     seed: of the initial ensemble, of perturbed observations and of rotations.
     device: cpu or cuda.
     """
@@ -52,6 +53,7 @@ class Filter(Method):
     least_members = 2
     rotated = False
     lag = 0
+    model_noise = True
     remedy = "more baseline.members, a larger baseline.inflation or baseline=enks"  # where it loses the truth
 
     def __init__(self, *, kind: str, members: int, inflation: float | None = None, seed: int, device: str) -> None:
@@ -81,7 +83,8 @@ class Filter(Method):
         return self.diagnostics(samples).estimate.cpu().numpy()
 
     def scores(self, samples: xr.Dataset) -> dict[str, float]:
-        """Return rmse_f, rmse_a, spread_f, spread_a and, of a smoother, rmse_s: see `Diagnostics.scores`.
+        """Return rmse_f, rmse_a, spread_f, spread_a and, of a smoother, rmse_s: see `Diagnostics.scores`; of stochastic
+        models those of `MemberScores`, too.
 
         Warns where analyses are worse than the observations that they have seen.
         """
@@ -100,8 +103,14 @@ class Filter(Method):
             )
         return scores
 
+    def error_std(self, samples: xr.Dataset) -> np.ndarray | None:
+        """Return the standard deviations of the members, of stochastic models."""
+        of_members = self.diagnostics(samples).of_members
+        return None if of_members is None else of_members.variance.sqrt().cpu().numpy()
+
     def ranks(self, samples: xr.Dataset) -> np.ndarray | None:
-        """Return the rank histogram (N + 1,) of the truth among the members after analyses; None without a truth."""
+        """Return the rank histogram (N + 1,) of the truth among the members after analyses, of stochastic models at all
+        steps; None without a truth."""
         if "state" not in samples:
             return None
         return self.diagnostics(samples).ranks(float(samples.attrs.get("burn_in", 0.0))).cpu().numpy()
@@ -109,7 +118,7 @@ class Filter(Method):
     def diagnostics(self, samples: xr.Dataset) -> Diagnostics:
         """Run all experiments, once for the same samples."""
         if self._latest is None or self._latest[0] is not samples:
-            windows, generator = windows_of(samples, self.device), torch.Generator().manual_seed(self.seed)
+            windows, generator = self.windows(samples), torch.Generator().manual_seed(self.seed)
             cycles = windows.observed.any(2).any(0).sum()
             steps = max(1, self.lag) * windows.values.shape[1] / max(1, int(cycles))  # that may be corrected
             count = max(1, int(MAX_BATCH_ELEMENTS / (self.members * windows.dynamics.size * steps)))
@@ -120,6 +129,10 @@ class Filter(Method):
                 experiments.append(self.cycles(some, self.first_ensemble(samples, some, generator), generator, truth))
             self._latest = (samples, Diagnostics.joined(experiments))
         return self._latest[1]
+
+    def windows(self, samples: xr.Dataset) -> Windows:
+        """Return the observations, and the model with which members are forecast."""
+        return windows_of(samples, self.device)
 
     def first_ensemble(self, samples: xr.Dataset, windows: Windows, generator: torch.Generator) -> Tensor:
         """Draw members (E, N, n) from the distribution of the initial state, or among the training states."""
@@ -137,7 +150,8 @@ class Filter(Method):
         self, windows: Windows, ensemble: Tensor, generator: torch.Generator, truth: Tensor | None = None
     ) -> Diagnostics:
         """Forecast and analyse in turn, from the ensemble (E, N, n) at the first step to the last step."""
-        run = Run(windows, ensemble, lag=self.lag, truth=truth)
+        noise = generator if self.model_noise else None
+        run = Run(windows, ensemble, lag=self.lag, truth=truth, noise=noise)
         for step in windows.observed.any(2).any(0).nonzero()[:, 0].tolist():
             self.refuse_infinite(run.forecast(step), step)
             self.analyse(run, generator)
@@ -170,8 +184,9 @@ class Filter(Method):
 class EnKF(Filter):
     """The stochastic filter, with perturbed observations (Burgers et al. 1998, Mon. Weather Rev. 126, 1719)."""
 
-    def __init__(self, *, members: int, inflation: float, seed: int, device: str) -> None:
+    def __init__(self, *, members: int, inflation: float, seed: int, device: str, model_noise: bool = True) -> None:
         super().__init__(kind="EnKF", members=members, inflation=inflation, seed=seed, device=device)
+        self.model_noise = model_noise
 
     def update(self, departures: Tensor, innovation: Tensor, observed: Tensor, generator: torch.Generator) -> Tensor:
         """Return the same weights for all variables."""
@@ -181,16 +196,18 @@ class EnKF(Filter):
 class ETKF(Filter):
     """The square root filter (Bishop et al. 2001; Hunt et al. 2007, Physica D 230, 112), without localization."""
 
-    def __init__(self, *, members: int, inflation: float, rotated: bool, seed: int, device: str) -> None:
+    def __init__(
+        self, *, members: int, inflation: float, rotated: bool, seed: int, device: str, model_noise: bool = True
+    ) -> None:
         super().__init__(kind="ETKF", members=members, inflation=inflation, seed=seed, device=device)
-        self.rotated = rotated
+        self.rotated, self.model_noise = rotated, model_noise
 
     @torch.no_grad()
     def cycles(
         self, windows: Windows, ensemble: Tensor, generator: torch.Generator, truth: Tensor | None = None
     ) -> Diagnostics:
         """Forecast and analyse in turn, from the ensemble (E, N, n) at the first step to the last step."""
-        if self.rotated and windows.values.device.type == "cpu":
+        if self.rotated and windows.values.device.type == "cpu" and not windows.stochastic:
             return rotated_cycles(windows, ensemble, generator, truth, self.inflation, self.refuse_infinite)
         return super().cycles(windows, ensemble, generator, truth)
 
@@ -216,7 +233,7 @@ class LETKF(Filter):
 
     def diagnostics(self, samples: xr.Dataset) -> Diagnostics:
         """Run all experiments; refuses variables that do not stand on a ring."""
-        if samples.attrs.get("system") == "lorenz63":
+        if "lorenz63" in samples.attrs.get("system", ""):
             raise Refusal("baseline=letkf localizes on a ring of variables: type data=lorenz96, or baseline=etkf")
         return super().diagnostics(samples)
 
@@ -236,8 +253,19 @@ class EnKS(Filter):
     Members are never rotated, which would break their link with earlier states.
     """
 
-    def __init__(self, *, update: str, members: int, inflation: float, lag: int, seed: int, device: str) -> None:
+    def __init__(
+        self,
+        *,
+        update: str,
+        members: int,
+        inflation: float,
+        lag: int,
+        seed: int,
+        device: str,
+        model_noise: bool = True,
+    ) -> None:
         super().__init__(kind="EnKS", members=members, inflation=inflation, seed=seed, device=device)
+        self.model_noise = model_noise
         checks.whole_number("baseline.lag", lag, least=1)
         checks.choice("baseline.update", update, ("stochastic", "square_root"))
         self.lag, self._stochastic = lag, update == "stochastic"

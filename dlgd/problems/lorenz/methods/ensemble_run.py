@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from dlgd.core.errors import Refusal
-from dlgd.physics.integrators import trajectory
+from dlgd.problems.lorenz.methods.ensemble_scores import MemberScores
 from dlgd.problems.lorenz.methods.ensemble_updates import combine
 from dlgd.problems.lorenz.methods.windows import Windows
 
@@ -30,6 +30,8 @@ class Diagnostics:
     forecast_spread: Tensor  # (E, T), just before an analysis
     analysis_spread: Tensor  # (E, T), just after it
     below: Tensor  # int16, (E, T, n): members below the truth, just after an analysis
+    of_members: MemberScores | None = None  # at each step, of several members of a stochastic model
+    own: Tensor | None = None  # (E, K), the mean of the numbers behind the members' states, at the last step
 
     @classmethod
     def empty(cls, windows: Windows, members: int, truth: Tensor | None) -> Diagnostics:
@@ -46,14 +48,16 @@ class Diagnostics:
             forecast_spread=spread.clone(),
             analysis_spread=spread.clone(),
             below=torch.zeros_like(windows.values, dtype=torch.int16),
+            of_members=MemberScores.empty(windows.values, members) if windows.stochastic and members > 1 else None,
         )
 
     @classmethod
     def joined(cls, experiments: Sequence[Diagnostics]) -> Diagnostics:
         """Return the diagnostics of all experiments as one."""
         columns = {field.name: [getattr(each, field.name) for each in experiments] for field in fields(cls)}
+        joins = {Tensor: torch.cat, MemberScores: MemberScores.joined}
         values: dict[str, Any] = {
-            name: torch.cat(column) if isinstance(column[0], Tensor) else column[0] for name, column in columns.items()
+            name: joins.get(type(column[0]), lambda same: same[0])(column) for name, column in columns.items()
         }
         return cls(**values)
 
@@ -80,8 +84,10 @@ class Diagnostics:
     def ranks(self, burn_in: float) -> Tensor:
         """Return the rank histogram (N + 1,): how often 0, 1, ..., N members lay below the truth of a variable.
 
-        It counts the analyses from burn_in (a time) on.
+        It counts the analyses from burn_in (a time) on; of stochastic models, all steps.
         """
+        if self.of_members is not None:
+            return self.of_members.ranks(self._late(burn_in))
         return torch.bincount(self.below[self._scored(burn_in)].flatten().long(), minlength=self.members + 1)
 
     def scores(self, burn_in: float, *, smoothed: bool) -> dict[str, float]:
@@ -98,6 +104,8 @@ class Diagnostics:
         if self.members > 1:
             values |= {"spread_f": self.forecast_spread, "spread_a": self.analysis_spread}
         scores = {key: float(((x * scored).sum(1) / scored.sum(1)).mean()) for key, x in values.items()}
+        if self.of_members is not None:
+            scores |= self.of_members.scores(self.estimate, self.truth, self._late(burn_in))
         bad = [key for key, score in scores.items() if not math.isfinite(score)]
         if bad:
             raise Refusal(
@@ -114,28 +122,43 @@ class Diagnostics:
 
     def _scored(self, burn_in: float) -> Tensor:
         """Return, bool (E, T), the analyses that are scored."""
-        times = torch.arange(self.analysed.shape[1], device=self.analysed.device).double() * self.dt
-        scored = self.analysed & (times >= burn_in - 1e-9)
+        scored = self.analysed & self._late(burn_in)
         if not scored.any(1).all():
             raise Refusal(
                 f"a window has no observation after its burn-in of {burn_in:g} time units: choose longer windows"
             )
         return scored
 
+    def _late(self, burn_in: float) -> Tensor:
+        """Return, bool (T,), the steps from burn_in (a time) on."""
+        times = torch.arange(self.analysed.shape[1], device=self.analysed.device).double() * self.dt
+        return times >= burn_in - 1e-9
+
 
 class Run:
     """The members in time: `forecast` to observations, `analyse`, `go_on_with` the inflated members, `finish`.
 
     Instead of the middle two, iterative methods `open` the analysis, and `redo` the forecast from its first step.
+    Members may have numbers of their own behind their n variables, which analyses correct, too.
     """
 
-    def __init__(self, windows: Windows, ensemble: Tensor, *, lag: int = 0, truth: Tensor | None = None) -> None:
-        """ensemble (E, N, n): at the first step. lag: by how many observation times a state may be corrected later."""
-        self.windows, self.lag = windows, lag
+    def __init__(
+        self,
+        windows: Windows,
+        ensemble: Tensor,
+        *,
+        lag: int = 0,
+        truth: Tensor | None = None,
+        noise: torch.Generator | None = None,
+    ) -> None:
+        """ensemble (E, N, n): at the first step. lag: by how many observation times a state may be corrected later.
+        noise: see `Windows.forecast`."""
+        self.windows, self.lag, self.noise = windows, lag, noise
+        self._size = windows.values.shape[2]
         self.diagnostics = Diagnostics.empty(windows, ensemble.shape[1], truth)
         self._analyses: list[int] = []  # their steps
         self._recent, self._begin = ensemble[None], 0  # (steps, E, N, n): what may be corrected yet, the latest last
-        self.diagnostics.add("forecast", self._recent, 0)
+        self.diagnostics.add("forecast", self._recent[..., : self._size], 0)
 
     @property
     def step(self) -> int:
@@ -150,8 +173,8 @@ class Run:
     def forecast(self, step: int) -> Tensor:
         """Return the members (E, N, n) at this step, which is the latest one or follows it."""
         if step > self.step:
-            path = trajectory(self.windows.dynamics, self.members, self.windows.dt, step - self.step)[1:]
-            self.diagnostics.add("forecast", path, self.step + 1)
+            path = self.windows.forecast(self.members, self.step, step - self.step, noise=self.noise)[1:]
+            self.diagnostics.add("forecast", path[..., : self._size], self.step + 1)
             self._recent = torch.cat((self._recent, path))
         return self.members
 
@@ -160,6 +183,7 @@ class Run:
 
         ensemble (E, N, n): of the experiments `rows`.
         """
+        ensemble = ensemble[..., : self._size]
         observed, mean = self.windows.observed[rows, self.step], ensemble.mean(1)
         scale = observed.to(ensemble) / self.windows.noise_variance**0.5
         departures = (ensemble - mean[:, None]) * scale[:, None] / (ensemble.shape[1] - 1) ** 0.5
@@ -181,22 +205,27 @@ class Run:
     def go_on_with(self, ensemble: Tensor) -> None:
         """Start the next forecast from these members (E, N, n), after the analysis of this step."""
         self._recent[-1] = ensemble
-        self.diagnostics.add_analysis(ensemble, self.step)
+        self.diagnostics.add_analysis(ensemble[..., : self._size], self.step)
 
     def redo(self, ensemble: Tensor) -> None:
         """End an analysis with new members (E, N, n) at its first step, from which they are forecast once more."""
         steps = len(self._recent) - 1
-        self._recent = trajectory(self.windows.dynamics, ensemble, self.windows.dt, steps)
+        self._recent = self.windows.forecast(ensemble, self._begin, steps, noise=self.noise)
         self.diagnostics.add_analysis(self.members, self.step)
 
     def finish(self) -> Diagnostics:
         """Forecast to the last step, and return the diagnostics."""
         self.forecast(self.windows.values.shape[1] - 1)
+        if self.members.shape[2] > self._size:
+            self.diagnostics.own = self.members[..., self._size :].mean(1)
         self._settle(self.step + 1)
         return self.diagnostics
 
     def _settle(self, step: int) -> None:
         """Write the estimate before a step, which no later analysis corrects."""
         done, self._recent = self._recent[: step - self._begin], self._recent[step - self._begin :]
+        done = done[..., : self._size]
         self.diagnostics.estimate[:, self._begin : step] = done.mean(2).movedim(0, 1)
+        if self.diagnostics.of_members is not None:
+            self.diagnostics.of_members.add(done, self._begin, self.diagnostics.truth)
         self._begin = step

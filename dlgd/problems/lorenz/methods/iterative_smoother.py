@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 
 from dlgd.core import checks
-from dlgd.physics.integrators import advance
 from dlgd.problems.lorenz.methods.ensemble import Filter
 from dlgd.problems.lorenz.methods.ensemble_run import Run
 from dlgd.problems.lorenz.methods.ensemble_updates import combine, gauss_newton
@@ -24,6 +23,8 @@ class IEnKS(Filter):
     tolerance: an experiment is done when a correction changes the weights of its mean by less, mean square over members
         (`wtol` of DAPPER).
     """
+
+    model_noise = False  # what is sought is a state from which the forecast is exact
 
     def __init__(
         self,
@@ -53,7 +54,7 @@ class IEnKS(Filter):
         for iteration in range(self.most_iterations):
             if iteration > 0:
                 start = combine(weights[rows], first[None, rows])[0]
-                latest = advance(run.windows.dynamics, start, run.windows.dt, run.step - begin)
+                latest = run.windows.forecast(start, begin, run.step - begin, rows=rows)[-1]
                 self.refuse_infinite(latest, run.step)
             corrected = gauss_newton(weights[rows], *run.seen(latest, rows)[:2])
             change = (corrected - weights[rows]).mean(1).square().mean(1)

@@ -93,6 +93,8 @@ class Library(Method):
         """Return the posterior of all windows, computed once for the same samples."""
         if self._latest is None or self._latest[0] is not samples:
             windows = windows_of(samples, self.device)
+            if windows.stochastic:
+                raise Refusal("baseline=library knows no noise: type baseline=particle, whose weights are those of one")
             if "background_mean" in samples.attrs:
                 raise Refusal(
                     "baseline=library knows the attractor alone, but the first states of these samples are drawn from "

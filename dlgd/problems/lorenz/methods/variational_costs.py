@@ -3,7 +3,8 @@
     weak constraint:    J(x)   = sum (x - y)^2 / (2 R) + sum |x_(t+1) - M(x_t)|^2 / (2 q) [+ background of x_0]
     strong constraint:  J(x_0) = sum (M^t(x_0) - y)^2 / (2 R) [+ background of x_0]
 
-M is a step of dt by RK4, in several where dt is long, with its exact tangent linear. The background is
+M is a step of the windows' model, with its exact tangent linear: RK4, in several where dt is long, or Euler's of a
+stochastic one. The background is
 (x_0 - mean) B^-1 (x_0 - mean) / 2.
 """
 
@@ -17,7 +18,6 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from dlgd.physics.integrators import advance, rk4, trajectory
 from dlgd.problems.lorenz.methods import block_tridiagonal
 from dlgd.problems.lorenz.methods.least_squares import Problem
 from dlgd.problems.lorenz.methods.windows import Background, Windows
@@ -60,8 +60,7 @@ class WindowCost(Problem):
 
     def _jacobians(self, states: Tensor) -> Tensor:
         """Return the derivative of each state's successor with respect to it, (B, T - 1, n, n)."""
-        dynamics, dt = self.windows.dynamics, self.windows.dt
-        return rk4(dynamics, dt).jacobian(dynamics, states[:, :-1], dt)
+        return self.windows.jacobians(states[:, :-1])
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,7 @@ class WeakConstraint(WindowCost):
 
     def _errors(self, x: Tensor) -> Tensor:
         """Return the error of the model at each step, (B, T - 1, n)."""
-        return x[:, 1:] - advance(self.windows.dynamics, x[:, :-1], self.windows.dt)
+        return x[:, 1:] - self.windows.successors(x[:, :-1])
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,7 @@ class StrongConstraint(WindowCost):
 
     def states(self, x: Tensor) -> Tensor:
         """Integrate from x."""
-        return trajectory(self.windows.dynamics, x, self.windows.dt, self.windows.values.shape[1] - 1).movedim(0, 1)
+        return self.windows.forecast(x, 0, self.windows.values.shape[1] - 1).movedim(0, 1)
 
     def normal_equations(self, x: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         """Return the gradient and a dense solver of sum P_t^T P_t / R, where P_t is the derivative of x_t by x_0."""

@@ -76,10 +76,10 @@ def test_a_posterior_with_two_peaks_is_that_of_a_grid():
 def test_resampling_keeps_the_distribution_and_moves_copies_alone():
     ensemble = torch.randn(2, 20_000, 3, generator=generator(3), dtype=torch.float64)
     weights = (2 * ensemble[..., 0]).softmax(1)
-    kept = particles(20_000).resampled(ensemble, weights, generator())
+    kept = particles(20_000).resampled(ensemble[None], weights, generator())[0]
     wanted = weights[:, None] @ ensemble
     torch.testing.assert_close(kept.mean(1), wanted[:, 0], rtol=0, atol=0.02)
-    moved = particles(20_000, jitter=1.0).resampled(ensemble, weights, generator())
+    moved = particles(20_000, jitter=1.0).resampled(ensemble[None], weights, generator())[0]
     assert len(kept[0].unique(dim=0)) < 10_000 < 19_990 < len(moved[0].unique(dim=0))
     still = (moved == kept).all(2).sum(1)
     assert [len(each.unique(dim=0)) for each in kept] == still.tolist(), "one of each stays where it was"
@@ -92,7 +92,7 @@ def test_one_particle_with_all_the_weight_does_not_stay_alone():
     ensemble = torch.randn(1, 100, 3, generator=generator(3), dtype=torch.float64)
     weights = torch.zeros(1, 100, dtype=torch.float64)
     weights[0, 7] = 1.0
-    moved = particles(100, jitter=1.0).resampled(ensemble, weights, generator())
+    moved = particles(100, jitter=1.0).resampled(ensemble[None], weights, generator())[0]
     assert len(moved[0].unique(dim=0)) == 100
 
 
