@@ -18,7 +18,9 @@ import xarray as xr
 
 from dlgd.core.constants import KM_PER_DEGREE
 from dlgd.core.errors import Refusal
-from dlgd.problems.ssh.data import map_axes, map_names
+from dlgd.problems.ssh.data import csv_points, heights, map_axes, map_names
+from dlgd.problems.ssh.data.editing import Editing, edit_maps
+from dlgd.problems.ssh.data.heights import Kind
 from dlgd.problems.ssh.data.map_axes import Box
 
 log = logging.getLogger(__name__)
@@ -51,7 +53,7 @@ def files(option: str, given: str | Sequence[str]) -> list[Path]:
     for one in [given] if isinstance(given, str | Path) else given:
         path = Path(str(one)).expanduser()
         if path.is_dir():
-            here = sorted(path.glob("*.nc"))
+            here = sorted(path.glob("*.nc")) or sorted(path.glob("*.csv"))
         else:
             here = [path] if path.is_file() else [Path(name) for name in sorted(glob(str(path)))]
         if not here:
@@ -73,18 +75,24 @@ class Opened:
     columns: np.ndarray
     lat: np.ndarray
     lon: np.ndarray
+    span: tuple[np.datetime64, np.datetime64]  # the first and the last day of all the file
+    kind: Kind
+    labelled: bool  # whether the heights have units
 
     def read(self, chosen: np.ndarray) -> np.ndarray:
         """(maps, lat, lon) float32 m; `chosen` are positions among the wanted maps."""
         index = dict(zip(self.dims, (self.maps[chosen], self.rows, self.columns), strict=True))
         with map_names.opened(self.path) as dataset:
             field = map_names.in_metres(dataset, self.variable, index, self.path)
+            heights.refuse_impossible(field.values, self.variable, self.path)
             missing = [dim for dim in self.dims if dim not in field.dims]  # of a file with a single map
             return field.expand_dims(missing).transpose(*self.dims).values
 
 
 def look(path: Path, role: str, variable: str | None, reading: Reading) -> Opened:
     """Read the axes of a file, and nothing else."""
+    if csv_points.is_csv(path):
+        raise Refusal(f"{path} is a CSV file, which can hold observations along tracks: maps are read from NetCDF files")
     with map_names.opened(path) as dataset:
         name = map_names.find(dataset, role, variable, path)
         axes = {axis: map_names.find(dataset, axis, reading.names.get(axis), path) for axis in ("time", "lat", "lon")}
@@ -95,9 +103,11 @@ def look(path: Path, role: str, variable: str | None, reading: Reading) -> Opene
         time_dim, lat_dim, lon_dim = (str(next(iter(dataset[found].dims), axis)) for axis, found in axes.items())
         dims = time_dim, lat_dim, lon_dim
         _check_dimensions(dataset, name, dims, path)
+        kind, labelled = heights.kind(dataset, name), heights.labelled(dataset, name)
+    span = days.min(), days.max()
     first, last = reading.period
     maps = np.flatnonzero((days >= first) & (days <= last))
-    return Opened(path, name, dims, maps, days[maps], rows, columns, lat, lon)
+    return Opened(path, name, dims, maps, days[maps], rows, columns, lat, lon, span, kind, labelled)
 
 
 def _check_dimensions(dataset: xr.Dataset, name: str, dims: tuple[str, ...], path: Path) -> None:
@@ -127,7 +137,10 @@ def maps(opened: Sequence[Opened], days: np.ndarray) -> np.ndarray:
                 total[day] += np.where(there, value, np.float32(0))
                 count[day] += there
     total[count == 0] = np.nan
-    return np.divide(total, count, out=total, where=count > 1)
+    means = np.divide(total, count, out=total, where=count > 1)
+    if not opened[0].labelled:
+        heights.suspect_units(means, opened[0].variable, opened[0].path)
+    return means
 
 
 # --- the reference -----------------------------------------------------------------------------------------------
@@ -139,7 +152,10 @@ def reference(paths: Sequence[Path], *, target: str | None, reading: Reading) ->
     stamps = np.unique(np.concatenate([file.days for file in opened]))
     where = opened[0].path
     if not len(stamps):
-        raise Refusal(f"{where} has no map between the days of data.period={_said(reading.period)}")
+        raise Refusal(
+            f"{where} has no map between the days of data.period={_said(reading.period)}: the files hold the days "
+            f"{_span(opened)}"
+        )
     steps = np.diff(stamps).astype(int)
     if len(steps) and np.median(steps) > 1:
         raise Refusal(f"maps of {where} are {np.median(steps):g} days apart: daily maps are needed")
@@ -188,6 +204,11 @@ def _grid(lat: np.ndarray, lon: np.ndarray) -> str:
     return f"{len(lat)} x {len(lon)} cells from {lat[0]:g} N {lon[0]:g} E to {lat[-1]:g} N {lon[-1]:g} E"
 
 
+def _span(opened: Sequence[Opened]) -> str:
+    """The first and the last day of files."""
+    return f"{min(file.span[0] for file in opened)} to {max(file.span[1] for file in opened)}"
+
+
 def _said(period: tuple[np.datetime64, np.datetime64]) -> str:
     return f"[{period[0]},{period[1]}]"
 
@@ -225,8 +246,18 @@ def _mask_land(values: np.ndarray, where: Path) -> None:
 # --- gridded observations ----------------------------------------------------------------------------------------
 
 
-def gridded(paths: Sequence[Path], *, variable: str | None, reference: xr.Dataset, reading: Reading) -> np.ndarray:
-    """Observations (time, lat, lon) on the days of the reference, whose grid they must have; NaN on its land."""
+def gridded(
+    paths: Sequence[Path],
+    *,
+    variable: str | None,
+    reference: xr.Dataset,
+    reading: Reading,
+    editing: Editing | None = None,
+) -> np.ndarray:
+    """Observations (time, lat, lon) on the days of the reference, whose grid they must have; NaN on its land.
+
+    editing: which are left out; None: those of its defaults.
+    """
     lat, lon, days = reference.lat.values, reference.lon.values, reference.time.values.astype("datetime64[D]")
     box = Box(float(lat[0]), float(lat[-1]), float(lon[0]), float(lon[-1]))
     own = Reading(reading.names, reading.time_units, box, (days[0], days[-1]))
@@ -234,14 +265,23 @@ def gridded(paths: Sequence[Path], *, variable: str | None, reference: xr.Datase
     for file in opened:
         _check_same_grid(file, lat, lon, "the reference")
     if not any(len(file.days) for file in opened):
-        raise Refusal(f"{paths[0]} has no observations between {days[0]} and {days[-1]}, the days of the reference")
+        raise Refusal(
+            f"{paths[0]} has no observations between {days[0]} and {days[-1]}, the days of the reference: the files "
+            f"hold the days {_span(opened)}"
+        )
     values = maps(opened, days)
     values[:, ~np.isfinite(reference.ssh.values).any(axis=0)] = np.nan
     if not np.isfinite(values).any():
         raise Refusal(
             f"{opened[0].variable} in {paths[0]} has no finite value at sea: choose another data.observations"
         )
+    _edit(values, opened[0], editing)
     return values
+
+
+def _edit(values: np.ndarray, file: Opened, editing: Editing | None) -> None:
+    said = f"{file.variable} of {file.path}"
+    edit_maps(values, file.lat, file.lon, file.kind, Editing() if editing is None else editing, said)
 
 
 def unreferenced(path: Path, *, variable: str | None, reading: Reading) -> xr.Dataset:

@@ -163,7 +163,9 @@ class SSHNetCDF(SSHSource):
                 "data.held_out=null"
             )
         else:
-            maps = map_files.gridded(observed, variable=variable, reference=reference, reading=reading)
+            maps = map_files.gridded(
+                observed, variable=variable, reference=reference, reading=reading, editing=options.edited
+            )
             record = reference.assign(observations=(("time", "lat", "lon"), maps, OBSERVATION_ATTRS))
         self._compare(record)
         return record
@@ -192,6 +194,7 @@ class SSHNetCDF(SSHSource):
             time_units=self.options.time_units,
             held_out=self.options.held_out,
             reference=reference,
+            editing=self.options.edited,
         )
         maps = cell_means(table.isel(point=np.flatnonzero(~table.held_out.values)), reference)
         maps[:, ~np.isfinite(reference.ssh.values).any(axis=0)] = np.nan
