@@ -53,7 +53,9 @@ def read(path: Path) -> xr.Dataset:
         raise Refusal(f"{path} has no line of numbers: a CSV file needs columns such as time,lon,lat,sla")
     time = next((name for name in fields if name.lower() == "time"), None)
     if time is None:
-        raise Refusal(f"{path} has no column time, but {', '.join(fields)}: a CSV file needs time, lon, lat and a height")
+        raise Refusal(
+            f"{path} has no column time, but {', '.join(fields)}: a CSV file needs time, lon, lat and a height"
+        )
     return xr.Dataset({"time" if name == time else name: field for name, field in fields.items()})
 
 

@@ -92,7 +92,7 @@ def too_high(values: np.ndarray, of: Kind, editing: Editing, said: str) -> np.nd
     count = int(beyond.sum())
     if count > 0.5 * len(values):
         raise Refusal(
-            f"{count} of {len(values)} heights of {said} lie beyond {highest:g} m, the limit of a {kind.words}: correct "
+            f"{count} of {len(values)} heights of {said} lie beyond {highest:g} m, the limit of a {kind.words}: set "
             "the attribute units, choose another variable, or type data.editing.highest=null"
         )
     if count:
@@ -105,9 +105,7 @@ def too_high(values: np.ndarray, of: Kind, editing: Editing, said: str) -> np.nd
     return beyond
 
 
-def outliers(
-    points: Mapping[str, np.ndarray], editing: Editing, said: str, *, satellites: Sequence[str]
-) -> np.ndarray:
+def outliers(points: Mapping[str, np.ndarray], editing: Editing, said: str, *, satellites: Sequence[str]) -> np.ndarray:
     """Bool (n,): whether a point along tracks fails the rules `jumps` or `sigma`; told with numbers.
 
     A satellite that lies BIASED from the others is told, too, and compared with itself: it is no outlier.

@@ -92,7 +92,9 @@ class Opened:
 def look(path: Path, role: str, variable: str | None, reading: Reading) -> Opened:
     """Read the axes of a file, and nothing else."""
     if csv_points.is_csv(path):
-        raise Refusal(f"{path} is a CSV file, which can hold observations along tracks: maps are read from NetCDF files")
+        raise Refusal(
+            f"{path} is a CSV file, which can hold observations along tracks: maps are read from NetCDF files"
+        )
     with map_names.opened(path) as dataset:
         name = map_names.find(dataset, role, variable, path)
         axes = {axis: map_names.find(dataset, axis, reading.names.get(axis), path) for axis in ("time", "lat", "lon")}
@@ -161,7 +163,7 @@ def reference(paths: Sequence[Path], *, target: str | None, reading: Reading) ->
         raise Refusal(f"maps of {where} are {np.median(steps):g} days apart: daily maps are needed")
     days = np.arange(stamps[0], stamps[-1] + 1)
     values = maps(opened, days)
-    _mask_land(values, where)
+    mask_land(values, where)
     missing = int((~np.isfinite(values).any(axis=(1, 2))).sum())
     if missing:
         log.info("%s: %d of %d days are missing", where, missing, len(days))
@@ -213,7 +215,7 @@ def _said(period: tuple[np.datetime64, np.datetime64]) -> str:
     return f"[{period[0]},{period[1]}]"
 
 
-def _mask_land(values: np.ndarray, where: Path) -> None:
+def mask_land(values: np.ndarray, where: Path) -> None:
     """Set the land cells of maps (day, lat, lon) to NaN, in place.
 
     A cell is land if it has no value on some day that has a map. Where no cell is land by this rule, cells that are
@@ -275,20 +277,6 @@ def gridded(
         raise Refusal(
             f"{opened[0].variable} in {paths[0]} has no finite value at sea: choose another data.observations"
         )
-    _edit(values, opened[0], editing)
+    editing, said = Editing() if editing is None else editing, f"{opened[0].variable} of {paths[0]}"
+    edit_maps(values, lat, lon, opened[0].kind, editing, said)
     return values
-
-
-def _edit(values: np.ndarray, file: Opened, editing: Editing | None) -> None:
-    said = f"{file.variable} of {file.path}"
-    edit_maps(values, file.lat, file.lon, file.kind, Editing() if editing is None else editing, said)
-
-
-def unreferenced(path: Path, *, variable: str | None, reading: Reading) -> xr.Dataset:
-    """`observations` and their coordinates, without ssh, of a file that has no truth."""
-    file = look(path, "observations", variable, reading)
-    if not len(file.days):
-        raise Refusal(f"{path} has no day of observations")
-    days = np.arange(file.days.min(), file.days.max() + 1)
-    field = (("time", "lat", "lon"), maps([file], days), {"units": "m"})
-    return xr.Dataset({"observations": field}, coordinates(days, file.lat, file.lon), _attributes(file))

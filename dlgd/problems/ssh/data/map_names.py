@@ -14,15 +14,14 @@ from dlgd.core import netcdf
 from dlgd.core.errors import Refusal
 from dlgd.problems.ssh.data import csv_points
 
-# By role: names in common use, in small letters or capitals, then CF standard names, both from the likeliest to the least likely.
+# By role: names in common use, then CF standard names, both from the likeliest to the least likely. Capitals do not
+# count: SSH is ssh.
 COMMON = {
     "lat": ("lat", "latitude", "nav_lat"),
     "lon": ("lon", "longitude", "nav_lon"),
     "time": ("time", "time_counter", "ocean_time"),
     # of models and maps: names of 4dvarnet-starter, CMEMS, NEMO and ROMS, and of the answers to the data challenges
-    "target": (
-        *("ssh", "tgt", "adt", "sossheig", "zos", "zeta", "gssh", "ssh_mod", "rec_ssh", "sla", "ssha", "out"),
-    ),
+    "target": (*("ssh", "tgt", "adt", "sossheig", "zos", "zeta", "gssh", "ssh_mod", "rec_ssh", "sla", "ssha", "out"),),
     # gridded observations of 4dvarnet-starter and of the data challenges; those with noise come first
     "observations": (
         *("nadir_obs", "five_nadirs", "four_nadirs", "swot_nadirs_no_noise", "ssh_obs", "obs", "observations"),
@@ -55,8 +54,7 @@ METRES |= {"mm": 0.001, "millimeter": 0.001, "millimetre": 0.001}
 @contextmanager
 def opened(path: Path) -> Iterator[xr.Dataset]:
     """Open a file; times are not decoded, values not read yet. Refusal where reading fails, also while it is open."""
-    if not path.is_file():
-        raise Refusal(f"there is no file {path}")
+    netcdf.refuse_none(path)
     if csv_points.is_csv(path):
         yield csv_points.read(path)
         return
@@ -67,8 +65,7 @@ def opened(path: Path) -> Iterator[xr.Dataset]:
     except Refusal:
         raise
     except (OSError, ValueError, RuntimeError, IndexError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise Refusal(f"{path} cannot be read, perhaps because it is not whole: {reason}") from error
+        raise netcdf.unreadable(path, error) from error
 
 
 def find(dataset: xr.Dataset, role: str, given: str | None, where: Path) -> str:
@@ -82,20 +79,31 @@ def find(dataset: xr.Dataset, role: str, given: str | None, where: Path) -> str:
         if missing:
             raise Refusal(f"{where} has no {missing[0]}: choose {option} among {listed(dataset)}")
         return given
+    found = _candidates(dataset, role)
+    if len(found) > 1:
+        raise Refusal(f"{where} has several variables that could be meant: type {option}=" + " or ".join(found))
+    if found:
+        return found[0]
+    raise Refusal(f"no {role} is recognized in {where}: type {option}= and one of {listed(dataset)}")
+
+
+def is_there(dataset: xr.Dataset, role: str) -> bool:
+    """Whether a variable in this role is recognized."""
+    return len(_candidates(dataset, role)) > 0
+
+
+def _candidates(dataset: xr.Dataset, role: str) -> list[str]:
+    """The variables that may be in this role; several where only a standard name tells, which they share."""
     common = recognized(dataset, role)
     if common is not None:
-        return common
+        return [common]
     for standard in STANDARD[role]:
         found = [str(name) for name, field in dataset.variables.items() if field.attrs.get("standard_name") == standard]
-        if len(found) > 1:
-            raise Refusal(f"{where} has several variables that could be meant: type {option}=" + " or ".join(found))
         if found:
-            return found[0]
-    if role in UNITS:
-        for name, field in dataset.variables.items():
-            if UNITS[role].search(str(field.attrs.get("units", "")).strip().lower()):
-                return str(name)
-    raise Refusal(f"no {role} is recognized in {where}: type {option}= and one of {listed(dataset)}")
+            return found
+    of_units = UNITS.get(role)
+    units = {str(name): str(field.attrs.get("units", "")).strip().lower() for name, field in dataset.variables.items()}
+    return [name for name, unit in units.items() if of_units is not None and of_units.search(unit)][:1]
 
 
 def recognized(dataset: xr.Dataset, role: str) -> str | None:

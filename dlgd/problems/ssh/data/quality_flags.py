@@ -15,7 +15,6 @@ import numpy as np
 import xarray as xr
 
 from dlgd.core.errors import Refusal
-from dlgd.problems.ssh.data import map_names
 
 log = logging.getLogger(__name__)
 
@@ -89,10 +88,7 @@ def _meanings(field: xr.Variable) -> list[str]:
 def _says_bad(meaning: str) -> bool:
     """Whether a meaning such as bad, data_rejected or not_valid says that a point must not be used."""
     words = [word for word in re.split(r"[_\W]+", meaning) if word]
-    for before, word in zip(["", *words], words, strict=False):
-        if word in (GOOD if before in NOT else BAD):
-            return True
-    return False
+    return any(word in (GOOD if before in NOT else BAD) for before, word in zip(["", *words], words, strict=False))
 
 
 def _bad(field: xr.Variable) -> np.ndarray:
