@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +33,10 @@ def read(path: Path) -> xr.Dataset:
         with path.open(encoding="utf-8-sig", newline="") as file:
             head = file.readline()
         separator = csv.Sniffer().sniff(head, delimiters=",;\t").delimiter
-        table = pd.read_csv(path, sep=separator, encoding="utf-8-sig", skipinitialspace=True)
-    except (csv.Error, ValueError, OSError) as error:  # pandas' own are ValueErrors
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # of lines with more fields than names
+            table = pd.read_csv(path, sep=separator, encoding="utf-8-sig", skipinitialspace=True, index_col=False)
+    except (csv.Error, ValueError, OSError, pd.errors.ParserWarning) as error:  # pandas' own are ValueErrors
         raise Refusal(
             f"{path} cannot be read as CSV, which needs a line of names such as time,lon,lat,sla, and numbers below: "
             f"{str(error).splitlines()[0]}"

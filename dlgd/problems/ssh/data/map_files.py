@@ -92,9 +92,7 @@ class Opened:
 def look(path: Path, role: str, variable: str | None, reading: Reading) -> Opened:
     """Read the axes of a file, and nothing else."""
     if csv_points.is_csv(path):
-        raise Refusal(
-            f"{path} is a CSV file, which can hold observations along tracks: maps are read from NetCDF files"
-        )
+        raise Refusal(f"{path} is a CSV file, which can hold points along tracks: maps are read from NetCDF files")
     with map_names.opened(path) as dataset:
         name = map_names.find(dataset, role, variable, path)
         axes = {axis: map_names.find(dataset, axis, reading.names.get(axis), path) for axis in ("time", "lat", "lon")}
