@@ -217,14 +217,14 @@ def surroundings(
             np.floor((time - time.min()) / np.timedelta64(1, "D") / BIN_DAYS),
         ]
     ).astype(np.int64)
-    shape = tuple(bins.max(axis=1) + 3)  # a bin without points on each side
+    shape = tuple((bins.max(axis=1) + 3).tolist())  # a bin without points on each side
     flat = np.ravel_multi_index(tuple(bins + 1), shape)
     order = np.argsort(flat, kind="stable")
     numbers, starts = np.unique(flat[order], return_index=True)
     parts = dict(zip(numbers.tolist(), np.split(order, starts[1:]), strict=True))
     thinned = {number: values[part[:: max(1, len(part) // OF_A_BIN)]] for number, part in parts.items()}
-    steps = [np.ravel_multi_index(step, shape) for step in np.ndindex(3, 3, 3)]
-    offsets = [int(step) - int(steps[len(steps) // 2]) for step in steps]
+    steps = [int(np.ravel_multi_index(step, shape)) for step in np.ndindex(3, 3, 3)]
+    offsets = [step - steps[len(steps) // 2] for step in steps]
     median, std = np.empty(len(values)), np.empty(len(values))
     for number, part in parts.items():
         near = [thinned[number + offset] for offset in offsets if number + offset in thinned]

@@ -1,8 +1,9 @@
 """Daily maps of sea surface height from NetCDF files, brought to one grid, one calendar and metres.
 
 The results are `ssh (time, lat, lon)` and, where there are any, `observations (time, lat, lon)`: float32 m, a map for
-each day from the first to the last, NaN on land, on missing days and where nothing is observed. Several maps of a day
-become their mean. Axes of all files are checked first; then the box and the period, and no more, are read in blocks.
+each day from the first to the last, NaN on land, in holes, on missing days and where nothing is observed. Several maps
+of a day become their mean. Axes of all files are checked first; then the box and the period, and no more, are read in
+blocks.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 
 BLOCK = 8_000_000  # values read at a time
 INCOMPLETE = 0.5  # a map with less than this share of the usual number of cells counts as missing
+RARELY = 0.05  # of the days with a map: a cell that has a value on fewer is land
 NOON = np.timedelta64(12, "h")
 
 
@@ -147,7 +149,7 @@ def maps(opened: Sequence[Opened], days: np.ndarray) -> np.ndarray:
 
 
 def reference(paths: Sequence[Path], *, target: str | None, reading: Reading) -> xr.Dataset:
-    """`ssh` and its coordinates: land is the same on each day, and days without any map are NaN everywhere."""
+    """`ssh` and its coordinates: NaN on land, in the holes of a day, and everywhere on days without any map."""
     opened = _together(paths, "target", target, reading)
     stamps = np.unique(np.concatenate([file.days for file in opened]))
     where = opened[0].path
@@ -216,8 +218,9 @@ def _said(period: tuple[np.datetime64, np.datetime64]) -> str:
 def mask_land(values: np.ndarray, where: Path) -> None:
     """Set the land cells of maps (day, lat, lon) to NaN, in place.
 
-    A cell is land if it has no value on some day that has a map. Where no cell is land by this rule, cells that are
-    exactly 0 on all days are. A map that lacks most of its cells counts as missing.
+    A cell is land if hardly a day with a map has a value of it, less than a share RARELY; where it lacks a value on
+    another day, as under ice or clouds, it is not known on that day alone. Where no cell is land by this rule, cells
+    that are exactly 0 on all days are. A map that lacks most of its cells counts as missing.
     """
     cells = np.array([np.isfinite(day).sum() for day in values])
     if not cells.any():
@@ -231,15 +234,18 @@ def mask_land(values: np.ndarray, where: Path) -> None:
     for day in whole:  # one at a time: together they would take as much memory again
         counts += np.isfinite(values[day])
         moved |= values[day] != 0
-    sea, ever = counts == len(whole), int((counts > 0).sum())
+    sea = (counts > 0) & (counts >= RARELY * len(whole))
+    holes, ever = int((sea & (counts < len(whole))).sum()), int((counts > 0).sum())
+    if holes:
+        log.info("%s: %d of %d sea cells lack a value on some days, and are not known on these", where, holes, ever)
     if sea.sum() < ever:
-        log.info("%s: %d of %d sea cells lack a value on some day and count as land", where, ever - sea.sum(), ever)
+        log.info("%s: %d cells have a value on hardly any day and count as land", where, ever - sea.sum())
     if sea.all():
         sea = moved
         if not sea.all():
             log.info("%s: %d cells are exactly 0 on all days and count as land", where, (~sea).sum())
     if not sea.any():
-        raise Refusal(f"{where} has no cell with a height on each day: choose a smaller data.box or data.period")
+        raise Refusal(f"{where} has no cell with a height on more than a few days: choose another box or period")
     values[:, ~sea] = np.nan
 
 

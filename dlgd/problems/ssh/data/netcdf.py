@@ -35,8 +35,8 @@ SIMULATED = "simulated"
 class SSHNetCDFOptions(MapOptions):
     """Options besides those of all data sets of maps:
 
-    path: the files of the reference, which are maps that are known everywhere but on land: a file, a folder, a pattern
-        such as "maps/*.nc", or a list of these. Needed for all but predictions.
+    path: the files of the reference, which are maps that are known on most days but on land: a file, a folder, a
+        pattern such as "maps/*.nc", or a list of these. Needed for all but predictions.
     target: the name of the heights in them, or a sum such as sla+mdt; None: it is recognized.
     observations: the name of gridded observations in the same files; or other files, with maps on the same grid or with
         points along tracks, which are averaged over cells and days; or "simulated", by the satellites. None takes

@@ -74,8 +74,10 @@ def _record(path: Path, file: Opened, truth: str | None, reading: Reading) -> xr
     present = np.unique(file.days)
     axis = np.arange(present[0], present[-1] + 1)
     chosen = (present - axis[0]).astype(int)
-    metres = {"units": "m"}
-    fields = {"observations": (("day", "lat", "lon"), map_files.maps([file], axis)[chosen], metres)}
+    metres: dict[str, str] = {"units": "m"}
+    fields: dict[str, tuple[tuple[str, ...], np.ndarray, dict[str, str]]] = {
+        "observations": (("day", "lat", "lon"), map_files.maps([file], axis)[chosen], metres)
+    }
     if truth is not None:
         values = map_files.maps([map_files.look(path, "target", truth, reading)], axis)[chosen]
         if np.isfinite(values).any():
@@ -88,7 +90,7 @@ def _record(path: Path, file: Opened, truth: str | None, reading: Reading) -> xr
         time = stamps[np.argsort(stamps)] if once else present + map_files.NOON
         if "sea" in dataset and set(dataset.sea.dims) == set(file.dims[1:]):
             sea = dataset.sea.transpose(*file.dims[1:]).values[np.ix_(file.rows, file.columns)]
-            fields["sea"] = ("lat", "lon"), np.nan_to_num(sea.astype(float)) != 0
+            fields["sea"] = ("lat", "lon"), np.nan_to_num(sea.astype(float)) != 0, {}
         points = _points(dataset, file.lon, path)
     time = time.astype("datetime64[ns]")
     coordinates = {"day": ("day", time), "time": ("sample", time), "lat": ("lat", file.lat), "lon": ("lon", file.lon)}
