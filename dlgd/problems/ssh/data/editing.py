@@ -218,7 +218,7 @@ def surroundings(
         ]
     ).astype(np.int64)
     shape = tuple((bins.max(axis=1) + 3).tolist())  # a bin without points on each side
-    flat = np.ravel_multi_index(tuple(bins + 1), shape)
+    flat = np.asarray(np.ravel_multi_index(tuple(bins + 1), shape))
     order = np.argsort(flat, kind="stable")
     numbers, starts = np.unique(flat[order], return_index=True)
     parts = dict(zip(numbers.tolist(), np.split(order, starts[1:]), strict=True))

@@ -37,7 +37,7 @@ class Maps:
     @property
     def sea(self) -> np.ndarray:
         """Whether a cell is sea, bool (lat, lon): whether its truth is known on some day."""
-        return np.isfinite(self.truth).any(axis=0)
+        return np.asarray(np.isfinite(self.truth).any(axis=0))
 
     def on(self, days: slice) -> Maps:
         """The maps of some days."""
