@@ -2,7 +2,7 @@
 
 The record has dimensions time (daily, without gaps), lat and lon (degrees, both ascending) and
 
-    ssh (time, lat, lon)            m; NaN on land, and everywhere on a day that is missing
+    ssh (time, lat, lon)            m; NaN on land, in the holes of a day, and everywhere on a day that is missing
     observations (time, lat, lon)   m; daily means of what was observed in a cell, NaN where nothing was
     track_ssh, track_time, track_lat, track_lon, track_satellite, held_out (point)
                                     optional: observations one by one, with noise. The attribute `names` of
