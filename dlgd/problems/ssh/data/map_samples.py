@@ -16,7 +16,7 @@ Samples have
     track_... (point)               optional: of the same days as the observations
 
 A user's own file holds samples or a record. Without ssh, predictions cannot be scored. Without sea, a cell counts as
-sea where ssh is known on any day; in a file without ssh, every cell does.
+sea where ssh is known on 5 % of the days or more; in a file without ssh, every cell does.
 """
 
 from __future__ import annotations
