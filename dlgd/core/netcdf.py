@@ -22,16 +22,21 @@ def read(path: Path, *, decode_times: bool = True) -> xr.Dataset:
     Raises Refusal where the file is missing, no regular file, damaged or of another kind. The libraries below raise a
     dozen kinds of errors for damaged files.
     """
-    if path.is_dir():
-        raise Refusal(f"{path} is a folder: give a NetCDF file")
-    if not path.is_file():
-        raise Refusal(f"{path} is {'no regular file' if path.exists() else 'not there'}: give a NetCDF file")
+    refuse_none(path)
     refuse_fatal(path)
     try:
         with xr.open_dataset(path, decode_times=decode_times) as opened:
             return opened.load()
     except Exception as error:
         raise unreadable(path, error) from error
+
+
+def refuse_none(path: Path) -> None:
+    """Refuse a path where there is no file."""
+    if path.is_dir():
+        raise Refusal(f"{path} is a folder: give a NetCDF file")
+    if not path.is_file():
+        raise Refusal(f"{path} is {'no regular file' if path.exists() else 'not there'}: give a NetCDF file")
 
 
 def refuse_fatal(path: Path) -> None:

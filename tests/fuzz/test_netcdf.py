@@ -19,7 +19,8 @@ from dlgd.problems.images.data.pictures import Shown
 from dlgd.problems.lorenz.data import own_files as trajectories
 from dlgd.problems.normalization.data import users_file
 from dlgd.problems.normalization.data.layout import Layout
-from dlgd.problems.ssh.data import map_files, map_samples
+from dlgd.problems.ssh.data import map_files, own_files
+from dlgd.problems.ssh.data.editing import Editing
 from dlgd.problems.ssh.data.map_axes import Box
 from tests.fuzz import damages
 
@@ -35,7 +36,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "lorenz": lambda path: trajectories.read(
         path, names=("x", "y", "z"), dt=0.01, forecast=0, attrs={"noise_variance": 2.0}
     ),
-    "ssh": map_samples.read,
+    "ssh": lambda path: own_files.read(path, Editing()),
     "ssh maps": lambda path: map_files.reference([path], target=None, reading=EVERYWHERE),
 }
 

@@ -131,7 +131,7 @@ def test_only_days_of_which_a_method_expects_errors_are_held_against_them(tmp_pa
     evaluation().error_std_figures(tmp_path, samples, answers, stds)
     assert list(drawn) == [few]
     errors, spread = drawn[few]
-    np.testing.assert_allclose(errors, (answers[few] - samples.ssh.values)[[1, 5]].reshape(2, -1))
+    np.testing.assert_allclose(errors, (answers[few] - samples.ssh.values)[[1, 5]].ravel())
     assert set(spread.ravel()) == {0.04}
 
 

@@ -33,7 +33,10 @@ def times(dataset: xr.Dataset, name: str, units: str | None, where: Path) -> np.
         raise Refusal(f"{name} in {where} must have one dimension, not {', '.join(map(str, field.dims))}")
     if "since" not in str(field.attrs.get("units", "")):
         if units is None:
-            raise Refusal(f"{name} in {where} has no units: type data.time_units such as 'days since 2012-10-01'")
+            raise Refusal(
+                f"{name} in {where} has no units: type data.time_units such as 'days since 2012-10-01', or set its "
+                "attribute units"
+            )
         field = field.copy(deep=False)
         field.attrs = {key: value for key, value in field.attrs.items() if key != "units"} | {"units": units}
     try:

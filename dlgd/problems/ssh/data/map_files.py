@@ -1,8 +1,9 @@
 """Daily maps of sea surface height from NetCDF files, brought to one grid, one calendar and metres.
 
 The results are `ssh (time, lat, lon)` and, where there are any, `observations (time, lat, lon)`: float32 m, a map for
-each day from the first to the last, NaN on land, on missing days and where nothing is observed. Several maps of a day
-become their mean. Axes of all files are checked first; then the box and the period, and no more, are read in blocks.
+each day from the first to the last, NaN on land, in holes, on missing days and where nothing is observed. Several maps
+of a day become their mean. Axes of all files are checked first; then the box and the period, and no more, are read in
+blocks.
 """
 
 from __future__ import annotations
@@ -18,13 +19,16 @@ import xarray as xr
 
 from dlgd.core.constants import KM_PER_DEGREE
 from dlgd.core.errors import Refusal
-from dlgd.problems.ssh.data import map_axes, map_names
+from dlgd.problems.ssh.data import csv_points, heights, map_axes, map_names
+from dlgd.problems.ssh.data.editing import Editing, edit_maps
+from dlgd.problems.ssh.data.heights import Kind
 from dlgd.problems.ssh.data.map_axes import Box
 
 log = logging.getLogger(__name__)
 
 BLOCK = 8_000_000  # values read at a time
 INCOMPLETE = 0.5  # a map with less than this share of the usual number of cells counts as missing
+RARELY = 0.05  # of the days with a map: a cell that has a value on fewer is land
 NOON = np.timedelta64(12, "h")
 
 
@@ -51,7 +55,7 @@ def files(option: str, given: str | Sequence[str]) -> list[Path]:
     for one in [given] if isinstance(given, str | Path) else given:
         path = Path(str(one)).expanduser()
         if path.is_dir():
-            here = sorted(path.glob("*.nc"))
+            here = sorted(path.glob("*.nc")) or sorted(path.glob("*.csv"))
         else:
             here = [path] if path.is_file() else [Path(name) for name in sorted(glob(str(path)))]
         if not here:
@@ -73,18 +77,24 @@ class Opened:
     columns: np.ndarray
     lat: np.ndarray
     lon: np.ndarray
+    span: tuple[np.datetime64, np.datetime64]  # the first and the last day of all the file
+    kind: Kind
+    labelled: bool  # whether the heights have units
 
     def read(self, chosen: np.ndarray) -> np.ndarray:
         """(maps, lat, lon) float32 m; `chosen` are positions among the wanted maps."""
         index = dict(zip(self.dims, (self.maps[chosen], self.rows, self.columns), strict=True))
         with map_names.opened(self.path) as dataset:
             field = map_names.in_metres(dataset, self.variable, index, self.path)
+            heights.refuse_impossible(field.values, self.variable, self.path)
             missing = [dim for dim in self.dims if dim not in field.dims]  # of a file with a single map
             return field.expand_dims(missing).transpose(*self.dims).values
 
 
 def look(path: Path, role: str, variable: str | None, reading: Reading) -> Opened:
     """Read the axes of a file, and nothing else."""
+    if csv_points.is_csv(path):
+        raise Refusal(f"{path} is a CSV file, which can hold points along tracks: maps are read from NetCDF files")
     with map_names.opened(path) as dataset:
         name = map_names.find(dataset, role, variable, path)
         axes = {axis: map_names.find(dataset, axis, reading.names.get(axis), path) for axis in ("time", "lat", "lon")}
@@ -95,9 +105,11 @@ def look(path: Path, role: str, variable: str | None, reading: Reading) -> Opene
         time_dim, lat_dim, lon_dim = (str(next(iter(dataset[found].dims), axis)) for axis, found in axes.items())
         dims = time_dim, lat_dim, lon_dim
         _check_dimensions(dataset, name, dims, path)
+        kind, labelled = heights.kind(dataset, name), heights.labelled(dataset, name)
+    span = days.min(), days.max()
     first, last = reading.period
     maps = np.flatnonzero((days >= first) & (days <= last))
-    return Opened(path, name, dims, maps, days[maps], rows, columns, lat, lon)
+    return Opened(path, name, dims, maps, days[maps], rows, columns, lat, lon, span, kind, labelled)
 
 
 def _check_dimensions(dataset: xr.Dataset, name: str, dims: tuple[str, ...], path: Path) -> None:
@@ -127,25 +139,31 @@ def maps(opened: Sequence[Opened], days: np.ndarray) -> np.ndarray:
                 total[day] += np.where(there, value, np.float32(0))
                 count[day] += there
     total[count == 0] = np.nan
-    return np.divide(total, count, out=total, where=count > 1)
+    means = np.divide(total, count, out=total, where=count > 1)
+    if not opened[0].labelled:
+        heights.suspect_units(means, opened[0].variable, opened[0].path)
+    return means
 
 
 # --- the reference -----------------------------------------------------------------------------------------------
 
 
 def reference(paths: Sequence[Path], *, target: str | None, reading: Reading) -> xr.Dataset:
-    """`ssh` and its coordinates: land is the same on each day, and days without any map are NaN everywhere."""
+    """`ssh` and its coordinates: NaN on land, in the holes of a day, and everywhere on days without any map."""
     opened = _together(paths, "target", target, reading)
     stamps = np.unique(np.concatenate([file.days for file in opened]))
     where = opened[0].path
     if not len(stamps):
-        raise Refusal(f"{where} has no map between the days of data.period={_said(reading.period)}")
+        raise Refusal(
+            f"{where} has no map between the days of data.period={_said(reading.period)}: the files hold the days "
+            f"{_span(opened)}"
+        )
     steps = np.diff(stamps).astype(int)
     if len(steps) and np.median(steps) > 1:
         raise Refusal(f"maps of {where} are {np.median(steps):g} days apart: daily maps are needed")
     days = np.arange(stamps[0], stamps[-1] + 1)
     values = maps(opened, days)
-    _mask_land(values, where)
+    mask_land(values, where)
     missing = int((~np.isfinite(values).any(axis=(1, 2))).sum())
     if missing:
         log.info("%s: %d of %d days are missing", where, missing, len(days))
@@ -188,15 +206,21 @@ def _grid(lat: np.ndarray, lon: np.ndarray) -> str:
     return f"{len(lat)} x {len(lon)} cells from {lat[0]:g} N {lon[0]:g} E to {lat[-1]:g} N {lon[-1]:g} E"
 
 
+def _span(opened: Sequence[Opened]) -> str:
+    """The first and the last day of files."""
+    return f"{min(file.span[0] for file in opened)} to {max(file.span[1] for file in opened)}"
+
+
 def _said(period: tuple[np.datetime64, np.datetime64]) -> str:
     return f"[{period[0]},{period[1]}]"
 
 
-def _mask_land(values: np.ndarray, where: Path) -> None:
+def mask_land(values: np.ndarray, where: Path) -> None:
     """Set the land cells of maps (day, lat, lon) to NaN, in place.
 
-    A cell is land if it has no value on some day that has a map. Where no cell is land by this rule, cells that are
-    exactly 0 on all days are. A map that lacks most of its cells counts as missing.
+    A cell is land if hardly a day with a map has a value of it, less than a share RARELY; where it lacks a value on
+    another day, as under ice or clouds, it is not known on that day alone. Where no cell is land by this rule, cells
+    that are exactly 0 on all days are. A map that lacks most of its cells counts as missing.
     """
     cells = np.array([np.isfinite(day).sum() for day in values])
     if not cells.any():
@@ -210,23 +234,36 @@ def _mask_land(values: np.ndarray, where: Path) -> None:
     for day in whole:  # one at a time: together they would take as much memory again
         counts += np.isfinite(values[day])
         moved |= values[day] != 0
-    sea, ever = counts == len(whole), int((counts > 0).sum())
+    sea = (counts > 0) & (counts >= RARELY * len(whole))
+    holes, ever = int((sea & (counts < len(whole))).sum()), int((counts > 0).sum())
+    if holes:
+        log.info("%s: %d of %d sea cells lack a value on some days, and are not known on these", where, holes, ever)
     if sea.sum() < ever:
-        log.info("%s: %d of %d sea cells lack a value on some day and count as land", where, ever - sea.sum(), ever)
+        log.info("%s: %d cells have a value on hardly any day and count as land", where, ever - sea.sum())
     if sea.all():
         sea = moved
         if not sea.all():
             log.info("%s: %d cells are exactly 0 on all days and count as land", where, (~sea).sum())
     if not sea.any():
-        raise Refusal(f"{where} has no cell with a height on each day: choose a smaller data.box or data.period")
+        raise Refusal(f"{where} has no cell with a height on more than a few days: choose another box or period")
     values[:, ~sea] = np.nan
 
 
 # --- gridded observations ----------------------------------------------------------------------------------------
 
 
-def gridded(paths: Sequence[Path], *, variable: str | None, reference: xr.Dataset, reading: Reading) -> np.ndarray:
-    """Observations (time, lat, lon) on the days of the reference, whose grid they must have; NaN on its land."""
+def gridded(
+    paths: Sequence[Path],
+    *,
+    variable: str | None,
+    reference: xr.Dataset,
+    reading: Reading,
+    editing: Editing | None = None,
+) -> np.ndarray:
+    """Observations (time, lat, lon) on the days of the reference, whose grid they must have; NaN on its land.
+
+    editing: which are left out; None: those of its defaults.
+    """
     lat, lon, days = reference.lat.values, reference.lon.values, reference.time.values.astype("datetime64[D]")
     box = Box(float(lat[0]), float(lat[-1]), float(lon[0]), float(lon[-1]))
     own = Reading(reading.names, reading.time_units, box, (days[0], days[-1]))
@@ -234,21 +271,16 @@ def gridded(paths: Sequence[Path], *, variable: str | None, reference: xr.Datase
     for file in opened:
         _check_same_grid(file, lat, lon, "the reference")
     if not any(len(file.days) for file in opened):
-        raise Refusal(f"{paths[0]} has no observations between {days[0]} and {days[-1]}, the days of the reference")
+        raise Refusal(
+            f"{paths[0]} has no observations between {days[0]} and {days[-1]}, the days of the reference: the files "
+            f"hold the days {_span(opened)}"
+        )
     values = maps(opened, days)
     values[:, ~np.isfinite(reference.ssh.values).any(axis=0)] = np.nan
     if not np.isfinite(values).any():
         raise Refusal(
             f"{opened[0].variable} in {paths[0]} has no finite value at sea: choose another data.observations"
         )
+    editing, said = Editing() if editing is None else editing, f"{opened[0].variable} of {paths[0]}"
+    edit_maps(values, lat, lon, opened[0].kind, editing, said)
     return values
-
-
-def unreferenced(path: Path, *, variable: str | None, reading: Reading) -> xr.Dataset:
-    """`observations` and their coordinates, without ssh, of a file that has no truth."""
-    file = look(path, "observations", variable, reading)
-    if not len(file.days):
-        raise Refusal(f"{path} has no day of observations")
-    days = np.arange(file.days.min(), file.days.max() + 1)
-    field = (("time", "lat", "lon"), maps([file], days), {"units": "m"})
-    return xr.Dataset({"observations": field}, coordinates(days, file.lat, file.lon), _attributes(file))

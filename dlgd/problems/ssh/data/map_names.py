@@ -12,14 +12,16 @@ import xarray as xr
 
 from dlgd.core import netcdf
 from dlgd.core.errors import Refusal
+from dlgd.problems.ssh.data import csv_points
 
-# By role: names in common use, then CF standard names, both from the likeliest to the least likely.
+# By role: names in common use, then CF standard names, both from the likeliest to the least likely. Capitals do not
+# count: SSH is ssh.
 COMMON = {
     "lat": ("lat", "latitude", "nav_lat"),
     "lon": ("lon", "longitude", "nav_lon"),
-    "time": ("time", "time_counter"),
-    # of models and maps: names of 4dvarnet-starter, CMEMS and NEMO, and of the answers to the data challenges
-    "target": ("ssh", "tgt", "adt", "sossheig", "zos", "gssh", "ssh_mod", "rec_ssh", "sla", "out"),
+    "time": ("time", "time_counter", "ocean_time"),
+    # of models and maps: names of 4dvarnet-starter, CMEMS, NEMO and ROMS, and of the answers to the data challenges
+    "target": (*("ssh", "tgt", "adt", "sossheig", "zos", "zeta", "gssh", "ssh_mod", "rec_ssh", "sla", "ssha", "out"),),
     # gridded observations of 4dvarnet-starter and of the data challenges; those with noise come first
     "observations": (
         *("nadir_obs", "five_nadirs", "four_nadirs", "swot_nadirs_no_noise", "ssh_obs", "obs", "observations"),
@@ -28,7 +30,7 @@ COMMON = {
     # along the track of a satellite; where DUACS gives the terms of the height, their sum
     "track": (
         *("ssh_obs", "ssh_karin", "ssh_model", "sla_unfiltered+mdt-lwe", "sla_unfiltered+mdt", "ssh", "adt"),
-        *("sla_unfiltered", "sla_filtered", "sla"),
+        *("sla_unfiltered", "sla_filtered", "sla", "ssha"),
     ),
 }
 HEIGHTS = ("sea_surface_height_above_geoid", "sea_surface_height_above_sea_level", "sea_surface_height")
@@ -47,14 +49,15 @@ UNITS = {
 }
 METRES = {"m": 1.0, "meter": 1.0, "metre": 1.0, "cm": 0.01, "centimeter": 0.01, "centimetre": 0.01}
 METRES |= {"mm": 0.001, "millimeter": 0.001, "millimetre": 0.001}
-HIGHEST = 200.0  # m: the geoid itself stays within 110 m of the ellipsoid
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[xr.Dataset]:
     """Open a file; times are not decoded, values not read yet. Refusal where reading fails, also while it is open."""
-    if not path.is_file():
-        raise Refusal(f"there is no file {path}")
+    netcdf.refuse_none(path)
+    if csv_points.is_csv(path):
+        yield csv_points.read(path)
+        return
     netcdf.refuse_fatal(path)
     try:
         with xr.open_dataset(path, engine="netcdf4", decode_times=False, cache=False) as dataset:
@@ -62,8 +65,7 @@ def opened(path: Path) -> Iterator[xr.Dataset]:
     except Refusal:
         raise
     except (OSError, ValueError, RuntimeError, IndexError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise Refusal(f"{path} cannot be read, perhaps because it is not whole: {reason}") from error
+        raise netcdf.unreadable(path, error) from error
 
 
 def find(dataset: xr.Dataset, role: str, given: str | None, where: Path) -> str:
@@ -77,25 +79,42 @@ def find(dataset: xr.Dataset, role: str, given: str | None, where: Path) -> str:
         if missing:
             raise Refusal(f"{where} has no {missing[0]}: choose {option} among {listed(dataset)}")
         return given
-    common = recognized(dataset, role)
-    if common is not None:
-        return common
-    for standard in STANDARD[role]:
-        found = [str(name) for name, field in dataset.variables.items() if field.attrs.get("standard_name") == standard]
-        if len(found) > 1:
-            raise Refusal(f"{where} has several variables that could be meant: type {option}=" + " or ".join(found))
-        if found:
-            return found[0]
-    if role in UNITS:
-        for name, field in dataset.variables.items():
-            if UNITS[role].search(str(field.attrs.get("units", "")).strip().lower()):
-                return str(name)
+    found = _candidates(dataset, role)
+    if len(found) > 1:
+        raise Refusal(f"{where} has several variables that could be meant: type {option}=" + " or ".join(found))
+    if found:
+        return found[0]
     raise Refusal(f"no {role} is recognized in {where}: type {option}= and one of {listed(dataset)}")
 
 
+def is_there(dataset: xr.Dataset, role: str) -> bool:
+    """Whether a variable in this role is recognized."""
+    return len(_candidates(dataset, role)) > 0
+
+
+def _candidates(dataset: xr.Dataset, role: str) -> list[str]:
+    """The variables that may be in this role; several where only a standard name tells, which they share."""
+    common = recognized(dataset, role)
+    if common is not None:
+        return [common]
+    for standard in STANDARD[role]:
+        found = [str(name) for name, field in dataset.variables.items() if field.attrs.get("standard_name") == standard]
+        if found:
+            return found
+    of_units = UNITS.get(role)
+    units = {str(name): str(field.attrs.get("units", "")).strip().lower() for name, field in dataset.variables.items()}
+    return [name for name, unit in units.items() if of_units is not None and of_units.search(unit)][:1]
+
+
 def recognized(dataset: xr.Dataset, role: str) -> str | None:
-    """The likeliest name in common use that the file has; None where it has none."""
-    return next((name for name in COMMON[role] if has(dataset, name)), None)
+    """The likeliest name in common use, or sum of names, as the file writes it; None where it has none."""
+    written = {str(name).lower(): str(name) for name in reversed(list(dataset.variables))}
+    for name in COMMON[role]:
+        if has(dataset, name):
+            return name
+        if name in written:  # ADT, SSH, Latitude
+            return written[name]
+    return None
 
 
 def has(dataset: xr.Dataset, name: str) -> bool:
@@ -145,11 +164,4 @@ def in_metres(dataset: xr.Dataset, name: str, index: Mapping[str, object], where
             values = chosen.astype(np.float32) * np.float32(sign * factor(field.variable, where))
         terms.append(values.drop_vars(list(values.coords)))  # so that the sum does not align labels
     total = sum(terms[1:], start=terms[0])
-    total = total.where(np.isfinite(total))
-    highest = float(np.max(np.abs(total.values), initial=0.0, where=np.isfinite(total.values)))
-    if highest > HIGHEST:
-        raise Refusal(
-            f"{name} in {where} reaches {highest:.3g} m, which no sea surface does: correct its units, or set its "
-            "attribute _FillValue if such values mean that there are none"
-        )
-    return total
+    return total.where(np.isfinite(total))

@@ -2,7 +2,7 @@
 
 The record has dimensions time (daily, without gaps), lat and lon (degrees, both ascending) and
 
-    ssh (time, lat, lon)            m; NaN on land, and everywhere on a day that is missing
+    ssh (time, lat, lon)            m; NaN on land, in the holes of a day, and everywhere on a day that is missing
     observations (time, lat, lon)   m; daily means of what was observed in a cell, NaN where nothing was
     track_ssh, track_time, track_lat, track_lon, track_satellite, held_out (point)
                                     optional: observations one by one, with noise. The attribute `names` of
@@ -16,7 +16,7 @@ Samples have
     track_... (point)               optional: of the same days as the observations
 
 A user's own file holds samples or a record. Without ssh, predictions cannot be scored. Without sea, a cell counts as
-sea where ssh is known on any day; in a file without ssh, every cell does.
+sea where ssh is known on 5 % of the days or more; in a file without ssh, every cell does.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ import xarray as xr
 
 from dlgd.core import netcdf
 from dlgd.core.errors import Refusal
-from dlgd.problems.ssh.data import map_names
+from dlgd.problems.ssh.data import heights, map_axes, map_names
 from dlgd.problems.ssh.days import day_numbers
 
 TRUTH_ATTRS = {"units": "m", "standard_name": "sea_surface_height", "long_name": "sea surface height"}
@@ -66,30 +66,24 @@ def cut(record: xr.Dataset, days: slice, margin: int, sea: np.ndarray) -> xr.Dat
 
 
 def read(path: Path) -> xr.Dataset:
-    """The samples of a user's file, which the head of this module describes. Refusal where it does not fit."""
+    """The samples of a file, as the head of this module describes them. Refusal where it does not fit."""
     found = netcdf.read(path)
-    if "observations" not in found:
-        has = ", ".join(map(str, found.data_vars)) or "no variable"
-        raise Refusal(f"{path} lacks observations: it has {has}")
-    if "day" not in found.dims:
-        found = of_record(found)
     for name, dims in (
         ("observations", ("day", "lat", "lon")),
         ("ssh", ("sample", "lat", "lon")),
         ("sea", ("lat", "lon")),
     ):
-        if name in found and (found[name].dims != dims or found[name].dtype.kind not in "biuf"):
+        if name in found and (set(found[name].dims) != set(dims) or found[name].dtype.kind not in "biuf"):
             has = f"{found[name].dtype} of {', '.join(map(str, found[name].dims)) or 'no dimension'}"
             raise Refusal(f"{name} in {path} is {has}: numbers of the dimensions {', '.join(dims)} are needed")
-    return complete(found, path)
-
-
-def of_record(record: xr.Dataset) -> xr.Dataset:
-    """A record, with or without ssh, as samples: each of its days is one."""
-    if "time" not in record.observations.dims:
-        return record  # which `read` refuses
-    rest = record.drop_vars("observations").rename_dims(time="sample")
-    return rest.assign(observations=record.observations.rename(time="day"))
+        if name in found:
+            found[name] = found[name].transpose(*dims)
+    for name, ordered in (("lat", map_axes.latitudes), ("lon", map_axes.longitudes)):
+        values = found[name].values if name in found.coords else np.empty(0)
+        if values.dtype.kind in "iuf" and len(values) and not (np.diff(values) > 0).all():
+            places, degrees = ordered(values.astype(float), map_axes.Box(), path)
+            found = found.isel({name: places}).assign_coords({name: degrees})
+    return found
 
 
 def _check_axes(found: xr.Dataset, path: Path) -> None:
@@ -119,6 +113,9 @@ def complete(found: xr.Dataset, path: Path) -> xr.Dataset:
             values = found[name].values.astype(np.float32) * np.float32(map_names.factor(found[name].variable, path))
             if np.isinf(values).any():
                 raise Refusal(f"{name} in {path} has infinite values: write NaN where the height is unknown")
+            heights.refuse_impossible(values, name, path)
+            if not found[name].attrs.get("units"):
+                heights.suspect_units(values, name, path)
             if np.isnan(values).all():
                 raise Refusal(f"{name} in {path} is NaN everywhere")
             found[name] = found[name].dims, values, {**found[name].attrs, "units": "m"}

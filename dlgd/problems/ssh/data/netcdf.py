@@ -15,7 +15,7 @@ from dlgd.core import checks
 from dlgd.core.constants import SPLITS
 from dlgd.core.errors import Refusal
 from dlgd.core.options import from_keywords
-from dlgd.problems.ssh.data import map_axes, map_files, map_names, map_samples, track_files
+from dlgd.problems.ssh.data import map_axes, map_files, map_names, own_files, track_files
 from dlgd.problems.ssh.data.map_axes import Box
 from dlgd.problems.ssh.data.map_files import Reading
 from dlgd.problems.ssh.data.map_samples import OBSERVATION_ATTRS
@@ -29,15 +29,14 @@ log = logging.getLogger(__name__)
 
 NAMES = ("lat", "lon", "time", "observations")
 SIMULATED = "simulated"
-SAMPLED = "ssh_mod"  # in files of the data challenges: the truth at observed points, and nowhere else
 
 
 @dataclass(frozen=True, kw_only=True)
 class SSHNetCDFOptions(MapOptions):
     """Options besides those of all data sets of maps:
 
-    path: the files of the reference, which are maps that are known everywhere but on land: a file, a folder, a pattern
-        such as "maps/*.nc", or a list of these. Needed for all but predictions.
+    path: the files of the reference, which are maps that are known on most days but on land: a file, a folder, a
+        pattern such as "maps/*.nc", or a list of these. Needed for all but predictions.
     target: the name of the heights in them, or a sum such as sla+mdt; None: it is recognized.
     observations: the name of gridded observations in the same files; or other files, with maps on the same grid or with
         points along tracks, which are averaged over cells and days; or "simulated", by the satellites. None takes
@@ -163,7 +162,9 @@ class SSHNetCDF(SSHSource):
                 "data.held_out=null"
             )
         else:
-            maps = map_files.gridded(observed, variable=variable, reference=reference, reading=reading)
+            maps = map_files.gridded(
+                observed, variable=variable, reference=reference, reading=reading, editing=options.edited
+            )
             record = reference.assign(observations=(("time", "lat", "lon"), maps, OBSERVATION_ATTRS))
         self._compare(record)
         return record
@@ -192,6 +193,7 @@ class SSHNetCDF(SSHSource):
             time_units=self.options.time_units,
             held_out=self.options.held_out,
             reference=reference,
+            editing=self.options.edited,
         )
         maps = cell_means(table.isel(point=np.flatnonzero(~table.held_out.values)), reference)
         maps[:, ~np.isfinite(reference.ssh.values).any(axis=0)] = np.nan
@@ -204,24 +206,16 @@ class SSHNetCDF(SSHSource):
         heights, which are the truth, may be missing. Or samples or a record, see `map_samples.py`. All of it is used,
         whatever box and period say.
         """
-        with map_names.opened(path) as dataset:
-            typed = self.options.observations
-            if isinstance(typed, str) and typed in dataset.variables:
-                variable = typed
-            else:
-                variable = map_names.recognized(dataset, "observations")
-            target = self.options.target or map_names.recognized(dataset, "target")
-            scored = target not in (None, SAMPLED) and map_names.has(dataset, target)
-        if variable in (None, "observations"):
-            return super().read(path)
-        reading = Reading(self.options.names, self.options.time_units, Box.of(None), map_axes.period(None))
-        if scored:
-            reference = map_files.reference([path], target=target, reading=reading)
-            maps = map_files.gridded([path], variable=variable, reference=reference, reading=reading)
-            record = reference.assign(observations=(("time", "lat", "lon"), maps, OBSERVATION_ATTRS))
-        else:
-            record = map_files.unreferenced(path, variable=variable, reading=reading)
-        return self._with_attributes(map_samples.complete(map_samples.of_record(record), path))
+        options, typed = self.options, self.options.observations
+        found = own_files.read(
+            path,
+            options.edited,
+            names=options.names,
+            time_units=options.time_units,
+            observations=typed if isinstance(typed, str) else None,
+            target=options.target,
+        )
+        return self._with_attributes(found)
 
     def _compare(self, record: xr.Dataset) -> None:
         """Warn where observations and reference differ so much that they may be different quantities."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from dlgd.core import checks
 from dlgd.core.errors import Refusal
 from dlgd.problems.ssh.data import first_guesses
+from dlgd.problems.ssh.data.editing import Editing
 
 PREDICT = ("all", "centre")
 
@@ -42,6 +43,7 @@ class MapOptions:
     noise_std: standard deviation of the error of one observation, m.
     satellites, swath_errors, seed: of simulated observations, see `Observing`.
     held_out: a satellite whose observations are in no map, so that maps can be scored with them; None: there is none.
+    editing: which observations in files are left out, see `Editing`.
     """
 
     name: str
@@ -59,6 +61,7 @@ class MapOptions:
     swath_errors: Mapping[str, float]
     held_out: str | None
     seed: int
+    editing: Mapping[str, Any] = field(default_factory=dict)  # which older run folders do not give
 
     @property
     def half(self) -> int:
@@ -70,6 +73,11 @@ class MapOptions:
         """Days before and after a split whose observations are used; as many must lie between two splits."""
         return self.margin + self.half
 
+    @property
+    def edited(self) -> Editing:
+        """Which observations in files are left out. Refusal of options that cannot work."""
+        return Editing.of(self.editing)
+
     def check(self) -> None:
         """Refuse options that cannot work, in one sentence each."""
         checks.odd_number("data.days", self.days, least=1)
@@ -79,5 +87,6 @@ class MapOptions:
         if self.margin < self.half:
             raise Refusal(f"data.margin={self.margin} must be at least {self.half}, half of data.days={self.days}")
         checks.number("data.noise_std", self.noise_std, least=0)
+        _ = self.edited
         checks.whole_number("data.tile", self.tile, least=8, null=True, hint="null is for whole maps")
         checks.whole_number("data.patch", self.patch, least=1, null=True, hint="null is for whole maps")

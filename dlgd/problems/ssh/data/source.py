@@ -24,7 +24,7 @@ from dlgd.core.contract import Batch, DataSource, Method, Scaling, Stream
 from dlgd.core.errors import Refusal
 from dlgd.core.options import make_from
 from dlgd.core.specs import MapSpec
-from dlgd.problems.ssh.data import first_guesses, graph, map_samples
+from dlgd.problems.ssh.data import first_guesses, graph, map_samples, own_files
 from dlgd.problems.ssh.data.observing import Observing
 from dlgd.problems.ssh.data.options import MapOptions
 from dlgd.problems.ssh.data.stream import Lengths, Maps, MapStream, Windows, channel_groups, joined
@@ -170,7 +170,7 @@ class SSHSource(DataSource):
 
     def read(self, path: Path) -> xr.Dataset:
         """A user's own samples, or a record; see `map_samples.py`."""
-        return self._with_attributes(map_samples.read(path))
+        return self._with_attributes(own_files.read(path, self.options.edited))
 
     # --- tensors -------------------------------------------------------------------------------------------------
 

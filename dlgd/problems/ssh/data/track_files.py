@@ -1,4 +1,5 @@
-"""Observations along the tracks of satellites, from NetCDF files: a table of points, in order of satellite and time.
+"""Observations along the tracks of satellites, from NetCDF or CSV files: a table of points, in order of satellite and
+time. What `editing.py` finds wrong is left out.
 
 Height, latitude and longitude of a file have the dimension of its times, (time), or another one too, (time, across), as
 in a swath. All of a file is from one satellite, whose name is its attribute `platform` or, without it, in its own name.
@@ -6,15 +7,43 @@ in a swath. All of a file is from one satellite, whose name is its attribute `pl
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
 from dlgd.core.errors import Refusal
-from dlgd.problems.ssh.data import map_axes, map_names
+from dlgd.problems.ssh.data import editing as rules
+from dlgd.problems.ssh.data import heights, map_axes, map_names, quality_flags
+from dlgd.problems.ssh.data.editing import Editing
+from dlgd.problems.ssh.data.heights import Kind
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Points:
+    """What a file has in the box and on the days that are wanted.
+
+    columns: ssh (m), time, lat and lon, each (n,). platform: the satellite's name; "" where the file gives none. kind:
+    what the heights are. labelled: whether they have units. rejected: by flag, how many points it says are bad.
+    flagged: how many any flag does; they are not among the n. span: the first and the last day of all the file.
+    """
+
+    columns: dict[str, np.ndarray]
+    platform: str
+    kind: Kind
+    labelled: bool
+    rejected: Mapping[str, int]
+    flagged: int
+    span: tuple[np.datetime64, np.datetime64]
+
+    def __len__(self) -> int:
+        return len(self.columns["ssh"])
 
 
 def along_track(path: Path, names: Mapping[str, str | None]) -> bool:
@@ -32,6 +61,7 @@ def table(
     time_units: str | None,
     held_out: str | None,
     reference: xr.Dataset,
+    editing: Editing | None = None,
 ) -> xr.Dataset:
     """track_ssh (m), track_time, track_lat, track_lon, track_satellite and held_out (point): the points over the cells
     and the days of `reference`. Maps are scored with the held-out points: of these, only points amid sea cells stay.
@@ -39,37 +69,95 @@ def table(
     variable: the name of the heights, or a sum of names; None: it is recognized. names: of lat, lon and time.
     time_units: of files whose times have none.
     held_out: a satellite whose points no map may have, or a word of the names of its files.
+    editing: which points are left out; None: those of its defaults.
     """
+    editing = Editing() if editing is None else editing
     found, satellites, withheld = [], [], []
     for path, short in zip(paths, _short_names(paths), strict=True):
-        points, platform = _points(path, variable, names, time_units, reference)
-        satellites.append(platform or short)
+        points = _points(path, variable, names, time_units, reference, editing)
+        satellites.append(points.platform or short)
         withheld.append(held_out is not None and held_out.lower() in {satellites[-1].lower(), *_words(path)})
         found.append(points)
     if held_out is not None and not any(withheld):
         raise Refusal(f"data.held_out={held_out} is none of the satellites {', '.join(dict.fromkeys(satellites))}")
     numbers = {name: number for number, name in enumerate(dict.fromkeys(satellites))}
-    counts = [len(points["time"]) for points in found]
-    columns = {key: np.concatenate([points[key] for points in found]) for key in found[0]}
+    counts = [len(points) for points in found]
+    columns = {key: np.concatenate([points.columns[key] for points in found]) for key in found[0].columns}
     columns["satellite"] = np.repeat([numbers[name] for name in satellites], counts)
-    hidden = np.repeat(withheld, counts)
-    kept = ~hidden | _amid_sea(columns["lat"], columns["lon"], reference)
-    columns, hidden = {key: values[kept] for key, values in columns.items()}, hidden[kept]
-    if not len(hidden) or hidden.all():
-        held = "that is not held out " if held_out is not None else ""
-        raise Refusal(f"{paths[0]} has no observation {held}in the box and the days of the reference")
+    columns["held_out"] = np.repeat(withheld, counts)
     order = np.lexsort((columns["time"], columns["satellite"]))
-    tracks = {f"track_{key}": ("point", values[order]) for key, values in columns.items()}
-    dataset = xr.Dataset(tracks | {"held_out": ("point", hidden[order])})
+    kinds = np.repeat(np.arange(len(found)), counts)[order]
+    columns = {key: values[order] for key, values in columns.items()}
+    read = len(order)
+    good = _edited(columns, kinds, found, editing, str(paths[0].parent if len(paths) > 1 else paths[0]), list(numbers))
+    kept = good & (~columns["held_out"] | _amid_sea(columns["lat"], columns["lon"], reference))
+    columns = {key: values[kept] for key, values in columns.items()}
+    if columns["held_out"].all():
+        raise Refusal(_none_there(paths[0], found, reference, held_out is not None, read))
+    tracks = {key if key == "held_out" else f"track_{key}": ("point", values) for key, values in columns.items()}
+    dataset = xr.Dataset(tracks)
     dataset.track_ssh.attrs["units"] = "m"
     dataset.track_satellite.attrs["names"] = ",".join(numbers)
     return dataset
 
 
+def _edited(
+    columns: Mapping[str, np.ndarray],
+    file: np.ndarray,
+    found: Sequence[Points],
+    editing: Editing,
+    said: str,
+    satellites: Sequence[str],
+) -> np.ndarray:
+    """Bool (n,): which points pass the rules; told with numbers, flags included, which have been left out already.
+
+    file: (n,), the number in `found` of each point's file. said: where the points are from. satellites: their names.
+    """
+    flags = dict.fromkeys(flag for points in found for flag in points.rejected)
+    if flags:
+        flagged = sum(points.flagged for points in found)
+        by = ", ".join(f"{sum(points.rejected.get(flag, 0) for points in found)} by {flag}" for flag in flags)
+        log.log(
+            logging.WARNING if flagged > rules.ALARM * (len(file) + flagged) else logging.INFO,
+            "%s: quality flags reject %d of %d heights: %s (data.editing.flags)",
+            said, flagged, len(file) + flagged, by,
+        )  # fmt: skip
+    unlabelled = np.isin(file, [number for number, points in enumerate(found) if not points.labelled])
+    heights.suspect_units(columns["ssh"][unlabelled], "the height", Path(said))
+    good = np.ones(len(file), bool)
+    for kind in dict.fromkeys(points.kind for points in found):
+        of_it = np.isin(file, [number for number, points in enumerate(found) if points.kind == kind])
+        good[of_it] = ~rules.too_high(columns["ssh"][of_it], kind, editing, said)
+    left = {key: values[good] for key, values in columns.items()}
+    good[good] = ~rules.outliers(left, editing, said, satellites=satellites)
+    return good
+
+
+def _none_there(path: Path, found: Sequence[Points], reference: xr.Dataset, held: bool, read: int) -> str:
+    """Why there is no point, with the days of the files and of the reference."""
+    first, last = min(points.span[0] for points in found), max(points.span[1] for points in found)
+    days = reference.time.values.astype("datetime64[D]")
+    south, north, west, east = (float(reference[axis].values[end]) for axis in ("lat", "lon") for end in (0, -1))
+    what = "that is not held out " if held else ""
+    flagged = sum(points.flagged for points in found)
+    edited = f"; {flagged} were rejected by flags" if flagged else ""
+    edited += f"; {read} were there before they were edited" if read and not held else ""
+    return (
+        f"{path} has no observation {what}in the box and the days of the reference: the files hold the days {first} to "
+        f"{last}, and {days[0]} to {days[-1]} from {south:g} to {north:g} N and {west:g} to {east:g} E are needed"
+        f"{edited}"
+    )
+
+
 def _points(
-    path: Path, variable: str | None, names: Mapping[str, str | None], time_units: str | None, reference: xr.Dataset
-) -> tuple[dict[str, np.ndarray], str]:
-    """ssh, time, lat and lon (n,) of a file, and its satellite; only the days of the reference are read."""
+    path: Path,
+    variable: str | None,
+    names: Mapping[str, str | None],
+    time_units: str | None,
+    reference: xr.Dataset,
+    editing: Editing,
+) -> Points:
+    """The points of a file; only the days of the reference are read."""
     days = reference.time.values.astype("datetime64[D]")
     with map_names.opened(path) as dataset:
         name = map_names.find(dataset, "track", variable, path)
@@ -78,25 +166,32 @@ def _points(
         along = str(dataset[time].dims[0])
         day = stamps.astype("datetime64[D]")
         chosen = np.flatnonzero((day >= days[0]) & (day <= days[-1]))
-        heights = map_names.in_metres(dataset, name, {along: chosen}, path)
+        read = map_names.in_metres(dataset, name, {along: chosen}, path)
         places = [dataset[axis].isel({along: chosen}) for axis in (lat, lon)]
         fields = [field.drop_vars(list(field.coords)) for field in places]
-        if along not in heights.dims or any(not set(field.dims) <= set(heights.dims) for field in fields):
+        if along not in read.dims or any(not set(field.dims) <= set(read.dims) for field in fields):
             raise Refusal(
-                f"{name} in {path} has the dimensions {', '.join(map(str, heights.dims))}, which are not those of "
+                f"{name} in {path} has the dimensions {', '.join(map(str, read.dims))}, which are not those of "
                 f"{lat} and {lon}: choose another variable"
             )
-        fields += [heights, xr.DataArray(stamps[chosen], dims=along)]
-        south_north, west_east, ssh, when = (field.values.ravel() for field in xr.broadcast(*fields))
+        flags = quality_flags.rejected(dataset, read, (along, chosen), editing.flags, path)
+        fields += [read, xr.DataArray(stamps[chosen], dims=along), *flags.values()]
+        south_north, west_east, ssh, when, *bad = (field.values.ravel() for field in xr.broadcast(*fields))
         platform = str(dataset.attrs.get("platform", "")).strip().replace(",", " ")
+        kind, labelled = heights.kind(dataset, name), heights.labelled(dataset, name)
     inside, lon_there = _inside(south_north.astype(float), west_east.astype(float), reference)
-    kept = inside & np.isfinite(ssh)
-    return {
+    there = inside & np.isfinite(ssh)
+    rejected = {flag: int((each & there).sum()) for flag, each in zip(flags, bad, strict=True)}
+    kept = there & ~np.logical_or.reduce([np.zeros(len(there), bool), *bad])
+    heights.refuse_impossible(ssh[kept], name, path)
+    columns = {
         "ssh": ssh[kept],
         "time": when[kept],
         "lat": south_north[kept].astype(float),
         "lon": lon_there[kept],
-    }, platform
+    }
+    flagged = int(there.sum() - kept.sum())
+    return Points(columns, platform, kind, labelled, rejected, flagged, (day.min(), day.max()))
 
 
 def _inside(lat: np.ndarray, lon: np.ndarray, reference: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:

@@ -14,24 +14,34 @@ MAX_BATCH_ELEMENTS = 2_000_000  # cells whose velocities are held in memory at o
 
 
 def daily_rmse(maps: Maps) -> np.ndarray:
-    """Root mean square error of each day, (day,), m."""
-    return np.sqrt((maps.error[:, maps.sea] ** 2).mean(axis=1))
+    """Root mean square error of each day, (day,), m; NaN on days without a known cell."""
+    return np.sqrt(_daily_mean(maps.error[:, maps.sea] ** 2))
 
 
 def height_scores(maps: Maps) -> dict[str, float]:
     """rmse (m), mu, mu_daily, sigma and explained_variance, which `SshEvaluation` explains."""
     truth, error = maps.truth[:, maps.sea], maps.error[:, maps.sea]
-    signal, squares = (truth**2).mean(axis=1), (error**2).mean(axis=1)
-    if not (signal > 0).all() or truth.var() == 0:
+    count = np.isfinite(truth).sum(axis=1)  # which is not that of all sea cells on a day with holes
+    days = count > 0
+    signal, squares = _daily_mean(truth[days] ** 2), _daily_mean(error[days] ** 2)
+    if not (signal > 0).all() or np.nanvar(truth) == 0:
         raise Refusal("The true ssh is 0 throughout a day, or never changes: there is nothing to compare with.")
     daily = 1 - np.sqrt(squares / signal)
+    mean_square, mean_signal = (np.average(values, weights=count[days]) for values in (squares, signal))
     return {
-        "rmse": float(np.sqrt(squares.mean())),
-        "mu": float(1 - np.sqrt(squares.mean() / signal.mean())),
+        "rmse": float(np.sqrt(mean_square)),
+        "mu": float(1 - np.sqrt(mean_square / mean_signal)),
         "mu_daily": float(daily.mean()),
         "sigma": float(daily.std()),
-        "explained_variance": float(1 - error.var() / truth.var()),
+        "explained_variance": float(1 - np.nanvar(error) / np.nanvar(truth)),
     }
+
+
+def _daily_mean(values: np.ndarray) -> np.ndarray:
+    """The mean of the known values (day, cell) of each day; NaN where there is none."""
+    known = np.isfinite(values)
+    with np.errstate(invalid="ignore"):
+        return np.where(known, values, 0.0).sum(axis=1) / known.sum(axis=1)
 
 
 def flow_scores(maps: Maps) -> dict[str, float]:

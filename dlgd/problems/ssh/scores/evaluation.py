@@ -113,12 +113,15 @@ class SshEvaluation(Evaluation):
         return scores
 
     def _spectra(self, maps: Maps) -> Spectra | None:
-        """The spectra; None where they are not wanted, or where there is land and no spectral_box."""
+        """The spectra; None where they are not wanted, or where there is land or a hole and no spectral_box."""
         if not self.with_spectra:
             return None
         inside = maps.within(self.box if self.spectral_box is None else self.spectral_box)
-        if not inside.sea.all() and self.spectral_box is None:
-            self._say("Spectra are left out, as there is land: type evaluation.scores.spectral_box=[south,north,...]")
+        if not np.isfinite(inside.truth).all() and self.spectral_box is None:
+            self._say(
+                "Spectra are left out, as there is land, or holes in the truth: type "
+                "evaluation.scores.spectral_box=[south,north,...]"
+            )
             return None
         try:
             return spectra(inside.truth, inside.error, time=inside.time, lat=inside.lat, lon=inside.lon)
@@ -191,7 +194,8 @@ class SshEvaluation(Evaluation):
                 continue
             some = samples.isel(sample=days)
             maps, spread = (maps_of(some, each[days]).within(self.box) for each in (predictions[name], std))
-            pairs[name] = maps.error[:, maps.sea], spread.predicted[:, maps.sea]
+            there = np.isfinite(maps.error)
+            pairs[name] = maps.error[there], spread.predicted[there]
         if pairs:
             save(folder / "error_std.png", draw.calibration(pairs))
 

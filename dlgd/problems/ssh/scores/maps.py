@@ -20,7 +20,8 @@ Box = tuple[float, float, float, float]  # south, north, west, east, in degrees
 
 @dataclass(frozen=True)
 class Maps:
-    """Truth and prediction (day, lat, lon), m, float64; both are finite at sea, and NaN on land."""
+    """Truth and prediction (day, lat, lon), m, float64; both are NaN on land, and in the holes of a day's truth, as
+    under ice or clouds; else finite."""
 
     time: np.ndarray  # (day,) datetime64
     lat: np.ndarray  # degrees, ascending, like longitudes
@@ -30,13 +31,13 @@ class Maps:
 
     @property
     def error(self) -> np.ndarray:
-        """Prediction minus truth, m, NaN on land."""
+        """Prediction minus truth, m, NaN where the truth is not known."""
         return self.predicted - self.truth
 
     @property
     def sea(self) -> np.ndarray:
-        """Whether a cell is sea, bool (lat, lon)."""
-        return np.isfinite(self.truth[0])
+        """Whether a cell is sea, bool (lat, lon): whether its truth is known on some day."""
+        return np.asarray(np.isfinite(self.truth).any(axis=0))
 
     def on(self, days: slice) -> Maps:
         """The maps of some days."""
@@ -68,7 +69,7 @@ class Maps:
 def maps_of(samples: xr.Dataset, prediction: np.ndarray) -> Maps:
     """Truth and prediction of the samples, without the days whose truth is NaN everywhere.
 
-    Raises Refusal for maps that cannot be scored: land must be the same each day, and the prediction finite at sea.
+    Raises Refusal for maps that cannot be scored: the prediction must be finite where the truth is known.
     """
     if samples.sizes["sample"] == 0:
         raise Refusal("There is no sample to score: the dimension `sample` is empty.")
@@ -80,14 +81,11 @@ def maps_of(samples: xr.Dataset, prediction: np.ndarray) -> Maps:
         raise Refusal("There is no sea cell to score: the true ssh is NaN everywhere.")
     time = samples.time.values[days]
     truth, predicted, known = truth[days], predicted[days], known[days]
-    torn = (known != known[0]).any(axis=(1, 2))
-    if torn.any():
-        raise Refusal(f"The true ssh is NaN in other cells on {_day(time[torn.argmax()])} than on {_day(time[0])}.")
-    bad = ~np.isfinite(predicted) & known[0]
+    bad = ~np.isfinite(predicted) & known
     if bad.any():
         first = _day(time[bad.any(axis=(1, 2)).argmax()])
         raise Refusal(f"The prediction is not finite at sea in {bad.sum()} values, first on {first}.")
-    predicted[:, ~known[0]] = np.nan
+    predicted[~known] = np.nan
     return Maps(time, samples.lat.values, samples.lon.values, truth, predicted)
 
 

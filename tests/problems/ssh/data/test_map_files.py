@@ -125,13 +125,24 @@ def test_missing_days_are_missing_and_a_map_that_is_mostly_missing_too(tmp_path)
     np.testing.assert_allclose(read(tmp_path / "a.nc").ssh, expected, atol=1e-7)
 
 
-def test_a_cell_that_is_missing_line_timer_is_land(tmp_path):
+def test_a_hole_is_unknown_on_its_day_alone(tmp_path, caplog):
+    """As under ice or clouds; a cell with a value on one day of 30 is land."""
+    caplog.set_level("INFO")
     ssh = truth()
     ssh[6, 8, 8] = np.inf
+    ssh[3:9, 5:7, 9] = np.nan
     fields(ssh=ssh).to_netcdf(tmp_path / "a.nc")
-    land = np.isnan(read(tmp_path / "a.nc").ssh.values)
-    assert land[:, 8, 8].all()
-    assert land.sum() == 20 * (12 + 1)
+    found = read(tmp_path / "a.nc").ssh.values
+    np.testing.assert_array_equal(np.isfinite(found), np.isfinite(ssh))
+    known = np.isfinite(ssh)
+    np.testing.assert_allclose(found[known], ssh[known], atol=1e-7)
+    assert "3 of 180 sea cells lack a value on some days, and are not known on these" in caplog.text
+    long = xr.concat([fields(ssh=truth()), fields(ssh=truth()).isel(time=slice(10))], "time")
+    long = long.assign_coords(time=DAYS[0].astype("datetime64[ns]") + np.arange(30) * np.timedelta64(1, "D"))
+    long.ssh[11, 0, 0] = 0.5
+    long.to_netcdf(tmp_path / "b.nc")
+    assert np.isnan(read(tmp_path / "b.nc").ssh[:, 0, 0]).all()
+    assert "1 cells have a value on hardly any day and count as land" in caplog.text
 
 
 def test_times_without_units_need_the_option(tmp_path):

@@ -182,6 +182,27 @@ def test_a_batch_of_files_with_land(tmp_path):
     assert np.isnan(back[:, :3, :4]).all()
 
 
+def test_a_hole_is_sea_that_is_not_known_on_its_day(tmp_path):
+    """It is no target, its observations stay, and a network's answer has values there."""
+    ssh = truth()
+    ssh[15:18, 6:9, 6:10] = np.nan
+    fields(ssh=ssh, nadir_obs=seen()).to_netcdf(tmp_path / "a.nc")
+    data = source(tmp_path / "a.nc")
+    data.prepare()
+    samples = data.samples("test")
+    hole = np.isnan(samples.ssh.values) & samples.sea.values
+    assert hole.any()
+    np.testing.assert_array_equal(samples.sea, np.isfinite(truth()[0]))
+    np.testing.assert_array_equal(np.isfinite(data.read(tmp_path / "a.nc").observations), np.isfinite(seen()))
+    (encoded,) = data.encode(samples, halo=0, device="cpu")
+    np.testing.assert_array_equal(encoded.mask[:, 1], np.isfinite(samples.ssh))
+    assert torch.isfinite(encoded.input).all()
+    back = data.to_physical(encoded.target, samples)
+    np.testing.assert_array_equal(np.isfinite(back), np.broadcast_to(samples.sea, back.shape))
+    batch = data.stream(halo=0, batch_size=8, seed=0, device="cpu").batch(0)
+    assert torch.isfinite(batch.input).all()
+
+
 def test_tiles_of_maps_give_the_whole_maps(tmp_path):
     """Through the tensors of a network without halo that only looks at a cell, and of one with a halo."""
     path = starter(tmp_path / "a.nc")
