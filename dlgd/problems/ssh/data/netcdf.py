@@ -112,7 +112,7 @@ class SSHNetCDF(SSHSource):
     def check(self) -> None:
         """Refuse options that cannot work. Only `prepare` looks at the files, which predictions do not need."""
         super().check()
-        observing = self._observing()
+        observing = self.options.observing
         if self.options.observations not in (None, SIMULATED):  # it is the name of a satellite in the files
             observing = replace(observing, held_out=None)
         observing.check()
@@ -154,7 +154,7 @@ class SSHNetCDF(SSHSource):
         variable, observed = self._observations(paths)
         if not observed:
             log.info("data=%s: simulated satellites observe %s", self.options.name, reference.attrs["title"])
-            return self._observing().observe(reference)
+            return self.options.observing.observe(reference)
         if track_files.along_track(observed[0], self.options.names):
             record = self._from_tracks(observed, reference)
         elif self.options.held_out is not None:

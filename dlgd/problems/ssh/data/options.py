@@ -8,7 +8,9 @@ from typing import Any
 
 from dlgd.core import checks
 from dlgd.core.errors import Refusal
+from dlgd.core.options import make_from
 from dlgd.problems.ssh.data import first_guesses
+from dlgd.problems.ssh.data.observing import Observing
 
 PREDICT = ("all", "centre")
 
@@ -59,6 +61,11 @@ class MapOptions:
     swath_errors: Mapping[str, float]
     held_out: str | None
     seed: int
+
+    @property
+    def observing(self) -> Observing:
+        """The simulated satellites."""
+        return make_from(Observing, self)
 
     @property
     def half(self) -> int:

@@ -38,16 +38,18 @@ def table(
 
     variable: the name of the heights, or a sum of names; None: it is recognized. names: of lat, lon and time.
     time_units: of files whose times have none.
-    held_out: a satellite whose points no map may have, or a word of the names of its files.
+    held_out: a satellite whose points no map may have, a word of the names of its files, or one of them.
     """
     found, satellites, withheld = [], [], []
     for path, short in zip(paths, _short_names(paths), strict=True):
         points, platform = _points(path, variable, names, time_units, reference)
         satellites.append(platform or short)
-        withheld.append(held_out is not None and held_out.lower() in {satellites[-1].lower(), *_words(path)})
+        withheld.append(held_out is not None and held_out.lower() in {satellites[-1].lower(), *_words(path), str(path).lower()})
         found.append(points)
     if held_out is not None and not any(withheld):
         raise Refusal(f"data.held_out={held_out} is none of the satellites {', '.join(dict.fromkeys(satellites))}")
+    if all(withheld):
+        raise Refusal(f"held_out={held_out} leaves no observations for maps: give the files of another satellite, too")
     numbers = {name: number for number, name in enumerate(dict.fromkeys(satellites))}
     counts = [len(points["time"]) for points in found]
     columns = {key: np.concatenate([points[key] for points in found]) for key in found[0]}
@@ -110,7 +112,8 @@ def _inside(lat: np.ndarray, lon: np.ndarray, reference: xr.Dataset) -> tuple[np
 
 def _amid_sea(lat: np.ndarray, lon: np.ndarray, reference: xr.Dataset) -> np.ndarray:
     """Whether the four cells around each point are sea, so that a map that is interpolated there has a value."""
-    is_sea, places = np.isfinite(reference.ssh.values).any(axis=0), []
+    known = "sea" in reference
+    is_sea, places = reference.sea.values if known else np.isfinite(reference.ssh.values).any(axis=0), []
     for axis, values in (("lat", lat), ("lon", lon)):
         first, second = reference[axis].values[:2]
         place = np.clip((values - first) / (second - first), 0, reference.sizes[axis] - 1)

@@ -23,8 +23,9 @@ from dlgd.core.progress import line_timer
 from dlgd.core.timing import timed
 from dlgd.problems.ssh.methods.covariances import COVARIANCES
 from dlgd.problems.ssh.methods.oi_posterior import Grid, Prior, Selection, posterior
-from dlgd.problems.ssh.methods.oi_search import search
-from dlgd.problems.ssh.methods.sea_points import Points, days_of, points_of, refuse_other_data, sea_of
+from dlgd.problems.ssh.methods.oi_search import NOTHING_TO_TUNE, left_out, search
+from dlgd.problems.ssh.methods.sea_points import Points, background_of, days_of, points_of, refuse_other_data, sea_of
+from dlgd.problems.ssh.scores.tracks import track_of
 from dlgd.training.device import check_method_device
 
 log = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ LEAST_NOISE = 0.01  # over std: tuning tries no smaller noise
 
 class OptimalInterpolation(Method):
     """Answers with the posterior mean of each day's map, from the points along tracks if there is a table of them,
-    else from the daily maps of observations. The mean of the training split is removed first.
+    else from the daily maps of observations. The background is removed first and added at the end: see `sea_points`.
 
     covariance: gaussian, matern12, matern32 or matern52, see `covariances`.
     lengths_in: "degrees" of longitude for Lx and of latitude for Ly; or "km", where Lx holds at the middle latitude.
@@ -54,7 +55,9 @@ class OptimalInterpolation(Method):
     device: cpu or cuda.
     tune: whether to tune Lx and Ly (by a common factor), Lt and noise. It starts from the values of these options and
         minimizes the RMSE against the truth on 20 days spread over the training split. Three numbers are too few to
-        adapt much to these days.
+        adapt much to these days. Where there is no truth, it leaves the observations of a satellite out of each four
+        days, of the next one out of the next four, and minimizes the RMSE along them; with one satellite, every fourth
+        of its passes is left out.
     """
 
     def __init__(
@@ -107,7 +110,7 @@ class OptimalInterpolation(Method):
             lambda: self._posterior(prior, points_of(samples, self.averaged), _grid_of(samples), title=title)
         )
         self.seconds_per_sample = seconds / samples.sizes["sample"]  # without the tuning
-        return maps[0]
+        return background_of(samples) + maps[0]
 
     def error_std(self, samples: xr.Dataset) -> np.ndarray | None:
         """(sample, lat, lon), m: the standard deviation of the field given the observations.
@@ -119,10 +122,10 @@ class OptimalInterpolation(Method):
             return None
         some = np.unique(np.linspace(0, samples.sizes["sample"] - 1, EXPECTED).astype(int))
         answer = np.full(tuple(samples.sizes[name] for name in ("sample", "lat", "lon")), np.nan)
-        answer[some] = self.posterior_std(samples.isel(sample=some))
+        answer[some] = self.error_maps(samples.isel(sample=some))
         return answer
 
-    def posterior_std(self, samples: xr.Dataset) -> np.ndarray:
+    def error_maps(self, samples: xr.Dataset) -> np.ndarray:
         """The same as `error_std` for all samples, also where `std` was typed."""
         prior = self.prior(samples)
         title = f"{self.name}: expected errors, groups of the {samples.sizes['sample']} maps"
@@ -143,16 +146,19 @@ class OptimalInterpolation(Method):
             middle = np.deg2rad(float(samples.lat.min() + samples.lat.max()) / 2)
             Lx, Ly = Lx / (KM_PER_DEGREE * math.cos(middle)), Ly / KM_PER_DEGREE
         std = float(samples.attrs["std"]) if self.std is None else self.std
-        return Prior(self.covariance, (Lt, Ly, Lx), noise, float(samples.attrs["mean"]), std)
+        return Prior(self.covariance, (Lt, Ly, Lx), noise, std)
 
     @functools.cached_property
     def _tuned(self) -> tuple[float, ...]:
         """Lx, Ly, Lt and noise with the least error on some days of the training split."""
         assert self._train is not None, "fit comes first"
-        train, points = self._train, points_of(self._train, self.averaged)
+        train = self._train
         last = max(0, train.sizes["sample"] - DAYS)
         starts = np.unique(np.linspace(0, last, STRETCHES).astype(int))
         stretches = [train.isel(sample=slice(start, start + DAYS)).load() for start in starts]
+        if "ssh" not in train:
+            stretches = [left_out(stretch, turn) for turn, stretch in enumerate(stretches)]
+        points = [points_of(stretch, self.averaged) for stretch in stretches]
         (Lx, Ly, Lt, noise), tried, is_time = self.parameters, itertools.count(1), line_timer()
 
         def cost(parameters: Sequence[float]) -> float:
@@ -174,15 +180,19 @@ class OptimalInterpolation(Method):
         )  # fmt: skip
         return factor * Lx, factor * Ly, lt, amplitude
 
-    def _rmse(self, prior: Prior, points: Points, stretches: Sequence[xr.Dataset]) -> float:
-        """The RMSE against the truth of the stretches of days, wherever it is known."""
+    def _rmse(self, prior: Prior, points: Sequence[Points], stretches: Sequence[xr.Dataset]) -> float:
+        """The RMSE of the stretches of days against the truth, wherever it is known, or along what was left out."""
         squares = []
-        for stretch in stretches:
-            maps = self._posterior(prior, points, _grid_of(stretch))
-            error = maps[0] - stretch.ssh.transpose("sample", "lat", "lon").values
+        for own, stretch in zip(points, stretches, strict=True):
+            maps = background_of(stretch) + self._posterior(prior, own, _grid_of(stretch))[0]
+            if "ssh" in stretch:
+                error = maps - stretch.ssh.transpose("sample", "lat", "lon").values
+            else:
+                track = track_of(stretch, maps)
+                error = track.mapped - track.observed
             squares.append(error[np.isfinite(error)] ** 2)
         if sum(map(len, squares)) == 0:
-            raise Refusal("baseline.tune=true needs training days whose truth is known: type baseline.tune=false")
+            raise Refusal(NOTHING_TO_TUNE)
         return float(np.sqrt(np.concatenate(squares).mean()))
 
 
