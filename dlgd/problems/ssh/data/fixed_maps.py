@@ -113,17 +113,28 @@ def _on_cells(path: Path, name: str, region: Region, names: Names, *, heights: b
         if heights:
             field = map_names.in_metres(dataset, name, index, path)
         else:
-            field = dataset[name].isel({dim: at for dim, at in index.items() if dim in dataset[name].dims}).squeeze(drop=True)
+            field = (
+                dataset[name]
+                .isel({dim: at for dim, at in index.items() if dim in dataset[name].dims})
+                .squeeze(drop=True)
+            )
         if set(field.dims) != set(dims):
             has = ", ".join(map(str, dataset[name].dims)) or "none"
-            raise Refusal(f"{name} in {path} has the dimensions {has}: a map of {' and '.join(dims)} without time is needed")
+            raise Refusal(
+                f"{name} in {path} has the dimensions {has}: a map of {' and '.join(dims)} without time is needed"
+            )
         values = field.transpose(*dims).values.astype(float)
     if 360 - (lon[-1] - lon[0]) < 1.5 * (lon[1] - lon[0]):  # a ring, which is closed
         lon, values = np.append(lon, lon[0] + 360), np.concatenate((values, values[:, :1]), axis=1)
         east = lon[0] + (region.lon - lon[0]) % 360
     else:
         east = region.lon + 360 * np.round((lon.mean() - region.lon.mean()) / 360)
-    if (east < lon[0] - step).any() or (east > lon[-1] + step).any() or lat[0] > region.lat[0] + step or lat[-1] < region.lat[-1] - step:
+    if (
+        (east < lon[0] - step).any()
+        or (east > lon[-1] + step).any()
+        or lat[0] > region.lat[0] + step
+        or lat[-1] < region.lat[-1] - step
+    ):
         raise Refusal(f"{path} is no map of the whole box: choose another file, or a smaller box")
     if heights:
         values = nearest(values, lat, lon, np.nan)

@@ -43,7 +43,8 @@ LON_ATTRS = {"units": "degrees_east", "standard_name": "longitude"}
 
 
 def cut(record: xr.Dataset, days: slice, margin: int, sea: np.ndarray) -> xr.Dataset:
-    """Samples of some days of a record, which may lack ssh, with the observations of `margin` days before and after; no map is copied."""
+    """Samples of some days of a record, which may lack ssh, with the observations of `margin` days before and after; no
+    map is copied."""
     near = slice(max(days.start - margin, 0), min(days.stop + margin, record.sizes["time"]))
     time = record.time.values
     samples = xr.Dataset(

@@ -17,6 +17,10 @@ from dlgd.core.errors import Refusal
 from dlgd.problems.ssh.data import map_axes, map_names
 
 
+class NothingThere(Refusal):
+    """No file has an observation in the box and the days that are wanted."""
+
+
 def along_track(path: Path, names: Mapping[str, str | None]) -> bool:
     """Whether a file's latitudes have the dimension of its times: along tracks they have, in maps they have not."""
     with map_names.opened(path) as dataset:
@@ -44,12 +48,12 @@ def table(
     for path, short in zip(paths, _short_names(paths), strict=True):
         points, platform = _points(path, variable, names, time_units, reference)
         satellites.append(platform or short)
-        withheld.append(held_out is not None and held_out.lower() in {satellites[-1].lower(), *_words(path), str(path).lower()})
+        withheld.append(
+            held_out is not None and held_out.lower() in {satellites[-1].lower(), *_words(path), str(path).lower()}
+        )
         found.append(points)
     if held_out is not None and not any(withheld):
         raise Refusal(f"data.held_out={held_out} is none of the satellites {', '.join(dict.fromkeys(satellites))}")
-    if all(withheld):
-        raise Refusal(f"held_out={held_out} leaves no observations for maps: give the files of another satellite, too")
     numbers = {name: number for number, name in enumerate(dict.fromkeys(satellites))}
     counts = [len(points["time"]) for points in found]
     columns = {key: np.concatenate([points[key] for points in found]) for key in found[0]}
@@ -59,7 +63,7 @@ def table(
     columns, hidden = {key: values[kept] for key, values in columns.items()}, hidden[kept]
     if not len(hidden) or hidden.all():
         held = "that is not held out " if held_out is not None else ""
-        raise Refusal(f"{paths[0]} has no observation {held}in the box and the days of the reference")
+        raise NothingThere(f"{paths[0]} has no observation {held}in the box and the days of the reference")
     order = np.lexsort((columns["time"], columns["satellite"]))
     tracks = {f"track_{key}": ("point", values[order]) for key, values in columns.items()}
     dataset = xr.Dataset(tracks | {"held_out": ("point", hidden[order])})

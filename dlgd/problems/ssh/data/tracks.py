@@ -1,4 +1,4 @@
-"""Maps from observations along tracks alone, where no map is known: data=ssh_tracks observations=... box=... step=..."""
+"""Maps from observations along tracks alone, where no map is known: data=ssh_tracks observations=... box=..."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ from dlgd.problems.ssh.data.options import MapOptions
 from dlgd.problems.ssh.data.region import GRID_KM, Region
 from dlgd.problems.ssh.data.source import SSHSource
 from dlgd.problems.ssh.data.tiny import TinySSH
-from dlgd.problems.ssh.days import places
 
 log = logging.getLogger(__name__)
 
@@ -119,30 +118,33 @@ class SSHTracks(SSHSource):
     def _check_patch(self) -> None:
         """There is no training."""
 
-    def _record(self) -> xr.Dataset:
-        raise NotImplementedError("these maps have no truth")
-
-    def _splits(self, time: np.ndarray) -> dict[str, slice]:
-        raise NotImplementedError("all splits are the same days")
-
     def prepare(self) -> None:
         """Read the observations. Refusal where there are none."""
-        if self._samples:
-            return
-        self.check()
-        if self.options.observations is None:
-            raise Refusal(
-                f"data={self.options.name} needs files along tracks: type observations=<file, folder or pattern>"
-            )
-        self._samples = self._of_files(map_files.files("observations", self.options.observations))
+        if not self._samples:
+            self.check()
+            self._samples = self._cut(self._record())
 
     def read(self, path: Path) -> xr.Dataset:
         """Samples of the observations in a file, a folder or the files of a pattern; the options say of which days and
         cells. Methods learn from them where the option `observations` names no others."""
-        found = self._of_files(map_files.files("input", str(path)))
+        found = self._cut(self._record_of(map_files.files("input", str(path))))
         if self.options.observations is None:
             self._samples = found
         return found["test"]
+
+    def _record(self) -> xr.Dataset:
+        if self.options.observations is None:
+            name = self.options.name
+            raise Refusal(f"data={name} needs files along tracks: type observations=<file, folder or pattern>")
+        return self._record_of(map_files.files("observations", self.options.observations))
+
+    def _splits(self, time: np.ndarray) -> dict[str, slice]:
+        """All of them are the days of the period."""
+        return dict.fromkeys(SPLITS, slice(self.options.margin, len(time) - self.options.margin))
+
+    def _cut(self, record: xr.Dataset) -> dict[str, xr.Dataset]:
+        splits = self._splits(record.time.values)
+        return dict.fromkeys(SPLITS, map_samples.cut(record, splits["test"], self.options.margin, record.sea.values))
 
     def use_statistics(self, statistics: Mapping[str, float]) -> None:
         """Scale as at training time. Refusal where the network has learned from cells of another width."""
@@ -150,7 +152,9 @@ class SSHTracks(SSHSource):
         options, region = self.options, self.options.region
         trained = self._statistics.get(GRID_KM)
         if trained is None:
-            log.warning("this run does not say how wide the cells of its training were: step=%g may not fit", options.step)
+            log.warning(
+                "this run does not say how wide the cells of its training were: step=%g may not fit", options.step
+            )
         elif not 1 / ALIKE < region.cell_km / trained < ALIKE:
             raise Refusal(
                 f"the network was trained on cells of {trained:.3g} km, but those of step={options.step:g} are "
@@ -168,45 +172,51 @@ class SSHTracks(SSHSource):
         """Random waves around an island, observed by simulated satellites."""
         return TinySSH(make_from(MapOptions, self.options, held_out=None), land=True)
 
-    # --- samples of files ----------------------------------------------------------------------------------------
+    # --- the record ----------------------------------------------------------------------------------------------
 
-    def _of_files(self, paths: list[Path]) -> dict[str, xr.Dataset]:
-        """The samples of each split, which are the same."""
+    def _record_of(self, paths: list[Path]) -> xr.Dataset:
+        """The observations of files, without ssh; `margin` days before and after the period are part of it."""
         options, region = self.options, self.options.region
-        held = None if options.held_out is None else Path(options.held_out).expanduser()
-        if held is not None and held.is_file() and held.resolve() not in {path.resolve() for path in paths}:
-            paths = [*paths, held]
         wide = region.wider(options.around)
-        here, around = wide.cells_of(region), fixed_maps.sea(wide, options.land, options.names)
-        sea = around[here]
+        here, near = wide.cells_of(region), fixed_maps.sea(wide, options.land, options.names)
+        sea = near[here]
         if not sea.any():
             raise Refusal(f"box={checks.as_typed(options.box)} has no sea in it: type another box, or data.land=none")
-        first, last = self._days(paths)
-        days = np.arange(first - options.margin, last + options.margin + 1)
-        reference = xr.Dataset({"sea": (("lat", "lon"), around)}, map_files.coordinates(days, wide.lat, wide.lon))
-        table = self._table(paths, reference, wide, (first, last))
-        record = xr.Dataset(coords=map_files.coordinates(days, region.lat, region.lon))
-        used = table.isel(point=np.flatnonzero(~table.held_out.values))
-        record["observations"] = ("time", "lat", "lon"), cell_means(used, record), map_samples.OBSERVATION_ATTRS
-        record["observations"] = record.observations.where(sea)
-        heights = used.track_ssh.values.astype(float)
-        mean, level = float(heights.mean()), self._background(wide, used)
+        paths = self._with_held_out(paths)
+        period = self._days(paths)
+        days = np.arange(period[0] - options.margin, period[1] + options.margin + 1)
+        reference = xr.Dataset({"sea": (("lat", "lon"), near)}, map_files.coordinates(days, wide.lat, wide.lon))
+        table = self._table(paths, reference, wide, period)
+        hidden = table.held_out.values
+        heights = table.track_ssh.values.astype(float)
+        mean = float(heights[~hidden].mean())
+        record = xr.Dataset({"sea": (("lat", "lon"), sea)}, map_files.coordinates(days, region.lat, region.lon))
+        maps = cell_means(table.isel(point=np.flatnonzero(~hidden)), record)
+        record["observations"] = ("time", "lat", "lon"), np.where(sea, maps, np.nan), map_samples.OBSERVATION_ATTRS
+        level = self._background(wide, table.isel(point=np.flatnonzero(~hidden)))
         if level is not None:
-            at = fixed_maps.at_points(level, wide, table.track_lat.values, table.track_lon.values)
+            table["track_background"] = "point", fixed_maps.at_points(level, wide, *_places(table))
             record["background"] = ("lat", "lon"), level[here], BACKGROUND_ATTRS
-            table["track_background"] = "point", at
-            heights = heights - at[~table.held_out.values]
-            self._compare(heights, used.track_ssh.values)
-        std = float(heights.std())
+            heights = heights - table.track_background.values
+            self._compare(heights[~hidden], mean)
+        std = float(heights[~hidden].std())
         if not std > 0:
             raise Refusal(f"the observations in {paths[0]} are all the same height: choose others, or data.names")
         if options.held_out is None:
             table = table.drop_vars("held_out")
-        record = record.assign(table.data_vars)
-        start = int((first - days[0]).astype(int))
-        samples = map_samples.cut(record, slice(start, start + int((last - first).astype(int)) + 1), options.margin, sea)
-        samples = samples.assign_attrs(name=options.name, noise_std=options.noise_std, mean=mean, std=std)
-        return dict.fromkeys(SPLITS, samples)
+        attributes = {"name": options.name, "noise_std": options.noise_std, "mean": mean, "std": std}
+        return record.assign(table.data_vars).assign_attrs(attributes)
+
+    def _with_held_out(self, paths: list[Path]) -> list[Path]:
+        """The files with the one that is held out, if a file is. Refusal where it is the only one."""
+        if self.options.held_out is None:
+            return paths
+        held = Path(self.options.held_out).expanduser()
+        if held.is_file() and held.resolve() not in {path.resolve() for path in paths}:
+            paths = [*paths, held]
+        if len(paths) == 1:
+            raise Refusal(f"held_out={held} leaves nothing to make maps of: give the files of another satellite, too")
+        return paths
 
     def _days(self, paths: Sequence[Path]) -> tuple[np.datetime64, np.datetime64]:
         """The first and last day of the maps. Refusal of a period of which the files have no day."""
@@ -230,22 +240,27 @@ class SSHTracks(SSHSource):
     ) -> xr.Dataset:
         """The points in the wider box, those on lakes left out. Refusal where none is of the period."""
         options = self.options
-        table = track_files.table(
-            paths,
-            variable=options.names.get("observations"),
-            names=options.names,
-            time_units=options.time_units,
-            held_out=options.held_out,
-            reference=reference,
+        held = "" if options.held_out is None else f" besides those of held_out={options.held_out}"
+        nothing = Refusal(
+            f"no observation{held} lies in box={checks.as_typed(options.box)} from {period[0]} to {period[1]}: is it "
+            "[west,east,south,north]?"
         )
-        near_sea = fixed_maps.at_points(reference.sea.values.astype(float), wide, table.track_lat.values, table.track_lon.values)
+        try:
+            table = track_files.table(
+                paths,
+                variable=options.names.get("observations"),
+                names=options.names,
+                time_units=options.time_units,
+                held_out=options.held_out,
+                reference=reference,
+            )
+        except track_files.NothingThere as error:
+            raise nothing from error
+        near_sea = fixed_maps.at_points(reference.sea.values.astype(float), wide, *_places(table))
         table = table.isel(point=np.flatnonzero(near_sea > 0))
         day = table.track_time.values.astype("datetime64[D]")
         if not (~table.held_out.values & (day >= period[0]) & (day <= period[1])).any():
-            raise Refusal(
-                f"no observation lies in box={checks.as_typed(options.box)} from {period[0]} to {period[1]}: is it "
-                "[west,east,south,north]?"
-            )
+            raise nothing
         return table
 
     def _background(self, wide: Region, used: xr.Dataset) -> np.ndarray | None:
@@ -258,10 +273,15 @@ class SSHTracks(SSHSource):
             return fixed_maps.mean_of(ssh, lat, lon, wide, options.background_km)
         return fixed_maps.background_in(Path(options.background).expanduser(), wide, options.names)
 
-    def _compare(self, anomalies: np.ndarray, heights: np.ndarray) -> None:
+    def _compare(self, anomalies: np.ndarray, mean: float) -> None:
         """Warn where the background may be another quantity than the observations."""
-        if abs(anomalies.mean()) > heights.std() + anomalies.std():
+        if abs(anomalies.mean()) > 2 * anomalies.std() + 0.05:
             log.warning(
-                "observations lie %.3g m above the background on average, and vary by %.3g m about it: are both the "
-                "same height above the same level?", anomalies.mean(), anomalies.std(),
+                "observations lie %.3g m above the background on average, and vary by %.3g m about it (their own mean "
+                "is %.3g m): are both the same height above the same level?", anomalies.mean(), anomalies.std(), mean,
             )  # fmt: skip
+
+
+def _places(table: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Latitudes and longitudes (point,)."""
+    return table.track_lat.values, table.track_lon.values

@@ -5,8 +5,8 @@ coordinates `time` (sample), `day`, `lat` and `lon` in degrees; optionally `sea`
 tracks, `track_ssh`, `track_time`, `track_lat`, `track_lon`, `track_satellite` (point), in order of satellite and time.
 No method uses points that are `held_out`.
 
-Methods map anomalies from a background: `background` (lat, lon) and, at the points, `track_background` (point), m, where
-the samples have them, else the mean of the training split, their attribute `mean`.
+Methods map anomalies from a background: `background` (lat, lon) and, at the points, `track_background` (point), m,
+where the samples have them, else the mean of the training split, their attribute `mean`.
 """
 
 from __future__ import annotations
