@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ import xarray as xr
 
 from dlgd.core import checks
 from dlgd.core.constants import SPLITS
-from dlgd.core.contract import Stream
+from dlgd.core.contract import Batch, Stream
 from dlgd.core.errors import Refusal
 from dlgd.core.options import from_keywords, make_from
 from dlgd.problems.ssh.data import fixed_maps, map_axes, map_files, map_names, map_samples, track_files
@@ -161,11 +161,20 @@ class SSHTracks(SSHSource):
                 f"{region.cell_km:.3g} km wide here: type step={region.step_of(trained):.2g}"
             )
 
+    def encode(self, samples: xr.Dataset, *, halo: int, device: torch.device | str) -> Iterator[Batch]:
+        """As of the data sets that networks are trained on. Refusal where no trained network has given a scaling."""
+        if not self._statistics:
+            self._refuse_training()
+        return super().encode(samples, halo=halo, device=device)
+
     def stream(self, *, halo: int, batch_size: int, seed: int, device: torch.device | str) -> Stream:
-        """Refused: nothing can be learned from."""
+        """Refused: there is nothing to train on."""
+        self._refuse_training()
+
+    def _refuse_training(self) -> NoReturn:
+        name = self.options.name
         raise Refusal(
-            f"data={self.options.name} has no maps to train on: train on data=ssh or data=ssh_netcdf, and give that run "
-            "to predict"
+            f"data={name} has no maps to train on: train on data=ssh or data=ssh_netcdf, then type predict run="
         )
 
     def tiny(self) -> TinySSH:

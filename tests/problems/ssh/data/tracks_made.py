@@ -1,4 +1,4 @@
-"""Tracks over a piece of open sea in the layout of CMEMS level 3, the waves that they observe, and the data set of them."""
+"""Tracks over open sea in the layout of CMEMS level 3, the waves that they observe, and the data set of them."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def waves(day, lat, lon):
     rng = np.random.default_rng(5)
     total = 0.0
     for _ in range(12):
-        k, l, omega, phase = *rng.normal(0, 1.8, 2), rng.uniform(0.05, 0.3), rng.uniform(0, 6.28)
-        total = total + 0.06 * np.cos(k * lon + l * lat + omega * day + phase)
+        east, north, omega, phase = *rng.normal(0, 1.8, 2), rng.uniform(0.05, 0.3), rng.uniform(0, 6.28)
+        total = total + 0.06 * np.cos(east * lon + north * lat + omega * day + phase)
     return total
 
 

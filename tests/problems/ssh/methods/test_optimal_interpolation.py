@@ -133,6 +133,9 @@ def test_errors_are_expected_of_some_maps_evenly_spread(monkeypatch):
     np.testing.assert_allclose(some[[0, 4, 9]], method.error_maps(days)[[0, 4, 9]], atol=1e-8)
     assert np.isnan(some[[1, 2, 3, 5, 6, 7, 8]]).all()
     assert oi(std=0.3).error_std(days) is None
+    known = method.error_maps(days)
+    assert np.isfinite(known).all()
+    np.testing.assert_array_equal(method.error_std(days), known)  # which are at hand then
 
 
 # --- land, and nothing to see -------------------------------------------------------------------------------
