@@ -1,4 +1,4 @@
-"""Maps and their expected errors from tracks alone, by classical methods and networks, as a person types the commands."""
+"""Maps and their expected errors from tracks alone, by classical methods and networks, as they are typed."""
 
 from __future__ import annotations
 

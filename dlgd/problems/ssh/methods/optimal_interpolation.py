@@ -24,13 +24,22 @@ from dlgd.core.timing import timed
 from dlgd.problems.ssh.methods.covariances import COVARIANCES
 from dlgd.problems.ssh.methods.oi_posterior import Grid, Prior, Selection, posterior
 from dlgd.problems.ssh.methods.oi_search import NOTHING_TO_TUNE, left_out, search
-from dlgd.problems.ssh.methods.sea_points import Points, background_of, days_of, points_of, refuse_other_data, sea_of
+from dlgd.problems.ssh.methods.sea_points import (
+    Points,
+    background_of,
+    days_of,
+    points_of,
+    refuse_other_data,
+    sea_of,
+    with_background,
+)
 from dlgd.problems.ssh.scores.tracks import track_of
 from dlgd.training.device import check_method_device
 
 log = logging.getLogger(__name__)
 
 UNITS = ("degrees", "km")
+MEAN = "mean"
 PRECISIONS = {"float64": torch.float64, "float32": torch.float32}
 STRETCHES, DAYS = 4, 5  # of training days, by which parameters are tuned
 EXPECTED = 24  # maps with expected errors: enough for a figure of them
@@ -53,6 +62,8 @@ class OptimalInterpolation(Method):
     averaged: neighbouring points of a track that become one observation, see `superobservations`; 1: none.
     precision: float64, or float32, which is twice as fast and may fail where noise is small.
     device: cpu or cuda.
+    background: "mean": anomalies are counted from each cell's mean over the training split, on its grid, where samples
+        have no background of their own; None: from the mean of all.
     tune: whether to tune Lx and Ly (by a common factor), Lt and noise. It starts from the values of these options and
         minimizes the RMSE against the truth on 20 days spread over the training split. Three numbers are too few to
         adapt much to these days. Where there is no truth, it leaves the observations of a satellite out of each four
@@ -76,6 +87,7 @@ class OptimalInterpolation(Method):
         precision: str,
         device: str,
         tune: bool,
+        background: str | None = None,  # as in older runs
     ) -> None:
         for name, value, known in (
             ("covariance", covariance, COVARIANCES),
@@ -88,23 +100,31 @@ class OptimalInterpolation(Method):
         checks.number("baseline.std", std, above=0, null=True)
         checks.whole_number("baseline.most", most, least=1)
         checks.whole_number("baseline.averaged", averaged, least=1)
+        if background is not None:
+            checks.choice("baseline.background", background, (MEAN,))
         check_method_device(device)
-        self.name, self.learns, self.tune = ("OI, tuned" if tune else "OI"), tune, tune
+        self.name, self.tune, self.background = ("OI, tuned" if tune else "OI"), tune, background
+        self.learns = tune or background is not None
         self.covariance, self.std, self.averaged = covariance, std, averaged
         self.parameters, self.lengths_in = (Lx, Ly, Lt, noise), lengths_in
         self._posterior = functools.partial(
             posterior, selection=Selection(reach, most), precision=PRECISIONS[precision], device=device
         )
         self._train: xr.Dataset | None = None
+        self._mean: xr.DataArray | None = None  # (lat, lon), of the training split
+        self._std: float | None = None  # about it, m
         self._latest: tuple[xr.Dataset, np.ndarray] | None = None  # samples and their `error_maps`
 
     def fit(self, train: xr.Dataset) -> None:
         """Keep the training split: parameters are tuned when the first maps are asked for."""
         refuse_other_data(train, "oi")
-        self._train = train
+        self._mean = train.ssh.mean("sample") if self.background is not None and "ssh" in train else None
+        self._std = None if self._mean is None else float((train.ssh - self._mean).std())
+        self._train = self._anomalous(train)
 
     def predict(self, samples: xr.Dataset) -> np.ndarray:
         """(sample, lat, lon), m, float64, NaN on land."""
+        samples = self._anomalous(samples)
         prior = self.prior(samples)
         title = f"{self.name}: groups of the {samples.sizes['sample']} maps"
         maps, seconds = timed(
@@ -134,11 +154,18 @@ class OptimalInterpolation(Method):
         return self._latest[1]
 
     def _error_maps(self, samples: xr.Dataset) -> np.ndarray:
+        samples = self._anomalous(samples)
         prior = self.prior(samples)
         title = f"{self.name}: expected errors, groups of the {samples.sizes['sample']} maps"
         points = points_of(samples, self.averaged)
         maps = self._posterior(prior, points, _grid_of(samples), with_variance=True, title=title)
         return np.sqrt(maps[1])
+
+    def _anomalous(self, samples: xr.Dataset) -> xr.Dataset:
+        """The samples, with the mean of the training split as their background if that is wanted and they have none."""
+        if self._mean is None or self._std is None or "background" in samples:
+            return samples
+        return with_background(samples, self._mean, self._std)
 
     def prior(self, samples: xr.Dataset) -> Prior:
         """The assumptions about these samples, with tuned parameters where they are tuned."""

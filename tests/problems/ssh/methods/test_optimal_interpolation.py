@@ -138,6 +138,27 @@ def test_errors_are_expected_of_some_maps_evenly_spread(monkeypatch):
     np.testing.assert_array_equal(method.error_std(days), known)  # which are at hand then
 
 
+def test_with_a_background_a_map_far_from_observations_is_the_mean_of_its_cell():
+    """Without one, it is the mean of all; observations of the background itself change nothing anywhere."""
+    train, days = random_samples(days=40), random_samples(days=5, seed=1)
+    slope = xr.DataArray(np.linspace(-1, 1, 8)[:, None] + np.linspace(0, 0.5, 10), dims=("lat", "lon"))
+    train = train.assign(ssh=train.ssh + slope)
+    mean = train.ssh.mean("sample")
+    at = {axis: xr.DataArray(days[f"track_{axis}"].values, dims="point") for axis in ("lat", "lon")}
+    inside = mean.interp(**at)
+    seen = days.isel(point=np.flatnonzero(np.isfinite(inside))).assign(track_ssh=inside.dropna("point"))
+    method = oi(background="mean")
+    method.fit(train)
+    np.testing.assert_allclose(method.predict(seen), np.broadcast_to(mean, (5, 8, 10)), atol=1e-6)
+    np.testing.assert_allclose(method.predict(days.isel(point=[])), np.broadcast_to(mean, (5, 8, 10)), atol=1e-6)
+    np.testing.assert_allclose(oi().predict(days.isel(point=[])), MEAN, atol=1e-6)
+    far = method.error_maps(days.isel(point=[]))
+    np.testing.assert_allclose(far, (train.ssh - mean).std(), rtol=1e-6)
+    maps = days.drop_vars([name for name in days if name.startswith("track")])
+    maps["observations"] = ("day", "lat", "lon"), np.broadcast_to(mean, days.observations.shape)
+    np.testing.assert_allclose(method.predict(maps), np.broadcast_to(mean, (5, 8, 10)), atol=1e-6)
+
+
 # --- land, and nothing to see -------------------------------------------------------------------------------
 
 
