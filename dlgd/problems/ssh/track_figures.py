@@ -54,13 +54,14 @@ def maps_with_errors(
     figure.colorbar(image, ax=list(above), label="sea surface height (m)", extend="both", shrink=0.9, pad=0.01)
     if below:
         high = max(draw._largest(std[day]) for std in below.values())
-        for axes, (name, one) in zip(under, maps.items(), strict=True):
-            if name not in below:
-                axes.remove()
-                continue
+        panels = dict(zip(maps, under, strict=True))
+        for name in maps.keys() - below.keys():
+            panels.pop(name).remove()
+        for name, axes in panels.items():
+            one = maps[name]
             image = draw._map(axes, one, below[name][day], (0, high), EXPECTED, f"expected error of {name}")
             axes.scatter(week["lon"], week["lat"], 0.3, "white", alpha=0.5)
-        figure.colorbar(image, ax=list(under), label="its standard deviation (m)", shrink=0.9, pad=0.01)
+        figure.colorbar(image, ax=list(panels.values()), label="its standard deviation (m)", shrink=0.9, pad=0.01)
         if not in_a_row:
             grid[1, 0].remove()
             grid[0, 0].tick_params(labelbottom=True)

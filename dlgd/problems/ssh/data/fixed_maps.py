@@ -67,17 +67,19 @@ def mean_of(ssh: np.ndarray, lat: np.ndarray, lon: np.ndarray, region: Region, k
     from scipy.ndimage import gaussian_filter1d
 
     rows, columns = (np.rint(value) for value in region.place(lat, lon))
+    if region.circle:
+        columns %= region.shape[1]
     inside = (rows >= 0) & (rows < region.shape[0]) & (columns >= 0) & (columns < region.shape[1])
     flat = np.ravel_multi_index((rows[inside].astype(int), columns[inside].astype(int)), region.shape)
     overall = float(ssh[inside].mean())
-    fields = np.zeros((2, *region.shape))
-    for field, values in zip(fields, (ssh[inside] - overall, np.ones(len(flat))), strict=True):
-        field.flat = np.bincount(flat, values, minlength=fields[0].size)
+    cells = region.shape[0] * region.shape[1]
+    sums = [np.bincount(flat, values, minlength=cells) for values in (ssh[inside] - overall, np.ones(len(flat)))]
+    fields = np.stack(sums).reshape(2, *region.shape).astype(float)
     mode = "wrap" if region.circle else "constant"
     width = km / (KM_PER_DEGREE * region.step)
     for row, degrees in enumerate(region.lat):
-        cells = min(width / max(np.cos(np.deg2rad(degrees)), 1e-2), region.shape[1])
-        fields[:, row] = gaussian_filter1d(fields[:, row], cells, axis=1, mode=mode)
+        along = min(width / max(np.cos(np.deg2rad(degrees)), 1e-2), region.shape[1])
+        fields[:, row] = gaussian_filter1d(fields[:, row], along, axis=1, mode=mode)
     total, weight = gaussian_filter1d(fields, width, axis=1, mode="constant")
     return overall + total / (weight + LEAST * weight.max())
 

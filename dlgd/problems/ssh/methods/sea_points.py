@@ -75,18 +75,20 @@ def background_of(samples: xr.Dataset) -> np.ndarray:
 def with_background(samples: xr.Dataset, mean: xr.DataArray, std: float) -> xr.Dataset:
     """The samples with a background, a mean (lat, lon) of the same cells, and the standard deviation about it; samples
     of other cells as they are. Land takes the mean of all."""
+    from scipy.interpolate import RegularGridInterpolator
+
     mean = mean.transpose("lat", "lon")
-    axes = [(mean[axis].values, samples[axis].values) for axis in ("lat", "lon")]
-    if any(one.shape != other.shape or not np.allclose(one, other, rtol=0, atol=1e-3) for one, other in axes):
+    pairs = [(mean[axis].values, samples[axis].values) for axis in ("lat", "lon")]
+    if any(one.shape != other.shape or not np.allclose(one, other, rtol=0, atol=1e-3) for one, other in pairs):
         return samples
     field = mean.fillna(mean.mean()).astype(np.float64)
     found = samples.assign(background=(("lat", "lon"), field.values)).assign_attrs(std=std)
     if "track_ssh" in samples:
-        south_north, west_east = (
-            xr.DataArray(np.clip(samples[f"track_{axis}"].values, *field[axis].values[[0, -1]]), dims="point")
-            for axis in ("lat", "lon")
-        )
-        found["track_background"] = "point", field.interp(lat=south_north, lon=west_east).values
+        axes = [mean[axis].values.astype(np.float64) for axis in ("lat", "lon")]
+        places = [
+            np.clip(samples[f"track_{n}"].values, *one[[0, -1]]) for n, one in zip(("lat", "lon"), axes, strict=True)
+        ]
+        found["track_background"] = "point", RegularGridInterpolator(axes, field.values)(np.stack(places, -1))
     return found
 
 
