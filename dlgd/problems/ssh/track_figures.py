@@ -55,8 +55,10 @@ def maps_with_errors(
     if below:
         high = max(draw._largest(std[day]) for std in below.values())
         panels = dict(zip(maps, under, strict=True))
-        for name in maps.keys() - below.keys():
-            panels.pop(name).remove()
+        for number, name in enumerate(maps):
+            if name not in below:
+                panels.pop(name).remove()
+                above[number + 1].tick_params(labelbottom=True)
         for name, axes in panels.items():
             one = maps[name]
             image = draw._map(axes, one, below[name][day], (0, high), EXPECTED, f"expected error of {name}")

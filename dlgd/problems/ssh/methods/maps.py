@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from dlgd.core.contract import Method
-from dlgd.problems.ssh.methods.sea_points import background_of, days_of, refuse_other_data, sea_of
+from dlgd.problems.ssh.methods.sea_points import background_of, days_of, refuse_other_data, same_grid, sea_of
 
 
 class MeanMap(Method):
@@ -41,14 +41,8 @@ class MeanMap(Method):
         if self._mean is None:
             raise ValueError("mean answers only after fit")
         refuse_other_data(samples, "mean_map")
-        of_cells = self._mean.values if _same_grid(self._mean, samples) else self._overall
+        of_cells = self._mean.values if same_grid(self._mean, samples) else self._overall
         return np.repeat(np.where(sea_of(samples), of_cells, np.nan)[None], samples.sizes["sample"], axis=0)
-
-
-def _same_grid(maps: xr.DataArray, samples: xr.Dataset) -> bool:
-    """Whether both have the same cells, but for rounding."""
-    pairs = [(maps[axis].values, samples[axis].values) for axis in ("lat", "lon")]
-    return all(one.shape == other.shape and np.allclose(one, other, rtol=0, atol=1e-3) for one, other in pairs)
 
 
 class Joined(Method):
@@ -63,14 +57,17 @@ class Joined(Method):
         """(sample, lat, lon), m."""
         refuse_other_data(samples, self.choice)
         maps = samples.observations.transpose("day", "lat", "lon").sortby("day")
-        days, times, background = days_of(maps.day), days_of(samples.time), background_of(samples)
-        maps = maps - background
+        days, times = days_of(maps.day), days_of(samples.time)
+        background, otherwise = 0.0, samples.attrs["mean"]
+        if "background" in samples:
+            background, otherwise = background_of(samples), 0.0
+            maps = maps - background
         answer = np.empty((len(times), maps.sizes["lat"], maps.sizes["lon"]))
         for row in range(maps.sizes["lat"]):  # one by one, to save memory
             answer[:, row] = self._join(days, maps[:, row].values.astype(np.float64), times)
         sea, lat, lon = sea_of(samples), maps.lat.values, maps.lon.values
         for one in answer:
-            one[:] = np.where(sea, background + nearest(one, lat, lon, 0.0), np.nan)
+            one[:] = np.where(sea, background + nearest(one, lat, lon, otherwise), np.nan)
         return answer
 
     @abstractmethod

@@ -72,14 +72,19 @@ def background_of(samples: xr.Dataset) -> np.ndarray:
     return np.asarray(samples.attrs["mean"], np.float64)
 
 
+def same_grid(maps: xr.DataArray, samples: xr.Dataset) -> bool:
+    """Whether both have the same cells, but for rounding."""
+    pairs = [(maps[axis].values, samples[axis].values) for axis in ("lat", "lon")]
+    return all(one.shape == other.shape and np.allclose(one, other, rtol=0, atol=1e-3) for one, other in pairs)
+
+
 def with_background(samples: xr.Dataset, mean: xr.DataArray, std: float) -> xr.Dataset:
     """The samples with a background, a mean (lat, lon) of the same cells, and the standard deviation about it; samples
     of other cells as they are. Land takes the mean of all."""
     from scipy.interpolate import RegularGridInterpolator
 
     mean = mean.transpose("lat", "lon")
-    pairs = [(mean[axis].values, samples[axis].values) for axis in ("lat", "lon")]
-    if any(one.shape != other.shape or not np.allclose(one, other, rtol=0, atol=1e-3) for one, other in pairs):
+    if not same_grid(mean, samples):
         return samples
     field = mean.fillna(mean.mean()).astype(np.float64)
     found = samples.assign(background=(("lat", "lon"), field.values)).assign_attrs(std=std)
