@@ -72,8 +72,7 @@ class SSHNetCDFOptions(MapOptions):
         }.items():
             if value is not None:
                 checks.of_kind(f"data.{option}", value, str)
-        if self.time_units is not None and " since " not in self.time_units:
-            raise Refusal(f"data.time_units={self.time_units} must be such as 'days since 2012-10-01', or null")
+        map_axes.check_units(self.time_units)
         Box.of(self.box)
         map_axes.period(self.period)
         if set(self.splits) != {*SPLITS, "gap"}:

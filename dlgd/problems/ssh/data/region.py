@@ -35,7 +35,6 @@ class Region:
     @classmethod
     def of(cls, box: Any, step: Any) -> Region:
         """The region of box=[west, east, south, north] and step, in degrees. Refusal of what is none."""
-        checks.number("step", step, above=0, hint="it is the distance of two cells in degrees")
         example = "box=[west,east,south,north] in degrees, such as box=[-65,-55,33,43]"
         numbers = isinstance(box, Sequence) and len(box) == 4 and all(checks.fits(limit, float) for limit in box)
         if not numbers:

@@ -84,7 +84,10 @@ class SSHTracksOptions(MapOptions):
     def check(self) -> None:
         """Refuse options that cannot work, in one sentence each."""
         super().check()
-        _ = self.region
+        if self.box is not None:  # without it, nothing can be read, but a run can be described
+            _ = self.region
+        checks.number("step", self.step, above=0, hint="it is the distance of two cells in degrees")
+        map_axes.check_units(self.time_units)
         map_axes.period(self.period, "period")
         checks.number("data.around", self.around, least=0)
         checks.number("data.background_km", self.background_km, above=0)
@@ -106,9 +109,9 @@ class SSHTracks(SSHSource):
     options: SSHTracksOptions
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """(ny, nx)."""
-        return self.options.region.shape
+    def shape(self) -> tuple[int, ...]:
+        """(ny, nx); empty where no box was typed."""
+        return () if self.options.box is None else self.options.region.shape
 
     @property
     def truth(self) -> Sequence[str]:
