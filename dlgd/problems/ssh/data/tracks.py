@@ -84,9 +84,9 @@ class SSHTracksOptions(MapOptions):
     def check(self) -> None:
         """Refuse options that cannot work, in one sentence each."""
         super().check()
+        checks.number("step", self.step, above=0, hint="it is the distance of two cells in degrees")
         if self.box is not None:  # without it, nothing can be read, but a run can be described
             _ = self.region
-        checks.number("step", self.step, above=0, hint="it is the distance of two cells in degrees")
         map_axes.check_units(self.time_units)
         map_axes.period(self.period, "period")
         checks.number("data.around", self.around, least=0)
