@@ -205,7 +205,8 @@ class OptimalInterpolation(Method):
                 log.info("OI: set %d of lengths and noise has an RMSE of %.4g m", number, rmse)
             return rmse
 
-        log.info("OI: tuning lengths and noise on %d training days, which takes minutes", STRETCHES * DAYS)
+        where = f"on {STRETCHES * DAYS} training days" if "ssh" in train else "along observations that are left out"
+        log.info("OI: tuning lengths and noise %s, which takes minutes", where)
         before = cost((1.0, Lt, noise))
         (factor, lt, amplitude), after = search(cost, (1.0, Lt, noise))
         log.info(
