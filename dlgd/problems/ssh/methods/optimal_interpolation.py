@@ -151,6 +151,12 @@ class OptimalInterpolation(Method):
     def error_maps(self, samples: xr.Dataset) -> np.ndarray:
         """The same as `error_std` for all samples, also where `std` was typed."""
         self._latest = (samples, self._error_maps(samples))
+        usual = float(samples.attrs["std"])
+        if self.std is not None and not 2 / 3 < self.std / usual < 3 / 2:
+            log.warning(
+                "%s: expected errors are those of a sea with a standard deviation of %.3g m: type baseline.std=null "
+                "for that of the data, %.3g m", self.name, self.std, usual,
+            )  # fmt: skip
         return self._latest[1]
 
     def _error_maps(self, samples: xr.Dataset) -> np.ndarray:

@@ -42,7 +42,7 @@ def rms(error):
 # --- physics -----------------------------------------------------------------------------------------------
 
 
-def test_maps_and_errors_are_those_of_dense_matrices(files, tmp_path):
+def test_maps_and_errors_are_those_of_dense_matrices(files, tmp_path, caplog):
     """Anomalies from the topography at the points, from all tracks within a degree of the box and four days."""
     samples = source([str(path) for path in files], background=str(topography(tmp_path / "mdt.nc"))).samples("test")
     opened = [xr.open_dataset(path).load() for path in files]
@@ -66,6 +66,9 @@ def test_maps_and_errors_are_those_of_dense_matrices(files, tmp_path):
     np.testing.assert_allclose(method.error_maps(samples), np.sqrt(variance), rtol=0, atol=1e-6)
     typed = oi(std=std).error_maps(samples)
     np.testing.assert_allclose(typed, np.sqrt(variance), rtol=0, atol=1e-6)
+    assert not caplog.messages
+    oi(std=5 * std, noise=0.15).error_maps(samples)
+    assert "type baseline.std=null" in caplog.messages[0]
 
 
 def test_a_background_takes_the_place_of_one_mean(files, tmp_path):
@@ -145,7 +148,10 @@ def test_held_out_points_are_in_no_map_and_no_background(files):
 def test_a_folder_and_a_pattern_are_read_as_the_list_of_files(files, given):
     place = str(files[0].parent) if given == "folder" else str(files[0].parent / "*_l3_*.nc")
     whole = source([str(path) for path in sorted(files)])
-    xr.testing.assert_equal(source(None).read(Path(place)), whole.samples("test"))
+    data = source(None)
+    read = data.read(Path(place))
+    xr.testing.assert_equal(read, whole.samples("test"))
+    assert data.samples("train") is read  # from which methods learn
 
 
 def test_cells_of_a_region():
