@@ -396,6 +396,10 @@ class Method(ABC):
         methods. Samples that it leaves out, because they take long, are NaN."""
         return None
 
+    def error_maps(self, samples: xr.Dataset) -> np.ndarray | None:
+        """Return `error_std` of all samples, for files of predictions; None where there is none."""
+        return self.error_std(samples)
+
     def ranks(self, samples: xr.Dataset) -> np.ndarray | None:
         """Return how often 0, 1, ..., N members of an ensemble were below the truth, (N + 1,); None for most."""
         return None
@@ -410,6 +414,7 @@ class Evaluation(ABC):
 
     all_scores: Sequence[Score]  # in the order of the table: its own, those of `further`, those of classical methods
     published: Sequence[Mapping[str, Any]]  # rows of a table, with scores that others have published
+    writes_error_std: bool = False  # whether `with_error_std` has a place for them
 
     @abstractmethod
     def scores(self, samples: xr.Dataset, prediction: np.ndarray) -> dict[str, float]:
@@ -425,6 +430,10 @@ class Evaluation(ABC):
         Its scores are added to those of the first, or replace those of the same name; its figures are added.
         """
         return None
+
+    def with_error_std(self, dataset: xr.Dataset, std: np.ndarray) -> xr.Dataset:
+        """Return what `dataset` gave with the standard deviations that a method expects of its errors."""
+        return dataset
 
     def error_std_figures(  # noqa: B027
         self, folder: Path, samples: xr.Dataset, predictions: Mapping[str, np.ndarray], stds: Mapping[str, np.ndarray]

@@ -48,9 +48,11 @@ class Classical:
     def answer(self, samples: xr.Dataset, source: DataSource | None = None, check: Check | None = None) -> xr.Dataset:
         """Return the predictions for samples that `read` gave, with coordinates. Refusal of a check."""
         from dlgd import build
+        from dlgd.scoring import answers
 
         if check is not None:
             raise Refusal("answers of classical methods are not checked: leave check out")
         evaluation = build.evaluation(self.config, samples_of_data=False)
-        found = evaluation.dataset(samples, self.method().predict(samples))
+        method = self.method()
+        found = answers.dataset(evaluation, method, samples, method.predict(samples))
         return found.assign_attrs(source=f"dlgd baseline {self.config.choices['baseline']}")

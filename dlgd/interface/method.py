@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 
 from dlgd.cli import entry, run_log, runs
+from dlgd.cli.output_file import output_file
 from dlgd.core import checks, trust
 from dlgd.core.config import plain
 from dlgd.core.constants import PARTIAL, TARGET
@@ -61,9 +63,11 @@ class Method:
         samples: of `dlgd.data(...).samples(...)`; or your own Dataset, in the form of a file for `predict`, if the
         method was made with `data=`. A method that learns is first fitted to the train split of the data.
         """
+        from dlgd.scoring import answers
+
         with in_sentences("baseline"), trust.only(self._allowed):
             found, method, evaluation = self._for(samples)
-            return evaluation.dataset(found, method.predict(found))
+            return answers.dataset(evaluation, method, found, method.predict(found))
 
     def evaluate(self, samples: xr.Dataset) -> pd.DataFrame:
         """Return the scores for samples with the truth as a DataFrame of one row; its `attrs` have the units."""
@@ -163,6 +167,7 @@ def score_method(config: DictConfig, *, printed: bool) -> Path:
     asked = Classical(config)
     config, method, data = asked.config, asked.own, asked.data
     file = None if config.get("input") is None else checks.path("input", config.input)
+    output = None if config.get("output") is None else output_file(config.output, *([] if file is None else [file]))
     evaluation = build.evaluation(config, samples_of_data=file is None)
     own = None if file is None else asked.read(file)
     where = config.split if file is None else file.stem
@@ -184,6 +189,7 @@ def score_method(config: DictConfig, *, printed: bool) -> Path:
             log.info("%s has no %s to compare with: it is answered and not scored", file, ", ".join(data.truth))
             netcdf.write(asked.answer(own), folder / "predictions.nc")
             tracker.artifact(folder / "predictions.nc")
+            _copied(folder / "predictions.nc", output)
             log.info("everything is in %s", folder)
             return folder
         report(
@@ -196,5 +202,16 @@ def score_method(config: DictConfig, *, printed: bool) -> Path:
             split=where,
             printed=printed,
         )
+    _copied(folder / "predictions.nc", output)
     log.info("everything is in %s", folder)
     return folder
+
+
+def _copied(predictions: Path, output: Path | None) -> None:
+    """Write the file of predictions in another place, too, if one was typed."""
+    from dlgd.core.files import written_whole
+
+    if output is not None:
+        with written_whole(output) as partial:
+            shutil.copyfile(predictions, partial)
+        log.info("the predictions are in %s, too", output)

@@ -23,6 +23,7 @@ def answer(run: Run, samples: xr.Dataset, source: DataSource | None, check: Chec
     """Return the predictions for samples that `run.read` gave. What a check finds is logged, a sentence a sample, and
     stands in the attributes of the answer."""
     from dlgd import build
+    from dlgd.scoring import answers
 
     method = run.method(source)
     if check is not None and not method.data.knows_exact:
@@ -35,5 +36,5 @@ def answer(run: Run, samples: xr.Dataset, source: DataSource | None, check: Chec
         attributes = {"check": "\n".join(repaired.sentences), CHECK_PASSED: int(repaired.good)}
         for sentence in repaired.sentences:
             log.log(logging.INFO if repaired.good else logging.WARNING, sentence)
-    found = build.evaluation(run.config).dataset(samples, prediction).assign(variables)
+    found = answers.dataset(build.evaluation(run.config), method, samples, prediction).assign(variables)
     return found.assign_attrs(source=f"dlgd run {run.path.name}", **attributes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from dlgd.physics.grids import JOINT_LAT, POLE_LON, Grid, unit_vectors
+from dlgd.physics.grids import JOINT_LAT, POLE_LON, Grid, Position, unit_vectors
 from dlgd.physics.halo import Topology, pad_cells, windows
 from dlgd.physics.random_fields import smooth_field
 
@@ -13,16 +13,23 @@ WINDOW = 1024  # cells on each side of what distances are computed of at once
 
 
 def real_sea(grid: Grid) -> np.ndarray:
-    """Return (ny, nx) bool: True where at least five of nine points spread over the cell are sea.
+    """Return (ny, nx) bool: True where at least five of nine points spread over the cell are sea, see `sea_at`."""
+    return sea_at(grid.shape, grid.position)
+
+
+def sea_at(shape: tuple[int, int], position: Position) -> np.ndarray:
+    """Return whether cells (ny, nx) are sea: at least five of nine points spread over each.
+
+    position: (row, column) -> (lat, lon) in degrees, with the borders of cells at whole numbers.
 
     Coastline of the package global-land-mask (GLOBE 1 km elevation, NOAA NGDC, 1999); lakes below sea
     level count as sea there.
     """
     from global_land_mask import globe
 
-    ny, nx = grid.shape
+    ny, nx = shape
     row, column = np.meshgrid((np.arange(3 * ny) + 0.5) / 3, (np.arange(3 * nx) + 0.5) / 3, indexing="ij")
-    lat, lon = grid.position(row, column)
+    lat, lon = position(row, column)
     ocean = globe.is_ocean(np.clip(lat, -89.99, 89.99), lon)
     return ocean.reshape(ny, 3, nx, 3).sum(axis=(1, 3)) >= 5
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -58,15 +58,26 @@ class CachedMethod(Method):
 
     def error_std(self, samples: xr.Dataset) -> np.ndarray | None:
         """Return the cached standard deviations, or compute them. That a method has none is not cached."""
+        return self._kept_std(samples, self.inner.error_std, "error")
+
+    def error_maps(self, samples: xr.Dataset) -> np.ndarray | None:
+        """Return the cached standard deviations of all samples, or compute them."""
+        if type(self.inner).error_maps is Method.error_maps:  # they are the same
+            return self.error_std(samples)
+        return self._kept_std(samples, self.inner.error_maps, "error-maps")
+
+    def _kept_std(
+        self, samples: xr.Dataset, make: Callable[[xr.Dataset], np.ndarray | None], name: str
+    ) -> np.ndarray | None:
         if type(self.inner).error_std is Method.error_std:  # no need to look at the samples
             return None
         folder, key = self._place(samples)
-        cached = cache.read(folder / f"{key}-error.nc")
+        cached = cache.read(folder / f"{key}-{name}.nc")
         if cached is None:
-            std = self.inner.error_std(samples)
+            std = make(samples)
             if std is None:
                 return None
-            cached = cache.get(folder / f"{key}-error.nc", lambda: _as_dataset(std, {"method": self._config}))
+            cached = cache.get(folder / f"{key}-{name}.nc", lambda: _as_dataset(std, {"method": self._config}))
         return cached.answer.values
 
     def predict(self, samples: xr.Dataset) -> np.ndarray:

@@ -14,7 +14,7 @@ from dlgd.core.contract import Evaluation, Method, Tracker
 from dlgd.core.files import write_text
 from dlgd.core.score import Score
 from dlgd.plotting import cost, ranks
-from dlgd.scoring import descriptions, score, table
+from dlgd.scoring import answers, descriptions, score, table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,7 +88,8 @@ def report(
     tracker.log({f"{split}/{name}": value for name, value in rows[0].items() if name != "method"}, step)
     tracker.compare(rows[1:], step)
     tracker.describe(text)
-    netcdf.write(evaluation.dataset(samples, predictions[methods[0].name]), folder / "predictions.nc")
+    first = methods[0]
+    netcdf.write(answers.dataset(evaluation, first, samples, predictions[first.name]), folder / "predictions.nc")
     draw(found, folder / "figures")
     if (column := cost.column_of(rows, columns)) is not None:
         cost.cost(rows, column, folder / "figures" / "cost.png", title=title)

@@ -77,7 +77,7 @@ def test_maps_per_second():
     points = tracks()
     axes = np.linspace(SOUTH, SOUTH + SIZE, 51), np.linspace(WEST, WEST + SIZE, 51)
     grid = Grid(MAPPED, *axes, np.ones((51, 51), dtype=bool))
-    prior = Prior("gaussian", (LT, LY, LX), NOISE, 0.0, 1.0)
+    prior = Prior("gaussian", (LT, LY, LX), NOISE, 1.0)
     truth = sea(*np.meshgrid(MAPPED, *axes, indexing="ij"))
     theirs = [seconds_of(lambda day=day: the_challenge(points, day, *axes).reshape(51, 51)) for day in MAPPED[CHECKED]]
     slow, dense = min(seconds for seconds, _ in theirs), np.stack([answer for _, answer in theirs])
@@ -99,5 +99,5 @@ def test_the_same_map_from_the_same_points():
     few = points.take(np.abs(points.days - 30.0) < 3)
     axes = np.linspace(SOUTH, SOUTH + SIZE, 21), np.linspace(WEST, WEST + SIZE, 21)
     grid = Grid(np.array([30.0]), *axes, np.ones((21, 21), dtype=bool))
-    maps = posterior(Prior("gaussian", (LT, LY, LX), NOISE, 0.0, 1.0), few, grid, Selection(100.0, 10**6))
+    maps = posterior(Prior("gaussian", (LT, LY, LX), NOISE, 1.0), few, grid, Selection(100.0, 10**6))
     np.testing.assert_allclose(maps[0, 0].ravel(), the_challenge(few, 30.0, *axes), atol=1e-8)

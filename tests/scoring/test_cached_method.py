@@ -140,3 +140,22 @@ def test_expected_errors_are_kept_apart_from_answers(samples):
     np.testing.assert_array_equal(CachedMethod(inner, {}).predict(samples), answer)
     assert CachedMethod(inner, {}).error_std(samples.assign(alpha_i=samples.alpha_j)) is None
     assert CachedMethod(Slow(), {}).error_std(samples) is None
+    assert CachedMethod(Slow(), {}).error_maps(samples) is None
+
+
+def test_expected_errors_of_all_samples_are_kept_apart_from_those_of_some(samples):
+    class Doubting(Slow):
+        def error_std(self, samples: xr.Dataset) -> np.ndarray | None:
+            return np.full(samples.alpha_j.shape, np.nan)
+
+    class Thorough(Doubting):
+        def error_maps(self, samples: xr.Dataset) -> np.ndarray | None:
+            self.asked += 100
+            return np.abs(samples.alpha_j.values)
+
+    inner = Thorough()
+    for _ in range(2):
+        np.testing.assert_array_equal(CachedMethod(inner, {}).error_maps(samples), np.abs(samples.alpha_j.values))
+        assert np.isnan(CachedMethod(inner, {}).error_std(samples)).all()
+    assert inner.asked == 100
+    assert np.isnan(CachedMethod(Doubting(), {"other": 1}).error_maps(samples)).all()

@@ -23,6 +23,7 @@ NO_MAPS = (
     "the size of the cells is part of the graph, and no maps of data={name} are in the cache: make them with "
     "python -m dlgd.simulate, or give maps with input="
 )
+BACKGROUND = "the graph has no background, from which data={name} counts heights: export without data=..."
 
 
 class MapGraph(PhysicalGraph):

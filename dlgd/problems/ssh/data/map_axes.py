@@ -53,6 +53,12 @@ def times(dataset: xr.Dataset, name: str, units: str | None, where: Path) -> np.
     return found.astype("datetime64[ns]")
 
 
+def check_units(given: str | None) -> None:
+    """Refuse what are no units of times."""
+    if given is not None and " since " not in given:
+        raise Refusal(f"data.time_units={given} must be such as 'days since 2012-10-01', or null")
+
+
 def _from_calendar(found: np.ndarray, name: str, calendar: str, where: Path) -> np.ndarray:
     """cftime objects -> datetime64 of the same date. Refusal of a date that the usual calendar does not have."""
     converted = []

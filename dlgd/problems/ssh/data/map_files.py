@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from dlgd.core.constants import KM_PER_DEGREE
 from dlgd.core.errors import Refusal
 from dlgd.problems.ssh.data import csv_points, heights, map_axes, map_names
 from dlgd.problems.ssh.data.editing import Editing, edit_maps
 from dlgd.problems.ssh.data.heights import Kind
 from dlgd.problems.ssh.data.map_axes import Box
+from dlgd.problems.ssh.data.region import cell_km
 
 log = logging.getLogger(__name__)
 
@@ -172,9 +172,7 @@ def reference(paths: Sequence[Path], *, target: str | None, reading: Reading) ->
 
 
 def _attributes(file: Opened) -> dict[str, float | str]:
-    lat, lon = file.lat, file.lon
-    cell = KM_PER_DEGREE * np.sqrt((lat[1] - lat[0]) * (lon[1] - lon[0]) * np.cos(np.deg2rad(lat.mean())))
-    return {"grid_km": float(cell), "title": f"{file.variable} of {file.path.name}"}
+    return {"grid_km": cell_km(file.lat, file.lon), "title": f"{file.variable} of {file.path.name}"}
 
 
 def coordinates(days: np.ndarray, lat: np.ndarray, lon: np.ndarray) -> dict[str, tuple[str, np.ndarray, dict]]:

@@ -4,15 +4,18 @@ The record has dimensions time (daily, without gaps), lat and lon (degrees, both
 
     ssh (time, lat, lon)            m; NaN on land, in the holes of a day, and everywhere on a day that is missing
     observations (time, lat, lon)   m; daily means of what was observed in a cell, NaN where nothing was
+    background (lat, lon)           optional: m; the mean, from which methods and networks count heights
     track_ssh, track_time, track_lat, track_lon, track_satellite, held_out (point)
                                     optional: observations one by one, with noise. The attribute `names` of
-                                    track_satellite has the satellites' names; no map has those that are held out
+                                    track_satellite has the satellites' names; no map has those that are held out.
+                                    track_background: the background there, if there is one
 
 Samples have
 
     ssh (sample, lat, lon)          m; its coordinate time (sample)
     observations (day, lat, lon)    m; of the samples' days and of some before and after; coordinate day
     sea (lat, lon)                  whether a cell is sea
+    background (lat, lon)           optional, as in the record
     track_... (point)               optional: of the same days as the observations
 
 A user's own file holds samples or a record. Without ssh, predictions cannot be scored. Without sea, a cell counts as
@@ -40,14 +43,16 @@ LON_ATTRS = {"units": "degrees_east", "standard_name": "longitude"}
 
 
 def cut(record: xr.Dataset, days: slice, margin: int, sea: np.ndarray) -> xr.Dataset:
-    """Samples of some days of a record with the observations of `margin` days before and after; no map is copied."""
+    """Samples of some days of a record, which may lack ssh, with the observations of `margin` days before and after; no
+    map is copied."""
     near = slice(max(days.start - margin, 0), min(days.stop + margin, record.sizes["time"]))
     time = record.time.values
     samples = xr.Dataset(
         {
-            "ssh": (("sample", "lat", "lon"), record.ssh.values[days], TRUTH_ATTRS),
             "observations": (("day", "lat", "lon"), record.observations.values[near], OBSERVATION_ATTRS),
             "sea": (("lat", "lon"), sea, SEA_ATTRS),
+            **({"background": record.background.variable} if "background" in record else {}),
+            **({"ssh": (("sample", "lat", "lon"), record.ssh.values[days], TRUTH_ATTRS)} if "ssh" in record else {}),
         },
         {
             "time": ("sample", time[days], TIME_ATTRS),

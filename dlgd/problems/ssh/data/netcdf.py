@@ -71,8 +71,7 @@ class SSHNetCDFOptions(MapOptions):
         }.items():
             if value is not None:
                 checks.of_kind(f"data.{option}", value, str)
-        if self.time_units is not None and " since " not in self.time_units:
-            raise Refusal(f"data.time_units={self.time_units} must be such as 'days since 2012-10-01', or null")
+        map_axes.check_units(self.time_units)
         Box.of(self.box)
         map_axes.period(self.period)
         if set(self.splits) != {*SPLITS, "gap"}:
@@ -111,7 +110,7 @@ class SSHNetCDF(SSHSource):
     def check(self) -> None:
         """Refuse options that cannot work. Only `prepare` looks at the files, which predictions do not need."""
         super().check()
-        observing = self._observing()
+        observing = self.options.observing
         if self.options.observations not in (None, SIMULATED):  # it is the name of a satellite in the files
             observing = replace(observing, held_out=None)
         observing.check()
@@ -153,7 +152,7 @@ class SSHNetCDF(SSHSource):
         variable, observed = self._observations(paths)
         if not observed:
             log.info("data=%s: simulated satellites observe %s", self.options.name, reference.attrs["title"])
-            return self._observing().observe(reference)
+            return self.options.observing.observe(reference)
         if track_files.along_track(observed[0], self.options.names):
             record = self._from_tracks(observed, reference)
         elif self.options.held_out is not None:

@@ -8,8 +8,10 @@ from typing import Any
 
 from dlgd.core import checks
 from dlgd.core.errors import Refusal
+from dlgd.core.options import make_from
 from dlgd.problems.ssh.data import first_guesses
 from dlgd.problems.ssh.data.editing import Editing
+from dlgd.problems.ssh.data.observing import Observing
 
 PREDICT = ("all", "centre")
 
@@ -62,6 +64,11 @@ class MapOptions:
     held_out: str | None
     seed: int
     editing: Mapping[str, Any] = field(default_factory=dict)  # which older run folders do not give
+
+    @property
+    def observing(self) -> Observing:
+        """The simulated satellites."""
+        return make_from(Observing, self)
 
     @property
     def half(self) -> int:

@@ -75,7 +75,7 @@ class SSH(SSHSource):
         needed = self._consecutive()["test"].stop
         if needed > sea.days:
             raise Refusal(f"data.splits need {needed} days, but data.sea.years={sea.years} are {sea.days}")
-        self._observing().check()
+        self.options.observing.check()
         super().check()
         self._check_splits(self._consecutive())
 
@@ -98,7 +98,7 @@ class SSH(SSHSource):
         with cache.lock(folder):
             sea = cache.get(folder / "sea.nc", make)
         del sea.attrs["digest"]  # of the file, not of what is observed
-        return self._observing().observe(sea)
+        return self.options.observing.observe(sea)
 
     def tiny(self) -> TinySSH:
         """Random waves take the place of the simulated sea."""

@@ -22,11 +22,10 @@ from dlgd.core import cache
 from dlgd.core.constants import DAYS_PER_YEAR, KM_PER_DEGREE, SPLITS
 from dlgd.core.contract import Batch, DataSource, Method, Scaling, Stream
 from dlgd.core.errors import Refusal
-from dlgd.core.options import make_from
 from dlgd.core.specs import MapSpec
 from dlgd.problems.ssh.data import first_guesses, graph, map_samples, own_files
-from dlgd.problems.ssh.data.observing import Observing
 from dlgd.problems.ssh.data.options import MapOptions
+from dlgd.problems.ssh.data.region import GRID_KM, cell_km
 from dlgd.problems.ssh.data.stream import Lengths, Maps, MapStream, Windows, channel_groups, joined
 from dlgd.problems.ssh.data.tiles import Tiles
 from dlgd.problems.ssh.days import axis, of_year, places
@@ -96,10 +95,6 @@ class SSHSource(DataSource):
             ny, nx = self.shape
             raise Refusal(f"data.patch={patch} does not fit maps of {ny} x {nx} cells: choose at most {min(ny, nx)}")
 
-    def _observing(self) -> Observing:
-        """The simulated satellites."""
-        return make_from(Observing, self.options)
-
     # --- samples -------------------------------------------------------------------------------------------------
 
     def prepare(self) -> None:
@@ -113,10 +108,9 @@ class SSHSource(DataSource):
         self._check_splits(splits)
         if not self._statistics:
             truth = record.ssh.values[splits["train"]]
-            self._statistics = {
-                "mean": float(np.nanmean(truth, dtype=float)),
-                "std": float(np.nanstd(truth, dtype=float)),
-            }
+            mean, std = (float(of(truth, dtype=float)) for of in (np.nanmean, np.nanstd))
+            width = cell_km(record.lat.values, record.lon.values)
+            self._statistics = {"mean": mean, "std": std, GRID_KM: width}
         if not self._statistics["std"] > 0:
             raise Refusal(f"data={self.options.name}: the sea surface of the training split is flat or unknown")
         sea = np.isfinite(record.ssh.values).any(axis=0)
@@ -144,7 +138,8 @@ class SSHSource(DataSource):
             )
 
     def _with_attributes(self, samples: xr.Dataset) -> xr.Dataset:
-        return samples.assign_attrs(name=self.options.name, noise_std=self.options.noise_std, **self._statistics)
+        scaling = {key: value for key, value in self._statistics.items() if key != GRID_KM}
+        return samples.assign_attrs(name=self.options.name, noise_std=self.options.noise_std, **scaling)
 
     def checksum(self) -> str:
         """A digest of all splits."""
@@ -152,16 +147,15 @@ class SSHSource(DataSource):
 
     @property
     def statistics(self) -> dict[str, float]:
-        """The mean and standard deviation of the training split's truth, m."""
+        """The mean and standard deviation of the training split's truth, m, and the width of its cells."""
         return dict(self._statistics)
 
     def use_statistics(self, statistics: Mapping[str, float]) -> None:
         """Scale by the mean and standard deviation of the training split, as at training time."""
         if not {"mean", "std"} <= set(statistics):
-            raise Refusal(
-                f"the network was not trained on data={self.options.name}: type the data that it was trained with"
-            )
-        self._statistics = {key: statistics[key] for key in ("mean", "std")}
+            name = self.options.name
+            raise Refusal(f"the network was not trained on data={name}: type the data that it was trained with")
+        self._statistics = {key: statistics[key] for key in ("mean", "std", GRID_KM) if key in statistics}
 
     def samples(self, split: str) -> xr.Dataset:
         """The split's samples, the same object each time; see `map_samples.py`."""
@@ -247,13 +241,14 @@ class SSHSource(DataSource):
 
     def _maps(self, samples: xr.Dataset, days: np.ndarray, device: torch.device | str) -> Maps:
         """Scaled maps of the consecutive days `days`; NaN where the samples have nothing."""
-        mean, std = self._statistics["mean"], self._statistics["std"]
+        std = self._statistics["std"]
+        level = torch.as_tensor(self._level(samples), dtype=torch.float32, device=device)
 
         def scaled(name: str, time: xr.DataArray) -> Tensor:
             maps = torch.full((len(days), *samples.sea.shape), torch.nan, device=device)
             if name in samples:
                 values = torch.from_numpy(samples[name].values.astype(np.float32)).to(device)
-                maps[torch.from_numpy(places(time.values, days)).to(device)] = (values - mean) / std
+                maps[torch.from_numpy(places(time.values, days)).to(device)] = (values - level) / std
             return maps
 
         year = 2 * np.pi * of_year(days) / DAYS_PER_YEAR
@@ -270,12 +265,18 @@ class SSHSource(DataSource):
         """The method whose maps networks start from; None where they start from smoothed observations."""
         return self.options.first_guess.get("method")
 
+    def _level(self, samples: xr.Dataset | None) -> np.ndarray | float:
+        """The height, m, that networks see as 0: the samples' background (lat, lon), or the training split's mean."""
+        if samples is None or "background" not in samples:
+            return self._statistics["mean"]
+        return samples.background.values
+
     def _guess(self, method: Method, samples: xr.Dataset, days: np.ndarray) -> Tensor:
         """The method's maps, scaled; NaN on days of the axis that no window around a sample has."""
         train = partial(self.samples, "train")
         known, answer = first_guesses.maps(method, samples, half=self.options.half, train=train)
         scaled = np.full((len(days), *samples.sea.shape), np.nan, dtype=np.float32)
-        scaled[places(known, days)] = (answer - self._statistics["mean"]) / self._statistics["std"]
+        scaled[places(known, days)] = (answer - self._level(samples)) / self._statistics["std"]
         return torch.from_numpy(scaled)
 
     def to_physical(self, prediction: Tensor, samples: xr.Dataset | None) -> np.ndarray:
@@ -283,14 +284,14 @@ class SSHSource(DataSource):
         middle = prediction[:, prediction.shape[1] // 2, None].detach().cpu().double()
         if samples is not None:
             middle = self._tiles(samples).stitch(middle)
-        physical = self._statistics["mean"] + self._statistics["std"] * middle[:, 0].numpy()
+        physical = self._level(samples) + self._statistics["std"] * middle[:, 0].numpy()
         return physical if samples is None else np.where(samples.sea.values, physical, np.nan)
 
     def physical_graph(self, *, halo: int, samples: xr.Dataset | None) -> graph.MapGraph | None:
         """The graph of `graph.py` for maps with the cells of the samples; None where maps are predicted in tiles."""
         if self.options.tile is not None:
             return None
-        if samples is None:
-            raise Refusal(graph.NO_MAPS.format(name=self.options.name))
+        if samples is None or "background" in samples:
+            raise Refusal((graph.NO_MAPS if samples is None else graph.BACKGROUND).format(name=self.options.name))
         train = partial(self.samples, "train")
         return graph.MapGraph(self.options, self._statistics, self._lengths(samples), halo=halo, train=train)

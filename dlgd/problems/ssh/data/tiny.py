@@ -56,7 +56,7 @@ class TinySSH(SSHSource):
     def _record(self) -> xr.Dataset:
         days = self._splits(np.empty(0))["test"].stop
         record = random_sea(days=days, shape=self.shape, land=self.land, seed=self.options.seed)
-        return self._observing().observe(record)
+        return self.options.observing.observe(record)
 
     def _splits(self, time: np.ndarray) -> dict[str, slice]:
         return consecutive(self.counts, gap=self.options.reach)

@@ -46,6 +46,10 @@ class Points:
         return len(self.columns["ssh"])
 
 
+class NothingThere(Refusal):
+    """No file has an observation in the box and the days that are wanted."""
+
+
 def along_track(path: Path, names: Mapping[str, str | None]) -> bool:
     """Whether a file's latitudes have the dimension of its times: along tracks they have, in maps they have not."""
     with map_names.opened(path) as dataset:
@@ -68,7 +72,7 @@ def table(
 
     variable: the name of the heights, or a sum of names; None: it is recognized. names: of lat, lon and time.
     time_units: of files whose times have none.
-    held_out: a satellite whose points no map may have, or a word of the names of its files.
+    held_out: a satellite whose points no map may have, a word of the names of its files, or one of them.
     editing: which points are left out; None: those of its defaults.
     """
     editing = Editing() if editing is None else editing
@@ -76,7 +80,9 @@ def table(
     for path, short in zip(paths, _short_names(paths), strict=True):
         points = _points(path, variable, names, time_units, reference, editing)
         satellites.append(points.platform or short)
-        withheld.append(held_out is not None and held_out.lower() in {satellites[-1].lower(), *_words(path)})
+        withheld.append(
+            held_out is not None and held_out.lower() in {satellites[-1].lower(), *_words(path), str(path).lower()}
+        )
         found.append(points)
     if held_out is not None and not any(withheld):
         raise Refusal(f"data.held_out={held_out} is none of the satellites {', '.join(dict.fromkeys(satellites))}")
@@ -93,7 +99,7 @@ def table(
     kept = good & (~columns["held_out"] | _amid_sea(columns["lat"], columns["lon"], reference))
     columns = {key: values[kept] for key, values in columns.items()}
     if columns["held_out"].all():
-        raise Refusal(_none_there(paths[0], found, reference, held_out is not None, read))
+        raise NothingThere(_none_there(paths[0], found, reference, held_out is not None, read))
     tracks = {key if key == "held_out" else f"track_{key}": ("point", values) for key, values in columns.items()}
     dataset = xr.Dataset(tracks)
     dataset.track_ssh.attrs["units"] = "m"
@@ -205,7 +211,8 @@ def _inside(lat: np.ndarray, lon: np.ndarray, reference: xr.Dataset) -> tuple[np
 
 def _amid_sea(lat: np.ndarray, lon: np.ndarray, reference: xr.Dataset) -> np.ndarray:
     """Whether the four cells around each point are sea, so that a map that is interpolated there has a value."""
-    is_sea, places = np.isfinite(reference.ssh.values).any(axis=0), []
+    known = "sea" in reference
+    is_sea, places = reference.sea.values if known else np.isfinite(reference.ssh.values).any(axis=0), []
     for axis, values in (("lat", lat), ("lon", lon)):
         first, second = reference[axis].values[:2]
         place = np.clip((values - first) / (second - first), 0, reference.sizes[axis] - 1)

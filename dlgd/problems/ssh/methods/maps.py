@@ -1,7 +1,8 @@
 """Maps without any covariance: the mean, the last observation, and observations joined linearly in time.
 
 The latter two use the daily maps of observations, cell by cell. A cell without any observation gets the value of the
-nearest cell (in degrees, on the same day) that has one; where no cell has one, the training split's mean. Land is NaN.
+nearest cell (in degrees, on the same day) that has one, above its background; where no cell has one, the background.
+Land is NaN.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ import numpy as np
 import xarray as xr
 
 from dlgd.core.contract import Method
-from dlgd.problems.ssh.methods.sea_points import days_of, refuse_other_data, sea_of
+from dlgd.problems.ssh.methods.sea_points import background_of, days_of, refuse_other_data, same_grid, sea_of
 
 
 class MeanMap(Method):
     """Each day's map is the mean over the training split: each cell's own, or that of all where a cell has no truth and
-    on another grid than that of training."""
+    on another grid than that of training. It is the background where that is all that is known."""
 
     name = "mean"
     learns = True
@@ -30,21 +31,18 @@ class MeanMap(Method):
         """Compute the mean over the days."""
         refuse_other_data(train, "mean_map")
         self._overall = float(train.attrs["mean"])
-        self._mean = train.ssh.mean("sample").transpose("lat", "lon").astype(np.float64).fillna(self._overall)
+        if "ssh" in train:
+            self._mean = train.ssh.mean("sample").transpose("lat", "lon").astype(np.float64).fillna(self._overall)
+        else:
+            self._mean = xr.zeros_like(train.sea, np.float64).transpose("lat", "lon") + background_of(train)
 
     def predict(self, samples: xr.Dataset) -> np.ndarray:
         """(sample, lat, lon), m."""
         if self._mean is None:
             raise ValueError("mean answers only after fit")
         refuse_other_data(samples, "mean_map")
-        of_cells = self._mean.values if _same_grid(self._mean, samples) else self._overall
+        of_cells = self._mean.values if same_grid(self._mean, samples) else self._overall
         return np.repeat(np.where(sea_of(samples), of_cells, np.nan)[None], samples.sizes["sample"], axis=0)
-
-
-def _same_grid(maps: xr.DataArray, samples: xr.Dataset) -> bool:
-    """Whether both have the same cells, but for rounding."""
-    pairs = [(maps[axis].values, samples[axis].values) for axis in ("lat", "lon")]
-    return all(one.shape == other.shape and np.allclose(one, other, rtol=0, atol=1e-3) for one, other in pairs)
 
 
 class Joined(Method):
@@ -60,12 +58,16 @@ class Joined(Method):
         refuse_other_data(samples, self.choice)
         maps = samples.observations.transpose("day", "lat", "lon").sortby("day")
         days, times = days_of(maps.day), days_of(samples.time)
+        background, otherwise = 0.0, samples.attrs["mean"]
+        if "background" in samples:
+            background, otherwise = background_of(samples), 0.0
+            maps = maps - background
         answer = np.empty((len(times), maps.sizes["lat"], maps.sizes["lon"]))
         for row in range(maps.sizes["lat"]):  # one by one, to save memory
             answer[:, row] = self._join(days, maps[:, row].values.astype(np.float64), times)
         sea, lat, lon = sea_of(samples), maps.lat.values, maps.lon.values
         for one in answer:
-            one[:] = np.where(sea, nearest(one, lat, lon, samples.attrs["mean"]), np.nan)
+            one[:] = np.where(sea, background + nearest(one, lat, lon, otherwise), np.nan)
         return answer
 
     @abstractmethod

@@ -1,8 +1,8 @@
 """The mean and variance of a Gaussian field, of which some noisy values are known, on maps of many days.
 
-With correlation C, observations y at points p, and r = noise / std, the field at x has
+With correlation C, observations y at points p, and r = noise / std, a field of prior mean 0 has at x
 
-    mean      mean + C(x, p) (C(p, p) + r^2 I)^-1 (y - mean),
+    mean      C(x, p) (C(p, p) + r^2 I)^-1 y,
     variance  std^2 [1 - C(x, p) (C(p, p) + r^2 I)^-1 C(p, x)]
 
 (Bretherton et al. 1976, Deep-Sea Research 23, 559-582). Each tile of space and time answers for all its cells and days
@@ -36,7 +36,6 @@ class Prior:
     covariance: str
     lengths: tuple[float, float, float]  # Lt in days, Ly and Lx in degrees
     noise: float  # standard deviation of the observations' errors, m
-    mean: float  # of the sea, m
     std: float  # of the sea, m
 
 
@@ -69,7 +68,7 @@ def posterior(
     with_variance: bool = False,
     title: str | None = None,
 ) -> np.ndarray:
-    """The mean, m, (1, sample, lat, lon), NaN on land.
+    """The mean, m, (1, sample, lat, lon), NaN on land; like the points above the background.
 
     selection: which observations a tile uses. precision: in which the systems are solved.
     with_variance: whether the variance, m2, follows in a second row; it takes several times as long.
@@ -83,7 +82,7 @@ def posterior(
     observations = (np.stack((points.days, points.lat, points.lon), -1) - origin) / lengths
     t, y, x = ((axis - o) / s for axis, o, s in zip((grid.days, grid.lat, grid.lon), origin, lengths, strict=True))
     rows, columns = cut(y, _tile_size(y)), cut(x, _tile_size(x))
-    innovations = torch.from_numpy((points.ssh - prior.mean) / prior.std)
+    innovations = torch.from_numpy(points.ssh / prior.std)
     solver = Solver(
         prior.covariance,
         (prior.noise / prior.std) ** 2,
@@ -102,7 +101,7 @@ def posterior(
             for sums, answer in zip(total, solver.solve(batch, days, with_variance), strict=True):
                 sums.index_put_((members, batch.cells[:, :, None]), weights * answer, accumulate=True)
     maps = total.cpu().numpy().reshape(-1, len(t), *grid.sea.shape)
-    maps[0] = prior.mean + prior.std * maps[0]
+    maps[0] *= prior.std
     maps[1:] *= prior.std**2
     maps[:, :, ~grid.sea] = np.nan
     return maps

@@ -23,13 +23,23 @@ from dlgd.core.progress import line_timer
 from dlgd.core.timing import timed
 from dlgd.problems.ssh.methods.covariances import COVARIANCES
 from dlgd.problems.ssh.methods.oi_posterior import Grid, Prior, Selection, posterior
-from dlgd.problems.ssh.methods.oi_search import search
-from dlgd.problems.ssh.methods.sea_points import Points, days_of, points_of, refuse_other_data, sea_of
+from dlgd.problems.ssh.methods.oi_search import NOTHING_TO_TUNE, left_out, search
+from dlgd.problems.ssh.methods.sea_points import (
+    Points,
+    background_of,
+    days_of,
+    points_of,
+    refuse_other_data,
+    sea_of,
+    with_background,
+)
+from dlgd.problems.ssh.scores.tracks import track_of
 from dlgd.training.device import check_method_device
 
 log = logging.getLogger(__name__)
 
 UNITS = ("degrees", "km")
+MEAN = "mean"
 PRECISIONS = {"float64": torch.float64, "float32": torch.float32}
 STRETCHES, DAYS = 4, 5  # of training days, by which parameters are tuned
 EXPECTED = 24  # maps with expected errors: enough for a figure of them
@@ -38,7 +48,7 @@ LEAST_NOISE = 0.01  # over std: tuning tries no smaller noise
 
 class OptimalInterpolation(Method):
     """Answers with the posterior mean of each day's map, from the points along tracks if there is a table of them,
-    else from the daily maps of observations. The mean of the training split is removed first.
+    else from the daily maps of observations. The background is removed first and added at the end: see `sea_points`.
 
     covariance: gaussian, matern12, matern32 or matern52, see `covariances`.
     lengths_in: "degrees" of longitude for Lx and of latitude for Ly; or "km", where Lx holds at the middle latitude.
@@ -52,9 +62,13 @@ class OptimalInterpolation(Method):
     averaged: neighbouring points of a track that become one observation, see `superobservations`; 1: none.
     precision: float64, or float32, which is twice as fast and may fail where noise is small.
     device: cpu or cuda.
+    background: "mean": anomalies are counted from each cell's mean over the training split, on its grid, where samples
+        have no background of their own; None: from the mean of all.
     tune: whether to tune Lx and Ly (by a common factor), Lt and noise. It starts from the values of these options and
         minimizes the RMSE against the truth on 20 days spread over the training split. Three numbers are too few to
-        adapt much to these days.
+        adapt much to these days. Where there is no truth, it leaves the observations of a satellite out of each four
+        days, of the next one out of the next four, and minimizes the RMSE along them; with one satellite, every fourth
+        of its passes is left out.
     """
 
     def __init__(
@@ -73,6 +87,7 @@ class OptimalInterpolation(Method):
         precision: str,
         device: str,
         tune: bool,
+        background: str | None = None,  # as in older runs
     ) -> None:
         for name, value, known in (
             ("covariance", covariance, COVARIANCES),
@@ -85,29 +100,38 @@ class OptimalInterpolation(Method):
         checks.number("baseline.std", std, above=0, null=True)
         checks.whole_number("baseline.most", most, least=1)
         checks.whole_number("baseline.averaged", averaged, least=1)
+        if background is not None:
+            checks.choice("baseline.background", background, (MEAN,))
         check_method_device(device)
-        self.name, self.learns, self.tune = ("OI, tuned" if tune else "OI"), tune, tune
+        self.name, self.tune, self.background = ("OI, tuned" if tune else "OI"), tune, background
+        self.learns = tune or background is not None
         self.covariance, self.std, self.averaged = covariance, std, averaged
         self.parameters, self.lengths_in = (Lx, Ly, Lt, noise), lengths_in
         self._posterior = functools.partial(
             posterior, selection=Selection(reach, most), precision=PRECISIONS[precision], device=device
         )
         self._train: xr.Dataset | None = None
+        self._mean: xr.DataArray | None = None  # (lat, lon), of the training split
+        self._std: float | None = None  # about it, m
+        self._latest: tuple[xr.Dataset, np.ndarray] | None = None  # samples and their `error_maps`
 
     def fit(self, train: xr.Dataset) -> None:
         """Keep the training split: parameters are tuned when the first maps are asked for."""
         refuse_other_data(train, "oi")
-        self._train = train
+        self._mean = train.ssh.mean("sample") if self.background is not None and "ssh" in train else None
+        self._std = None if self._mean is None else float((train.ssh - self._mean).std())
+        self._train = self._anomalous(train)
 
     def predict(self, samples: xr.Dataset) -> np.ndarray:
         """(sample, lat, lon), m, float64, NaN on land."""
+        samples = self._anomalous(samples)
         prior = self.prior(samples)
         title = f"{self.name}: groups of the {samples.sizes['sample']} maps"
         maps, seconds = timed(
             lambda: self._posterior(prior, points_of(samples, self.averaged), _grid_of(samples), title=title)
         )
         self.seconds_per_sample = seconds / samples.sizes["sample"]  # without the tuning
-        return maps[0]
+        return background_of(samples) + maps[0]
 
     def error_std(self, samples: xr.Dataset) -> np.ndarray | None:
         """(sample, lat, lon), m: the standard deviation of the field given the observations.
@@ -117,18 +141,37 @@ class OptimalInterpolation(Method):
         """
         if self.std is not None:
             return None
+        if self._latest is not None and self._latest[0] is samples:
+            return self._latest[1]
         some = np.unique(np.linspace(0, samples.sizes["sample"] - 1, EXPECTED).astype(int))
         answer = np.full(tuple(samples.sizes[name] for name in ("sample", "lat", "lon")), np.nan)
-        answer[some] = self.posterior_std(samples.isel(sample=some))
+        answer[some] = self._error_maps(samples.isel(sample=some))
         return answer
 
-    def posterior_std(self, samples: xr.Dataset) -> np.ndarray:
+    def error_maps(self, samples: xr.Dataset) -> np.ndarray:
         """The same as `error_std` for all samples, also where `std` was typed."""
+        self._latest = (samples, self._error_maps(samples))
+        usual = float(samples.attrs["std"])
+        if self.std is not None and not 2 / 3 < self.std / usual < 3 / 2:
+            log.warning(
+                "%s: expected errors are those of a sea with a standard deviation of %.3g m: type baseline.std=null "
+                "for that of the data, %.3g m", self.name, self.std, usual,
+            )  # fmt: skip
+        return self._latest[1]
+
+    def _error_maps(self, samples: xr.Dataset) -> np.ndarray:
+        samples = self._anomalous(samples)
         prior = self.prior(samples)
         title = f"{self.name}: expected errors, groups of the {samples.sizes['sample']} maps"
         points = points_of(samples, self.averaged)
         maps = self._posterior(prior, points, _grid_of(samples), with_variance=True, title=title)
         return np.sqrt(maps[1])
+
+    def _anomalous(self, samples: xr.Dataset) -> xr.Dataset:
+        """The samples, with the mean of the training split as their background if that is wanted and they have none."""
+        if self._mean is None or self._std is None or "background" in samples:
+            return samples
+        return with_background(samples, self._mean, self._std)
 
     def prior(self, samples: xr.Dataset) -> Prior:
         """The assumptions about these samples, with tuned parameters where they are tuned."""
@@ -143,16 +186,19 @@ class OptimalInterpolation(Method):
             middle = np.deg2rad(float(samples.lat.min() + samples.lat.max()) / 2)
             Lx, Ly = Lx / (KM_PER_DEGREE * math.cos(middle)), Ly / KM_PER_DEGREE
         std = float(samples.attrs["std"]) if self.std is None else self.std
-        return Prior(self.covariance, (Lt, Ly, Lx), noise, float(samples.attrs["mean"]), std)
+        return Prior(self.covariance, (Lt, Ly, Lx), noise, std)
 
     @functools.cached_property
     def _tuned(self) -> tuple[float, ...]:
         """Lx, Ly, Lt and noise with the least error on some days of the training split."""
         assert self._train is not None, "fit comes first"
-        train, points = self._train, points_of(self._train, self.averaged)
+        train = self._train
         last = max(0, train.sizes["sample"] - DAYS)
         starts = np.unique(np.linspace(0, last, STRETCHES).astype(int))
         stretches = [train.isel(sample=slice(start, start + DAYS)).load() for start in starts]
+        if "ssh" not in train:
+            stretches = [left_out(stretch, turn) for turn, stretch in enumerate(stretches)]
+        points = [points_of(stretch, self.averaged) for stretch in stretches]
         (Lx, Ly, Lt, noise), tried, is_time = self.parameters, itertools.count(1), line_timer()
 
         def cost(parameters: Sequence[float]) -> float:
@@ -165,7 +211,8 @@ class OptimalInterpolation(Method):
                 log.info("OI: set %d of lengths and noise has an RMSE of %.4g m", number, rmse)
             return rmse
 
-        log.info("OI: tuning lengths and noise on %d training days, which takes minutes", STRETCHES * DAYS)
+        where = f"on {STRETCHES * DAYS} training days" if "ssh" in train else "along observations that are left out"
+        log.info("OI: tuning lengths and noise %s, which takes minutes", where)
         before = cost((1.0, Lt, noise))
         (factor, lt, amplitude), after = search(cost, (1.0, Lt, noise))
         log.info(
@@ -174,15 +221,19 @@ class OptimalInterpolation(Method):
         )  # fmt: skip
         return factor * Lx, factor * Ly, lt, amplitude
 
-    def _rmse(self, prior: Prior, points: Points, stretches: Sequence[xr.Dataset]) -> float:
-        """The RMSE against the truth of the stretches of days, wherever it is known."""
+    def _rmse(self, prior: Prior, points: Sequence[Points], stretches: Sequence[xr.Dataset]) -> float:
+        """The RMSE of the stretches of days against the truth, wherever it is known, or along what was left out."""
         squares = []
-        for stretch in stretches:
-            maps = self._posterior(prior, points, _grid_of(stretch))
-            error = maps[0] - stretch.ssh.transpose("sample", "lat", "lon").values
+        for own, stretch in zip(points, stretches, strict=True):
+            maps = background_of(stretch) + self._posterior(prior, own, _grid_of(stretch))[0]
+            if "ssh" in stretch:
+                error = maps - stretch.ssh.transpose("sample", "lat", "lon").values
+            else:
+                track = track_of(stretch, maps)
+                error = track.mapped - track.observed
             squares.append(error[np.isfinite(error)] ** 2)
         if sum(map(len, squares)) == 0:
-            raise Refusal("baseline.tune=true needs training days whose truth is known: type baseline.tune=false")
+            raise Refusal(NOTHING_TO_TUNE)
         return float(np.sqrt(np.concatenate(squares).mean()))
 
 

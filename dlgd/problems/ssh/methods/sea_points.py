@@ -4,6 +4,9 @@ Each sample is a day. Samples have `observations` (day, lat, lon) in m, NaN wher
 coordinates `time` (sample), `day`, `lat` and `lon` in degrees; optionally `sea` (lat, lon), and a table of points along
 tracks, `track_ssh`, `track_time`, `track_lat`, `track_lon`, `track_satellite` (point), in order of satellite and time.
 No method uses points that are `held_out`.
+
+Methods map anomalies from a background: `background` (lat, lon) and, at the points, `track_background` (point), m,
+where the samples have them, else the mean of the training split, their attribute `mean`.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ class Points:
     days: np.ndarray  # since ORIGIN
     lat: np.ndarray  # degrees
     lon: np.ndarray
-    ssh: np.ndarray  # m
+    ssh: np.ndarray  # m, above the background
 
     def take(self, some: np.ndarray | slice) -> Points:
         """Some of the points."""
@@ -43,7 +46,7 @@ def refuse_other_data(samples: xr.Dataset, baseline: str) -> None:
         name = samples.attrs.get("name", "...")
         raise Refusal(
             f"baseline={baseline} makes maps from observations of days, which data={name} does not give: type "
-            "data=ssh or data=ssh_netcdf"
+            "data=ssh, data=ssh_netcdf or data=ssh_tracks"
         )
 
 
@@ -62,15 +65,48 @@ def sea_of(samples: xr.Dataset) -> np.ndarray:
     return samples.ssh.notnull().any("sample").transpose("lat", "lon").values
 
 
+def background_of(samples: xr.Dataset) -> np.ndarray:
+    """The field that anomalies are counted from, m: (lat, lon), or a number where the samples have none."""
+    if "background" in samples:
+        return samples.background.transpose("lat", "lon").values.astype(np.float64)
+    return np.asarray(samples.attrs["mean"], np.float64)
+
+
+def same_grid(maps: xr.DataArray, samples: xr.Dataset) -> bool:
+    """Whether both have the same cells, but for rounding."""
+    pairs = [(maps[axis].values, samples[axis].values) for axis in ("lat", "lon")]
+    return all(one.shape == other.shape and np.allclose(one, other, rtol=0, atol=1e-3) for one, other in pairs)
+
+
+def with_background(samples: xr.Dataset, mean: xr.DataArray, std: float) -> xr.Dataset:
+    """The samples with a background, a mean (lat, lon) of the same cells, and the standard deviation about it; samples
+    of other cells as they are. Land takes the mean of all."""
+    from scipy.interpolate import RegularGridInterpolator
+
+    mean = mean.transpose("lat", "lon")
+    if not same_grid(mean, samples):
+        return samples
+    field = mean.fillna(mean.mean()).astype(np.float64)
+    found = samples.assign(background=(("lat", "lon"), field.values)).assign_attrs(std=std)
+    if "track_ssh" in samples:
+        axes = [mean[axis].values.astype(np.float64) for axis in ("lat", "lon")]
+        places = [
+            np.clip(samples[f"track_{n}"].values, *one[[0, -1]]) for n, one in zip(("lat", "lon"), axes, strict=True)
+        ]
+        found["track_background"] = "point", RegularGridInterpolator(axes, field.values)(np.stack(places, -1))
+    return found
+
+
 def points_of(samples: xr.Dataset, averaged: int) -> Points:
     """The points along tracks, means of `averaged` neighbours each; without a table, the cells of the daily maps."""
     if "track_ssh" not in samples:
         maps = samples.observations.transpose("day", "lat", "lon")
-        values = maps.values
+        values = maps.values - background_of(samples)
         day, row, column = np.nonzero(np.isfinite(values))
         lat, lon = (maps[name].values.astype(np.float64) for name in ("lat", "lon"))
-        return Points(days_of(maps.day)[day], lat[row], lon[column], values[day, row, column].astype(np.float64))
+        return Points(days_of(maps.day)[day], lat[row], lon[column], values[day, row, column])
     ssh = samples.track_ssh.values.astype(np.float64)
+    ssh -= samples.track_background.values if "track_background" in samples else background_of(samples)
     used = np.isfinite(ssh)
     if "held_out" in samples:
         used &= ~samples.held_out.values.astype(bool)

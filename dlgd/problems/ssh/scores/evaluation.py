@@ -32,6 +32,12 @@ AXES = {
     "lon": {"standard_name": "longitude", "long_name": "longitude", "units": "degrees_east", "axis": "X"},
 }
 HEIGHT = {"standard_name": "sea_surface_height_above_geoid", "units": "m"}
+ERROR_STD = {
+    "standard_name": "sea_surface_height_above_geoid standard_error",
+    "long_name": "standard deviation of the error of ssh, as its method expects it",
+    "units": "m",
+}
+PACKED = {"zlib": True, "complevel": 1, "dtype": "float32"}
 
 
 class SshEvaluation(Evaluation):
@@ -49,7 +55,8 @@ class SshEvaluation(Evaluation):
     lambda_x (km), lambda_x_degrees, lambda_t (days): the wavelength and the period down to which maps are resolved, by
         the challenges' rule; lambda_x_crossing (km), lambda_t_crossing (days): by another rule, see `spectra.py`. Maps
         that resolve nothing have none of them.
-    track_mu, track_sigma, track_lambda_x (km): along the tracks that are held out, if any; see `tracks.py`.
+    track_mu, track_sigma, track_lambda_x (km): along the tracks that are held out, if any; see `tracks.py`. Where no
+        map is known, there are no other scores.
 
     The options:
 
@@ -62,6 +69,7 @@ class SshEvaluation(Evaluation):
     published: rows {name, source, and some of these scores} of figures printed elsewhere, for the table only.
     """
 
+    writes_error_std = True
     all_scores = (
         Score("rmse", "RMSE", "m", higher_is_better=False, written=decimals(4)),
         Score("mu", "mu", higher_is_better=True, written=decimals(3)),
@@ -100,16 +108,20 @@ class SshEvaluation(Evaluation):
 
     def scores(self, samples: xr.Dataset, prediction: np.ndarray) -> dict[str, float]:
         """The scores that the class describes. Raises Refusal for maps that cannot be scored."""
-        maps = maps_of(samples, prediction)
-        scored = maps.within(self.box)
-        scores = height_scores(scored) | flow_scores(scored)
-        if (found := self._spectra(maps)) is not None:
-            scores |= _lambdas(found)
+        scores = self._of_maps(samples, prediction) if "ssh" in samples else {}
         if tracks.held_out(samples):
             scores |= self._along_tracks(samples, prediction)
         for name, value in scores.items():
             if not np.isfinite(value):
                 raise Refusal(f"Its {name} is {value}.")
+        return scores
+
+    def _of_maps(self, samples: xr.Dataset, prediction: np.ndarray) -> dict[str, float]:
+        maps = maps_of(samples, prediction)
+        scored = maps.within(self.box)
+        scores = height_scores(scored) | flow_scores(scored)
+        if (found := self._spectra(maps)) is not None:
+            scores |= _lambdas(found)
         return scores
 
     def _spectra(self, maps: Maps) -> Spectra | None:
@@ -148,12 +160,17 @@ class SshEvaluation(Evaluation):
 
     def figures(self, folder: Path, samples: xr.Dataset, predictions: Mapping[str, np.ndarray]) -> None:
         """maps.png and vorticity.png of one day, that of the median error of the first method; rmse.png in time;
-        spectra.png where there are spectra; animation.gif with the option `animation`."""
+        spectra.png where there are spectra; animation.gif with the option `animation`. Without truth maps.png alone.
+        """
         from dlgd.plotting.style import save
         from dlgd.problems.ssh import figures as draw
+        from dlgd.problems.ssh.track_figures import maps_with_errors
 
         if not predictions:
             raise ValueError("There is no prediction to draw.")
+        if "ssh" not in samples:
+            save(folder / "maps.png", maps_with_errors(samples, predictions, {}))
+            return
         known = known_days(samples)
         time, days, daily, found, middle = samples.time.values[known], {}, {}, {}, slice(0)
         for name, prediction in predictions.items():  # one after the other, to spare memory
@@ -180,13 +197,18 @@ class SshEvaluation(Evaluation):
     def error_std_figures(
         self, folder: Path, samples: xr.Dataset, predictions: Mapping[str, np.ndarray], stds: Mapping[str, np.ndarray]
     ) -> None:
-        """error_std.png: whether errors are as large as methods expect them to be.
+        """error_std.png: whether errors are as large as methods expect them to be. Without the truth, maps.png with
+        expected errors.
 
         stds: the standard deviations (sample, lat, lon) that methods predict for their errors, m; NaN on other days.
         """
         from dlgd.plotting.style import save
         from dlgd.problems.ssh import figures as draw
+        from dlgd.problems.ssh.track_figures import maps_with_errors
 
+        if "ssh" not in samples:
+            save(folder / "maps.png", maps_with_errors(samples, predictions, stds))
+            return
         pairs, known = {}, known_days(samples)
         for name, std in stds.items():
             days = np.flatnonzero(known & np.isfinite(std).any(axis=(1, 2)))
@@ -199,11 +221,19 @@ class SshEvaluation(Evaluation):
         if pairs:
             save(folder / "error_std.png", draw.calibration(pairs))
 
+    def with_error_std(self, dataset: xr.Dataset, std: np.ndarray) -> xr.Dataset:
+        """The same with ssh_error_std (time, lat, lon), m."""
+        import xarray as xr
+
+        field = xr.Variable(dataset.ssh.dims, std, ERROR_STD, PACKED)
+        told = dataset.assign(ssh_error_std=field)
+        told.ssh.attrs["ancillary_variables"] = "ssh_error_std"
+        return told
+
     def dataset(self, samples: xr.Dataset, prediction: np.ndarray) -> xr.Dataset:
         """ssh (time, lat, lon), as predicted, m; observations of the same days; ssh_truth where the truth is known."""
         import xarray as xr
 
-        packed = {"zlib": True, "complevel": 1, "dtype": "float32"}
         fields = {"ssh": (shaped(samples, prediction), HEIGHT | {"long_name": "sea surface height, as interpolated"})}
         if "ssh" in samples:
             truth = samples.ssh.transpose("sample", "lat", "lon").values
@@ -215,7 +245,7 @@ class SshEvaluation(Evaluation):
         coordinates = {name: xr.Variable(name, samples[name].values, AXES[name], encodings.get(name)) for name in dims}
         numbers = {name: value for name, value in samples.attrs.items() if isinstance(value, int | float | str)}
         title = "Sea surface height, interpolated from observations"
-        variables = {name: xr.Variable(dims, values, attrs, packed) for name, (values, attrs) in fields.items()}
+        variables = {name: xr.Variable(dims, values, attrs, PACKED) for name, (values, attrs) in fields.items()}
         return xr.Dataset(variables, coordinates, numbers | CF_CONVENTIONS | {"title": title})
 
 

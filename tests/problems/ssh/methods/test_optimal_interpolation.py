@@ -40,7 +40,7 @@ def test_dense_posterior(kind, maps):
     method = oi(covariance=kind)
     mean, std = dense(days, kind, LENGTHS, 0.05, STD, maps=maps)
     np.testing.assert_allclose(method.predict(days), mean, rtol=0, atol=1e-8)
-    np.testing.assert_allclose(method.posterior_std(days), std, rtol=0, atol=1e-8)
+    np.testing.assert_allclose(method.error_maps(days), std, rtol=0, atol=1e-8)
 
 
 @pytest.mark.parametrize("together", [1, 3000, 2**21])
@@ -53,7 +53,7 @@ def test_many_tiles_padded_in_batches_are_the_dense_posterior_too(together, monk
     mean, std = dense(days, "gaussian", lengths, 0.05, 0.4)
     method = oi(Lt=0.7, Ly=0.4, Lx=0.5, std=0.4)
     np.testing.assert_allclose(method.predict(days), mean, rtol=0, atol=1e-8)
-    np.testing.assert_allclose(method.posterior_std(days), std, rtol=0, atol=1e-8)
+    np.testing.assert_allclose(method.error_maps(days), std, rtol=0, atol=1e-8)
 
 
 @pytest.mark.parametrize("kind", ["gaussian", "matern32"])
@@ -65,9 +65,9 @@ def test_few_near_observations_come_closer_to_all_of_them_as_the_reach_grows(kin
     assert (np.diff(errors) < 0).all()
     assert errors[0] > 1e-2 * STD
     assert errors[-1] < (1e-5 if kind == "gaussian" else 2e-3) * STD
-    few, more = (np.abs(method.posterior_std(days) - std).max() for method in answers[2:5:2])
+    few, more = (np.abs(method.error_maps(days) - std).max() for method in answers[2:5:2])
     assert more < few < 0.2 * STD
-    assert (answers[2].posterior_std(days) > std - 1e-9).all()  # who knows less is less certain
+    assert (answers[2].error_maps(days) > std - 1e-9).all()  # who knows less is less certain
 
 
 def test_the_most_observations_of_a_tile():
@@ -117,7 +117,7 @@ def test_the_standard_deviation_is_that_of_the_errors():
         track_satellite=("point", np.zeros(2400, dtype=int)),
     )
     method = oi(covariance="matern32", noise=0.08, reach=8.0)
-    std = method.posterior_std(days)
+    std = method.error_maps(days)
     assert (std < 0.95 * STD).all()
     ratio = (method.predict(days) - days.ssh.values) / std
     assert abs((np.abs(ratio) < 1).mean() - 0.6827) < 3 * np.sqrt(0.6827 * 0.3173 / 400)
@@ -127,12 +127,36 @@ def test_the_standard_deviation_is_that_of_the_errors():
 def test_errors_are_expected_of_some_maps_evenly_spread(monkeypatch):
     days = random_samples(days=10)
     method = oi(std=None)
-    np.testing.assert_array_equal(method.error_std(days), method.posterior_std(days))
+    np.testing.assert_array_equal(method.error_std(days), method.error_maps(days))
     monkeypatch.setattr(optimal_interpolation, "EXPECTED", 3)
-    some = method.error_std(days)
-    np.testing.assert_allclose(some[[0, 4, 9]], method.posterior_std(days)[[0, 4, 9]], atol=1e-8)
+    some = oi(std=None).error_std(days)
+    np.testing.assert_allclose(some[[0, 4, 9]], method.error_maps(days)[[0, 4, 9]], atol=1e-8)
     assert np.isnan(some[[1, 2, 3, 5, 6, 7, 8]]).all()
     assert oi(std=0.3).error_std(days) is None
+    known = method.error_maps(days)
+    assert np.isfinite(known).all()
+    np.testing.assert_array_equal(method.error_std(days), known)  # which are at hand then
+
+
+def test_with_a_background_a_map_far_from_observations_is_the_mean_of_its_cell():
+    """Without one, it is the mean of all; observations of the background itself change nothing anywhere."""
+    train, days = random_samples(days=40), random_samples(days=5, seed=1)
+    slope = xr.DataArray(np.linspace(-1, 1, 8)[:, None] + np.linspace(0, 0.5, 10), dims=("lat", "lon"))
+    train = train.assign(ssh=train.ssh + slope)
+    mean = train.ssh.mean("sample")
+    at = {axis: xr.DataArray(days[f"track_{axis}"].values, dims="point") for axis in ("lat", "lon")}
+    inside = mean.interp(**at)
+    seen = days.isel(point=np.flatnonzero(np.isfinite(inside))).assign(track_ssh=inside.dropna("point"))
+    method = oi(background="mean")
+    method.fit(train)
+    np.testing.assert_allclose(method.predict(seen), np.broadcast_to(mean, (5, 8, 10)), atol=1e-6)
+    np.testing.assert_allclose(method.predict(days.isel(point=[])), np.broadcast_to(mean, (5, 8, 10)), atol=1e-6)
+    np.testing.assert_allclose(oi().predict(days.isel(point=[])), MEAN, atol=1e-6)
+    far = method.error_maps(days.isel(point=[]))
+    np.testing.assert_allclose(far, (train.ssh - mean).std(), rtol=1e-6)
+    maps = days.drop_vars([name for name in days if name.startswith("track")])
+    maps["observations"] = ("day", "lat", "lon"), np.broadcast_to(mean, days.observations.shape)
+    np.testing.assert_allclose(method.predict(maps), np.broadcast_to(mean, (5, 8, 10)), atol=1e-6)
 
 
 # --- land, and nothing to see -------------------------------------------------------------------------------
@@ -147,7 +171,7 @@ def test_land():
     answer, everywhere = oi(Lx=0.5, Ly=0.4).predict(coast), oi(Lx=0.5, Ly=0.4).predict(days)
     assert np.isnan(answer[:, land]).all()
     np.testing.assert_allclose(answer[:, ~land], everywhere[:, ~land], atol=1e-8)
-    assert np.isnan(oi().posterior_std(coast)[:, land]).all()
+    assert np.isnan(oi().error_maps(coast)[:, land]).all()
     unknown = days.drop_vars("ssh")
     np.testing.assert_array_equal(np.isfinite(oi().predict(unknown)), True)
     unknown["sea"] = ("lat", "lon"), ~land
@@ -160,10 +184,10 @@ def test_no_observation_at_all(table):
     days = days.isel(point=[]) if table else days.drop_vars([name for name in days if name.startswith("track")])
     days["observations"] = days.observations * np.nan
     np.testing.assert_allclose(oi().predict(days), MEAN)
-    np.testing.assert_allclose(oi().posterior_std(days), STD)
+    np.testing.assert_allclose(oi().error_maps(days), STD)
     far = random_samples().assign(track_lon=("point", np.full(40, 60.0)))
     np.testing.assert_allclose(oi(reach=2.0).predict(far), MEAN)
-    np.testing.assert_allclose(oi(reach=2.0, std=0.1).posterior_std(far), 0.1)
+    np.testing.assert_allclose(oi(reach=2.0, std=0.1).error_maps(far), 0.1)
 
 
 def test_the_points_of_satellites_held_out_are_not_looked_at():
@@ -256,7 +280,7 @@ def test_other_data_are_refused():
     other = xr.Dataset(
         {"observations": (("sample", "time", "variable"), np.zeros((1, 2, 3)))}, attrs={"name": "lorenz63"}
     )
-    for work in (oi().fit, oi().predict, oi().posterior_std):
+    for work in (oi().fit, oi().predict, oi().error_maps):
         with pytest.raises(Refusal, match=r"baseline=oi .* data=lorenz63 does not give: type data=ssh"):
             work(other)
 
@@ -274,4 +298,4 @@ def test_the_same_maps_on_a_gpu():
     for options in ({}, {"reach": 2.0}, {"covariance": "matern32", "Lx": 0.5}):
         here, there = oi(**options), oi(**options, device="cuda")
         np.testing.assert_allclose(there.predict(days), here.predict(days), atol=1e-8)
-        np.testing.assert_allclose(there.posterior_std(days), here.posterior_std(days), atol=1e-7)
+        np.testing.assert_allclose(there.error_maps(days), here.posterior_std(days), atol=1e-7)

@@ -198,6 +198,28 @@ def test_held_out_tracks_are_scored(samples, caplog):
     assert "no held-out pass" in caplog.messages[0]
 
 
+def test_expected_errors_stand_in_files_beside_what_they_are_of(samples, tmp_path):
+    scores, guessed = evaluation(), guess(samples)
+    std = np.abs(guessed) + 0.01
+    assert scores.writes_error_std
+    scores.with_error_std(scores.dataset(samples, guessed), std).to_netcdf(tmp_path / "predictions.nc")
+    with xr.open_dataset(tmp_path / "predictions.nc") as read:
+        np.testing.assert_allclose(read.ssh_error_std, std, rtol=1e-6)
+        assert read.ssh_error_std.attrs["units"] == "m"
+        assert read.ssh_error_std.attrs["standard_name"] == "sea_surface_height_above_geoid standard_error"
+        assert read.ssh.attrs["ancillary_variables"] == "ssh_error_std"
+
+
+def test_without_a_truth_nothing_but_tracks_is_scored_and_maps_are_drawn(samples, tmp_path):
+    unknown, guessed = samples.drop_vars("ssh"), guess(samples)
+    assert evaluation().scores(unknown, guessed) == {}
+    evaluation().figures(tmp_path, unknown, {"a": guessed, "b": guessed})
+    before = (tmp_path / "maps.png").read_bytes()
+    evaluation().error_std_figures(tmp_path, unknown, {"a": guessed, "b": guessed}, {"b": np.abs(guessed)})
+    assert [path.name for path in tmp_path.iterdir()] == ["maps.png"]
+    assert (tmp_path / "maps.png").read_bytes() != before
+
+
 def test_predictions_are_files_that_others_can_read(samples, tmp_path):
     guessed = guess(samples)
     evaluation().dataset(samples, guessed).to_netcdf(tmp_path / "predictions.nc")
