@@ -16,6 +16,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from dlgd.core.paths import CONF, ROOT
+from dlgd.problems.normalization.files import formats
 from tests.configs.config_files import (
     BUILDERS,
     CHOICES,
@@ -202,6 +203,7 @@ def test_every_value_of_a_command_is_read(command_name):
     for path in (own, *shared, *(ROOT / "dlgd" / rooms.get(command_name, "nowhere")).glob("*.py")):
         read |= loaded_attributes(ast.parse(path.read_text()))
     given = OmegaConf.load(CONF / f"{command_name}.yaml")
+    read |= set(formats.FORMATS) if command_name == "normalize" else set()  # the options of a format, by its name
     assert {str(key) for key in given} - {"defaults", "hydra"} <= read
     assert {"seed", "device", "trust"} == {str(key) for key in OmegaConf.load(CONF / "base.yaml")} - {
         "defaults",
