@@ -138,11 +138,23 @@ def test_wrong_files_are_refused(folder, why):
 
 def test_wrong_options_are_refused(folder):
     place, _ = folder
-    with pytest.raises(Refusal, match=r"roms\.Hdecay must be given for zeta"):
+    with pytest.raises(Refusal, match=r"roms\.Hdecay must be given for zeta, .* or 'roms\.Hdecay=\{zeta: 50e3\}'"):
         run(place, Hdecay={"temp": 1e4})
+    with pytest.raises(Refusal, match=r"roms\.Hdecay has Temp, which is no field of .* \(did you mean temp\?\)"):
+        run(place, Hdecay={"zeta": 1e4, "temp": 1e4, "salt": 1e4, "Temp": 1e4})
     with pytest.raises(Refusal, match=r"roms\.Hdecay=0 must be a number above 0"):
         run(place, Hdecay=0)
     with pytest.raises(Refusal, match="give it in m"):
         run(place, Hdecay=1e9)
     with pytest.raises(Refusal, match="is no side of a grid of ROMS"):
         run(place, Sides("periodic", "fold"))
+
+
+def test_a_file_that_is_cut_off_is_refused(folder):
+    """The NetCDF library reads zeros beyond the end of such files."""
+    place, _ = folder
+    path = place / "roms_nrm_i.nc"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(Refusal, match="is cut off"):
+        run(place)
+    assert not (place / "exact.nc").exists()

@@ -12,7 +12,7 @@ import numpy as np
 
 from dlgd.core import checks, netcdf
 from dlgd.core.errors import Refusal
-from dlgd.problems.normalization.files import mitgcm, nemovar, roms, saber
+from dlgd.problems.normalization.files import mds, mitgcm, nemovar, roms, saber
 from dlgd.problems.normalization.files.opened import Opened, Sides
 
 FORMATS = {"saber": saber, "mitgcm": mitgcm, "roms": roms, "nemovar": nemovar}
@@ -67,7 +67,7 @@ def recognized(path: Path) -> str:
         raise Refusal(f"{path} is a folder: give the file with the length scales")
     variables: list[str] = []
     if path.is_file() and not mitgcm.recognized(path, ()):
-        netcdf.refuse_fatal(path)
+        netcdf.refuse_damaged(path)
         try:
             with netCDF4.Dataset(path) as dataset:
                 variables = [*dataset.variables, *dataset.dimensions]
@@ -76,11 +76,11 @@ def recognized(path: Path) -> str:
     for name, module in FORMATS.items():
         if module.recognized(path, variables):
             return name
-    if not path.exists():
+    if not path.exists() and not mds.exists(path):
         raise Refusal(f"{path} is not there: give a file with length scales")
     raise Refusal(
-        f"{path} has no format that is known: hzScales or vtScales (saber), smooth3DscalesH and the like (mitgcm), "
-        "zeta or temp on eta_rho, xi_rho (roms), or K11 and K22 (nemovar) are missing; "
+        f"{path} has no format that is known: hzScales or vtScales (saber), a name such as smooth3DscalesH001 "
+        "(mitgcm), zeta or temp on eta_rho, xi_rho (roms), or K11 and K22 (nemovar) are missing; "
         f"it has {', '.join(dict.fromkeys(variables)) or 'no variables'}"
     )
 
