@@ -117,6 +117,7 @@ def in_a_sentence(error: Exception, config_name: str) -> str:
     if isinstance(error, ConfigAttributeError | ConfigKeyError):
         return f"{error.full_key} is missing from the configuration: do not remove it, for instance by ~{error.key}"
     if str(error).startswith("Error merging override") and isinstance(cause, TypeError | ValueError):
-        return f"{str(error).removeprefix('Error merging override ')} is not of the kind of this option: {cause}"
+        why = str(cause).splitlines()[0]
+        return f"{str(error).removeprefix('Error merging override ')} is not of the kind of this option: {why}"
     inner = f"a file or option cannot be read ({cause})" if cause is not None else type(error).__name__
     return " ".join((str(error) or inner).split())

@@ -70,6 +70,7 @@ def test_options_of_one_task_of_several():
 def test_values_of_another_kind():
     sentence = sentence_of("config", "data=lorenz63", "data.more_observings=[noisy]")
     assert sentence.startswith("data.more_observings=[noisy] is not of the kind of this option: ")
+    assert "\n" not in sentence
 
 
 def test_where_nothing_could_be_typed():

@@ -195,3 +195,10 @@ def test_wrong_grids_and_options_are_refused(folder):
 def test_a_pair_of_another_name_is_there_all_the_same(folder):
     with pytest.raises(Refusal, match=r"has no format that is known: .* a name such as smooth3DscalesH001"):
         read(folder[0], "smooth3DscalesZ001")
+
+
+def test_a_grid_without_water_is_refused(folder):
+    place, grid, *_ = folder
+    write(place / "grid" / "hFacC", 0 * grid["hFacC"])
+    with pytest.raises(Refusal, match="smooth3Dnorm001 has no cell at sea"):
+        run(place, "smooth3DscalesH001", "smooth3Dnorm001")

@@ -158,3 +158,17 @@ def test_a_file_that_is_cut_off_is_refused(folder):
     with pytest.raises(Refusal, match="is cut off"):
         run(place)
     assert not (place / "exact.nc").exists()
+
+
+def test_norms_are_counted_at_sea_and_there_must_be_some(folder):
+    place, grid = folder
+    arguments = {"name": None, "options": {"roms": {"Hdecay": HDECAY, "Vdecay": VDECAY}}}
+    _, opened = formats.read(place / "roms_nrm_i.nc", place / "grid.nc", Sides(), **arguments)
+    sea = int(grid["mask_rho"][1:-1, 1:-1].sum())
+    assert formats.exact(opened, check=0, seed=0).sentences()[0] == f"zeta: {sea} norms in 1 level"
+    with xr.open_dataset(place / "grid.nc") as dataset:
+        dry = dataset.load().assign(mask_rho=0 * dataset.mask_rho)
+    dry.to_netcdf(place / "grid.nc")
+    with pytest.raises(Refusal, match="zeta has no cell at sea"):
+        run(place)
+    assert not (place / "exact.nc").exists()
