@@ -108,8 +108,16 @@ def in_a_sentence(error: Exception, config_name: str) -> str:
             return f"{cause.full_key} is called {now} now: type that"
         if tasks := _of_tasks(str(cause.full_key), cause.parent_node):
             return f"{cause.full_key} differs from task to task: type {' or '.join(tasks)}"
+        if (
+            not typed
+        ):  # of an option without parts, or of one such as data.more_observings, into which one's own are put
+            own = f"if names of your own belong there, type + before it: +{cause.full_key}=..."
+            return f"{cause.full_key} is no option: {outer} has none; {own}"
         return f"{cause.full_key} is no option: {among(str(cause.full_key), sorted(typed))}"
     if isinstance(error, ConfigAttributeError | ConfigKeyError):
         return f"{error.full_key} is missing from the configuration: do not remove it, for instance by ~{error.key}"
+    if str(error).startswith("Error merging override") and isinstance(cause, TypeError | ValueError):
+        why = str(cause).splitlines()[0]
+        return f"{str(error).removeprefix('Error merging override ')} is not of the kind of this option: {why}"
     inner = f"a file or option cannot be read ({cause})" if cause is not None else type(error).__name__
     return " ".join((str(error) or inner).split())

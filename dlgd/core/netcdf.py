@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from dlgd.core import netcdf_trial
+from dlgd.core import netcdf_classic, netcdf_trial
 from dlgd.core.errors import Refusal
 from dlgd.core.files import written_whole
 
@@ -23,7 +23,7 @@ def read(path: Path, *, decode_times: bool = True) -> xr.Dataset:
     dozen kinds of errors for damaged files.
     """
     refuse_none(path)
-    refuse_fatal(path)
+    refuse_damaged(path)
     try:
         with xr.open_dataset(path, decode_times=decode_times) as opened:
             return opened.load()
@@ -39,10 +39,12 @@ def refuse_none(path: Path) -> None:
         raise Refusal(f"{path} is {'no regular file' if path.exists() else 'not there'}: give a NetCDF file")
 
 
-def refuse_fatal(path: Path) -> None:
-    """Refuse a file that is damaged in such a way that opening it would never end, or end this process."""
+def refuse_damaged(path: Path) -> None:
+    """Refuse a file whose damage the library does not report: it would never end, end this process, or read zeros."""
     if not netcdf_trial.survived(path):
         raise Refusal(f"{path} is damaged in such a way that the NetCDF library hangs or crashes on it: make it again")
+    if netcdf_classic.is_cut_off(path):
+        raise Refusal(f"{path} is cut off: it ends before the last of its values, make or copy it again")
 
 
 def write(dataset: xr.Dataset, path: Path) -> None:

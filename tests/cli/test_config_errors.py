@@ -67,8 +67,17 @@ def test_options_of_one_task_of_several():
     assert "is no option" in sentence_of("config", "data=lorenz63", "evaluation.scores.free_tim=5")
 
 
+def test_values_of_another_kind():
+    sentence = sentence_of("config", "data=lorenz63", "data.more_observings=[noisy]")
+    assert sentence.startswith("data.more_observings=[noisy] is not of the kind of this option: ")
+    assert "\n" not in sentence
+
+
 def test_where_nothing_could_be_typed():
-    assert sentence_of("config", "model.layers.deep=3") == "model.layers.deep is no option: there is none"
+    assert sentence_of("config", "model.layers.deep=3") == (
+        "model.layers.deep is no option: model.layers has none; if names of your own belong there, type + before it: "
+        "+model.layers.deep=..."
+    )
 
 
 @pytest.mark.parametrize("typed", ["model=resnet,cnn", "seed", "training.steps=[1", "~data.nothing"])

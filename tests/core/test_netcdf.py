@@ -2,6 +2,7 @@
 
 import resource
 
+import netCDF4
 import numpy as np
 import pytest
 import xarray as xr
@@ -81,3 +82,26 @@ def test_what_no_file_can_hold_is_left_out():
         Refusal, match=r"^the Dataset lacks wave; left out was what no file can hold: .*wave of type comp"
     ):
         netcdf.through_file(mine, lacking)
+
+
+@pytest.mark.parametrize("records", [0, 1, 3])
+@pytest.mark.parametrize("kind", ["NETCDF3_CLASSIC", "NETCDF3_64BIT_OFFSET", "NETCDF3_64BIT_DATA"])
+@pytest.mark.parametrize("several", [False, True])
+def test_a_classic_file_that_is_cut_off_is_refused(tmp_path, kind, records, several):
+    """The library reads zeros beyond its end."""
+    file, small = tmp_path / "x.nc", "i2"  # of an odd number of bytes in a record: records of several are padded
+    with netCDF4.Dataset(file, "w", format=kind) as dataset:
+        dataset.setncatts({"title": "a title", "numbers": np.arange(3, dtype="i2")})
+        for name, size in {"time": None, "y": 3, "x": 5}.items():
+            dataset.createDimension(name, size)
+        dataset.createVariable("scalar", "f8", fill_value=-1.0)[...] = 7
+        dataset.createVariable("fixed", "f8", ("y", "x"))[:] = 1
+        if several:
+            dataset.createVariable("beside", small, ("time", "y"))[:] = np.ones((records, 3))
+        dataset.createVariable("moving", small, ("time", "y", "x"))[:] = np.ones((records, 3, 5))
+    assert netcdf.read(file).fixed.values.sum() == 15
+    whole = file.read_bytes()
+    for lost in (4, len(whole) // 2, len(whole) - 30):
+        file.write_bytes(whole[:-lost])
+        with pytest.raises(Refusal, match="is cut off"):
+            netcdf.read(file)

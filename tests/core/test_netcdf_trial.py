@@ -65,7 +65,7 @@ def test_a_crash_is_survived(monkeypatch, healthy, tmp_path):
     assert not netcdf_trial.survived(tmp_path / "crash.nc")
     assert netcdf_trial.survived(healthy), "a new helper"
     with pytest.raises(Refusal, match="hangs or crashes on it: make it again"):
-        netcdf.refuse_fatal(tmp_path / "crash.nc")
+        netcdf.refuse_damaged(tmp_path / "crash.nc")
 
 
 def test_without_a_helper_files_are_read(monkeypatch, healthy):

@@ -127,7 +127,13 @@ def without_precision(path):
     meta.write_text(meta.read_text().replace("dataprec", "prec"))
 
 
+def other_records(path):
+    meta = path.with_suffix(".meta")
+    meta.write_text(meta.read_text().replace("nrecords = [     2", "nrecords = [ two"))
+
+
 WRONG = {
+    "nrecords in .* must be whole numbers, not two": other_records,
     "is it cut off": cut_off,
     "is little-endian": swapped,
     "is a tile of a field": of_a_tile,
@@ -184,3 +190,15 @@ def test_wrong_grids_and_options_are_refused(folder):
     write(place / "grid" / "DXC", np.ones((mitgcm.NY, mitgcm.NX + 1)))
     with pytest.raises(Refusal, match="but hFacC"):
         read(place, "smooth3DscalesH001")
+
+
+def test_a_pair_of_another_name_is_there_all_the_same(folder):
+    with pytest.raises(Refusal, match=r"has no format that is known: .* a name such as smooth3DscalesH001"):
+        read(folder[0], "smooth3DscalesZ001")
+
+
+def test_a_grid_without_water_is_refused(folder):
+    place, grid, *_ = folder
+    write(place / "grid" / "hFacC", 0 * grid["hFacC"])
+    with pytest.raises(Refusal, match="smooth3Dnorm001 has no cell at sea"):
+        run(place, "smooth3DscalesH001", "smooth3Dnorm001")

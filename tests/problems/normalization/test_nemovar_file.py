@@ -23,8 +23,8 @@ def folder(request, tmp_path):
     return tmp_path, samples.isel(sample=0)
 
 
-def run(folder, sides=None, **options):
-    source = folder / "today" / DIFFUSIVITIES
+def run(folder, sides=None, *, source=None, **options):
+    source = source or folder / "today" / DIFFUSIVITIES
     arguments = {"name": None, "options": {"nemovar": options}}
     name, opened = formats.read(source, folder / "coordinates.nc", sides or Sides(), **arguments)
     assert name == "nemovar"
@@ -79,3 +79,47 @@ def test_wrong_files_are_refused(folder):
     with pytest.raises(Refusal, match="has no format that is known"):
         run(place)
     assert not (place / "exact.nc").exists()
+
+
+def changed(place, name, change):
+    """The diffusivities in a folder of their own."""
+    with xr.open_dataset(place / "today" / DIFFUSIVITIES) as dataset:
+        made = change(dataset.load())
+    (place / name).mkdir()
+    made.to_netcdf(place / name / DIFFUSIVITIES)
+    return place / name / DIFFUSIVITIES
+
+
+@pytest.mark.parametrize("folder", ["tripolar"], indirect=True)
+def test_refusals_name_options_that_the_command_has(folder):
+    place, _ = folder
+    everywhere = changed(place, "everywhere", lambda one: one * 0 + 1e9)
+    small = changed(place, "small", lambda one: one * 1e-6)
+
+    def refusal(sides=None, **options):
+        with pytest.raises(Refusal) as caught:
+            run(place, sides, **options)
+        return str(caught.value)
+
+    said = [
+        refusal(source=everywhere),
+        refusal(source=small),
+        refusal(rows=100),
+        refusal(columns=5),
+        refusal(faces="north_east"),
+    ]
+    assert not any("data." in one for one in said)
+    assert said[0].endswith("Set them to 0 there")
+    assert said[1].endswith("not their squares?")
+    assert said[2].startswith("nemovar.rows and nemovar.columns leave nothing of the 41 x 50 cells")
+    assert "type west_east=closed, nemovar.columns=... where columns are to be cut off" in said[3]
+    assert said[4].endswith("type nemovar.rows=... and nemovar.faces=... as the files have them, or south_north=closed")
+
+
+def test_sides_that_are_none_are_refused():
+    with pytest.raises(Refusal, match="west_east=around is unknown: choose one of periodic, closed"):
+        Sides(west_east="around")
+    with pytest.raises(Refusal, match="south_north=up is unknown: choose one of closed, periodic, fold"):
+        Sides(south_north="up")
+    with pytest.raises(Refusal, match="south_north=fold needs west_east=periodic"):
+        Sides("closed", "fold")

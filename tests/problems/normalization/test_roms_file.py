@@ -138,11 +138,37 @@ def test_wrong_files_are_refused(folder, why):
 
 def test_wrong_options_are_refused(folder):
     place, _ = folder
-    with pytest.raises(Refusal, match=r"roms\.Hdecay must be given for zeta"):
+    with pytest.raises(Refusal, match=r"roms\.Hdecay must be given for zeta, .* or 'roms\.Hdecay=\{zeta: 50e3\}'"):
         run(place, Hdecay={"temp": 1e4})
+    with pytest.raises(Refusal, match=r"roms\.Hdecay has Temp, which is no field of .* \(did you mean temp\?\)"):
+        run(place, Hdecay={"zeta": 1e4, "temp": 1e4, "salt": 1e4, "Temp": 1e4})
     with pytest.raises(Refusal, match=r"roms\.Hdecay=0 must be a number above 0"):
         run(place, Hdecay=0)
     with pytest.raises(Refusal, match="give it in m"):
         run(place, Hdecay=1e9)
     with pytest.raises(Refusal, match="is no side of a grid of ROMS"):
         run(place, Sides("periodic", "fold"))
+
+
+def test_a_file_that_is_cut_off_is_refused(folder):
+    """The NetCDF library reads zeros beyond the end of such files."""
+    place, _ = folder
+    path = place / "roms_nrm_i.nc"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(Refusal, match="is cut off"):
+        run(place)
+    assert not (place / "exact.nc").exists()
+
+
+def test_norms_are_counted_at_sea_and_there_must_be_some(folder):
+    place, grid = folder
+    arguments = {"name": None, "options": {"roms": {"Hdecay": HDECAY, "Vdecay": VDECAY}}}
+    _, opened = formats.read(place / "roms_nrm_i.nc", place / "grid.nc", Sides(), **arguments)
+    sea = int(grid["mask_rho"][1:-1, 1:-1].sum())
+    assert formats.exact(opened, check=0, seed=0).sentences()[0] == f"zeta: {sea} norms in 1 level"
+    with xr.open_dataset(place / "grid.nc") as dataset:
+        dry = dataset.load().assign(mask_rho=0 * dataset.mask_rho)
+    dry.to_netcdf(place / "grid.nc")
+    with pytest.raises(Refusal, match="zeta has no cell at sea"):
+        run(place)
+    assert not (place / "exact.nc").exists()

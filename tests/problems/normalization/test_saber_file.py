@@ -349,3 +349,9 @@ def test_wrong_options_are_refused(files, monkeypatch, capfd, words, why):
     code, said = command(files[0], monkeypatch, capfd, *words)
     assert code == 2
     assert re.search(why, said), said
+
+
+def test_iterations_of_the_explicit_scheme_are_refused(files):
+    folder, *_ = files
+    with pytest.raises(Refusal, match=r"saber.iterations=8 has no effect without saber.vertical=implicit"):
+        saber_norms(folder / "scales.nc", folder / "grid.nc", folder / "norms.nc", iterations=8)

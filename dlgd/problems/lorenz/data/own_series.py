@@ -137,6 +137,8 @@ class OwnSeries(Sequences):
             checks.numbers("data.delays", options.delays, least=1, example="[100]")
             for delay in options.delays:
                 checks.whole_number("data.delays", delay, least=1)
+            if len(set(options.delays)) < len(options.delays):
+                raise Refusal(f"data.delays={options.delays} has a number twice: give each once")
         names = _synthetic().names if options.path is None else self.names
         self.observing.check(names, max(self.length, options.window))  # whatever the task, so that no slip is hidden
         if options.path is not None:

@@ -11,11 +11,15 @@ import xarray as xr
 from torch import Tensor
 
 from dlgd.core import checks
+from dlgd.core.contract import DataSource
 from dlgd.core.errors import Refusal
 from dlgd.core.score import Score
 from dlgd.physics.stochastic_lorenz import PARAMETERS
+from dlgd.problems.lorenz.data.stochastic import StochasticLorenz63
 from dlgd.problems.lorenz.methods.ensemble import EnKS
 from dlgd.problems.lorenz.methods.windows import ForcedWindows, Windows
+
+UNSUITED = "baseline=augmented_enks is for data=stochastic_lorenz63: type baseline=enks"
 
 
 class AugmentedEnKS(EnKS):
@@ -64,11 +68,16 @@ class AugmentedEnKS(EnKS):
         self.spread = {name: spread[name] for name in PARAMETERS if name in spread}
         self.name = f"EnKS {members} with parameters, inflation {inflation:g}"
 
+    def check(self, data: DataSource) -> None:
+        """Refuse systems whose parameters are known."""
+        if not isinstance(data, StochasticLorenz63):
+            raise Refusal(UNSUITED)
+
     def windows(self, samples: xr.Dataset) -> Windows:
         """Return the observations and the model; refuses systems whose parameters are known."""
         windows = super().windows(samples)
         if not isinstance(windows, ForcedWindows):
-            raise Refusal("baseline=augmented_enks is for data=stochastic_lorenz63: type baseline=enks")
+            raise Refusal(UNSUITED)
         return replace(windows, free=tuple(self.spread))
 
     def first_ensemble(self, samples: xr.Dataset, windows: Windows, generator: torch.Generator) -> Tensor:

@@ -8,6 +8,8 @@ Source Softw. 9, 5150), so that its settings mean the same here.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,8 +17,9 @@ import xarray as xr
 from torch import Tensor
 
 from dlgd.core import checks
-from dlgd.core.contract import Method
+from dlgd.core.contract import DataSource, Method
 from dlgd.core.errors import Refusal
+from dlgd.problems.lorenz.data.source import Sequences
 from dlgd.problems.lorenz.methods.compiled_analysis import rotated_cycles
 from dlgd.problems.lorenz.methods.ensemble_run import Diagnostics, Run
 from dlgd.problems.lorenz.methods.ensemble_updates import (
@@ -231,11 +234,19 @@ class LETKF(Filter):
         checks.number("baseline.radius", radius, above=0, hint="it counts variables on either side")
         self.rotated, self.radius, self.taper = rotated, radius, taper
 
+    def check(self, data: DataSource) -> None:
+        """Refuse variables that do not stand on a ring."""
+        if isinstance(data, Sequences):
+            self._refuse(data.attributes)
+
     def diagnostics(self, samples: xr.Dataset) -> Diagnostics:
         """Run all experiments; refuses variables that do not stand on a ring."""
-        if "lorenz63" in samples.attrs.get("system", ""):
-            raise Refusal("baseline=letkf localizes on a ring of variables: type data=lorenz96, or baseline=etkf")
+        self._refuse(samples.attrs)
         return super().diagnostics(samples)
+
+    def _refuse(self, attributes: Mapping[str, Any]) -> None:
+        if "lorenz63" in attributes.get("system", ""):
+            raise Refusal("baseline=letkf localizes on a ring of variables: type data=lorenz96, or baseline=etkf")
 
     def update(self, departures: Tensor, innovation: Tensor, observed: Tensor, generator: torch.Generator) -> Tensor:
         """Return weights for each variable."""

@@ -12,8 +12,9 @@ import numpy as np
 import xarray as xr
 
 from dlgd.core import checks
-from dlgd.core.contract import Method
+from dlgd.core.contract import DataSource, Method
 from dlgd.core.errors import Refusal
+from dlgd.problems.lorenz.data.source import Sequences
 
 ADAPTIVE_TOLERANCE = 1e-9  # relative and absolute, of true_ode
 
@@ -22,6 +23,11 @@ class Forecast(Method):
     """Answers with (sample, lead, variable) to `given`, for any number of leads."""
 
     choice: str  # as typed in baseline=...
+
+    def check(self, data: DataSource) -> None:
+        """Refuse data whose task is not a forecast."""
+        if isinstance(data, Sequences) and data.attributes["task"] == "assimilate":
+            raise Refusal(self._unsuited)
 
     def fit(self, train: xr.Dataset) -> None:
         """Learn from the training split. Raises Refusal for data whose task is not a forecast."""
@@ -44,10 +50,12 @@ class Forecast(Method):
 
     def _refuse(self, samples: xr.Dataset) -> None:
         if "lead" not in samples.dims or "given" not in samples:
-            raise Refusal(
-                f"baseline={self.choice} gives forecasts, which these data do not ask for: type data=lorenz63 "
-                "data.task=forecast"
-            )
+            raise Refusal(self._unsuited)
+
+    @property
+    def _unsuited(self) -> str:
+        gives = f"baseline={self.choice} gives forecasts"
+        return f"{gives}, which these data do not ask for: type data=lorenz63 data.task=forecast"
 
 
 class Persistence(Forecast):

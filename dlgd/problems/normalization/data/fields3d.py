@@ -103,7 +103,10 @@ def read(
     """
     dataset = netcdf.read(path)
     if "level" not in dataset.sizes or "alpha_k" not in dataset:
-        raise Refusal(f"{path} lacks the dimension `level` or the variable alpha_k: see the head of data/ocean.py")
+        raise Refusal(
+            f"{path} lacks the dimension `level` or the variable alpha_k: see Fields with levels in "
+            "docs/problems/normalization.md"
+        )
     _check_variables(dataset, path)
     if (found := dataset.attrs.get("form", form)) != form:
         data = "ocean" if found == FORM else "ocean_full"

@@ -69,7 +69,8 @@ class NemoFolder:
         south, north = (0, int(same(own[-1], own[-2, ::-1]))) if rows is None else (rows, rows)
         if south + north >= place.shape[0] or 2 * columns >= place.shape[1]:
             raise Refusal(
-                f"data.padding leaves nothing of the {place.shape[0]} x {place.shape[1]} cells of {self.path}"
+                f"data.padding.rows and data.padding.columns leave nothing of the {place.shape[0]} x {place.shape[1]} "
+                f"cells of {self.path}"
             )
         return Edges(south, north, columns, columns)
 

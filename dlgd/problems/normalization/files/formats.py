@@ -12,7 +12,7 @@ import numpy as np
 
 from dlgd.core import checks, netcdf
 from dlgd.core.errors import Refusal
-from dlgd.problems.normalization.files import mitgcm, nemovar, roms, saber
+from dlgd.problems.normalization.files import mds, mitgcm, nemovar, roms, saber
 from dlgd.problems.normalization.files.opened import Opened, Sides
 
 FORMATS = {"saber": saber, "mitgcm": mitgcm, "roms": roms, "nemovar": nemovar}
@@ -20,10 +20,11 @@ FORMATS = {"saber": saber, "mitgcm": mitgcm, "roms": roms, "nemovar": nemovar}
 
 @dataclass(frozen=True)
 class Exact:
-    """gamma (nz, n) by the name of its field; by the same names, how many cells were compared with brute force, and the
-    largest relative error of gamma^2 at these."""
+    """gamma (nz, n) by the name of its field; by the same names, how many cells have a norm, how many of them were
+    compared with brute force, and the largest relative error of gamma^2 at these."""
 
     gamma: Mapping[str, np.ndarray]
+    counts: Mapping[str, int]
     compared: Mapping[str, int]
     errors: Mapping[str, float]
 
@@ -37,7 +38,8 @@ class Exact:
         said = []
         for name, error in self.errors.items():
             count = self.compared[name]
-            norms = f"{name}: {int(np.isfinite(self.gamma[name]).sum())} norms in {len(self.gamma[name])} levels"
+            levels = len(self.gamma[name])
+            norms = f"{name}: {self.counts[name]} norms in {levels} level{'s' * (levels > 1)}"
             against = f"largest relative error of gamma^2 at {count} cells, against brute force: {error:.1e}"
             said.append(f"{norms}; {against}" if count else norms)
         return said
@@ -67,7 +69,7 @@ def recognized(path: Path) -> str:
         raise Refusal(f"{path} is a folder: give the file with the length scales")
     variables: list[str] = []
     if path.is_file() and not mitgcm.recognized(path, ()):
-        netcdf.refuse_fatal(path)
+        netcdf.refuse_damaged(path)
         try:
             with netCDF4.Dataset(path) as dataset:
                 variables = [*dataset.variables, *dataset.dimensions]
@@ -76,20 +78,23 @@ def recognized(path: Path) -> str:
     for name, module in FORMATS.items():
         if module.recognized(path, variables):
             return name
-    if not path.exists():
+    if not path.exists() and not mds.exists(path):
         raise Refusal(f"{path} is not there: give a file with length scales")
     raise Refusal(
-        f"{path} has no format that is known: hzScales or vtScales (saber), smooth3DscalesH and the like (mitgcm), "
-        "zeta or temp on eta_rho, xi_rho (roms), or K11 and K22 (nemovar) are missing; "
+        f"{path} has no format that is known: hzScales or vtScales (saber), a name such as smooth3DscalesH001 "
+        "(mitgcm), zeta or temp on eta_rho, xi_rho (roms), or K11 and K22 (nemovar) are missing; "
         f"it has {', '.join(dict.fromkeys(variables)) or 'no variables'}"
     )
 
 
 def exact(opened: Opened, *, check: int, seed: int) -> Exact:
-    """Compute all fields, and compare `check` cells of each with brute force. Refusal where norms are not finite."""
-    gamma, compared, errors = {}, {}, {}
+    """Compute all fields, and compare `check` cells of each with brute force. Refusal where norms are not finite, or
+    where a field has none."""
+    gamma, counts, compared, errors = {}, {}, {}, {}
     known: dict[int, np.ndarray] = {}  # fields may share an operator
     for field in opened.fields:
+        if not len(field.cells):
+            raise Refusal(f"{field.name} has no cell at sea with a length scale: are the mask and the scales right?")
         if id(field.operator) not in known:
             known[id(field.operator)] = field.operator.gamma()
         found = gamma[field.name] = known[id(field.operator)]
@@ -97,5 +102,6 @@ def exact(opened: Opened, *, check: int, seed: int) -> Exact:
             raise Refusal(f"the norms of {field.name} are not finite everywhere: are its scales and the grid right?")
         some = field.cells[np.random.default_rng(seed).permutation(len(field.cells))[:check]]
         error = np.abs((found[tuple(some.T)] / field.operator.brute_force(some)) ** 2 - 1)
+        counts[field.name] = len(field.cells)
         compared[field.name], errors[field.name] = len(some), float(error.max(initial=0.0))
-    return Exact(gamma, compared, errors)
+    return Exact(gamma, counts, compared, errors)

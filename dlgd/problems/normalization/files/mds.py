@@ -37,10 +37,10 @@ def read(path: Path) -> np.ndarray:
         if not one.is_file():
             raise Refusal(f"{one} is not there: a file of MITgcm is a pair NAME.data, NAME.meta")
     text = meta.read_text(encoding="ascii", errors="replace")
-    dimensions = [int(number) for number in re.findall(r"-?\d+", _entry(text, "dimList", meta))]
+    dimensions = _whole_numbers(text, "dimList", meta)
     precision = re.sub(r"[\s'\"]", "", _entry(text, "dataprec", meta)).lower()
-    records = int(_entry(text, "nrecords", meta))
-    if len(dimensions) % 3 or len(dimensions) not in (6, 9) or min(dimensions) < 1 or records < 1:
+    records, *others = _whole_numbers(text, "nrecords", meta)
+    if others or len(dimensions) not in (6, 9) or min(dimensions) < 1 or records < 1:
         raise Refusal(f"{meta} must have two or three dimensions in dimList, and records, not {dimensions}, {records}")
     if precision not in PRECISIONS:
         raise Refusal(f"dataprec in {meta} must be one of {', '.join(PRECISIONS)}, not {precision}")
@@ -82,6 +82,15 @@ def _entry(text: str, name: str, meta: Path) -> str:
     if not found or not found[1].strip():
         raise Refusal(f"{meta} lacks {name}: is it a file of MITgcm, and whole?")
     return found[1].strip()
+
+
+def _whole_numbers(text: str, name: str, meta: Path) -> list[int]:
+    """The numbers of an entry, one at least."""
+    entry = _entry(text, name, meta)
+    try:
+        return [int(number) for number in re.split(r"[\s,]+", entry.strip(", "))]
+    except ValueError as error:
+        raise Refusal(f"{name} in {meta} must be whole numbers, not {entry}") from error
 
 
 def _looks_wrong(values: np.ndarray) -> bool:

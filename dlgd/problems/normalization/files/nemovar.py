@@ -21,7 +21,7 @@ from dlgd.core.errors import Refusal
 from dlgd.physics import normalization
 from dlgd.physics.diffusion import STEPS, Diffusion
 from dlgd.physics.halo import pad_cells
-from dlgd.problems.normalization.data import fields, folders
+from dlgd.problems.normalization.data import fields, folders, physics_check
 from dlgd.problems.normalization.data.layout import LARGEST_STEPS, Layout
 from dlgd.problems.normalization.data.nemo_netcdf import NemoFolder
 from dlgd.problems.normalization.data.stored import Edges
@@ -30,6 +30,17 @@ from dlgd.problems.normalization.files.opened import Field, Opened, Sides
 
 NAME = "sqtnorfac"
 TOLERANCE = 1e-8  # of gamma^2, of probing
+WORDS = {  # the checks are those of data=nemovar_files, some of whose options have other names here, and some of which
+    physics_check.AS_IT_IS: "",  # there are not
+    ", or give gamma": "",
+    "data.padding.": "nemovar.",
+    "data.faces": "nemovar.faces",
+    "data.steps": "nemovar.steps",
+    "data.grid=mercator": "south_north=closed",
+    "data.grid=tripolar": "south_north=fold",
+    "data.south_north": "south_north",
+    "data.west_east": "west_east",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +115,20 @@ def read(source: Path, grid: Path | None, sides: Sides, options: Options) -> Ope
         raise Refusal("grid must be given: NEMO's coordinates.nc with e1t, e2t, e1f, e2f, e1u, e2v, glamt and gphit")
     if not grid.is_file():
         raise Refusal(f"{grid} is not there: give NEMO's coordinates.nc")
+    try:
+        operator, edges = _operator(source, grid, sides, options)
+    except Refusal as refusal:
+        said = str(refusal)
+        for theirs, ours in WORDS.items():
+            said = said.replace(theirs, ours)
+        raise Refusal(said) from refusal
+    cells = np.flatnonzero(operator.sea.ravel())
+    cells = np.stack([np.zeros_like(cells), cells], axis=1)
+    return NemovarFile([Field(NAME, Implicit(operator), cells)], [source, grid], source, operator, edges)
+
+
+def _operator(source: Path, grid: Path, sides: Sides, options: Options) -> tuple[Diffusion, Edges]:
+    """The operator, and how many rows and columns on each side are not part of its grid."""
     names = {"diffusivities": glob.escape(source.name), "coordinates": str(grid.absolute())}
     place = source.absolute().parent
     stored = NemoFolder(place, names, {"rows": options.rows, "columns": options.columns}).read(place.name)
@@ -117,6 +142,4 @@ def read(source: Path, grid: Path | None, sides: Sides, options: Options) -> Ope
     )
     samples = folders.assemble([stored], layout, steps=options.steps)
     (operator,) = fields.operators(samples)
-    cells = np.flatnonzero(operator.sea.ravel())
-    cells = np.stack([np.zeros_like(cells), cells], axis=1)
-    return NemovarFile([Field(NAME, Implicit(operator), cells)], [source, grid], source, operator, stored.edges)
+    return operator, stored.edges

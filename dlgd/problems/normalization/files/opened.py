@@ -18,8 +18,10 @@ from typing import Protocol
 
 import numpy as np
 
+from dlgd.core import checks
 from dlgd.core.errors import Refusal
 from dlgd.physics.halo import Topology
+from dlgd.problems.normalization.data.layout import SOUTH_NORTH, WEST_EAST
 
 
 class Operator(Protocol):
@@ -73,6 +75,13 @@ class Sides:
 
     west_east: str | None = None
     south_north: str | None = None
+
+    def __post_init__(self) -> None:
+        for name, known in (("west_east", WEST_EAST), ("south_north", SOUTH_NORTH)):
+            if getattr(self, name) is not None:
+                checks.choice(name, getattr(self, name), known)
+        if self.south_north == "fold" and self.west_east == "closed":
+            raise Refusal("south_north=fold needs west_east=periodic")
 
     def topology(self, west_east: str, south_north: str) -> Topology:
         """The topology, of what was typed or else of what is usual."""

@@ -108,6 +108,10 @@ def read(source: Path, grid: Path | None, sides: Sides, options: Options) -> Ope
     for name in names:
         if norms[name].shape[-2:] != pm.shape:
             raise Refusal(f"{name} in {source} has {norms[name].shape[-2:]} points, but pm in {grid} {pm.shape}")
+    for option in ("Hdecay", "Vdecay"):
+        value = getattr(options, option)
+        for unknown in set(value) - set(names) if isinstance(value, Mapping) else ():
+            raise Refusal(f"roms.{option} has {unknown}, which is no field of {source}: {checks.among(unknown, names)}")
     inner, column = np.s_[1:-1, 1:-1], None
     if any("s_rho" in norms[name].dims for name in names):
         column = _levels(norms, terrain, source, grid, pm.shape)
@@ -145,7 +149,8 @@ def _is_state(one: xr.DataArray) -> bool:
 def _scale(option: str, value: float | Mapping[str, float] | None, name: str) -> float:
     scale = value.get(name) if isinstance(value, Mapping) else value
     if scale is None:
-        raise Refusal(f"roms.{option} must be given for {name}, in m: roms.{option}=50e3, or roms.{option}.{name}=50e3")
+        alone = f"'roms.{option}={{{name}: 50e3}}'"
+        raise Refusal(f"roms.{option} must be given for {name}, in m: roms.{option}=50e3, or {alone}")
     return float(scale)
 
 

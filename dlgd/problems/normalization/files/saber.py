@@ -35,6 +35,7 @@ from dlgd.problems.normalization.files.opened import Field, Opened, Sides
 
 NEAR = 1e-6  # radians, 6 m: nodes of a file are points of the grid
 TASKS = re.compile(r"_(\d{6})-(\d{6})(\.nc)?$")
+ITERATIONS = 4  # unless typed
 SCALES = ("hzScales", "vtScales")
 NORMS = {"hzNorm": "hzScales", "vtNorm": "vtScales"}
 
@@ -46,11 +47,13 @@ class Options:
     """
 
     vertical: str = "explicit"
-    iterations: int = 4
+    iterations: int = ITERATIONS
 
     def __post_init__(self) -> None:
         checks.choice("saber.vertical", self.vertical, ("explicit", "implicit"))
         checks.even_number("saber.iterations", self.iterations, least=2)
+        if self.vertical == "explicit" and self.iterations != ITERATIONS:
+            raise Refusal(f"saber.iterations={self.iterations} has no effect without saber.vertical=implicit")
 
 
 def recognized(path: Path, variables: Collection[str]) -> bool:

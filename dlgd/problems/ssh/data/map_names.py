@@ -58,7 +58,7 @@ def opened(path: Path) -> Iterator[xr.Dataset]:
     if csv_points.is_csv(path):
         yield csv_points.read(path)
         return
-    netcdf.refuse_fatal(path)
+    netcdf.refuse_damaged(path)
     try:
         with xr.open_dataset(path, engine="netcdf4", decode_times=False, cache=False) as dataset:
             yield dataset

@@ -269,6 +269,7 @@ def test_delays_are_variables_of_their_own(tmp_path):
         (3, "data.delays=3 must be a list"),
         ([0], "data.delays"),
         ([1.5], "data.delays"),
+        ([5, 5], "data.delays=[5, 5] has a number twice"),
         ([500], "looks further back than the series, of 400 steps"),
     ],
 )

@@ -64,7 +64,11 @@ def test_two_files_of_one_kind(nemo):
 
 
 def test_padding_that_leaves_nothing(nemo):
-    refused(nemo, "data.padding leaves nothing of the 40 x 50 cells", padding={"rows": 20, "columns": None})
+    refused(
+        nemo,
+        "data.padding.rows and data.padding.columns leave nothing of the 40 x 50 cells",
+        padding={"rows": 20, "columns": None},
+    )
 
 
 @pytest.mark.parametrize(
