@@ -101,8 +101,8 @@ def is_large(samples: xr.Dataset) -> bool:
 def complete(samples: xr.Dataset, distance_metric: str, closed_form: ClosedForm | None) -> xr.Dataset:
     """Add fields derived from the samples: the signed distance to the coast (cells), and those of the closed form.
 
-    What there is of them is computed anew. Derived fields have the attribute `derived`, 1. Large grids get those of the closed form where they are needed, see
-    `with_closed_form`.
+    What there is of them is computed anew. Derived fields have the attribute `derived`, 1. Large grids get those of the
+    closed form where they are needed, see `with_closed_form`.
     """
     distance = coastline.signed_distance(samples.mask.values, topology(samples), distance_metric)
     attributes = {"units": "1", "long_name": f"signed {distance_metric} distance to coast in cells", "derived": 1}
