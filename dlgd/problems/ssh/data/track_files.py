@@ -99,6 +99,10 @@ def table(
     columns["satellite"] = np.repeat([numbers[name] for name in satellites], counts)
     columns["held_out"] = np.repeat(withheld, counts)
     order = np.lexsort((columns["time"], columns["satellite"]))
+    once = ~_repeated(columns)[order]
+    if not once.all():
+        log.warning("%s: %d of %d points are repeated, and count once", paths[0].parent, (~once).sum(), len(once))
+    order = order[once]
     kinds = np.repeat(np.arange(len(found)), counts)[order]
     columns = {key: values[order] for key, values in columns.items()}
     read = len(order)
@@ -147,6 +151,15 @@ def _edited(
     left = {key: values[good] for key, values in columns.items()}
     good[good] = ~rules.outliers(left, editing, said, satellites=satellites)
     return good
+
+
+def _repeated(columns: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Bool (n,): whether another point of the same satellite, before this one, has the same time, place and height."""
+    keys = [columns[key] for key in ("ssh", "lon", "lat", "time", "satellite")]
+    order = np.lexsort(keys)
+    found = np.zeros(len(order), bool)
+    found[order[1:]] = np.logical_and.reduce([key[order[1:]] == key[order[:-1]] for key in keys])
+    return found
 
 
 def _none_there(path: Path, found: Sequence[Points], reference: xr.Dataset, held: bool) -> str:
