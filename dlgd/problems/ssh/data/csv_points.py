@@ -57,7 +57,7 @@ def read(path: Path) -> xr.Dataset:
         if values.dtype.kind not in "biuf" and name.lower() == "time":
             values, attributes = _seconds(values, path), {"units": "seconds since 1970-01-01"}
         elif values.dtype.kind not in "biuf":
-            numbers = pd.to_numeric(table[column], errors="coerce").to_numpy()
+            numbers = np.asarray(pd.to_numeric(table[column], errors="coerce"), float)
             no_numbers = np.flatnonzero(np.isnan(numbers) & table[column].notna().to_numpy())
             if 2 * len(no_numbers) >= len(values):
                 continue  # a column of words

@@ -164,17 +164,15 @@ def sea(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("head", "separator", "factor", "moment"),
+    ("head", "separator", "decimal", "factor", "moment"),
     [
-        ("time,lon,lat,height", ",", 1, "2012-10-02T03:04:{:02d}"),
-        ("Time;Longitude;Latitude;SLA (cm)", ";", 100, "2012-10-02 03:04:{:02d}.250"),
-        ("time\tlon\tlat\tadt [mm]", "\t", 1000, "2012-10-02T03:04:{:02d}Z"),
+        ("time,lon,lat,height", ",", ".", 1, "2012-10-02T03:04:{:02d}"),
+        ("Time;Longitude;Latitude;SLA (cm)", ";", ".", 100, "2012-10-02 03:04:{:02d}.250"),
+        ("Time;Longitude;Latitude;SLA (cm)", ";", ",", 100, "2012-10-02 03:04:{:02d}"),
+        ("time\tlon\tlat\tadt [mm]", "\t", ".", 1000, "2012-10-02T03:04:{:02d}Z"),
     ],
 )
-@pytest.mark.parametrize("decimal", [".", ","])
-def test_points_in_csv(sea, tmp_path, head, separator, factor, moment, decimal):
-    if decimal == separator:
-        pytest.skip("a comma cannot be both")
+def test_points_in_csv(sea, tmp_path, head, separator, decimal, factor, moment):
     lat, lon = np.linspace(33.2, 35.5, 30), np.linspace(-64, -62, 30)
     lines = [
         separator.join(
