@@ -8,8 +8,9 @@ import sys
 from omegaconf import DictConfig
 
 from dlgd.cli import data_options, entry
-from dlgd.cli.output_file import output_file
+from dlgd.cli.output_file import files_named, output_file
 from dlgd.core import checks, repair
+from dlgd.core.config import plain
 from dlgd.core.errors import Refusal
 from dlgd.interface import loading
 from dlgd.interface.classical import Classical
@@ -26,7 +27,7 @@ def main(config: DictConfig) -> None:
 
     asked = _asked(config)
     input = checks.path("input", config.input)
-    output = output_file(config.output, input)
+    output = output_file(config.output, *files_named([input, plain(config).get("data")]))
     check = repair.asked(config.check, tolerance=config.tolerance, seconds=config.seconds)
     source = asked.source(data_options.of_command(config, asked.config)) if isinstance(asked, Run) else asked.data
     samples = asked.read(input, source)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 
 from dlgd.cli import entry, run_log, runs
-from dlgd.cli.output_file import output_file
+from dlgd.cli.output_file import files_named, output_file
 from dlgd.core import checks, trust
 from dlgd.core.config import plain
 from dlgd.core.constants import PARTIAL, TARGET
@@ -167,7 +167,8 @@ def score_method(config: DictConfig, *, printed: bool) -> Path:
     asked = Classical(config)
     config, method, data = asked.config, asked.own, asked.data
     file = None if config.get("input") is None else checks.path("input", config.input)
-    output = None if config.get("output") is None else output_file(config.output, *([] if file is None else [file]))
+    read = files_named([file, plain(config.data)])
+    output = None if config.get("output") is None else output_file(config.output, *read)
     evaluation = build.evaluation(config, samples_of_data=file is None)
     own = None if file is None else asked.read(file)
     where = config.split if file is None else file.stem

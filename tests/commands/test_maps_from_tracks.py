@@ -55,6 +55,12 @@ def test_baseline_and_predict_make_the_same_maps(dlgd, tmp_path, tracks):
     refused = dlgd("predict", *OI[:2], *WHERE, "input=tracks/none*.nc", "output=none.nc")
     assert refused.returncode != 0
     assert "there is no such file" in refused.stderr
+    before = sorted((path, path.read_bytes()) for path in (tmp_path / "tracks").iterdir())
+    for command, option in (("predict", "input=tracks"), ("baseline", "observations=tracks")):
+        refused = dlgd(command, *OI[: 3 if command == "baseline" else 2], *WHERE, option, f"output={before[0][0]}")
+        assert refused.returncode != 0
+        assert "would be lost" in refused.stderr
+    assert sorted((path, path.read_bytes()) for path in (tmp_path / "tracks").iterdir()) == before
 
 
 def test_a_network_maps_and_is_scored_along_a_satellite(dlgd, tmp_path, tracks):

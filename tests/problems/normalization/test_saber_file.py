@@ -168,7 +168,7 @@ def test_no_input_is_replaced(files, name, monkeypatch, capfd):
     with pytest.raises(SystemExit) as stopped:
         main()
     assert stopped.value.code == 2
-    assert "is the input, which would be lost" in capfd.readouterr().err
+    assert "is among the input, which would be lost" in capfd.readouterr().err
     assert (folder / name).read_bytes() == before
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import logging
 import re
 import warnings
 from pathlib import Path
@@ -11,6 +12,8 @@ import numpy as np
 import xarray as xr
 
 from dlgd.core.errors import Refusal
+
+log = logging.getLogger(__name__)
 
 SUFFIXES = (".csv", ".tsv")
 HEIGHT = "height"  # of a column; other names are those of NetCDF files
@@ -24,18 +27,22 @@ def is_csv(path: Path) -> bool:
 def read(path: Path) -> xr.Dataset:
     """The columns of a file as variables (time,), as a NetCDF file would have them, times not decoded.
 
-    A column may have its units in brackets, as in sla (cm). Its values are separated by comma, semicolon or tab; a
-    field without a number is missing. Raises Refusal where it is no table of such columns.
+    A column may have its units in brackets, as in sla (cm). Its values are separated by comma, semicolon or tab; the
+    decimal sign may be a comma where these are separated otherwise. A field without a number is missing. Raises Refusal
+    where it is no table of such columns.
     """
     import pandas as pd
 
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            head = file.readline()
+            head, first = file.readline(), file.readline()
         separator = csv.Sniffer().sniff(head, delimiters=",;\t").delimiter
+        decimal = "," if separator != "," and "," in first else "."
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # of lines with more fields than names
-            table = pd.read_csv(path, sep=separator, encoding="utf-8-sig", skipinitialspace=True, index_col=False)
+            table = pd.read_csv(
+                path, sep=separator, decimal=decimal, encoding="utf-8-sig", skipinitialspace=True, index_col=False
+            )
     except (csv.Error, ValueError, OSError, pd.errors.ParserWarning) as error:  # pandas' own are ValueErrors
         raise Refusal(
             f"{path} cannot be read as CSV, which needs a line of names such as time,lon,lat,sla, and numbers below: "
@@ -47,10 +54,18 @@ def read(path: Path) -> xr.Dataset:
         name, units = (str(column), None) if found is None else found.groups()
         name = "ssh" if name.lower() == HEIGHT else name
         values, attributes = table[column].to_numpy(), {} if units is None else {"units": units}
-        if values.dtype.kind not in "biuf":
-            if name.lower() != "time":
+        if values.dtype.kind not in "biuf" and name.lower() == "time":
+            values, attributes = _seconds(values, path), {"units": "seconds since 1970-01-01"}
+        elif values.dtype.kind not in "biuf":
+            numbers = np.asarray(pd.to_numeric(table[column], errors="coerce"), float)
+            no_numbers = np.flatnonzero(np.isnan(numbers) & table[column].notna().to_numpy())
+            if 2 * len(no_numbers) >= len(values):
                 continue  # a column of words
-            values, attributes = _seconds(table[column].to_numpy(), path), {"units": "seconds since 1970-01-01"}
+            log.warning(
+                "%s: %d of %d fields of %s are no numbers, such as %r, and count as missing",
+                path, len(no_numbers), len(values), name, values[no_numbers[0]],
+            )  # fmt: skip
+            values = numbers
         fields[name] = ("time", values, attributes)
     if not fields or not len(table):
         raise Refusal(f"{path} has no line of numbers: a CSV file needs columns such as time,lon,lat,sla")

@@ -93,7 +93,8 @@ def too_high(values: np.ndarray, of: Kind, editing: Editing, said: str) -> np.nd
     if count > 0.5 * len(values):
         raise Refusal(
             f"{count} of {len(values)} heights of {said} lie beyond {highest:g} m, the limit of a {kind.words}: set "
-            "the attribute units, choose another variable, or type data.editing.highest=null"
+            "the attribute units (in CSV a name such as sla (cm)), choose another variable, or type "
+            "data.editing.highest=null"
         )
     if count:
         out = values[beyond]

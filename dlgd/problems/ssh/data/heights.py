@@ -92,7 +92,8 @@ def refuse_impossible(values: np.ndarray, name: str, where: Path) -> None:
     if filled is not None:
         raise Refusal(
             f"{name} in {where} reaches {filled[0]:.6g} m, exactly so in {filled[1]} of {len(finite)} places and far "
-            "from all other heights: set its attribute _FillValue to it if it means that there is none"
+            "from all other heights: set its attribute _FillValue to it if it means that there is none, or leave such "
+            "fields of a CSV file empty"
         )
     if highest > HIGHEST:
         raise Refusal(

@@ -217,7 +217,8 @@ class SSHNetCDF(SSHSource):
         return self._with_attributes(found)
 
     def _compare(self, record: xr.Dataset) -> None:
-        """Warn where observations and reference differ so much that they may be different quantities."""
+        """Warn where observations and reference differ so much that they may be different quantities, and of splits
+        without observations."""
         difference = float(np.sqrt(np.nanmean((record.observations - record.ssh).values ** 2)))
         std = float(np.nanstd(record.ssh.values))
         if difference > std:
@@ -225,6 +226,11 @@ class SSHNetCDF(SSHSource):
                 "observations differ from the reference by %.3g m, which itself varies by %.3g m: are both the same "
                 "height in the same units?", difference, std,
             )  # fmt: skip
+        observed = np.isfinite(record.observations.values).any(axis=(1, 2))
+        for split, days in self._splits(record.time.values).items():
+            if not observed[days].any():
+                first, last = record.time.values[days][[0, -1]].astype("datetime64[D]")
+                log.warning("no day of the %s split, %s to %s, has an observation", split, first, last)
 
     def tiny(self) -> TinySSH:
         """Random waves around an island, observed by simulated satellites."""

@@ -43,7 +43,7 @@ class Region:
         if not (-90 <= south < north <= 90 and -360 <= west < east <= min(360.0, west + 360)):
             raise Refusal(
                 f"box={checks.as_typed(box)} must go from west to east and from south to north: type {example}, and "
-                "190 for 170 degrees west where it crosses the date line"
+                "190 for 170 degrees west where it crosses the date line, -3 for 357 where it crosses Greenwich"
             )
         found = cls(west, east, south, north, float(step))
         ny, nx = found.shape

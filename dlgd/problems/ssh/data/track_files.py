@@ -31,7 +31,8 @@ class Points:
 
     columns: ssh (m), time, lat and lon, each (n,). platform: the satellite's name; "" where the file gives none. kind:
     what the heights are. labelled: whether they have units. rejected: by flag, how many points it says are bad.
-    flagged: how many any flag does; they are not among the n. span: the first and the last day of all the file.
+    flagged: how many any flag does; missing: how many have no height; neither are among the n. span: the first and the
+    last day of all the file.
     """
 
     columns: dict[str, np.ndarray]
@@ -40,6 +41,7 @@ class Points:
     labelled: bool
     rejected: Mapping[str, int]
     flagged: int
+    missing: int
     span: tuple[np.datetime64, np.datetime64]
 
     def __len__(self) -> int:
@@ -47,7 +49,12 @@ class Points:
 
 
 class NothingThere(Refusal):
-    """No file has an observation in the box and the days that are wanted."""
+    """No file has an observation in the box and the days that are wanted.
+
+    left_out: how many were there, and why they do not count; "" where none was there.
+    """
+
+    left_out = ""
 
 
 def along_track(path: Path, names: Mapping[str, str | None]) -> bool:
@@ -92,6 +99,10 @@ def table(
     columns["satellite"] = np.repeat([numbers[name] for name in satellites], counts)
     columns["held_out"] = np.repeat(withheld, counts)
     order = np.lexsort((columns["time"], columns["satellite"]))
+    once = ~_repeated(columns)[order]
+    if not once.all():
+        log.warning("%s: %d of %d points are repeated, and count once", paths[0].parent, (~once).sum(), len(once))
+    order = order[once]
     kinds = np.repeat(np.arange(len(found)), counts)[order]
     columns = {key: values[order] for key, values in columns.items()}
     read = len(order)
@@ -99,7 +110,10 @@ def table(
     kept = good & (~columns["held_out"] | _amid_sea(columns["lat"], columns["lon"], reference))
     columns = {key: values[kept] for key, values in columns.items()}
     if columns["held_out"].all():
-        raise NothingThere(_none_there(paths[0], found, reference, held_out is not None, read))
+        left_out = _left_out(found, 0 if held_out is not None else read)
+        nothing = NothingThere(_none_there(paths[0], found, reference, held_out is not None) + left_out)
+        nothing.left_out = left_out
+        raise nothing
     tracks = {key if key == "held_out" else f"track_{key}": ("point", values) for key, values in columns.items()}
     dataset = xr.Dataset(tracks)
     dataset.track_ssh.attrs["units"] = "m"
@@ -139,20 +153,33 @@ def _edited(
     return good
 
 
-def _none_there(path: Path, found: Sequence[Points], reference: xr.Dataset, held: bool, read: int) -> str:
+def _repeated(columns: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Bool (n,): whether another point of the same satellite, before this one, has the same time, place and height."""
+    keys = [columns[key] for key in ("ssh", "lon", "lat", "time", "satellite")]
+    order = np.lexsort(keys)
+    found = np.zeros(len(order), bool)
+    found[order[1:]] = np.logical_and.reduce([key[order[1:]] == key[order[:-1]] for key in keys])
+    return found
+
+
+def _none_there(path: Path, found: Sequence[Points], reference: xr.Dataset, held: bool) -> str:
     """Why there is no point, with the days of the files and of the reference."""
     first, last = min(points.span[0] for points in found), max(points.span[1] for points in found)
     days = reference.time.values.astype("datetime64[D]")
     south, north, west, east = (float(reference[axis].values[end]) for axis in ("lat", "lon") for end in (0, -1))
     what = "that is not held out " if held else ""
-    flagged = sum(points.flagged for points in found)
-    edited = f"; {flagged} were rejected by flags" if flagged else ""
-    edited += f"; {read} were there before they were edited" if read and not held else ""
     return (
         f"{path} has no observation {what}in the box and the days of the reference: the files hold the days {first} to "
         f"{last}, and {days[0]} to {days[-1]} from {south:g} to {north:g} N and {west:g} to {east:g} E are needed"
-        f"{edited}"
     )
+
+
+def _left_out(found: Sequence[Points], read: int) -> str:
+    """How many points of the files do not count, and why. read: how many were there before they were edited."""
+    missing, flagged = (sum(getattr(points, name) for points in found) for name in ("missing", "flagged"))
+    said = f"; {missing} points there have no height" if missing else ""
+    said += f"; {flagged} were rejected by flags (data.editing.flags)" if flagged else ""
+    return said + (f"; {read} were there before they were edited" if read else "")
 
 
 def _points(
@@ -170,6 +197,12 @@ def _points(
         lat, lon, time = (map_names.find(dataset, axis, names.get(axis), path) for axis in ("lat", "lon", "time"))
         stamps = map_axes.times(dataset, time, time_units, path)
         along = str(dataset[time].dims[0])
+        if along not in dataset[lat].dims:
+            raise Refusal(
+                f"{path} holds maps, or no points along tracks: {lat} has the dimensions "
+                f"{', '.join(map(str, dataset[lat].dims)) or 'none'} without {along}, that of {time}; leave it out, or "
+                "read it with data=ssh_netcdf path="
+            )
         day = stamps.astype("datetime64[D]")
         chosen = np.flatnonzero((day >= days[0]) & (day <= days[-1]))
         read = map_names.in_metres(dataset, name, {along: chosen}, path)
@@ -197,7 +230,16 @@ def _points(
         "lon": lon_there[kept],
     }
     flagged = int(there.sum() - kept.sum())
-    return Points(columns, platform, kind, labelled, rejected, flagged, (day.min(), day.max()))
+    return Points(
+        columns,
+        platform,
+        kind,
+        labelled,
+        rejected,
+        flagged,
+        int((inside & ~np.isfinite(ssh)).sum()),
+        (day.min(), day.max()),
+    )
 
 
 def _inside(lat: np.ndarray, lon: np.ndarray, reference: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:

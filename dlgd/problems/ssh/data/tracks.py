@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 NAMES = ("lat", "lon", "time", "observations", "background", "land")
 MEAN = "mean"
 ALIKE = 1.3  # the cells of a network's training may be so many times wider or narrower
+ALIKE_M = 1e-6  # m: heights that vary less are equal but for rounding
 BACKGROUND_ATTRS = {"units": "m", "long_name": "background, from which heights are counted"}
 
 
@@ -212,7 +213,7 @@ class SSHTracks(SSHSource):
             heights = heights - table.track_background.values
             self._compare(heights[~hidden], mean)
         std = float(heights[~hidden].std())
-        if not std > 0:
+        if not std > ALIKE_M:
             raise Refusal(f"the observations in {paths[0]} are all the same height: choose others, or data.names")
         if options.held_out is None:
             table = table.drop_vars("held_out")
@@ -253,10 +254,8 @@ class SSHTracks(SSHSource):
         """The points in the wider box, those on lakes left out. Refusal where none is of the period."""
         options = self.options
         held = "" if options.held_out is None else f" besides those of held_out={options.held_out}"
-        nothing = Refusal(
-            f"no observation{held} lies in box={checks.as_typed(options.box)} from {period[0]} to {period[1]}: is it "
-            "[west,east,south,north]?"
-        )
+        nothing = f"no observation{held} lies in box={checks.as_typed(options.box)} from {period[0]} to {period[1]}"
+        question = ": is it [west,east,south,north]?"
         try:
             table = track_files.table(
                 paths,
@@ -268,12 +267,12 @@ class SSHTracks(SSHSource):
                 editing=options.edited,
             )
         except track_files.NothingThere as error:
-            raise nothing from error
+            raise Refusal(nothing + (error.left_out or question)) from error
         near_sea = fixed_maps.at_points(reference.sea.values.astype(float), wide, *_places(table))
         table = table.isel(point=np.flatnonzero(near_sea > 0))
         day = table.track_time.values.astype("datetime64[D]")
         if not (~table.held_out.values & (day >= period[0]) & (day <= period[1])).any():
-            raise nothing
+            raise Refusal(nothing + question)
         return table
 
     def _background(self, wide: Region, used: xr.Dataset) -> np.ndarray | None:

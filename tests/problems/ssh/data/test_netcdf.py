@@ -273,3 +273,12 @@ def test_files_that_cannot_work(tmp_path, change, words):
     data = source(**({"path": starter(tmp_path / "a.nc")} | change))
     with pytest.raises(Refusal, match=words):
         data.stream(halo=0, batch_size=2, seed=0, device="cpu")
+
+
+def test_splits_without_observations_are_told(tmp_path, caplog):
+    early = seen()
+    early[12:] = np.nan
+    fields(ssh=truth(), nadir_obs=early).to_netcdf(tmp_path / "a.nc")
+    source(tmp_path / "a.nc").prepare()
+    assert "of the test split" in caplog.text
+    assert "of the train split" not in caplog.text

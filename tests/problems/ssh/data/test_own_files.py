@@ -164,20 +164,29 @@ def sea(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("head", "separator", "factor", "moment"),
+    ("head", "separator", "decimal", "factor", "moment"),
     [
-        ("time,lon,lat,height", ",", 1, "2012-10-02T03:04:{:02d}"),
-        ("Time;Longitude;Latitude;SLA (cm)", ";", 100, "2012-10-02 03:04:{:02d}.250"),
-        ("time\tlon\tlat\tadt [mm]", "\t", 1000, "2012-10-02T03:04:{:02d}Z"),
+        ("time,lon,lat,height", ",", ".", 1, "2012-10-02T03:04:{:02d}"),
+        ("Time;Longitude;Latitude;SLA (cm)", ";", ".", 100, "2012-10-02 03:04:{:02d}.250"),
+        ("Time;Longitude;Latitude;SLA (cm)", ";", ",", 100, "2012-10-02 03:04:{:02d}"),
+        ("time\tlon\tlat\tadt [mm]", "\t", ".", 1000, "2012-10-02T03:04:{:02d}Z"),
     ],
 )
-def test_points_in_csv(sea, tmp_path, head, separator, factor, moment):
+def test_points_in_csv(sea, tmp_path, head, separator, decimal, factor, moment):
     lat, lon = np.linspace(33.2, 35.5, 30), np.linspace(-64, -62, 30)
     lines = [
-        separator.join([moment.format(number), f"{lon[number] + 360:.6f}", f"{lat[number]:.6f}", f"{value:.9g}"])
+        separator.join(
+            [
+                moment.format(number),
+                *(
+                    each.replace(".", decimal)
+                    for each in (f"{lon[number] + 360:.6f}", f"{lat[number]:.6f}", f"{value:.9g}")
+                ),
+            ]
+        )
         for number, value in enumerate(factor * plane(lat, lon))
     ]
-    lines[4] = separator.join([moment.format(4), "296.5", "34.0", ""])  # without a height
+    lines[4] = separator.join([moment.format(4), f"296{decimal}5", "34", ""])  # without a height
     path = tmp_path / "one.csv"
     path.write_text("\n".join([head, *lines, ""]))
     found = table(path, sea)
@@ -187,6 +196,15 @@ def test_points_in_csv(sea, tmp_path, head, separator, factor, moment):
         found.track_time.values.astype("datetime64[s]")[0], np.datetime64("2012-10-02T03:04:00")
     )
     assert found.track_satellite.attrs["names"] == "one"
+
+
+def test_a_field_without_a_number_is_missing(sea, tmp_path, caplog):
+    lines = [
+        f"2012-10-02T00:00:0{second},-64,34.{second},{height}" for second, height in enumerate(["0.1", "--", "0.3"])
+    ]
+    (tmp_path / "one.csv").write_text("\n".join(["time,lon,lat,sla", *lines]))
+    np.testing.assert_allclose(table(tmp_path / "one.csv", sea).track_ssh, [0.1, 0.3], atol=1e-6)
+    assert "1 of 3 fields of sla are no numbers, such as '--', and count as missing" in caplog.text
 
 
 def test_csv_to_train_on(tmp_path):

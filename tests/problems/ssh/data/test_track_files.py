@@ -89,6 +89,14 @@ def test_the_satellite_of_an_attribute_and_another_variable(tmp_path, sea):
     np.testing.assert_allclose(points.track_ssh, plane(points.track_lat, points.track_lon) - 0.15, atol=1e-6)
 
 
+def test_repeated_points_count_once(tmp_path, sea, caplog):
+    paths = tracks(tmp_path)
+    once, twice = table(paths, sea), table([*paths, paths[0]], sea)
+    assert "points are repeated, and count once" in caplog.text
+    assert twice.track_satellite.attrs["names"] == once.track_satellite.attrs["names"]
+    xr.testing.assert_equal(twice, once)
+
+
 def test_what_is_refused(tmp_path, sea):
     paths = tracks(tmp_path)
     with pytest.raises(Refusal, match=r"data.held_out=s6 is none of the satellites alg, c2, j3"):

@@ -243,3 +243,41 @@ def test_a_satellite_that_is_alone_cannot_be_held_out(files):
     for held in ("One", str(files[0])):
         with pytest.raises(Refusal, match="leaves nothing to make maps of"):
             source(str(files[0]), held_out=held).prepare()
+
+
+def spoilt(path, files, **changes):
+    """A file as the first of `files`, whose heights, or other variables, are changed."""
+    with xr.open_dataset(files[0], decode_times=False) as opened:
+        dataset = opened.load()
+    for name, value in changes.items():
+        dataset[name] = dataset.sla_unfiltered.dims, np.full(dataset.sla_unfiltered.shape, value)
+    dataset.to_netcdf(path)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"sla_unfiltered": np.nan}, r"; \d+ points there have no height$"),
+        ({"quality_flag": 1}, r"; \d+ were rejected by flags \(data\.editing\.flags\)$"),
+        ({"sla_unfiltered": 0.3, "mdt": 0.0, "lwe": 0.0}, "are all the same height"),
+    ],
+)
+def test_files_without_a_usable_height_say_why(files, tmp_path, changes, words):
+    with pytest.raises(Refusal, match=words):
+        source(spoilt(tmp_path / "one.nc", files, **changes)).prepare()
+
+
+def test_maps_are_no_tracks(files, tmp_path):
+    dims = ("time", "lat", "lon")
+    maps = xr.Dataset(
+        {"ssh": (dims, np.random.default_rng(0).normal(size=(12, 4, 5)), {"units": "m"})},
+        {
+            "time": FIRST + np.arange(12) * np.timedelta64(1, "D"),
+            "lat": np.arange(34.0, 38),
+            "lon": np.arange(-62.0, -57),
+        },
+    )
+    maps.to_netcdf(tmp_path / "maps.nc")
+    with pytest.raises(Refusal, match=r"maps\.nc holds maps, or no points along tracks.* data=ssh_netcdf path="):
+        source([*map(str, files), str(tmp_path / "maps.nc")]).prepare()
