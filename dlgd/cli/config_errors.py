@@ -108,9 +108,7 @@ def in_a_sentence(error: Exception, config_name: str) -> str:
             return f"{cause.full_key} is called {now} now: type that"
         if tasks := _of_tasks(str(cause.full_key), cause.parent_node):
             return f"{cause.full_key} differs from task to task: type {' or '.join(tasks)}"
-        if (
-            not typed
-        ):  # of an option without parts, or of one such as data.more_observings, into which one's own are put
+        if not typed:  # of an option without parts, or one such as data.more_observings, into which one's own are put
             own = f"if names of your own belong there, type + before it: +{cause.full_key}=..."
             return f"{cause.full_key} is no option: {outer} has none; {own}"
         return f"{cause.full_key} is no option: {among(str(cause.full_key), sorted(typed))}"
