@@ -25,9 +25,11 @@ def draw_batch(batch: Batch, spec: Spec) -> Figure:
 
     Of a group with a channel for each day, and of a target of as many, it is that of the middle day, the day of the
     sample: of the others, some may be unknown. Fields (Y, X) are maps; series (T, X) are lines, or maps where there are
-    many variables; a class is a word.
+    many variables; of volumes (Z, Y, X), the first level is drawn; a class is a word.
     """
     inputs = batch.input[0].numpy()
+    if len(spec.grid) == 3:
+        inputs = inputs[:, 0]
     middle = [(slice_.start + slice_.stop) // 2 for slice_ in spec.input_groups.values()][:MOST]
     panels = [(spec.input_channels[at], inputs[at]) for at in middle] if inputs.ndim == 3 else []
     goal = spec.output_channels[int(batch.target[0])] if spec.kind == "label" else None
@@ -45,7 +47,7 @@ def _target(batch: Batch, spec: Spec) -> tuple[str, np.ndarray]:
     days = len(spec.output_channels) in dict(spec.groups).values()
     at = len(spec.output_channels) // 2 if days else 0
     values = batch.target[0, at].where(batch.mask[0, at], torch.nan)
-    return f"target: {spec.output_channels[at]}", values.numpy()
+    return f"target: {spec.output_channels[at]}", (values[0] if len(spec.grid) == 3 else values).numpy()
 
 
 def _panel(axes: Axes, values: np.ndarray, *, sequence: bool) -> None:

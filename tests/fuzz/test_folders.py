@@ -70,7 +70,7 @@ def test_an_output_that_is_no_file_stays_what_it_is(commands):
     said(commands.run(*PREDICT, "output=fifo"), "output=fifo is no regular file")
     assert stat.S_ISFIFO(fifo.stat().st_mode)
     said(commands.run(*PREDICT, "output=run"), "output=run is no regular file")
-    said(commands.run(*PREDICT, "output=own.nc"), "output=own.nc is the input")
+    said(commands.run(*PREDICT, "output=own.nc"), "output=own.nc is among the input")
     said(commands.run("predict", "run=run", "input=fifo", "output=new.nc"), "fifo is no regular file")
     said(commands.run("predict", "run=run", "input=run", "output=new.nc"), "holds no PNG or JPEG")
     said(commands.run("predict", "run=run", "input=[1]", "output=new.nc"), "input=[1] must be the path of a file")

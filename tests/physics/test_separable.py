@@ -116,5 +116,5 @@ def test_energy_is_the_mean_over_the_gamma_distribution():
     """E[exp(-2 t)] of a Gamma distribution of shape M is 3^-M: 2 split between rows and columns."""
     nodes, weights = times(10)
     decay = np.broadcast_to(np.exp(-0.1 * nodes), (1, 1, len(nodes)))
-    assert energy(decay, decay, 10)[0, 0] == pytest.approx(1.2**-10, rel=1e-10)
+    assert energy((decay, decay), 10)[0, 0] == pytest.approx(1.2**-10, rel=1e-10)
     assert weights.sum() == pytest.approx(1)

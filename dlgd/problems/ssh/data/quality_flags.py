@@ -44,7 +44,7 @@ def rejected(
     fitting = [str(name) for name, field in dataset.variables.items() if _fits(field, heights, along[0])]
     known = [name for name in fitting if _recognized(name, dataset[name].variable)]
     if asked != AUTO:
-        wanted = [asked] if isinstance(asked, str) else list(asked)
+        wanted = list(asked)
         for name in wanted:
             if name not in fitting:
                 choice = ", ".join(known) or ", ".join(fitting) or "none at all"
@@ -135,6 +135,7 @@ def _share(bad: xr.DataArray, heights: xr.DataArray) -> float:
 
 def option(asked: object) -> None:
     """Refuse what data.editing.flags cannot be."""
-    names = [asked] if isinstance(asked, str) else asked
-    if not isinstance(names, list | tuple) or not names or not all(isinstance(name, str) for name in names):
+    if asked in (AUTO, NONE):
+        return
+    if not isinstance(asked, list | tuple) or not asked or not all(isinstance(name, str) for name in asked):
         raise Refusal(f"data.editing.flags={asked} must be {AUTO}, {NONE}, or names of flags such as [nasa_flag]")
