@@ -55,7 +55,7 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
         def entry() -> None:
             OmegaConf.register_new_resolver("run_folder", run_folder, replace=True)
             os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra raises what it would print
-            threads.wait_passively()
+            threads.wait_briefly()
             try:
                 with interruptible(), lost_output.dropped():
                     passwords.refuse_typed(sys.argv[1:])
