@@ -23,7 +23,7 @@ def threads() -> int:
 
 
 def wait_briefly() -> None:
-    """Let threads of OpenMP spin but briefly for one another, then sleep, unless OMP_WAIT_POLICY or GOMP_SPINCOUNT is set.
+    """Let threads of OpenMP spin but briefly for one another, unless OMP_WAIT_POLICY or GOMP_SPINCOUNT is set.
 
     Usually they spin for long, and beside four busy processes on two cores a training takes two to nine times as long
     as with this; alone it takes up to 6 % less (tests/benchmarks/test_beside_other_work.py). It has an effect only
