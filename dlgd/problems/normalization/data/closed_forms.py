@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dlgd.core import checks
-from dlgd.physics import normalization, normalization3d, separable
+from dlgd.physics import bridges, normalization, normalization3d, separable
 from dlgd.physics.diffusion import Diffusion
 from dlgd.physics.diffusion3d import Diffusion3D
 
@@ -104,6 +104,38 @@ class Separable(ClosedForm):
         return found
 
 
+class Bridge(Separable):
+    """The separable form whose factors are averaged over the lines that a returning walk visits.
+
+    A network sees these factors, and by how much the average has changed the logarithm of each.
+    """
+
+    SHIFTS = tuple(f"log_shift_{axis}_{when}" for when in Separable.TIMES for axis in "ij")
+    channels = (*Separable.channels, *SHIFTS)
+    directional = (
+        *Separable.directional,
+        *((f"log_shift_i_{when}", f"log_shift_j_{when}") for when in Separable.TIMES),
+    )
+    residual = 0.05
+
+    def reach(self, operator: Diffusion) -> int:
+        """See `physics.bridges.reach`."""
+        return bridges.reach(operator)
+
+    def __call__(self, operator: Diffusion, reach: int | None = None) -> dict[str, np.ndarray]:
+        """See `physics.bridges`."""
+        homogeneous = _log_energy(operator.area, normalization.homogeneous(operator))
+        halo = separable.reach(operator) if reach is None else reach // 2
+        single = separable.returns(operator, halo)
+        returns = bridges.averaged(operator, single, halo)
+        found = self._fields(returns, homogeneous, operator.area, operator.sea, operator.steps)
+        for when, time in self.TIMES.items():
+            for axis, mean, alone in zip("ij", returns, single, strict=True):
+                shift = np.clip(np.log(mean[..., time] / alone[..., time]) / 0.1, -6, 6)
+                found[f"log_shift_{axis}_{when}"] = np.where(operator.sea, shift, np.nan)
+        return found
+
+
 class SeparableVolume(Separable):
     """The same in three dimensions, (level, y, x), of the full operator."""
 
@@ -117,7 +149,11 @@ class SeparableVolume(Separable):
         )
 
 
-CLOSED_FORMS: dict[str, type[ClosedForm]] = {"homogeneous": Homogeneous, "separable": Separable}
+CLOSED_FORMS: dict[str, type[ClosedForm]] = {
+    "homogeneous": Homogeneous,
+    "separable": Separable,
+    "bridge": Bridge,
+}
 
 
 def choose(name: str) -> ClosedForm:
