@@ -6,6 +6,7 @@ that is named. Hydra composes the command before the run is found, and takes the
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,9 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from dlgd.cli.typed_options import options_of
 from dlgd.core.config import plain
 from dlgd.core.constants import TARGET
+from dlgd.core.construct import locate
+
+log = logging.getLogger(__name__)
 
 GROUP = "data"
 METHOD = "data.first_guess.method"
@@ -38,21 +42,35 @@ def of_command(config: DictConfig, trained: DictConfig) -> DictConfig | None:
     typed = plain(config[GROUP]) if config.get(GROUP) is not None else {}
     if not typed:
         return None
-    return guessing_alike(config, trained) if TARGET in typed else changed(trained, typed)
+    return seeing_alike(config, trained) if TARGET in typed else changed(trained, typed)
 
 
-def guessing_alike(config: DictConfig, trained: DictConfig) -> DictConfig:
-    """Return the configuration of another data set, with the method from whose first guesses the network of a run
-    starts: from any other guess it would make nothing. A method that was typed stays."""
+def seeing_alike(config: DictConfig, trained: DictConfig) -> DictConfig:
+    """Return the configuration of another data set, with what the network of a run sees: the options that the data set
+    names in `of_the_input`, and the method of the first guesses. From any other input it would make nothing.
+
+    A method that was typed stays. Logs what is no longer as the command has it.
+    """
+    found = {name: value for name, value in _of_the_input(config, trained).items() if config[GROUP][name] != value}
+    if found:
+        words = ", ".join(f"{GROUP}.{name}={value}" for name, value in found.items())
+        log.info("As the network was trained: %s", words)
     method = OmegaConf.select(trained, METHOD)
-    if not OmegaConf.is_dict(method) or OmegaConf.select(config, METHOD) is not None:
-        return config
-    if not OmegaConf.is_dict(OmegaConf.select(config, METHOD.rpartition(".")[0])):
-        return config  # another problem
+    guesses = METHOD.rpartition(".")[0]  # none in another problem
+    guessed = OmegaConf.is_dict(method) and OmegaConf.is_dict(OmegaConf.select(config, guesses))
     copied = config.copy()
     with open_dict(copied):
-        OmegaConf.update(copied, METHOD, OmegaConf.create(OmegaConf.to_container(method)))
+        copied[GROUP].update(found)
+        if guessed and OmegaConf.select(config, METHOD) is None:
+            OmegaConf.update(copied, METHOD, OmegaConf.create(OmegaConf.to_container(method)))
     return copied
+
+
+def _of_the_input(config: DictConfig, trained: DictConfig) -> dict[str, Any]:
+    """The options of the run that say what its network sees, where the other data set has them, too."""
+    source = locate(str(config[GROUP][TARGET]), f"{GROUP}.{TARGET}")
+    names = getattr(source, "of_the_input", ())
+    return {name: trained[GROUP][name] for name in names if name in trained[GROUP] and name in config[GROUP]}
 
 
 def changed(config: DictConfig, options: Mapping[str, Any]) -> DictConfig:

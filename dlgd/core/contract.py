@@ -266,6 +266,7 @@ class PhysicalGraph(ABC, nn.Module):
 class DataSource(ABC):
     """A data set, which gives samples in physical units as well as scaled tensors."""
 
+    of_the_input: Sequence[str] = ()  # options that say what networks see: a trained one keeps those of its training
     knows_exact: bool = False  # whether `repaired` can compare predictions with exact answers
 
     @property

@@ -146,7 +146,7 @@ def other(trained: DictConfig, data: Data | Mapping[str, Any] | None) -> DictCon
     if isinstance(data, Mapping):
         return data_options.changed(trained, data) if data else None
     refuse_no_data(data)
-    return None if data is None else data_options.guessing_alike(data.config, trained)
+    return None if data is None else data_options.seeing_alike(data.config, trained)
 
 
 def refuse_no_data(data: object) -> None:

@@ -1,12 +1,13 @@
 """gamma in closed form where length scales change: each line's probability of return, averaged over the lines that a
 returning walk visits.
 
-`separable` reads the probability of return along a row in the cell's own row. A walk that comes back after a time t has
-meanwhile wandered to other rows: along its column it is a Brownian bridge, which spends its time around the cell with the
-mean variance t r / 3, a sixth of that of the free walk (r is the coupling over the area; Revuz and Yor 1999, Continuous
-Martingales and Brownian Motion, I.3). To first order in the changes across rows, the logarithm of the probability is its mean
-over these places, and likewise for columns. Two implicit steps of diffusion along the line take this mean: their kernel has
-the variance of a bridge's places and nearly its shape (kurtosis 4.5, 3.6 of a bridge; one step has 6).
+`separable` reads the probability of return along a row in the cell's own row. But a walk that comes back after a time t
+has meanwhile wandered to other rows: along its column it is a Brownian bridge, which spends its time around the cell
+with the mean variance t r / 3, a sixth of that of a free walk (the mean of u (1 - u) for u in [0, 1]; r is the coupling
+over the area). To first order in the changes across rows, the logarithm of the probability is its mean over these
+places (perturbation of the heat kernel, Duhamel's formula), and likewise for columns. Two implicit steps of diffusion
+along the line take this mean: their kernel has the variance of a bridge's places and nearly its shape (kurtosis 4.5,
+3.6 of a bridge; one step has 6).
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import numba
 import numpy as np
 
 from dlgd.core.threads import share
-from dlgd.physics import separable
+from dlgd.physics import normalization3d, separable
 from dlgd.physics.diffusion import Diffusion
+from dlgd.physics.diffusion3d import Diffusion3D
 from dlgd.physics.halo import pad_cells, pad_south_faces, pad_west_faces
 
 SHARE = 1 / 6  # of the variance of the free walk
@@ -30,8 +32,10 @@ POWER = -0.5
 def _smooth(
     begin: int, end: int, coupling: np.ndarray, area: np.ndarray, times: np.ndarray, values: np.ndarray
 ) -> None:
-    """values[line, :, time] <- (1 + time W^-1 D)^-1 values, D tridiagonal along each line; coupling[k] joins cells k - 1
-    and k. For the lines begin, ..., end - 1; the algorithm of Thomas, all times at once."""
+    """values[line, :, time] <- (1 + time W^-1 D)^-1 values, D tridiagonal along each line, for begin <= line < end.
+
+    coupling[line, k] joins k - 1 and k. The algorithm of Thomas, all times at once.
+    """
     cells = area.shape[1]
     upper = np.zeros((cells, len(times)))
     for line in range(begin, end):
@@ -52,9 +56,11 @@ def _smooth(
 
 
 def along_lines(values: np.ndarray, alpha: np.ndarray, area: np.ndarray, steps: int) -> np.ndarray:
-    """Means over the places of bridges along each line, (lines, cells, TIMES) in and out; alpha (lines, cells + 1) joins
-    neighbours, and is closed at both ends of a line. steps: M."""
-    coupling = np.ascontiguousarray(alpha)
+    """Means over the places of bridges along each line, (lines, cells, TIMES) in and out. steps: M.
+
+    alpha (lines, cells + 1) joins neighbours; both ends of a line are closed. area (lines, cells).
+    """
+    coupling = np.array(alpha, order="C")  # a copy, whose ends are closed
     coupling[:, [0, -1]] = 0
     times = separable.times(steps)[0] * (SHARE / IMPLICIT_STEPS)
     found = np.ascontiguousarray(values**POWER)
@@ -72,6 +78,28 @@ def reach(operator: Diffusion) -> int:
     return 2 * separable.reach(operator)
 
 
+def _with_halo(values: np.ndarray, halo: int, operator: Diffusion) -> np.ndarray:
+    """(ny, nx, TIMES), padded in the first two axes."""
+    return np.moveaxis(pad_cells(np.moveaxis(values, -1, 0), halo, operator.topology, "nearest"), 0, -1)
+
+
+def along_rows(operator: Diffusion, values: np.ndarray, halo: int) -> np.ndarray:
+    """Means of (ny, nx, TIMES) over the places of bridges along each row; halo: cells that a bridge reaches."""
+    inner = np.s_[halo:-halo]
+    area = pad_cells(operator.area, halo, operator.topology, "nearest")[inner]
+    west = pad_west_faces(operator.alpha_j, halo, operator.topology)[inner]
+    return along_lines(_with_halo(values, halo, operator)[inner], west, area, operator.steps)[:, inner]
+
+
+def along_columns(operator: Diffusion, values: np.ndarray, halo: int) -> np.ndarray:
+    """The same along each column."""
+    inner = np.s_[halo:-halo]
+    area = pad_cells(operator.area, halo, operator.topology, "nearest")[:, inner].T.copy()
+    south = pad_south_faces(operator.alpha_i, halo, operator.topology)[:, inner].T
+    padded = _with_halo(values, halo, operator)[:, inner].swapaxes(0, 1)
+    return along_lines(padded, south, area, operator.steps)[:, inner].swapaxes(0, 1)
+
+
 def averaged(
     operator: Diffusion, returns: tuple[np.ndarray, np.ndarray], halo: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -80,17 +108,26 @@ def averaged(
     halo: `separable.reach` of the grid whose part the operator is; None: its own.
     """
     halo = separable.reach(operator) if halo is None else halo
-    topology, inner = operator.topology, np.s_[halo:-halo]
+    return along_rows(operator, returns[0], halo), along_columns(operator, returns[1], halo)
 
-    def padded(values: np.ndarray) -> np.ndarray:
-        return np.moveaxis(pad_cells(np.moveaxis(values, -1, 0), halo, topology, "nearest"), 0, -1)
 
-    area = pad_cells(operator.area, halo, topology, "nearest")
-    south, west = pad_south_faces(operator.alpha_i, halo, topology), pad_west_faces(operator.alpha_j, halo, topology)
-    columns, rows = (padded(each) for each in returns)
-    columns = along_lines(columns[inner], west[inner], area[inner], operator.steps)[:, inner]
-    rows = along_lines(rows[:, inner].swapaxes(0, 1), south[:, inner].T, area[:, inner].T.copy(), operator.steps)
-    return columns, rows.swapaxes(0, 1)[inner]
+def averaged_in_volumes(operator: Diffusion3D, returns: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+    """Return what `normalization3d.returns` gave, each averaged over the lines of both other directions."""
+    found = [each.copy() for each in returns]
+    for k in range(len(operator.sea)):
+        level = operator.level(k)
+        halo = separable.reach(level)
+        found[0][k] = along_rows(level, found[0][k], halo)
+        found[1][k] = along_columns(level, found[1][k], halo)
+        found[2][k] = along_columns(level, along_rows(level, found[2][k], halo), halo)
+    nz, cells = len(operator.sea), operator.sea[0].size
+    top = operator.alpha_k.reshape(nz + 1, cells).T
+    volume = operator.volume.reshape(nz, cells).T.copy()
+    for direction in (0, 1):
+        columns = np.moveaxis(found[direction].reshape(nz, cells, -1), 0, 1)
+        columns = along_lines(columns, top, volume, operator.steps)
+        found[direction] = np.moveaxis(columns, 1, 0).reshape(returns[direction].shape)
+    return tuple(found)
 
 
 def energy(operator: Diffusion, halo: int | None = None) -> np.ndarray:
@@ -102,3 +139,9 @@ def bridged(operator: Diffusion) -> np.ndarray:
     """gamma (ny, nx) in m, float64, NaN on land."""
     halo = reach(operator)
     return operator.in_windows(lambda one: np.sqrt(one.area / energy(one, halo // 2)), halo)
+
+
+def bridged_implicit(operator: Diffusion3D) -> np.ndarray:
+    """gamma (nz, ny, nx) in m^(3/2) of the form "implicit", float64, NaN in rock."""
+    returns = averaged_in_volumes(operator, normalization3d.returns(operator))
+    return normalization3d.from_energy(operator, separable.energy(returns, operator.steps))

@@ -17,6 +17,9 @@ from dlgd.cli.data_options import of_command, take
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import ROOT
 
+LORENZ = "dlgd.problems.lorenz.data.lorenz.Lorenz63Data"
+MNIST = "dlgd.problems.images.data.digits.Mnist"
+OPERATORS = "dlgd.problems.normalization.data.simulated.NormalizationCoefficients"
 RUN = ROOT / "tests" / "frozen" / "runs" / "nemovar_resnet"
 
 
@@ -145,13 +148,21 @@ def test_only_where_the_run_has_the_data():
 def test_another_data_set_keeps_the_method_of_the_first_guess():
     """A network that starts from 4D-Var would make nothing of interpolated observations."""
     trained = OmegaConf.create({"data": {"first_guess": {"method": {"_target_": "weak", "starts": 2}}}})
-    other = OmegaConf.create({"data": {"_target_": "lorenz", "first_guess": {"method": None, "observation_draws": 1}}})
+    other = OmegaConf.create({"data": {"_target_": LORENZ, "first_guess": {"method": None, "observation_draws": 1}}})
     found = of_command(other, trained)
     assert OmegaConf.to_container(found.data.first_guess) == {
         "method": {"_target_": "weak", "starts": 2},
         "observation_draws": 1,
     }
-    typed = OmegaConf.create({"data": {"_target_": "lorenz", "first_guess": {"method": {"_target_": "oi"}}}})
+    typed = OmegaConf.create({"data": {"_target_": LORENZ, "first_guess": {"method": {"_target_": "oi"}}}})
     assert of_command(typed, trained) == typed
-    without = OmegaConf.create({"data": {"_target_": "digits"}})
+    without = OmegaConf.create({"data": {"_target_": MNIST}})
     assert of_command(without, trained) == without
+
+
+def test_another_data_set_gives_what_the_network_sees():
+    """A network that starts from the separable form keeps it on data that have another one by default."""
+    trained = OmegaConf.create({"data": {"features": "dimensionless", "closed_form": "separable", "seed": 3}})
+    options = {"_target_": OPERATORS, "features": "dimensionless", "closed_form": "bridge", "seed": 0}
+    found = of_command(OmegaConf.create({"data": options}), trained)
+    assert OmegaConf.to_container(found.data) == options | {"closed_form": "separable"}

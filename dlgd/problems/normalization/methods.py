@@ -13,7 +13,7 @@ from dlgd.core.contract import DataSource, Method
 from dlgd.core.errors import Refusal
 from dlgd.core.progress import progress
 from dlgd.core.timing import timed
-from dlgd.physics import normalization, normalization3d
+from dlgd.physics import bridges, normalization, normalization3d
 from dlgd.physics.diffusion import Diffusion
 from dlgd.physics.diffusion3d import Diffusion3D
 from dlgd.physics.separable import separable as separable_gamma
@@ -97,6 +97,21 @@ def separable() -> Method:
         solve=lambda _, operator: separable_gamma(operator),
         in_three=in_three,
     )
+
+
+def bridge() -> Method:
+    """Return the separable closed form, its factors averaged over the lines that a returning walk visits.
+
+    With levels: that form of each level, in the exact sum over the column; of the full operator, each of the three
+    directions averaged over both others.
+    """
+
+    def in_three(_: int, operator: Diffusion3D, form: str) -> np.ndarray:
+        if form == "implicit":
+            return bridges.bridged_implicit(operator)
+        return normalization3d.vertical_outermost(operator, bridges.bridged)
+
+    return _EachSample(name="bridge", solve=lambda _, operator: bridges.bridged(operator), in_three=in_three)
 
 
 def randomization(*, vectors: int, seed: int) -> Method:

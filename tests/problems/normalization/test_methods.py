@@ -74,9 +74,9 @@ def test_a_missing_variable(name, variable, samples):
         make(name).predict(samples.drop_vars(variable))
 
 
-def test_separable(samples):
+def test_bridge(samples):
     """The same closed form as the one from which the network's dimensionless target starts."""
-    np.testing.assert_array_equal(make("separable").predict(samples), samples.gamma_estimate.values)
+    np.testing.assert_array_equal(make("bridge").predict(samples), samples.gamma_estimate.values)
 
 
 def test_exact(samples):

@@ -58,7 +58,7 @@ def test_networks_see_levels_and_columns_are_summed(source, samples):
     perfect = source.to_physical(torch.cat([batch.target for batch in batches]), samples)
     np.testing.assert_allclose(perfect, samples.gamma.values, rtol=1e-6)
     guess = source.to_physical(torch.cat([0 * batch.target for batch in batches]), samples)
-    np.testing.assert_allclose(guess, methods.separable().predict(samples), rtol=1e-6)
+    np.testing.assert_allclose(guess, methods.bridge().predict(samples), rtol=1e-6)
 
 
 def test_training_patches_hold_sea_of_all_depths(source):
@@ -76,6 +76,7 @@ def test_the_order_of_the_methods(samples):
     assert exact.max() < 2e-4
     assert product.mean() > 0.01
     assert levels.mean() < product.mean()
+    assert eps(samples, methods.bridge().predict(samples)).mean() < levels.mean() / 1.5
 
 
 def test_the_usual_product_serves_no_samples_without_levels(samples):
@@ -109,7 +110,7 @@ def test_a_users_file_is_read(source, samples, tmp_path):
     batches = list(source.encode(read, halo=0, device="cpu"))
     np.testing.assert_allclose(
         source.to_physical(torch.cat([0 * batch.target for batch in batches]), read),
-        methods.separable().predict(read),
+        methods.bridge().predict(read),
         rtol=1e-6,
     )
 

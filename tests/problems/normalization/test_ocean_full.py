@@ -52,10 +52,12 @@ def test_each_method_serves_its_form(samples):
         "exact": eps(samples, methods.exact(tolerance=1e-4, device="cpu").predict(samples)),
         "homogeneous": eps(samples, methods.homogeneous().predict(samples)),
         "separable": eps(samples, methods.separable().predict(samples)),
+        "bridge": eps(samples, methods.bridge().predict(samples)),
         "of another model": eps(samples, methods.usual_product(tolerance=1e-4).predict(samples)),
     }
     assert errors["exact"].max() < 1e-3
     assert errors["separable"].mean() < errors["homogeneous"].mean() / 2
+    assert errors["bridge"].mean() < errors["separable"].mean() / 2
     assert errors["of another model"].mean() > 0.03
     random = eps(samples, methods.randomization(vectors=400, seed=0).predict(samples))
     assert random.mean() == pytest.approx(np.sqrt(2 / 400) * np.sqrt(2 / np.pi), rel=0.2)
@@ -70,7 +72,7 @@ def test_networks_see_volumes(source, samples):
     np.testing.assert_array_equal(batch.mask[0, 0].numpy(), samples.mask.values)
     np.testing.assert_allclose(source.to_physical(batch.target, samples), samples.gamma.values, rtol=1e-5)
     guess = source.to_physical(0 * batch.target, samples)
-    np.testing.assert_allclose(guess, methods.separable().predict(samples), rtol=1e-9)
+    np.testing.assert_allclose(guess, methods.bridge().predict(samples), rtol=1e-9)
 
 
 def test_top_faces_are_the_physical_ones(source, samples):
@@ -137,5 +139,5 @@ def test_what_cannot_work_is_refused():
     options = options_of("ocean_full")
     with pytest.raises(Refusal, match="north fold"):
         kind(**options | {"grid": "tripolar"}).check()
-    with pytest.raises(Refusal, match="separable form"):
+    with pytest.raises(Refusal, match="closed_form=homogeneous is unknown: choose one of separable, bridge"):
         kind(**options | {"closed_form": "homogeneous"}).check()

@@ -64,7 +64,7 @@ def test_they_answer_for_the_steps_of_their_training_alone(said, ask, tmp_path):
 
 def test_they_serve_a_file_with_levels(tmp_path):
     """As `python -m dlgd.predict data=ocean` reads and answers it: 1.6e-2 against 8.0e-2 of the separable form."""
-    source = Ocean(**options_of("ocean")).tiny()
+    source = Ocean(**options_of("ocean") | {"closed_form": "separable"}).tiny()
     source.prepare()
     samples = source.samples("test")
     samples[["alpha_i", "alpha_j", "alpha_k", "w", "mask"]].to_netcdf(tmp_path / "ocean.nc")
@@ -78,11 +78,12 @@ def test_they_serve_a_file_with_levels(tmp_path):
 def test_those_of_several_grids_hold_on_a_sea_that_they_have_never_seen():
     """The Mediterranean: 1.3e-3, where those of one grid have 5.7e-3 (ten samples)."""
     one = {"samples": {"train": 1, "valid": 1, "test": 1}, "tolerance": {"train": 1e-4, "evaluation": 1e-4}}
-    data = NormalizationCoefficients(**(options_of("regional") | one | {"in_memory": True}))
-    samples = data.samples("test")
 
     def eps_mean(name: str) -> float:
         run = dlgd.load(WEIGHTS.parent / name)
+        seen = {"closed_form": run.config.data.closed_form}
+        data = NormalizationCoefficients(**options_of("regional") | one | seen | {"in_memory": True})
+        samples = data.samples("test")
         predicted = run.method(data).predict(samples)
         return NormalizationEvaluation().scores(samples, predicted)["eps_mean"]
 

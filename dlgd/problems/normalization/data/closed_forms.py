@@ -104,14 +104,17 @@ class Separable(ClosedForm):
         return found
 
 
+def _shifts(axes: str) -> tuple[str, ...]:
+    return tuple(f"log_shift_{axis}_{when}" for when in Separable.TIMES for axis in axes)
+
+
 class Bridge(Separable):
     """The separable form whose factors are averaged over the lines that a returning walk visits.
 
     A network sees these factors, and by how much the average has changed the logarithm of each.
     """
 
-    SHIFTS = tuple(f"log_shift_{axis}_{when}" for when in Separable.TIMES for axis in "ij")
-    channels = (*Separable.channels, *SHIFTS)
+    channels = (*Separable.channels, *_shifts("ij"))
     directional = (
         *Separable.directional,
         *((f"log_shift_i_{when}", f"log_shift_j_{when}") for when in Separable.TIMES),
@@ -125,14 +128,20 @@ class Bridge(Separable):
     def __call__(self, operator: Diffusion, reach: int | None = None) -> dict[str, np.ndarray]:
         """See `physics.bridges`."""
         homogeneous = _log_energy(operator.area, normalization.homogeneous(operator))
-        halo = separable.reach(operator) if reach is None else reach // 2
+        halo = None if reach is None else reach // 2
         single = separable.returns(operator, halo)
-        returns = bridges.averaged(operator, single, halo)
-        found = self._fields(returns, homogeneous, operator.area, operator.sea, operator.steps)
+        means = bridges.averaged(operator, single, halo)
+        found = self._fields(means, homogeneous, operator.area, operator.sea, operator.steps)
+        return found | self._changes(means, single, operator.sea)
+
+    def _changes(
+        self, means: Sequence[np.ndarray], single: Sequence[np.ndarray], sea: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        found = {}
         for when, time in self.TIMES.items():
-            for axis, mean, alone in zip("ij", returns, single, strict=True):
-                shift = np.clip(np.log(mean[..., time] / alone[..., time]) / 0.1, -6, 6)
-                found[f"log_shift_{axis}_{when}"] = np.where(operator.sea, shift, np.nan)
+            for axis, mean, alone in zip("ijk", means, single, strict=False):
+                change = np.clip(np.log(mean[..., time] / alone[..., time]) / 0.1, -6, 6)
+                found[f"log_shift_{axis}_{when}"] = np.where(sea, change, np.nan)
         return found
 
 
@@ -149,11 +158,28 @@ class SeparableVolume(Separable):
         )
 
 
+class BridgeVolume(SeparableVolume, Bridge):
+    """The averaged form in three dimensions, (level, y, x), of the full operator."""
+
+    channels = (*SeparableVolume.channels, *_shifts("ijk"))
+
+    def __call__(self, operator: Diffusion3D, reach: int | None = None) -> dict[str, np.ndarray]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """See `physics.bridges.averaged_in_volumes`. The operator is a whole grid."""
+        homogeneous = _log_energy(operator.volume, normalization3d.homogeneous(operator, "implicit"))
+        single = normalization3d.returns(operator)
+        means = bridges.averaged_in_volumes(operator, single)
+        found = self._fields(means, homogeneous, operator.volume, operator.sea, operator.steps)
+        return found | self._changes(means, single, operator.sea)
+
+
 CLOSED_FORMS: dict[str, type[ClosedForm]] = {
     "homogeneous": Homogeneous,
     "separable": Separable,
     "bridge": Bridge,
 }
+
+
+VOLUME_FORMS: dict[str, type[ClosedForm]] = {"separable": SeparableVolume, "bridge": BridgeVolume}
 
 
 def choose(name: str) -> ClosedForm:

@@ -17,6 +17,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
+from dlgd.core import checks
 from dlgd.core.constants import SPLITS
 from dlgd.core.contract import Batch
 from dlgd.core.errors import Refusal
@@ -24,7 +25,7 @@ from dlgd.core.options import from_keywords
 from dlgd.core.specs import StaggeredGridSpec
 from dlgd.physics import normalization3d
 from dlgd.problems.normalization.data import fields3d
-from dlgd.problems.normalization.data.closed_forms import SeparableVolume
+from dlgd.problems.normalization.data.closed_forms import VOLUME_FORMS
 from dlgd.problems.normalization.data.features import INNER, Dimensionless, Padded
 from dlgd.problems.normalization.data.ocean import Ocean, OceanOptions
 from dlgd.problems.normalization.data.operator_source import OperatorSource
@@ -39,8 +40,8 @@ class Volume(Dimensionless):
     SLOPE = 0.3  # cells that a bottom cuts differ more than areas do
     TOP = ("log_coupling_k", "open_k", "log_area_step_k")
 
-    def __init__(self) -> None:
-        super().__init__(SeparableVolume())
+    def __init__(self, closed_form: str) -> None:
+        super().__init__(VOLUME_FORMS[closed_form]())
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -70,15 +71,14 @@ class FullOcean(Ocean):
 
     def __init__(self, options: OceanOptions) -> None:
         OperatorSource.__init__(self, options)
-        self.features = Volume()
+        checks.choice("data.closed_form", options.closed_form, VOLUME_FORMS)
+        self.features = Volume(options.closed_form)
 
     def check(self) -> None:
         """Refuse options that cannot work, in one sentence each."""
         super().check()
         if self._grid.topology.south_north == "fold":
             raise Refusal(f"data={self.options.name} serves no grid with a north fold: choose another data.grid")
-        if self.options.closed_form != "separable":
-            raise Refusal(f"data={self.options.name} starts from the separable form: leave data.closed_form out")
 
     def tiny(self) -> FullOcean:
         """The same on few cells."""

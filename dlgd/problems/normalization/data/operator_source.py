@@ -32,7 +32,7 @@ class OperatorOptions(Layout):
     """name: the name of the data set, as typed in data=...
     features: what networks see. "dimensionless" couplings with the logarithm of gamma over a closed form as the target,
         which hold for other grids and length scales, too; or the report's "standardized" fields.
-    closed_form: separable or homogeneous, of dimensionless features.
+    closed_form: bridge, separable or homogeneous, of dimensionless features; see `closed_forms`.
     standardize_over: the "sea" or the whole "image", over which standardized features have mean 0.
     distance: manhattan or euclidean, the distance to the coast among standardized features; none: without it.
     patch: cells on each side of a training patch.
@@ -62,6 +62,7 @@ class OperatorSource(DataSource):
     """
 
     units = "m"  # of gamma
+    of_the_input = ("features", "closed_form", "standardize_over", "distance")
     knows_exact = True
 
     def __init__(self, options: OperatorOptions) -> None:

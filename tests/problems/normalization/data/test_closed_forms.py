@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from dlgd.core.contract import Network, Output
-from dlgd.physics import normalization, separable
+from dlgd.physics import bridges, normalization, separable
 from dlgd.problems.normalization.data import fields
 from dlgd.problems.normalization.data.closed_forms import CLOSED_FORMS, GUESS, choose
 from dlgd.scoring.trained import Trained
@@ -34,7 +34,11 @@ def test_fields_of_order_one(samples):
 
 
 def test_guesses_are_those_of_the_physics():
-    for name, physics in (("homogeneous", normalization.homogeneous), ("separable", separable.separable)):
+    for name, physics in (
+        ("homogeneous", normalization.homogeneous),
+        ("separable", separable.separable),
+        ("bridge", bridges.bridged),
+    ):
         source = ready("nemovar", closed_form=name)
         samples = source.samples("test")
         (operator,) = fields.operators(samples)
@@ -70,5 +74,5 @@ def test_a_network_pays_for_its_closed_form():
 
 
 def test_a_misspelt_form():
-    with pytest.raises(ValueError, match="closed_form=separate is unknown: choose one of homogeneous, separable"):
+    with pytest.raises(ValueError, match="choose one of homogeneous, separable, bridge"):
         choose("separate")

@@ -10,7 +10,7 @@ import xarray as xr
 from dlgd.physics.grids import tripolar
 from dlgd.physics.length_scales import random_diffusion
 from dlgd.problems.normalization.data import features, fields
-from dlgd.problems.normalization.data.closed_forms import Separable
+from dlgd.problems.normalization.data.closed_forms import Bridge
 from tests.problems.normalization.data.small_data import CPU, FEATURES, STANDARDIZED, make
 
 # --- standardized ------------------------------------------------------------------------------------------
@@ -138,7 +138,7 @@ def across_the_fold():
     assert (operator.alpha_i[-1] > 0).sum() > 10
     gamma = np.where(sea, 1e5, np.nan)
     joined = xr.concat([fields.sample(operator, gamma)], dim="sample")
-    return fields.complete(base.merge(joined), "manhattan", Separable())
+    return fields.complete(base.merge(joined), "manhattan", Bridge())
 
 
 @pytest.mark.parametrize("features", FEATURES)

@@ -15,6 +15,7 @@ from dlgd.core.contract import Network
 from dlgd.core.paths import ROOT
 from dlgd.models.finite_volume import FiniteVolume
 from dlgd.physics import coastline, diffusion, normalization
+from dlgd.physics.bridges import bridged
 from dlgd.physics.halo import windows
 from dlgd.physics.separable import separable
 from dlgd.problems.normalization.data import closed_forms, fields, operator_source
@@ -79,6 +80,7 @@ def test_closed_forms(source, small_windows):
     expected = separable(operator)
     for solve, wanted in (
         (separable, closed_forms.Separable()(operator)[GUESS]),
+        (bridged, closed_forms.Bridge()(operator)[GUESS]),
         (normalization.homogeneous, closed_forms.Homogeneous()(operator)[GUESS]),
     ):
         np.testing.assert_allclose(solve(operator), wanted, rtol=1e-12)
