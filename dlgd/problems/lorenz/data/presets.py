@@ -3,6 +3,8 @@
 `none` is our own, for honest comparisons; the others repeat a course, a code or a paper:
 
     dlgd2021    course "Deep Learning for Geophysical Dynamics" 2021, lecture 5: its 4DVarNet script
+    dlgd2021_long   the run of that script, 120 times as long: many windows with the errors of its integrator, to learn
+                from. The test windows lie where those of the course do, the others after them
     forecast    the same course, forecasting Lorenz-63
     measured    our own, to identify: all steps that methods learn from have noise
     starter     4dvarnet-starter, configuration base_lorenz: windows share their observations. As their slices are
@@ -83,6 +85,14 @@ PRESETS: dict[str, dict[str, Preset]] = {
         "dlgd2021": Preset(
             recipe=Drawn(Solver("RK45", 20_000, beyond=1.0), train=(0, 12_000), test=(15_000, 20_000)),
             options={"dt": 0.01, "samples": _counts(9500, 500, 2000), "resample_observations": False, "seed": 100},
+        ),
+        "dlgd2021_long": Preset(
+            recipe=Stretches(
+                Solver("RK45", 2_500_000),
+                {"train": (20_000, 2_430_000), "valid": (2_430_400, 2_500_000), "test": (15_000, 20_000)},
+            ),
+            options={"dt": 0.01, "stride": 50, "samples": _counts(48_000, 1000, 97), "resample_observations": False},
+            without=("gap",),
         ),
         "forecast": Preset(
             recipe=Drawn(Solver("odeint", 19_999), train=(3000, 15_000), test=(17_500, 19_999), shuffled=True),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -14,6 +15,7 @@ from dlgd.core.constants import SPLITS
 from dlgd.core.errors import Refusal
 from dlgd.physics.integrators import advance
 from dlgd.problems.lorenz.data import course_rk45
+from dlgd.problems.lorenz.data.presets import PRESETS
 from tests.problems.lorenz.data.lorenz_data import encoded, make, ready, small
 
 
@@ -119,6 +121,20 @@ def test_the_starters_windows_share_their_observations():
     assert set(step % 8) == {0}
     assert set(variable) == {0}
     assert (np.diff(source._starts["test"]) == 1).all()
+
+
+def test_the_long_run_of_the_course_begins_as_its_own():
+    """And what it learns from lies after all that the course tests on."""
+    source = make(preset="dlgd2021_long")
+    long = PRESETS["lorenz63"]["dlgd2021_long"].recipe
+    course = replace(long.solver, steps=3000)(source.dynamics, source.plan)
+    longer = replace(long.solver, steps=6000)(source.dynamics, source.plan)
+    np.testing.assert_array_equal(longer[:2950], course[:2950])  # its last step of time is cut short
+    starts = long.starts(source.plan, np.random.RandomState(0))
+    assert {split: len(found) for split, found in starts.items()} == {"train": 48_000, "valid": 1000, "test": 97}
+    assert 15_000 <= starts["test"][0]
+    assert starts["test"][-1] + 200 <= 20_000 <= starts["train"][0]
+    assert starts["train"][-1] + 200 < starts["valid"][0]
 
 
 @pytest.mark.slow
