@@ -109,6 +109,9 @@ class Features(ABC):
 INNER = np.s_[..., 1:-1, 1:-1]
 
 
+AREA_STEP = 0.05  # of log(w_p / w_q) between neighbours on a surface
+
+
 class Dimensionless(Features):
     """Logarithms of the elements of A = W^-1/2 (W + D) W^-1/2, and fields of a closed form. The target is the logarithm
     of gamma over the closed form.
@@ -119,7 +122,6 @@ class Dimensionless(Features):
     """
 
     CENTRE, WIDTH = -1.0, 1.2  # of log(alpha / w) for length scales of 0.25 to 1.6 cells
-    SLOPE = 0.05  # of log(w_p / w_q) between neighbours
 
     STAGGERED = (
         Staggered("log_coupling_i", "log_coupling_j"),
@@ -127,8 +129,8 @@ class Dimensionless(Features):
         Staggered("log_area_step_i", "log_area_step_j", antisymmetric=True),
     )
 
-    def __init__(self, closed_form: ClosedForm) -> None:
-        self._closed_form = closed_form
+    def __init__(self, closed_form: ClosedForm, area_step: float = AREA_STEP) -> None:
+        self._closed_form, self.area_step = closed_form, area_step
 
     @property
     def closed_form(self) -> ClosedForm:
@@ -189,8 +191,8 @@ class Dimensionless(Features):
             coupling(alpha_j, step_j, open_j),
             open_i,
             open_j,
-            library.where(open_i, library.clip(step_i / self.SLOPE, -4, 4), 0.0),
-            library.where(open_j, library.clip(step_j / self.SLOPE, -4, 4), 0.0),
+            library.where(open_i, library.clip(step_i / self.area_step, -4, 4), 0.0),
+            library.where(open_j, library.clip(step_j / self.area_step, -4, 4), 0.0),
             sea,
             *(library.where(sea, padded.known[name][INNER], 0.0) for name in self.closed_form.channels),
         ]
@@ -289,12 +291,14 @@ class Standardized(Features):
         return prediction.astype(np.float64) * self.scaling.std + self.scaling.mean
 
 
-def choose(features: str, *, closed_form: str, standardize_over: str, distance: str) -> Features:
+def choose(
+    features: str, *, closed_form: str, area_step: float = AREA_STEP, standardize_over: str, distance: str
+) -> Features:
     """Return the features of a name. The options of both kinds are checked in any case.
 
     features: "dimensionless" or "standardized". The other options are those of `OperatorOptions`.
     """
     checks.choice("data.features", features, ("dimensionless", "standardized"))
     standardized = Standardized(over=standardize_over, distance=distance)
-    dimensionless = Dimensionless(closed_forms.choose(closed_form))
+    dimensionless = Dimensionless(closed_forms.choose(closed_form), area_step)
     return dimensionless if features == "dimensionless" else standardized

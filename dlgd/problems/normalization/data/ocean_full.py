@@ -37,11 +37,10 @@ REACH = 16.0  # length scales between Diracs of a probing; errors of gamma^2, me
 class Volume(Dimensionless):
     """The same features of six faces: couplings, open faces and differences of volumes also through top faces."""
 
-    SLOPE = 0.3  # cells that a bottom cuts differ more than areas do
     TOP = ("log_coupling_k", "open_k", "log_area_step_k")
 
-    def __init__(self, closed_form: str) -> None:
-        super().__init__(VOLUME_FORMS[closed_form]())
+    def __init__(self, closed_form: str, area_step: float) -> None:
+        super().__init__(VOLUME_FORMS[closed_form](), area_step)
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -58,7 +57,7 @@ class Volume(Dimensionless):
             *super().fields(padded, library),
             np.where(is_open, (log_r - self.CENTRE) / self.WIDTH, 0.0),
             is_open,
-            np.where(is_open, np.clip(step / self.SLOPE, -4, 4), 0.0),
+            np.where(is_open, np.clip(step / self.area_step, -4, 4), 0.0),
         ]
 
 
@@ -72,7 +71,7 @@ class FullOcean(Ocean):
     def __init__(self, options: OceanOptions) -> None:
         OperatorSource.__init__(self, options)
         checks.choice("data.closed_form", options.closed_form, VOLUME_FORMS)
-        self.features = Volume(options.closed_form)
+        self.features = Volume(options.closed_form, options.area_step)
 
     def check(self) -> None:
         """Refuse options that cannot work, in one sentence each."""

@@ -33,6 +33,8 @@ class OperatorOptions(Layout):
     features: what networks see. "dimensionless" couplings with the logarithm of gamma over a closed form as the target,
         which hold for other grids and length scales, too; or the report's "standardized" fields.
     closed_form: bridge, separable or homogeneous, of dimensionless features; see `closed_forms`.
+    area_step: logarithm of the ratio of neighbouring areas that counts as 1 in dimensionless features, above 0. Ratios
+        beyond the fourth power of its exponential look alike, so levels with cut cells want some 0.3.
     standardize_over: the "sea" or the whole "image", over which standardized features have mean 0.
     distance: manhattan or euclidean, the distance to the coast among standardized features; none: without it.
     patch: cells on each side of a training patch.
@@ -46,12 +48,14 @@ class OperatorOptions(Layout):
     distance: str
     patch: int
     coast_weight: float
+    area_step: float = features.AREA_STEP
 
     def check(self) -> None:
         """Refuse options that cannot work, in one sentence each."""
         super().check()
         checks.whole_number("data.patch", self.patch, least=1)
         checks.number("data.coast_weight", self.coast_weight, least=0)
+        checks.number("data.area_step", self.area_step, above=0)
 
 
 class OperatorSource(DataSource):
@@ -62,7 +66,7 @@ class OperatorSource(DataSource):
     """
 
     units = "m"  # of gamma
-    of_the_input = ("features", "closed_form", "standardize_over", "distance")
+    of_the_input = ("features", "closed_form", "area_step", "standardize_over", "distance")
     knows_exact = True
 
     def __init__(self, options: OperatorOptions) -> None:
@@ -70,6 +74,7 @@ class OperatorSource(DataSource):
         self.features = features.choose(
             options.features,
             closed_form=options.closed_form,
+            area_step=options.area_step,
             standardize_over=options.standardize_over,
             distance=options.distance,
         )
