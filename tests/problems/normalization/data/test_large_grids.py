@@ -15,7 +15,7 @@ from dlgd.core.contract import Network
 from dlgd.core.paths import ROOT
 from dlgd.models.finite_volume import FiniteVolume
 from dlgd.physics import coastline, diffusion, normalization
-from dlgd.physics.halo import windows
+from dlgd.physics.halo import Topology, windows
 from dlgd.physics.separable import separable
 from dlgd.problems.normalization.data import closed_forms, fields, operator_source
 from dlgd.problems.normalization.data.closed_forms import GUESS
@@ -91,6 +91,34 @@ def test_exact_coefficients(source, small_windows, monkeypatch, tolerance):
     found = normalization.exact(operator, tolerance)
     monkeypatch.setattr(normalization, "PIECE", 512)
     np.testing.assert_allclose(found, normalization.exact(operator, tolerance), rtol=tolerance / 10)
+
+
+def test_randomization_has_noise_of_a_window_alone(monkeypatch):
+    """Its error is that of its vectors, at the seams of windows too, in the memory of one window."""
+    rng = np.random.default_rng(0)
+    sea = rng.random((72, 80)) > 0.1
+    topology = Topology("periodic", "closed")
+    is_open = diffusion.open_faces(sea, topology)
+    alpha = [rng.uniform(0.2, 1.0, faces.shape) * faces for faces in is_open]
+    operator = diffusion.Diffusion(*alpha, np.ones(sea.shape), sea, topology)
+    exact = normalization.exact(operator, 1e-4)
+    for module, name, size in ((normalization, "PIECE", 16), (diffusion, "WINDOW", 16), (normalization, "AROUND", 24)):
+        monkeypatch.setattr(module, name, size)
+    sizes, plan = [], normalization._plan
+    monkeypatch.setattr(
+        normalization,
+        "_plan",
+        lambda part, *given, **named: sizes.append(part.sea.shape) or plan(part, *given, **named),
+    )
+    vectors = 1600
+    found = normalization.randomization(operator, vectors, rng)
+    eps = (found / exact) ** 2 - 1
+    np.testing.assert_array_equal(np.isnan(found), ~sea)
+    assert max(max(shape) for shape in sizes) == 16 + 2 * 24
+    seams = np.zeros(sea.shape, bool)
+    seams[::16] = seams[:, ::16] = True
+    for cells in (sea, sea & seams):
+        assert np.sqrt(np.mean(eps[cells] ** 2)) == pytest.approx(np.sqrt(2 / vectors), rel=0.1)
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "manhattan"])
