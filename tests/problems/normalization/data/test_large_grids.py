@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +129,21 @@ def test_distances(source, request, metric):
     expected = coastline.signed_distance(*given)
     request.getfixturevalue("small_windows")
     np.testing.assert_array_equal(coastline.signed_distance(*given), expected)
+
+
+def test_a_part_is_cut_without_a_copy_of_the_grid():
+    fields_of = {"alpha_i": (("sample", "y_face", "x"), np.ones((1, 1001, 1000)))}
+    fields_of |= {"alpha_j": (("sample", "y", "x"), np.ones((1, 1000, 1000)))}
+    plane = ("y", "x"), np.ones((1000, 1000))
+    samples = xr.Dataset(
+        fields_of | {"w": plane, "mask": (plane[0], plane[1] > 0), "distance": plane},
+        attrs={"west_east": "periodic", "south_north": "closed"},
+    )
+    tracemalloc.start()
+    fields.part(samples, 0, (0, 64, 0, 64), 16)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < samples.w.nbytes / 2
 
 
 PEAK = """
