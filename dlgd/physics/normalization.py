@@ -1,6 +1,7 @@
 """Normalization coefficients gamma = 1 / sqrt(diag F) of a diffusion operator: exact, sampled, in closed form.
 
-All of them return gamma (ny, nx) in m, float64, NaN on land. See `diffusion` for F, A and M.
+All of them return gamma (ny, nx) in m, float64, NaN on land. See `diffusion` for F, A and M. The file is longer than
+others, because probing and randomization share the plan of their tiles.
 """
 
 from __future__ import annotations
@@ -288,13 +289,22 @@ def randomization(operator: Diffusion, vectors: int, rng: np.random.Generator) -
     """
     if vectors < 1:
         raise ValueError(f"randomization needs at least one vector, not {vectors}")
-    plan = _plan(operator, 1e-3, TILE_OF_NOISE, np.float32, wanted=operator.sea)
-    cells = operator.sea.size
-    source = pad_cells(np.arange(1, cells + 1).reshape(operator.sea.shape), plan.padding, operator.topology)  # 0: none
-    energy = np.zeros(operator.sea.shape)
-    for first in range(0, vectors, stencil.LANES):
-        z = np.zeros((cells + 1, stencil.LANES), np.float32)
-        lanes = min(stencil.LANES, vectors - first)
-        z[1:, :lanes] = rng.standard_normal((cells, lanes), dtype=np.float32)
-        stencil.add_random_energy(plan.stencil, z[source], plan.padding, plan.tiles, plan.series, plan.lengths, energy)
-    return _gamma(operator, energy / vectors)
+    # in windows a cell and its image beyond a fold or around a small grid would have noise of their own
+    whole = operator.topology.south_north == "fold" or min(operator.sea.shape) < PIECE + 2 * AROUND
+    halo = 0 if whole else AROUND
+
+    def solve(part: Diffusion) -> np.ndarray:
+        wanted = np.pad(part.sea[halo : len(part.sea) - halo, halo : part.sea.shape[1] - halo], halo)
+        plan = _plan(part, 1e-3, TILE_OF_NOISE, np.float32, wanted=wanted)
+        cells = part.sea.size
+        source = pad_cells(np.arange(1, cells + 1).reshape(part.sea.shape), plan.padding, part.topology)  # 0: none
+        energy = np.zeros(part.sea.shape)
+        for first in range(0, vectors if wanted.any() else 0, stencil.LANES):
+            z = np.zeros((cells + 1, stencil.LANES), np.float32)
+            lanes = min(stencil.LANES, vectors - first)
+            z[1:, :lanes] = rng.standard_normal((cells, lanes), dtype=np.float32)
+            work = plan.padding, plan.tiles, plan.series, plan.lengths
+            stencil.add_random_energy(plan.stencil, z[source], *work, energy)
+        return _gamma(part, np.where(wanted, energy / vectors, np.nan))
+
+    return solve(operator) if whole else operator.in_windows(solve, halo)

@@ -10,14 +10,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from dlgd.core import memory
 from dlgd.core.contract import Evaluation, Method
 from dlgd.core.errors import Refusal
 from dlgd.core.files import write_text
 from dlgd.core.timing import timed
 
 if TYPE_CHECKING:
-    import numpy as np
     import xarray as xr
+
+LARGE = 2**23  # values of a prediction that is kept in single precision, once it is scored
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +29,8 @@ log = logging.getLogger(__name__)
 def score(
     methods: Sequence[Method], samples: xr.Dataset, evaluation: Evaluation
 ) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
-    """Return a row for each method, {"method", the scores, "seconds_per_sample"}, and the predictions by method.
+    """Return a row for each method, {"method", the scores, "seconds_per_sample"}, and the predictions by method, those
+    of more than LARGE values in single precision.
 
     The methods must be fitted. Raises Refusal, with the method's name, where a prediction cannot be scored.
     """
@@ -51,6 +56,9 @@ def score(
         own = method.seconds_per_sample
         seconds = elapsed / count if own is None else own
         rows.append({"method": method.name, **scores, "seconds_per_sample": seconds})
+        if prediction.size >= LARGE:
+            prediction = prediction.astype(np.float32)
+            memory.give_back()
         predictions[method.name] = prediction
     return rows, predictions
 

@@ -15,7 +15,7 @@ from dlgd.core.errors import Refusal
 from dlgd.core.files import written_whole
 
 TILE = 512  # cells on each side of what is predicted at once, where a network is local
-TILE_OF_PART = 256  # the same where samples are too large to be encoded whole: a network takes a quarter of a gigabyte
+TILE_OF_PART = 128  # the same where samples are too large to be encoded whole; 256 takes four times the memory
 
 
 def predict(network: Network, batches: Sequence[Batch]) -> torch.Tensor:

@@ -1,6 +1,7 @@
 """Figures of normalization coefficients. Maps (y, x) are NaN on land.
 
-Axes are rows and columns of the grid and not longitudes, because a tripolar grid folds back on itself in the north.
+Axes are rows and columns of the grid and not longitudes, because a tripolar grid folds back on itself in the north. A
+value stands for `block` rows and columns of the grid.
 """
 
 from __future__ import annotations
@@ -31,17 +32,17 @@ SIGNED_ERROR = r"$\varepsilon = (\hat\gamma^2 - \gamma^2) / \gamma^2$"
 
 
 @matplotlib.rc_context(STYLE)
-def sample(truth: np.ndarray, predicted: np.ndarray, error: np.ndarray, *, method: str) -> Figure:
+def sample(truth: np.ndarray, predicted: np.ndarray, error: np.ndarray, *, method: str, block: int = 1) -> Figure:
     """One sample: gamma (m), its prediction (m) and the signed error eps."""
     figure = Figure(figsize=(14.7, 5.7), layout="compressed")
     axes = figure.subplots(1, 3, sharey=True)
     norm = _log_norm(truth, low=0.001)
-    _map(axes[0], truth, norm, "viridis", r"exact $\gamma$")
-    image = _map(axes[1], predicted, norm, "viridis", rf"$\hat\gamma$ of {method}")
+    _map(axes[0], truth, norm, "viridis", r"exact $\gamma$", block)
+    image = _map(axes[1], predicted, norm, "viridis", rf"$\hat\gamma$ of {method}", block)
     _colour_bar(figure, image, axes[:2], r"$\gamma$ (m)", location="bottom", shrink=0.6)
     limit = max(float(np.nanquantile(np.abs(error), 0.9999)), TINY)
     signed = SymLogNorm(linthresh=limit / 10, vmin=-limit, vmax=limit)
-    image = _map(axes[2], error, signed, "RdBu_r", f"error of {method}")
+    image = _map(axes[2], error, signed, "RdBu_r", f"error of {method}", block)
     _colour_bar(figure, image, axes[2], SIGNED_ERROR, location="bottom")
     for each in axes:
         each.label_outer()
@@ -49,7 +50,7 @@ def sample(truth: np.ndarray, predicted: np.ndarray, error: np.ndarray, *, metho
 
 
 @matplotlib.rc_context(STYLE)
-def mean_error(maps: Mapping[str, np.ndarray], *, samples: int) -> Figure:
+def mean_error(maps: Mapping[str, np.ndarray], *, samples: int, block: int = 1) -> Figure:
     """The mean |eps| of each method over `samples` samples, on one colour scale."""
     columns = 2 if len(maps) == 4 else min(len(maps), 3)
     rows = -(-len(maps) // columns)
@@ -57,7 +58,7 @@ def mean_error(maps: Mapping[str, np.ndarray], *, samples: int) -> Figure:
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     norm = _log_norm(np.stack(list(maps.values())))
     images = [
-        _map(axes, np.maximum(field, TINY), norm, "inferno", name)
+        _map(axes, np.maximum(field, TINY), norm, "inferno", name, block)
         for axes, (name, field) in zip(grid.flat, maps.items(), strict=False)
     ]
     for axes in grid.flat[: len(maps)]:
@@ -84,29 +85,36 @@ def distance(curves: Mapping[str, ErrorByDistance]) -> Figure:
 
 @matplotlib.rc_context(STYLE)
 def overview(
-    truth: np.ndarray, maps: Mapping[str, np.ndarray], curves: Mapping[str, ErrorByDistance], *, samples: int
+    truth: np.ndarray,
+    maps: Mapping[str, np.ndarray],
+    curves: Mapping[str, ErrorByDistance],
+    *,
+    samples: int,
+    block: int = 1,
 ) -> Figure:
     """All in one: one sample's gamma, |eps| by distance, and maps of the mean |eps| of the first two methods."""
     height = 9.7 * truth.shape[0] / truth.shape[1] + 1.7  # two rows of maps, with their axes
     figure = Figure(figsize=(12.4, max(height, 6.5)), layout="constrained")
     grid = figure.subplots(2, 2)
-    image = _map(grid[0, 0], truth, _log_norm(truth, low=0.001), "viridis", "exact coefficients, one sample")
+    image = _map(grid[0, 0], truth, _log_norm(truth, low=0.001), "viridis", "exact coefficients, one sample", block)
     _colour_bar(figure, image, grid[0, 0], r"$\gamma$ (m)", shrink=0.85)
     _error_lines(grid[0, 1], curves)
     shown = list(maps.items())[:2]
     norm = _log_norm(np.stack([field for _, field in shown]))
     for axes, (name, field) in zip(grid[1], shown, strict=False):
-        image = _map(axes, np.maximum(field, TINY), norm, "inferno", f"error of {name}")
+        image = _map(axes, np.maximum(field, TINY), norm, "inferno", f"error of {name}", block)
         _colour_bar(figure, image, axes, f"{MEAN_ERROR} over {samples} samples", shrink=0.85)
     if len(shown) < 2:
         grid[1, 1].remove()
     return figure
 
 
-def _map(axes: Axes, field: np.ndarray, norm: Normalize, colours: str, title: str) -> AxesImage:
+def _map(axes: Axes, field: np.ndarray, norm: Normalize, colours: str, title: str, block: int) -> AxesImage:
     axes.set_facecolor(LAND)  # seen where a field is NaN
+    rows, columns = (block * size - 0.5 for size in field.shape)
     axes.set(title=title, xlabel="column (west to east)", ylabel="row (south to north)")
-    return axes.imshow(field, origin="lower", norm=norm, cmap=colours, interpolation="nearest")
+    extent = (-0.5, columns, -0.5, rows)
+    return axes.imshow(field, origin="lower", norm=norm, cmap=colours, interpolation="nearest", extent=extent)
 
 
 def _colour_bar(

@@ -47,22 +47,21 @@ class Outcome:
 
 
 def all_samples(samples: xr.Dataset, prediction: np.ndarray, check: Check) -> Repaired:
-    """Repair the predictions (sample, y, x) of samples that are completed by what the closed form gives.
+    """Repair the predictions (sample, y, x) of samples that are completed by what the closed form gives, in place.
 
     The same cells are compared whenever the same samples are predicted.
     """
     guesses = samples[GUESS].values if GUESS in samples else [None] * len(prediction)
-    repaired, exact, outcomes = [], [], []
+    exact, outcomes = np.zeros(prediction.shape, np.int8), []
     for number, operator in enumerate(fields.operators(samples)):
         rng = np.random.default_rng(number)
         distance, guess = samples.distance.values, guesses[number]
-        found = repair(operator, prediction[number], guess, check, distance=distance, rng=rng)
-        for kept, one in zip((repaired, exact, outcomes), found, strict=True):
-            kept.append(one)
+        exact[number], outcome = repair(operator, prediction[number], guess, check, distance=distance, rng=rng)
+        outcomes.append(outcome)
     attributes = {"long_name": "computed exactly", "flag_values": "0, 1", "flag_meanings": "predicted exact"}
     return Repaired(
-        np.stack(repaired),
-        {"exact": xr.Variable(("sample", "y", "x"), np.stack(exact).astype(np.int8), attributes)},
+        prediction,
+        {"exact": xr.Variable(("sample", "y", "x"), exact, attributes)},
         [outcome.sentence(number, check.tolerance) for number, outcome in enumerate(outcomes)],
         all(outcome.good for outcome in outcomes),
     )
@@ -76,13 +75,13 @@ def repair(
     *,
     distance: np.ndarray,
     rng: np.random.Generator,
-) -> tuple[np.ndarray, np.ndarray, Outcome]:
-    """Return gamma (y, x) in m, repaired, where it was computed exactly, (y, x) bool, and what was found.
+) -> tuple[np.ndarray, Outcome]:
+    """Repair gamma (y, x) in m in place; return where it was computed exactly, (y, x) bool, and what was found.
 
     gamma: the prediction. guess: what the network started from, None where it has no first guess: then the coast is
     where it is repaired first. distance: to the coast in cells.
     """
-    began, gamma, sea = time.monotonic(), gamma.copy(), operator.sea
+    began, sea = time.monotonic(), operator.sea
     error, fixed = np.zeros(sea.shape, np.float32), np.zeros(sea.shape, bool)  # of the prediction
     precision = float(np.clip(check.tolerance / 100, 1e-8, 1e-2))
 
@@ -96,10 +95,7 @@ def repair(
     compared = _drawn(sea, distance, check.cells, rng)
     compare(compared)
     before = float(error[compared].max())
-    with np.errstate(invalid="ignore", divide="ignore"):  # of a gamma that is not positive
-        doubt = -distance if guess is None else np.nan_to_num(np.abs(np.log(gamma / guess)), nan=WRONG, posinf=WRONG)
-    blocks = _blocks(np.where(sea, doubt, -np.inf).astype(np.float32))
-    del doubt
+    blocks = _blocks(_doubt(gamma, guess, distance, sea))
     last_failed = False
     while True:
         failing = compared & ~fixed & (error > check.tolerance)
@@ -127,14 +123,31 @@ def repair(
         sea=int(sea.sum()),
         good=after <= check.tolerance,
     )
-    return gamma, fixed, outcome
+    return fixed, outcome
+
+
+def _doubt(gamma: np.ndarray, guess: np.ndarray | None, distance: np.ndarray, sea: np.ndarray) -> np.ndarray:
+    """How doubtful each cell (y, x) is, float32, -inf on land: the change of the guess, or else how near the coast."""
+    doubt = np.empty(gamma.shape, np.float32)
+    if guess is None:
+        np.negative(distance, out=doubt, casting="same_kind")
+    else:
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):  # of a gamma that is not positive
+            np.divide(gamma, guess, out=doubt, casting="same_kind")
+            np.abs(np.log(doubt, out=doubt), out=doubt)
+        np.nan_to_num(doubt, copy=False, nan=WRONG, posinf=WRONG)
+    doubt[~sea] = -np.inf
+    return doubt
 
 
 def _drawn(among: np.ndarray, distance: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
     """So many of these cells, (y, x) bool, at random: half of them near the coast, as far as there are some."""
     near = np.flatnonzero(among & (distance <= COAST))
     coastal = rng.choice(near, min(count // 2, len(near)), replace=False)
-    others = np.setdiff1d(np.flatnonzero(among), coastal)
+    del near  # millions of cells are indices of eight bytes
+    left = among.copy()
+    left.flat[coastal] = False
+    others = np.flatnonzero(left)
     chosen = np.zeros(among.shape, bool)
     chosen.flat[coastal] = True
     chosen.flat[rng.choice(others, min(count - len(coastal), len(others)), replace=False)] = True

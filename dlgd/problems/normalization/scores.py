@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dlgd.core import memory
 from dlgd.core.constants import CF_CONVENTIONS
 from dlgd.core.contract import Evaluation
 from dlgd.core.errors import Refusal
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 EXTREME = 0.9999  # eps_q is this quantile of |eps| (linear between two order statistics)
 COAST_CELLS = 3  # the report finds its errors above 1 % within 3 cells of the coast
 BANDS = ("within", "beyond")
+DRAWN = 1440  # rows and columns of a map, at most
 UNITS = {"lat": ("latitude", "degrees_north"), "lon": ("longitude", "degrees_east")}
 
 
@@ -119,7 +121,8 @@ class NormalizationEvaluation(Evaluation):
     def figures(self, folder: Path, samples: xr.Dataset, predictions: Mapping[str, np.ndarray]) -> None:
         """sample.png, mean_error.png, distance.png and overview.png, of any number of methods.
 
-        sample.png shows the first method; overview.png has maps of the first and the second one.
+        sample.png shows the first method; overview.png has maps of the first and the second one. Maps of grids of more
+        than DRAWN rows or columns show means over blocks of cells.
         """
         from dlgd.plotting.style import save
         from dlgd.problems.normalization import figures as draw
@@ -127,18 +130,26 @@ class NormalizationEvaluation(Evaluation):
         if not predictions:
             raise ValueError("There is no prediction to draw.")
         sea, count, first = _sea(samples), samples.sizes["sample"], next(iter(predictions))
-        maps, curves = {}, {}
+        block = -(-max(sea.shape) // DRAWN)
+
+        def drawn(at_sea: np.ndarray) -> np.ndarray:
+            return _block_means(_on_grid(at_sea, sea), block)
+
+        maps, curves, one = {}, {}, samples.isel(sample=slice(1))
         for name, prediction in predictions.items():
-            error = np.abs(relative_error(samples, prediction))
-            maps[name] = _on_grid(error.mean(axis=0), sea)
+            error = relative_error(samples, prediction)
+            np.abs(error, out=error)
+            maps[name] = drawn(error.mean(axis=0))
             curves[name] = _by_distance(error, samples["distance"].values[sea])
-        truth = _on_grid(_truth_at_sea(samples)[0], sea)
-        predicted = _on_grid(_predicted_at_sea(samples, predictions[first])[0], sea)
-        signed = _on_grid(relative_error(samples.isel(sample=[0]), predictions[first][:1])[0], sea)
-        save(folder / "sample.png", draw.sample(truth, predicted, signed, method=first))
-        save(folder / "mean_error.png", draw.mean_error(maps, samples=count))
+            del error
+            memory.give_back()
+        truth = drawn(_truth_at_sea(one)[0])
+        predicted = drawn(_predicted_at_sea(one, predictions[first][:1])[0])
+        signed = drawn(relative_error(one, predictions[first][:1])[0])
+        save(folder / "sample.png", draw.sample(truth, predicted, signed, method=first, block=block))
+        save(folder / "mean_error.png", draw.mean_error(maps, samples=count, block=block))
         save(folder / "distance.png", draw.distance(curves))
-        save(folder / "overview.png", draw.overview(truth, maps, curves, samples=count))
+        save(folder / "overview.png", draw.overview(truth, maps, curves, samples=count, block=block))
 
 
 class OceanEvaluation(NormalizationEvaluation):
@@ -167,9 +178,12 @@ def relative_error(samples: xr.Dataset, prediction: np.ndarray) -> np.ndarray:
     prediction: (sample, y, x) in m. Raises Refusal where shapes differ, nothing is left to score, or
     either gamma is unusable at sea.
     """
-    truth, predicted = _truth_at_sea(samples), _predicted_at_sea(samples, prediction)
-    with np.errstate(over="ignore"):
-        error = (predicted**2 - truth**2) / truth**2
+    truth, error = _truth_at_sea(samples), _predicted_at_sea(samples, prediction)
+    with np.errstate(over="ignore"):  # in place: fields may be large
+        np.square(truth, out=truth)
+        np.square(error, out=error)
+        error -= truth
+        error /= truth
     if not np.isfinite(error).all():
         raise Refusal("The relative error overflows: the prediction is far too large at some sea cell.")
     return error
@@ -183,14 +197,11 @@ def error_by_distance(samples: xr.Dataset, prediction: np.ndarray) -> ErrorByDis
 
 def _by_distance(error: np.ndarray, distance: np.ndarray) -> ErrorByDistance:
     """From |eps| (sample, cell) and the distance of each cell (cell,)."""
-    bins, index, cells = np.unique(np.ceil(distance), return_inverse=True, return_counts=True)
-    groups = [error[:, index == number] for number in range(len(bins))]
-    return ErrorByDistance(
-        distance=bins,
-        cells=cells,
-        mean=np.array([group.mean() for group in groups]),
-        q99=np.array([np.quantile(group, 0.99) for group in groups]),
-    )
+    index = np.ceil(distance).astype(np.int16)
+    bins, cells = np.unique(index, return_counts=True)
+    groups = (error[:, index == number] for number in bins)
+    mean, q99 = zip(*((group.mean(), np.quantile(group, 0.99)) for group in groups), strict=True)
+    return ErrorByDistance(distance=bins.astype(float), cells=cells, mean=np.array(mean), q99=np.array(q99))
 
 
 def _dims(samples: xr.Dataset) -> tuple[str, ...]:
@@ -210,7 +221,9 @@ def _sea(samples: xr.Dataset) -> np.ndarray:
 
 def _truth_at_sea(samples: xr.Dataset) -> np.ndarray:
     """gamma of the sea cells, float64 (sample, cell), m."""
-    truth = samples["gamma"].transpose("sample", *_dims(samples)).values[:, _sea(samples)].astype(np.float64)
+    truth = (
+        samples["gamma"].transpose("sample", *_dims(samples)).values[:, _sea(samples)].astype(np.float64, copy=False)
+    )
     if not (np.isfinite(truth) & (truth > 0)).all():
         raise Refusal("The true gamma must be finite and positive at every sea cell, and it is not.")
     return truth
@@ -224,7 +237,7 @@ def _predicted_at_sea(samples: xr.Dataset, prediction: np.ndarray) -> np.ndarray
         raise Refusal(
             f"The prediction has shape {np.shape(prediction)} where (sample, {', '.join(_dims(samples))}) = {expected}."
         )
-    predicted = np.asarray(prediction)[:, sea].astype(np.float64)
+    predicted = np.asarray(prediction)[:, sea].astype(np.float64, copy=False)
     bad = ~np.isfinite(predicted)
     if bad.any():
         number = int(bad.any(axis=1).argmax())
@@ -237,3 +250,16 @@ def _on_grid(at_sea: np.ndarray, sea: np.ndarray) -> np.ndarray:
     field = np.full(sea.shape, np.nan)
     field[sea] = at_sea
     return field
+
+
+def _block_means(field: np.ndarray, block: int) -> np.ndarray:
+    """Means of the known values (y, x) in blocks of so many rows and columns, NaN where there are none."""
+    if block == 1:
+        return field
+
+    def total(values: np.ndarray) -> np.ndarray:
+        rows, columns = (np.arange(0, size, block) for size in values.shape)
+        return np.add.reduceat(np.add.reduceat(values, rows, axis=0, dtype=float), columns, axis=1)
+
+    count = total(np.isfinite(field))
+    return total(np.nan_to_num(field)) / np.where(count > 0, count, np.nan)

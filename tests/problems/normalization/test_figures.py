@@ -4,7 +4,10 @@ from matplotlib import image
 
 from dlgd.plotting import style
 from dlgd.problems.normalization import figures as draw
+from dlgd.problems.normalization import scores
 from dlgd.problems.normalization.scores import NormalizationEvaluation, error_by_distance
+
+DRAW = draw.mean_error
 
 
 @pytest.fixture
@@ -42,6 +45,29 @@ def test_any_number_of_methods_can_be_drawn(samples, prediction, tmp_path, count
     monkeypatch.setattr(style, "DPI", 40)  # to be quick
     NormalizationEvaluation().figures(tmp_path, samples, {f"method {n}": (1 + n) * prediction for n in range(count)})
     assert len(list(tmp_path.glob("*.png"))) == 4
+
+
+def test_maps_of_large_grids_show_means_over_blocks(samples, prediction, tmp_path, monkeypatch):
+    monkeypatch.setattr(style, "DPI", 40)
+    monkeypatch.setattr(scores, "DRAWN", 5)
+    ny, nx = samples.mask.shape
+    block, drawn = -(-max(ny, nx) // 5), {}
+    monkeypatch.setattr(draw, "mean_error", lambda maps, **given: drawn.update(maps) or DRAW(maps, **given))
+    NormalizationEvaluation().figures(tmp_path, samples, {"network": prediction})
+    error = np.full((ny, nx), np.nan)
+    error[samples.mask.values.astype(bool)] = np.abs(scores.relative_error(samples, prediction)).mean(axis=0)
+    assert drawn["network"].shape == (-(-ny // block), -(-nx // block))
+    for y, x in np.ndindex(drawn["network"].shape):
+        cells = error[y * block : (y + 1) * block, x * block : (x + 1) * block]
+        expected = np.nan if np.isnan(cells).all() else np.nanmean(cells)
+        assert drawn["network"][y, x] == pytest.approx(expected, nan_ok=True)
+
+
+def test_a_map_of_blocks_has_the_axes_of_the_grid(maps):
+    figure = draw.mean_error(maps, samples=1, block=3)
+    ny, nx = maps["network"].shape
+    (picture,) = figure.axes[0].images
+    assert tuple(picture.get_extent()) == (-0.5, 3 * nx - 0.5, -0.5, 3 * ny - 0.5)
 
 
 def test_no_method_is_refused(samples, tmp_path):

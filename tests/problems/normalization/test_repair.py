@@ -26,8 +26,9 @@ def sample():
 def repaired(sample, prediction, *, with_guess=True, **options):
     operator, _, guess, distance = sample
     check = Check(**({"cells": 50, "tolerance": 1e-2} | options))
-    rng = np.random.default_rng(0)
-    return repair.repair(operator, prediction, guess if with_guess else None, check, distance=distance, rng=rng)
+    rng, gamma = np.random.default_rng(0), prediction.copy()
+    guess = guess if with_guess else None
+    return (gamma, *repair.repair(operator, gamma, guess, check, distance=distance, rng=rng))
 
 
 def errors(sample, gamma):

@@ -1,4 +1,4 @@
-"""ROMS's files of normalization coefficients get exact ones at rho points."""
+"""ROMS's files of normalization coefficients get exact ones at rho, u and v points."""
 
 import netCDF4
 import numpy as np
@@ -12,6 +12,7 @@ from tests.problems.normalization import roms_reference as roms
 
 NZ, NY, NX = roms.NZ, roms.NY, roms.NX
 HDECAY, VDECAY = 2e4, 30.0
+HDECAYS = {"zeta": 3e4, "temp": 2e4, "salt": 1e4, "ubar": 2e4, "vbar": 2e4, "u": 1.5e4, "v": 1e4}
 
 
 @pytest.fixture
@@ -20,7 +21,10 @@ def folder(tmp_path):
     grid = roms.grid()
     xr.Dataset({name: (("eta_rho", "xi_rho"), one) for name, one in grid.items()}).to_netcdf(tmp_path / "grid.nc")
     rng = np.random.default_rng(1)
-    sizes = {"s_rho": NZ, "s_w": NZ + 1, "eta_rho": NY, "xi_rho": NX, "eta_u": NY, "xi_u": NX - 1}
+    sizes = {"s_rho": NZ, "s_w": NZ + 1, "eta_rho": NY, "xi_rho": NX, "eta_u": NY, "xi_u": NX - 1, "eta_v": NY - 1}
+    sizes |= {"xi_v": NX, "boundary": 4, "IorJ": NX}
+    sea = grid["mask_rho"] > 0
+    at_sea = {"xi_rho": sea, "xi_u": sea[:, :-1] & sea[:, 1:], "xi_v": sea[:-1] & sea[1:], "IorJ": True}
     with netCDF4.Dataset(tmp_path / "roms_nrm_i.nc", "w", format="NETCDF3_64BIT_OFFSET") as dataset:
         dataset.createDimension("ocean_time", None)
         for name, size in sizes.items():
@@ -34,13 +38,16 @@ def folder(tmp_path):
         for name, dims in {
             "zeta": ("eta_rho", "xi_rho"),
             "ubar": ("eta_u", "xi_u"),
+            "vbar": ("eta_v", "xi_v"),
+            "u": ("s_rho", "eta_u", "xi_u"),
+            "v": ("s_rho", "eta_v", "xi_v"),
+            "zeta_obc": ("boundary", "IorJ"),
             "temp": ("s_rho", "eta_rho", "xi_rho"),
             "salt": ("s_rho", "eta_rho", "xi_rho"),
         }.items():
             variable = dataset.createVariable(name, "f8", ("ocean_time", *dims), fill_value=1e37)
             values = rng.random([sizes[one] for one in dims])
-            on_land = np.broadcast_to(grid["mask_rho"] == 0, values.shape) if name != "ubar" else values < 0.1
-            variable[0] = np.where(on_land, 1e37, values)
+            variable[0] = np.where(at_sea[dims[-1]], values, 1e37)
     return tmp_path, grid
 
 
@@ -54,7 +61,7 @@ def run(folder, sides=None, **options):
     opened.write(found.gamma, folder / "exact.nc")
     with netCDF4.Dataset(folder / "exact.nc") as dataset:
         dataset.set_auto_mask(False)
-        return {name: dataset[name][0] for name in ("zeta", "ubar", "temp", "salt")}, opened
+        return {name: dataset[name][0] for name in dataset.variables if dataset[name].ndim > 2}, opened
 
 
 def interior(found, expected):
@@ -69,7 +76,7 @@ def test_norms_are_those_of_the_convolution(folder, implicit):
     place, grid = folder
     with netCDF4.Dataset(place / "roms_nrm_i.nc") as dataset:
         dataset.set_auto_mask(False)
-        before = {name: dataset[name][0] for name in ("zeta", "ubar", "temp")}
+        before = {name: dataset[name][0] for name in ("zeta", "zeta_obc", "temp")}
     written, opened = run(place, implicit=implicit, Vgamma=0.01 if implicit else 0.05)
     np.testing.assert_allclose(*interior(written["zeta"], roms.norms(grid, HDECAY)), rtol=1e-11)
     expected = roms.norms(grid, HDECAY, VDECAY, implicit=implicit, vgamma=0.01 if implicit else 0.05)
@@ -77,18 +84,47 @@ def test_norms_are_those_of_the_convolution(folder, implicit):
     np.testing.assert_array_equal(
         *(written[name][:, 1:-1, 1:-1][..., grid["mask_rho"][1:-1, 1:-1] > 0] for name in ("temp", "salt"))
     )
-    np.testing.assert_array_equal(written["ubar"], before["ubar"])
+    np.testing.assert_array_equal(written["zeta_obc"], before["zeta_obc"])
     land = grid["mask_rho"] == 0
     np.testing.assert_array_equal(written["temp"][:, land], before["temp"][:, land])
     np.testing.assert_array_equal(
         written["zeta"][2:5, 0], written["zeta"][2:5, 1]
     )  # the boundary repeats its neighbour
-    assert opened.said == ["ubar: not at rho points, and kept as they are"]
+    assert opened.said == ["zeta_obc: not at rho, u or v points, and kept as they are"]
+
+
+@pytest.mark.parametrize("implicit", [False, True])
+@pytest.mark.parametrize("points", ["u", "v"])
+def test_norms_of_velocities_are_those_of_dense_matrices(folder, points, implicit):
+    place, grid = folder
+    written, _ = run(place, implicit=implicit)
+    alone = roms.velocity_norms(grid, HDECAY, points=points)
+    np.testing.assert_allclose(*interior(written[f"{points}bar"], alone[0]), rtol=1e-10)
+    with_levels = roms.velocity_norms(grid, HDECAY, VDECAY, points=points, implicit=implicit)
+    np.testing.assert_allclose(*interior(written[points], with_levels), rtol=1e-10)
+    on_land = np.isnan(alone[0][1:-1, 1:-1])
+    assert on_land.any()
+    assert (written[f"{points}bar"][1:-1, 1:-1][on_land] == 1e37).all()
+
+
+def test_velocities_at_the_sides_keep_their_sign_and_0(folder):
+    """ROMS writes 0 at sides that the velocity would cross, and -1 times the neighbour along those without slip."""
+    place, _ = folder
+    with netCDF4.Dataset(place / "roms_nrm_i.nc", "r+") as dataset:
+        dataset["ubar"][0, 1:-1, 0] = 0
+        dataset["ubar"][0, -1, 1:-1] = -1
+    written, _ = run(place)
+    u = written["ubar"]
+    assert (u[1:3, 0] == 0).all()
+    np.testing.assert_array_equal(u[-1, 3:-1], -u[-2, 3:-1])
+    np.testing.assert_array_equal(u[1:3, -1], u[1:3, -2])
 
 
 def test_each_variable_may_have_its_own_scale(folder):
     place, grid = folder
-    written, _ = run(place, Hdecay={"zeta": 3e4, "temp": 2e4, "salt": 1e4}, Vdecay={"temp": 0, "salt": 20.0})
+    written, _ = run(place, Hdecay=HDECAYS, Vdecay={"temp": 0, "salt": 20.0, "u": 15.0, "v": 0})
+    expected = roms.velocity_norms(grid, 1.5e4, 15.0, points="u")
+    np.testing.assert_allclose(*interior(written["u"], expected), rtol=1e-10)
     np.testing.assert_allclose(*interior(written["zeta"], roms.norms(grid, 3e4)), rtol=1e-11)
     np.testing.assert_allclose(*interior(written["salt"], roms.norms(grid, 1e4, 20.0)), rtol=1e-11)
     hz = np.diff(roms.depths(grid["h"], 2)[0], axis=0)
@@ -109,6 +145,12 @@ def test_a_periodic_channel_and_the_first_transform(folder):
     expected = roms.norms(channel, HDECAY, VDECAY, transform=1, periodic=True)
     np.testing.assert_allclose(*interior(written["salt"], expected), rtol=1e-11)
     np.testing.assert_array_equal(written["zeta"][4, 0], written["zeta"][4, -2])
+    for points in ("u", "v"):
+        expected = roms.velocity_norms(channel, HDECAY, VDECAY, points=points, transform=1, periodic=True)
+        inner = np.isfinite(expected)
+        assert inner[..., 0].any() == (points == "u")  # the first u point lies within
+        np.testing.assert_allclose(written[points][inner], expected[inner], rtol=1e-10)
+    np.testing.assert_array_equal(written["u"][:, 4, -1], written["u"][:, 4, 0])
 
 
 WRONG = {
@@ -118,6 +160,14 @@ WRONG = {
     r"but pm in .* \(7, 5\)": lambda grid, norms: (grid.isel(xi_rho=slice(5)), norms),
     "Vtransform must be 1 or 2": lambda grid, norms: (grid, norms.assign(Vtransform=3)),
     "pm and pn in .* must be above 0": lambda grid, norms: (grid.assign(pm=0 * grid.pm), norms),
+    r"ubar in .* has \(7, 6\) points, but .* \(7, 7\) at u points": lambda grid, norms: (
+        grid,
+        norms.drop_vars(["u"]).isel(xi_u=slice(6)),
+    ),
+    "mask_u in .* must be the product of mask_rho": lambda grid, norms: (
+        grid.assign(mask_u=(("eta_u", "xi_u"), np.ones((NY, NX - 1)))),
+        norms,
+    ),
     "is packed": lambda grid, norms: (grid, norms.assign(zeta=norms.zeta.assign_attrs(scale_factor=0.1))),
 }
 
@@ -141,7 +191,7 @@ def test_wrong_options_are_refused(folder):
     with pytest.raises(Refusal, match=r"roms\.Hdecay must be given for zeta, .* or 'roms\.Hdecay=\{zeta: 50e3\}'"):
         run(place, Hdecay={"temp": 1e4})
     with pytest.raises(Refusal, match=r"roms\.Hdecay has Temp, which is no field of .* \(did you mean temp\?\)"):
-        run(place, Hdecay={"zeta": 1e4, "temp": 1e4, "salt": 1e4, "Temp": 1e4})
+        run(place, Hdecay=HDECAYS | {"Temp": 1e4})
     with pytest.raises(Refusal, match=r"roms\.Hdecay=0 must be a number above 0"):
         run(place, Hdecay=0)
     with pytest.raises(Refusal, match="give it in m"):

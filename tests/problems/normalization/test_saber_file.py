@@ -285,16 +285,19 @@ def test_structured_columns_get_the_norms_of_a_dense_matrix(tmp_path):
 def test_structured_columns_that_are_not_served_are_refused(tmp_path):
     scales = {"hzScales": np.full((1, 6, 12), 1e6)}
     lat, _ = structured(tmp_path / "poles.nc", np.linspace(-90, 90, 6), scales)
-    structured(tmp_path / "region.nc", np.arange(0, 30, 5.0), scales)
+    structured(tmp_path / "band.nc", np.arange(0, 30, 5.0), scales)
+    part = np.broadcast_to(np.arange(0, 60, 5.0), (6, 12))
+    structured(tmp_path / "region.nc", np.arange(-75, 90, 30.0), scales, lon=(("ny", "nx"), part))
     lat, lon = structured(tmp_path / "reduced.nc", np.arange(-75, 90, 30.0), scales)
     lat[0, 8:] = lon[0, 8:] = np.nan
     structured(
         tmp_path / "reduced.nc", np.arange(-75, 90, 30.0), scales, lat=(("ny", "nx"), lat), lon=(("ny", "nx"), lon)
     )
     for name, why in {
-        "poles": "without a point on them",
-        "region": "come within a row",
-        "reduced": "8 to 12 points",
+        "poles": "no points on the poles",
+        "band": "is regional, and there oops looks for neighbours beyond the sides",
+        "region": "is regional, and there oops looks for neighbours beyond the sides",
+        "reduced": "8 to 12 points, and on such a reduced grid .* the operator is not defined",
     }.items():
         with pytest.raises(Refusal, match=why):
             saber_norms(tmp_path / f"{name}.nc", None, tmp_path / "norms.nc")

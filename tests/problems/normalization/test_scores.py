@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from dlgd.core.contract import Method
 from dlgd.core.errors import Refusal
 from dlgd.problems.normalization.scores import NormalizationEvaluation, error_by_distance, relative_error
+from dlgd.scoring.score import score
 
 
 def by_hand(samples, prediction, number, keep=lambda distance: True):
@@ -187,3 +189,23 @@ def test_predictions_survive_netcdf(samples, prediction, tmp_path):
 def test_fields_without_a_truth_keep_their_prediction(samples, prediction):
     dataset = NormalizationEvaluation().dataset(samples.drop_vars("gamma"), prediction)
     assert list(dataset.data_vars) == ["gamma_predicted"]
+
+
+def test_large_predictions_are_kept_in_single_precision_once_they_are_scored(samples, prediction, monkeypatch):
+    class Given(Method):
+        name = "given"
+
+        def fit(self, train):
+            pass
+
+        def predict(self, samples):
+            return prediction
+
+    exact, kept = score([Given()], samples, NormalizationEvaluation())
+    assert kept["given"].dtype == prediction.dtype
+    monkeypatch.setattr("dlgd.scoring.score.LARGE", prediction.size)
+    rows, kept = score([Given()], samples, NormalizationEvaluation())
+    assert kept["given"].dtype == np.float32
+    np.testing.assert_array_equal(kept["given"], prediction.astype(np.float32))
+    del exact[0]["seconds_per_sample"], rows[0]["seconds_per_sample"]
+    assert rows == exact

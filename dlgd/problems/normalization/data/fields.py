@@ -143,7 +143,7 @@ def with_closed_form(
 def part(samples: xr.Dataset, number: int, window: Window, halo: int) -> xr.Dataset:
     """One sample on a window of the grid and `halo` cells around it, which are read with the topology of the samples;
     those that its tensors follow from, with closed sides."""
-    one, sides = samples.isel(sample=[number]), topology(samples)
+    one, sides = samples.isel(sample=slice(number, number + 1)), topology(samples)  # a view: a list would copy it
     return (
         one[[]]
         .drop_vars(["lat", "lon"], errors="ignore")

@@ -1,12 +1,14 @@
-"""ROMS's files of normalization coefficients, roms_nrm_i.nc and its like: exact ones are written at rho points.
+"""ROMS's files of normalization coefficients, roms_nrm_i.nc and its like: exact ones at rho, u and v points.
 
-NetCDF with the states' own names, (ocean_time, eta_rho, xi_rho) and (ocean_time, s_rho, eta_rho, xi_rho), the first row
-and column and the last ones being those of the boundary. What has no norm yet is made by ROMS with LwrtNRM and a few
-vectors. The grid file has pm, pn (1/m), mask_rho and, for fields with levels, h (m); Vtransform, hc, s_w, Cs_w, s_rho
-and Cs_r stand in either file. Length scales are options, as they are in s4dvar.in.
+NetCDF with the states' own names, (ocean_time, eta_rho, xi_rho) and (ocean_time, s_rho, eta_rho, xi_rho), or with
+eta_u, xi_u and eta_v, xi_v, the first row and column and the last ones being those of the boundary. What has no norm
+yet is made by ROMS with LwrtNRM and a few vectors. The grid file has pm, pn (1/m), mask_rho and, for levels, h (m);
+Vtransform, hc, s_w, Cs_w, s_rho and Cs_r stand in either file. Length scales are options, as in s4dvar.in.
 
 Norms are 1 over the square root of the variance of `physics.convolution`, in all records. As in ROMS, boundary points
-repeat their neighbour within. Points on land, fields at u and v points and the boundary's own norms stay as they are.
+repeat their neighbour within; at u and v points with the sign of the value that stands there, 0 at closed sides that
+the velocity would cross, and below 0 along those without slip. Points on land, and norms of the boundary
+(roms_nrm_b.nc), stay as they are.
 """
 
 from __future__ import annotations
@@ -22,13 +24,15 @@ import xarray as xr
 from dlgd.core import checks, netcdf
 from dlgd.core.errors import Refusal
 from dlgd.physics import convolution
-from dlgd.physics.convolution import Levels
+from dlgd.physics.convolution import Levels, Points
 from dlgd.physics.halo import Topology
 from dlgd.physics.split_diffusion import SplitDiffusion
 from dlgd.problems.normalization.files import netcdf_copy
 from dlgd.problems.normalization.files.opened import Field, Opened, Sides
 
-POINTS = ("eta_rho", "xi_rho")
+POINTS: dict[Points, tuple[str, str]] = {
+    "rho": ("eta_rho", "xi_rho"), "u": ("eta_u", "xi_u"), "v": ("eta_v", "xi_v"),
+}  # fmt: skip
 VERTICAL = ("s_w", "Cs_w", "s_rho", "Cs_r")
 
 
@@ -60,20 +64,22 @@ class Options:
 
 
 def recognized(path: Path, variables: Collection[str]) -> bool:
-    """Return whether there is a field at rho points that has the name of a state."""
-    return bool({"zeta", "temp", "salt"} & set(variables)) and "xi_rho" in variables
+    """Return whether there is a field at rho points or of velocity or stress that has the name of a state."""
+    states = {"zeta", "temp", "salt"} if "xi_rho" in variables else set()
+    states |= {"ubar", "u", "sustr"} if "xi_u" in variables else set()
+    return bool(states & set(variables))
 
 
 @dataclass(frozen=True)
 class RomsFile:
-    """What was read. repeats (n,): for each point of the whole grid the interior point whose norm it gets, -1 on land;
-    shapes: that of each variable in the file."""
+    """What was read. repeats: for each variable the interior point whose norm each point of its whole grid (n,) gets,
+    -1 on land, and the sign (n,) with which it gets it; shapes: that of each variable in the file."""
 
     fields: Sequence[Field]
     inputs: Sequence[Path]
     said: Sequence[str]
     source: Path
-    repeats: np.ndarray
+    repeats: Mapping[str, tuple[np.ndarray, np.ndarray]]
     shapes: Mapping[str, tuple[int, ...]]
 
     def outputs(self, output: Path) -> list[Path]:
@@ -84,7 +90,8 @@ class RomsFile:
         """All records of each field."""
         values = {}
         for name, norm in gamma.items():
-            whole = np.where(self.repeats >= 0, norm[:, self.repeats], np.nan)
+            number, sign = self.repeats[name]
+            whole = np.where(number >= 0, sign * norm[:, number], np.nan)
             shape = self.shapes[name]
             values[name] = np.broadcast_to(whole.reshape(shape[1:]), shape)
         netcdf_copy.copy(self.source, output, values, {name: name for name in values})
@@ -102,12 +109,28 @@ def read(source: Path, grid: Path | None, sides: Sides, options: Options) -> Ope
     if not (pm.shape == pn.shape and min(pm.shape) > 2 and (pm > 0).all() and (pn > 0).all()):
         raise Refusal(f"pm and pn in {grid} must be above 0 and of one shape, with a boundary around the interior")
     sea = np.ones(pm.shape, bool) if "mask_rho" not in terrain else _numbers(terrain, "mask_rho", grid, 2) > 0
-    names = [str(name) for name, one in norms.data_vars.items() if one.dims[-2:] == POINTS and _is_state(one)]
+    for name, one, other in (("mask_u", sea[:, :-1], sea[:, 1:]), ("mask_v", sea[:-1], sea[1:])):
+        if name in terrain and not np.array_equal(_numbers(terrain, name, grid, 2) > 0, one & other):
+            raise Refusal(
+                f"{name} in {grid} must be the product of mask_rho on both sides: other masks, such as thin walls, "
+                "are not served"
+            )
+    at: dict[str, Points] = {
+        str(name): points
+        for name, one in norms.data_vars.items()
+        for points, dimensions in POINTS.items()
+        if one.dims[-2:] == dimensions and _is_state(one)
+    }
+    names = list(at)
     if not names:
-        raise Refusal(f"{source} has no field with the dimensions (ocean_time, [s_rho,] eta_rho, xi_rho)")
+        raise Refusal(f"{source} has no field with the dimensions (ocean_time, [s_rho,] eta_rho, xi_rho), or of u or v")
     for name in names:
-        if norms[name].shape[-2:] != pm.shape:
-            raise Refusal(f"{name} in {source} has {norms[name].shape[-2:]} points, but pm in {grid} {pm.shape}")
+        shape = len(sea) - (at[name] == "v"), sea[0].size - (at[name] == "u")
+        if norms[name].shape[-2:] != shape:
+            raise Refusal(
+                f"{name} in {source} has {norms[name].shape[-2:]} points, but pm in {grid} {pm.shape}: "
+                f"{shape} at {at[name]} points"
+            )
     for option in ("Hdecay", "Vdecay"):
         value = getattr(options, option)
         for unknown in set(value) - set(names) if isinstance(value, Mapping) else ():
@@ -115,12 +138,12 @@ def read(source: Path, grid: Path | None, sides: Sides, options: Options) -> Ope
     inner, column = np.s_[1:-1, 1:-1], None
     if any("s_rho" in norms[name].dims for name in names):
         column = _levels(norms, terrain, source, grid, pm.shape)
-    at_sea = np.flatnonzero(sea[inner].ravel())
-    fields = []
+    fields, repeats = [], {}
     operators: dict[tuple[Any, ...], SplitDiffusion] = {}  # fields of the same scales have the same norms
     for name in names:
         has_levels = "s_rho" in norms[name].dims
         key = (
+            at[name],
             has_levels,
             _scale("Hdecay", options.Hdecay, name),
             _scale("Vdecay", options.Vdecay, name) if has_levels else 0,
@@ -129,16 +152,18 @@ def read(source: Path, grid: Path | None, sides: Sides, options: Options) -> Ope
             operators[key] = convolution.convolution(
                 pm[inner], pn[inner], sea[inner], topology,
                 smallest=float(min((1 / pm).min(), (1 / pn).min())),
-                hdecay=key[1], hgamma=options.Hgamma, column=column if has_levels else None,
-                vdecay=key[2], vgamma=options.Vgamma, implicit=options.implicit,
+                points=at[name], hdecay=key[2], hgamma=options.Hgamma, column=column if has_levels else None,
+                vdecay=key[3], vgamma=options.Vgamma, implicit=options.implicit,
             )  # fmt: skip
         levels = np.arange(len(operators[key].thickness))
+        at_sea = np.flatnonzero(convolution.at_sea(sea[inner], topology, at[name]))
         cells = np.stack(np.meshgrid(levels, at_sea, indexing="ij"), axis=-1).reshape(-1, 2)
         fields.append(Field(name, operators[key], cells))
+        repeats[name] = _repeats(sea, topology, at[name]), _signs(norms[name], at[name])
     others = [str(name) for name, one in norms.data_vars.items() if str(name) not in names and _is_state(one)]
-    said = [f"{', '.join(others)}: not at rho points, and kept as they are"] if others else []
+    said = [f"{', '.join(others)}: not at rho, u or v points, and kept as they are"] if others else []
     shapes = {name: norms[name].shape for name in names}
-    return RomsFile(fields, [source, grid], said, source, _repeats(sea, topology), shapes)
+    return RomsFile(fields, [source, grid], said, source, repeats, shapes)
 
 
 def _is_state(one: xr.DataArray) -> bool:
@@ -191,14 +216,32 @@ def _levels(norms: xr.Dataset, terrain: xr.Dataset, source: Path, grid: Path, sh
     return Levels(thickness[inner], z_r[inner], float(thickness.min()), float(thickness.max()))
 
 
-def _repeats(sea: np.ndarray, topology: Topology) -> np.ndarray:
-    """For each point of the whole grid (n,) the number of the interior point whose norm it has, -1 on land."""
-    ny, nx = sea.shape
-    row, column = np.clip(np.arange(ny) - 1, 0, ny - 3), np.clip(np.arange(nx) - 1, 0, nx - 3)
-    if topology.south_north == "periodic":
-        row = (np.arange(ny) - 1) % (ny - 2)
-    if topology.west_east == "periodic":
-        column = (np.arange(nx) - 1) % (nx - 2)
-    number = row[:, None] * (nx - 2) + column
-    within = sea[1:-1, 1:-1].ravel()[number]
-    return np.where(sea & within, number, -1).ravel()
+def _repeats(sea: np.ndarray, topology: Topology, points: Points) -> np.ndarray:
+    """For each point of a kind, of the whole grid (n,), the number of the interior point whose norm it has, -1 on land;
+    sea (ny, nx): rho points."""
+    if points == "u":
+        sea = sea[:, :-1] & sea[:, 1:]
+    if points == "v":
+        sea = sea[:-1] & sea[1:]
+
+    def along(size: int, *, periodic: bool, staggered: bool) -> tuple[np.ndarray, int, int]:
+        """The interior line that each line repeats, their number, and the place of the first one."""
+        if periodic and staggered:  # the last line is the first one again
+            return np.arange(size) % (size - 1), size - 1, 0
+        lines = np.arange(size) - 1
+        return (lines % (size - 2) if periodic else np.clip(lines, 0, size - 3)), size - 2, 1
+
+    row, _, south = along(sea.shape[0], periodic=topology.south_north == "periodic", staggered=points == "v")
+    column, width, west = along(sea.shape[1], periodic=topology.west_east == "periodic", staggered=points == "u")
+    within = sea[np.ix_(row + south, column + west)]
+    return np.where(sea & within, row[:, None] * width + column, -1).ravel()
+
+
+def _signs(norm: xr.DataArray, points: Points) -> np.ndarray:
+    """The sign (n,) with which each point of the whole grid gets the norm: 1 within and at rho points."""
+    signs = np.ones(norm.shape[-2:])
+    if points != "rho":
+        surface = norm.values.reshape(-1, *signs.shape)[-1]
+        signs = np.where(np.isfinite(surface), np.sign(surface), 1.0)
+        signs[1:-1, 1:-1] = 1
+    return signs.ravel()

@@ -152,7 +152,11 @@ def _set(path: Path) -> list[Path]:
 
 
 def _structured(dataset: xr.Dataset, path: Path, sides: Sides) -> Mesh:
-    """The mesh of StructuredColumns, whose sides are those of the globe."""
+    """The mesh of StructuredColumns, whose sides are those of the globe.
+
+    oops::Diffusion asks atlas for the points (i +- 1, j) and (i, j +- 1) of each point (i, j). Beyond a row's end atlas
+    keeps points of a halo whose place depends on the number of tasks, and beyond the sides of a region none.
+    """
     sides.refuse(f"{path} holds StructuredColumns, which go around the globe and across its poles")
     lat, lon = dataset.lat.values, dataset.lon.values
     if lat.shape != lon.shape or lat.ndim != 2:
@@ -160,19 +164,23 @@ def _structured(dataset: xr.Dataset, path: Path, sides: Sides) -> Mesh:
     short = np.isfinite(lat).sum(axis=1)
     if (short != lat.shape[1]).any() or not np.isfinite(lon).all():
         raise Refusal(
-            f"the rows of {path} have {short.min()} to {short.max()} points: SABER joins points of the same number in "
-            "their rows, which on such a reduced grid are no neighbours; regular grids are served"
+            f"the rows of {path} have {short.min()} to {short.max()} points, and on such a reduced grid oops takes the "
+            "point of the same number in the next row for a neighbour, which lies elsewhere on the globe or beyond the "
+            "end of a short row, so that the operator is not defined: StructuredColumns need a regular grid"
         )
     points = unit_vectors(lat, lon)
     around = np.median(great_circle_m(points[:, -1], points[:, 0])) < 2 * np.median(
         great_circle_m(points[:, 1:], points[:, :-1])
     )
     gap = 90 - np.abs(lat[[0, -1], 0])
-    if lat.shape[1] % 2 or not around or (gap <= 0).any() or (gap > 1.5 * np.abs(np.diff(lat[:, 0])).max()).any():
+    if not around or (gap > 1.5 * np.abs(np.diff(lat[:, 0])).max()).any():
         raise Refusal(
-            f"the grid of {path} must go around the globe with an even number of columns, and come within a row of "
-            "both poles without a point on them"
+            f"the grid of {path} is regional, and there oops looks for neighbours beyond the sides, where atlas has no "
+            "points, so that the operator is not defined: StructuredColumns must go around the globe and come within a "
+            "row of both poles"
         )
+    if lat.shape[1] % 2 or (gap <= 0).any():
+        raise Refusal(f"the grid of {path} must have an even number of columns, and no points on the poles")
     return explicit.structured_columns(lat, lon)
 
 

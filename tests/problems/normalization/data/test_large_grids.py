@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from dlgd.core.paths import ROOT
 from dlgd.models.finite_volume import FiniteVolume
 from dlgd.physics import coastline, diffusion, normalization
 from dlgd.physics.bridges import bridged
-from dlgd.physics.halo import windows
+from dlgd.physics.halo import Topology, windows
 from dlgd.physics.separable import separable
 from dlgd.problems.normalization.data import closed_forms, fields, operator_source
 from dlgd.problems.normalization.data.closed_forms import GUESS
@@ -95,6 +96,34 @@ def test_exact_coefficients(source, small_windows, monkeypatch, tolerance):
     np.testing.assert_allclose(found, normalization.exact(operator, tolerance), rtol=tolerance / 10)
 
 
+def test_randomization_has_noise_of_a_window_alone(monkeypatch):
+    """Its error is that of its vectors, at the seams of windows too, in the memory of one window."""
+    rng = np.random.default_rng(0)
+    sea = rng.random((72, 80)) > 0.1
+    topology = Topology("periodic", "closed")
+    is_open = diffusion.open_faces(sea, topology)
+    alpha = [rng.uniform(0.2, 1.0, faces.shape) * faces for faces in is_open]
+    operator = diffusion.Diffusion(*alpha, np.ones(sea.shape), sea, topology)
+    exact = normalization.exact(operator, 1e-4)
+    for module, name, size in ((normalization, "PIECE", 16), (diffusion, "WINDOW", 16), (normalization, "AROUND", 24)):
+        monkeypatch.setattr(module, name, size)
+    sizes, plan = [], normalization._plan
+    monkeypatch.setattr(
+        normalization,
+        "_plan",
+        lambda part, *given, **named: sizes.append(part.sea.shape) or plan(part, *given, **named),
+    )
+    vectors = 1600
+    found = normalization.randomization(operator, vectors, rng)
+    eps = (found / exact) ** 2 - 1
+    np.testing.assert_array_equal(np.isnan(found), ~sea)
+    assert max(max(shape) for shape in sizes) == 16 + 2 * 24
+    seams = np.zeros(sea.shape, bool)
+    seams[::16] = seams[:, ::16] = True
+    for cells in (sea, sea & seams):
+        assert np.sqrt(np.mean(eps[cells] ** 2)) == pytest.approx(np.sqrt(2 / vectors), rel=0.1)
+
+
 @pytest.mark.parametrize("metric", ["euclidean", "manhattan"])
 def test_distances(source, request, metric):
     samples = source.samples("train")
@@ -102,6 +131,21 @@ def test_distances(source, request, metric):
     expected = coastline.signed_distance(*given)
     request.getfixturevalue("small_windows")
     np.testing.assert_array_equal(coastline.signed_distance(*given), expected)
+
+
+def test_a_part_is_cut_without_a_copy_of_the_grid():
+    fields_of = {"alpha_i": (("sample", "y_face", "x"), np.ones((1, 1001, 1000)))}
+    fields_of |= {"alpha_j": (("sample", "y", "x"), np.ones((1, 1000, 1000)))}
+    plane = ("y", "x"), np.ones((1000, 1000))
+    samples = xr.Dataset(
+        fields_of | {"w": plane, "mask": (plane[0], plane[1] > 0), "distance": plane},
+        attrs={"west_east": "periodic", "south_north": "closed"},
+    )
+    tracemalloc.start()
+    fields.part(samples, 0, (0, 64, 0, 64), 16)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < samples.w.nbytes / 2
 
 
 PEAK = """
