@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlgd.core import memory
 from dlgd.core.contract import Evaluation, Method
 from dlgd.core.errors import Refusal
 from dlgd.core.files import write_text
@@ -56,10 +55,7 @@ def score(
         own = method.seconds_per_sample
         seconds = elapsed / count if own is None else own
         rows.append({"method": method.name, **scores, "seconds_per_sample": seconds})
-        if prediction.size >= LARGE:
-            prediction = prediction.astype(np.float32)
-            memory.give_back()
-        predictions[method.name] = prediction
+        predictions[method.name] = prediction if prediction.size < LARGE else prediction.astype(np.float32)
     return rows, predictions
 
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlgd.core import memory
 from dlgd.core.constants import CF_CONVENTIONS
 from dlgd.core.contract import Evaluation
 from dlgd.core.errors import Refusal
@@ -142,7 +141,6 @@ class NormalizationEvaluation(Evaluation):
             maps[name] = drawn(error.mean(axis=0))
             curves[name] = _by_distance(error, samples["distance"].values[sea])
             del error
-            memory.give_back()
         truth = drawn(_truth_at_sea(one)[0])
         predicted = drawn(_predicted_at_sea(one, predictions[first][:1])[0])
         signed = drawn(relative_error(one, predictions[first][:1])[0])

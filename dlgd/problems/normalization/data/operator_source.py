@@ -12,7 +12,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from dlgd.core import cache, checks, memory
+from dlgd.core import cache, checks
 from dlgd.core.constants import SPLITS
 from dlgd.core.contract import Batch, DataSource, Stream
 from dlgd.core.errors import Refusal
@@ -237,8 +237,6 @@ class OperatorSource(DataSource):
                     continue
                 part = fields.with_closed_form(fields.part(samples, number, window, rim + reach), form, reach=reach)
                 found[number, south:north, west:east] = answer(fields.without_rim(part, reach))[0]
-                del part
-                memory.give_back()
         return found
 
     def _known(self, one: xr.Dataset) -> dict[str, np.ndarray]:

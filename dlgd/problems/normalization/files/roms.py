@@ -109,28 +109,9 @@ def read(source: Path, grid: Path | None, sides: Sides, options: Options) -> Ope
     if not (pm.shape == pn.shape and min(pm.shape) > 2 and (pm > 0).all() and (pn > 0).all()):
         raise Refusal(f"pm and pn in {grid} must be above 0 and of one shape, with a boundary around the interior")
     sea = np.ones(pm.shape, bool) if "mask_rho" not in terrain else _numbers(terrain, "mask_rho", grid, 2) > 0
-    for name, one, other in (("mask_u", sea[:, :-1], sea[:, 1:]), ("mask_v", sea[:-1], sea[1:])):
-        if name in terrain and not np.array_equal(_numbers(terrain, name, grid, 2) > 0, one & other):
-            raise Refusal(
-                f"{name} in {grid} must be the product of mask_rho on both sides: other masks, such as thin walls, "
-                "are not served"
-            )
-    at: dict[str, Points] = {
-        str(name): points
-        for name, one in norms.data_vars.items()
-        for points, dimensions in POINTS.items()
-        if one.dims[-2:] == dimensions and _is_state(one)
-    }
+    _refuse_other_masks(terrain, sea, grid)
+    at = _states(norms, sea, source, grid)
     names = list(at)
-    if not names:
-        raise Refusal(f"{source} has no field with the dimensions (ocean_time, [s_rho,] eta_rho, xi_rho), or of u or v")
-    for name in names:
-        shape = len(sea) - (at[name] == "v"), sea[0].size - (at[name] == "u")
-        if norms[name].shape[-2:] != shape:
-            raise Refusal(
-                f"{name} in {source} has {norms[name].shape[-2:]} points, but pm in {grid} {pm.shape}: "
-                f"{shape} at {at[name]} points"
-            )
     for option in ("Hdecay", "Vdecay"):
         value = getattr(options, option)
         for unknown in set(value) - set(names) if isinstance(value, Mapping) else ():
@@ -164,6 +145,36 @@ def read(source: Path, grid: Path | None, sides: Sides, options: Options) -> Ope
     said = [f"{', '.join(others)}: not at rho, u or v points, and kept as they are"] if others else []
     shapes = {name: norms[name].shape for name in names}
     return RomsFile(fields, [source, grid], said, source, repeats, shapes)
+
+
+def _refuse_other_masks(terrain: xr.Dataset, sea: np.ndarray, grid: Path) -> None:
+    """Refuse masks of u and v points that do not follow from that of rho points."""
+    for name, one, other in (("mask_u", sea[:, :-1], sea[:, 1:]), ("mask_v", sea[:-1], sea[1:])):
+        if name in terrain and not np.array_equal(_numbers(terrain, name, grid, 2) > 0, one & other):
+            raise Refusal(
+                f"{name} in {grid} must be the product of mask_rho on both sides: other masks, such as thin walls, "
+                "are not served"
+            )
+
+
+def _states(norms: xr.Dataset, sea: np.ndarray, source: Path, grid: Path) -> dict[str, Points]:
+    """The fields that get norms, and the kind of their points. sea (ny, nx): rho points."""
+    at: dict[str, Points] = {
+        str(name): points
+        for name, one in norms.data_vars.items()
+        for points, dimensions in POINTS.items()
+        if one.dims[-2:] == dimensions and _is_state(one)
+    }
+    if not at:
+        raise Refusal(f"{source} has no field with the dimensions (ocean_time, [s_rho,] eta_rho, xi_rho), or of u or v")
+    for name, points in at.items():
+        shape = len(sea) - (points == "v"), sea[0].size - (points == "u")
+        if norms[name].shape[-2:] != shape:
+            raise Refusal(
+                f"{name} in {source} has {norms[name].shape[-2:]} points, but pm in {grid} {sea.shape}: "
+                f"{shape} at {points} points"
+            )
+    return at
 
 
 def _is_state(one: xr.DataArray) -> bool:
