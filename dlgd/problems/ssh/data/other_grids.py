@@ -40,7 +40,8 @@ def warn(samples: xr.Dataset, trained: Mapping[str, float], *, regrid: bool, coo
         else:
             log.warning(
                 "the network was trained on cells of %.3g km, and those of these maps are %.3g km wide, so that it "
-                "takes eddies for others: type data.regrid=true to bring them to its cells and back", trained[GRID_KM], here,
+                "takes eddies for others: type data.regrid=true to bring them to its cells and back",
+                trained[GRID_KM], here,
             )  # fmt: skip
     if coordinates and SOUTH in trained and not trained[SOUTH] <= (lat[0] + lat[-1]) / 2 <= trained[NORTH]:
         log.warning(

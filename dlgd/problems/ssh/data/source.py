@@ -29,6 +29,7 @@ from dlgd.problems.ssh.data.region import GRID_KM
 from dlgd.problems.ssh.data.stream import Lengths, Maps, MapStream, Windows, channel_groups, joined
 from dlgd.problems.ssh.data.tiles import Tiles
 from dlgd.problems.ssh.days import axis, check_splits, of_year, places
+from dlgd.problems.ssh.methods.sea_points import is_ring
 
 KEPT = ("mean", "std", GRID_KM, other_grids.SOUTH, other_grids.NORTH)  # statistics of a training
 MAX_BATCH_ELEMENTS = 4_000_000  # numbers, about, in the input of a batch of whole maps
@@ -220,6 +221,7 @@ class SSHSource(DataSource):
             lengths=self._lengths(samples),
             coordinates=self.options.coordinates,
             centre=self.options.predict == "centre",
+            ring=is_ring(samples.lon.values),
         )
 
     def _lengths(self, samples: xr.Dataset) -> Lengths:

@@ -79,3 +79,15 @@ def test_places_learned_elsewhere_are_warned_of(caplog):
     places = [one for one in caplog.messages if "33.12 to 40.88" in one]
     assert len(places) == 1
     assert "-26.88 to -19.12" in places[0]
+
+
+def test_a_network_sees_the_other_side_of_a_globe():
+    samples = sea(0.25)
+    samples = samples.assign_coords(lon=360 / 32 * np.arange(32.0))
+    rolled = samples.roll(lon=-5).assign_coords(lon=samples.lon.values + 5 * 360 / 32)
+    source = small(patch=None)
+    source.use_statistics({"mean": 0.0, "std": 0.3})
+    (batch,), (other,) = (list(source.encode(one, halo=4, device="cpu")) for one in (samples, rolled))
+    torch.testing.assert_close(batch.input[..., :4], batch.input[..., 32:36])
+    torch.testing.assert_close(batch.input[..., 36:], batch.input[..., 4:8])
+    torch.testing.assert_close(other.input[..., 4:36], batch.input[..., 4:36].roll(-5, -1))
