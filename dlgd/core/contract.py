@@ -432,7 +432,7 @@ class Evaluation(ABC):
         """
         return None
 
-    def with_error_std(self, dataset: xr.Dataset, std: np.ndarray) -> xr.Dataset:
+    def with_error_std(self, dataset: xr.Dataset, samples: xr.Dataset, std: np.ndarray) -> xr.Dataset:
         """Return what `dataset` gave with the standard deviations that a method expects of its errors."""
         return dataset
 

@@ -16,4 +16,4 @@ def dataset(evaluation: Evaluation, method: Method, samples: xr.Dataset, predict
     place for them and the method has some."""
     found = evaluation.dataset(samples, prediction)
     std = method.error_maps(samples) if evaluation.writes_error_std else None
-    return found if std is None else evaluation.with_error_std(found, std)
+    return found if std is None else evaluation.with_error_std(found, samples, std)

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from dlgd.core.constants import SPLITS
+from dlgd.core.errors import Refusal
 
 DAY = np.timedelta64(1, "D")
 
@@ -40,3 +41,24 @@ def consecutive(counts: Mapping[str, int], *, gap: int, first: int = 0) -> dict[
         splits[split] = slice(first, first + counts[split])
         first = splits[split].stop + gap
     return splits
+
+
+def check_splits(splits: Mapping[str, slice], name: str, *, reach: int, days: int) -> None:
+    """Refuse splits so near to one another that windows of one would use observations of another.
+
+    name: of the data set. reach: days around a split whose observations are used. days: of a window.
+    """
+    end = None
+    for split in sorted(splits, key=lambda split: splits[split].start):  # of files, in any order
+        chosen = splits[split]
+        if chosen.stop - chosen.start < 1:
+            raise Refusal(f"the {split} split of data={name} has no day: give it at least one")
+        if end is not None and chosen.start - end < reach:
+            raise Refusal(
+                f"the {split} split begins {chosen.start - end} days after the end of the one before, but observations "
+                f"are used {reach} days around: leave as many between, or choose a smaller data.margin"
+            )
+        end = chosen.stop
+    train = splits["train"]
+    if train.stop - train.start < days:
+        raise Refusal(f"data.days={days} is more than the {train.stop - train.start} days of the training split")

@@ -12,6 +12,8 @@ import numpy as np
 import xarray as xr
 
 from dlgd.core.errors import Refusal
+from dlgd.problems.ssh import curvilinear
+from dlgd.problems.ssh.curvilinear import Points, Regridding
 
 log = logging.getLogger(__name__)
 
@@ -122,6 +124,27 @@ class Box:
         return cls(south, north, west, west + ((east - west) % 360 or 360.0))
 
 
+def rows_and_columns(
+    lat: np.ndarray, lon: np.ndarray, dims: tuple[str, str], box: Box, where: Path
+) -> tuple[np.ndarray, np.ndarray, tuple[str, str], Regridding | None]:
+    """Latitudes and longitudes of one dimension, the names of their dimensions, and the way to them from a curvilinear
+    grid; None where the arrays of a file have one dimension, or are those of such axes repeated.
+    """
+    lat, lon = np.squeeze(lat) if lat.ndim > 2 else lat, np.squeeze(lon) if lon.ndim > 2 else lon
+    if lat.ndim != 2 or lat.shape != lon.shape:
+        return lat, lon, dims, None
+    points = Points(np.ascontiguousarray(lat), np.ascontiguousarray(lon))
+    if not (np.isfinite(lat) & np.isfinite(lon)).any() or min(lat.shape) < 2:
+        raise Refusal(f"longitudes and latitudes in {where} must be finite numbers at two rows and columns or more")
+    if not -90.01 <= np.nanmin(lat) <= np.nanmax(lat) <= 90.01:
+        raise Refusal(f"latitudes in {where} go from {np.nanmin(lat):g} to {np.nanmax(lat):g}: degrees are needed")
+    axes = curvilinear.rectilinear(points, UNEVEN)
+    if axes is not None and even(axes[0]) and even(np.unwrap(axes[1], period=360)):
+        return axes[0], axes[1], dims[::-1] if axes[2] else dims, None
+    found = curvilinear.regridding(points, box.south, box.north, box.west, box.east)
+    return found.lat, found.lon, dims, found
+
+
 def latitudes(values: np.ndarray, box: Box, where: Path) -> tuple[np.ndarray, np.ndarray]:
     """The latitudes in the box, from south to north: (indices into the file, degrees)."""
     _check_axis(values, "latitudes", where)
@@ -177,11 +200,17 @@ def _check_axis(values: np.ndarray, name: str, where: Path) -> None:
 
 def _check_even(ascending: np.ndarray, name: str, where: Path) -> None:
     steps = np.diff(ascending)
-    if steps.min() <= 0 or abs(steps - np.median(steps)).max() > UNEVEN * np.median(steps):
+    if steps.min() <= 0 or not even(ascending):
         raise Refusal(
             f"{name} in {where} are not evenly spaced (steps of {steps.min():g} to {steps.max():g} degrees): "
             "interpolate to a regular grid"
         )
+
+
+def even(axis: np.ndarray) -> bool:
+    """Whether steps are equal but for rounding."""
+    steps = np.diff(axis)
+    return bool(abs(steps - np.median(steps)).max() <= UNEVEN * abs(np.median(steps)))
 
 
 def _range(values: np.ndarray) -> str:

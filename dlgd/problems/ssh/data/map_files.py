@@ -18,7 +18,9 @@ import numpy as np
 import xarray as xr
 
 from dlgd.core.errors import Refusal
-from dlgd.problems.ssh.data import csv_points, heights, map_axes, map_names
+from dlgd.problems.ssh import curvilinear
+from dlgd.problems.ssh.curvilinear import Regridding
+from dlgd.problems.ssh.data import csv_points, heights, map_axes, map_land, map_names
 from dlgd.problems.ssh.data.editing import Editing, edit_maps
 from dlgd.problems.ssh.data.heights import Kind
 from dlgd.problems.ssh.data.map_axes import Box
@@ -27,8 +29,7 @@ from dlgd.problems.ssh.data.region import cell_km
 log = logging.getLogger(__name__)
 
 BLOCK = 8_000_000  # values read at a time
-INCOMPLETE = 0.5  # a map with less than this share of the usual number of cells counts as missing
-RARELY = 0.05  # of the days with a map: a cell that has a value on fewer is land
+LOOKED_AT = 20  # maps by which the sea of a curvilinear grid is known
 NOON = np.timedelta64(12, "h")
 
 
@@ -80,9 +81,27 @@ class Opened:
     span: tuple[np.datetime64, np.datetime64]  # the first and the last day of all the file
     kind: Kind
     labelled: bool  # whether the heights have units
+    regridding: Regridding | None = None  # from a curvilinear grid, whose points are the rows and columns then
 
     def read(self, chosen: np.ndarray) -> np.ndarray:
         """(maps, lat, lon) float32 m; `chosen` are positions among the wanted maps."""
+        return self.regular(self._read(chosen))
+
+    def regular(self, values: np.ndarray) -> np.ndarray:
+        """A field of the rows and columns of the file on the cells of the maps, which mostly are the same."""
+        return values if self.regridding is None else self.regridding.regular(values)
+
+    @property
+    def points(self) -> dict[str, tuple[tuple[str, str], np.ndarray]]:
+        """Coordinates that keep the points of a curvilinear grid, and where a few of its maps have sea."""
+        if self.regridding is None:
+            return {}
+        some = np.unique(np.linspace(0, max(0, len(self.maps) - 1), LOOKED_AT).astype(int))
+        sea = np.isfinite(self._read(some[: len(self.maps)])).any(axis=0)
+        return curvilinear.coordinates(self.regridding.points, sea if sea.any() else None)
+
+    def _read(self, chosen: np.ndarray) -> np.ndarray:
+        """(maps, rows, columns) float32 m, as they are in the file."""
         index = dict(zip(self.dims, (self.maps[chosen], self.rows, self.columns), strict=True))
         with map_names.opened(self.path) as dataset:
             field = map_names.in_metres(dataset, self.variable, index, self.path)
@@ -99,17 +118,29 @@ def look(path: Path, role: str, variable: str | None, reading: Reading) -> Opene
         name = map_names.find(dataset, role, variable, path)
         axes = {axis: map_names.find(dataset, axis, reading.names.get(axis), path) for axis in ("time", "lat", "lon")}
         lat, lon = (dataset[axes[axis]].values.astype(float) for axis in ("lat", "lon"))
-        rows, lat = map_axes.latitudes(lat, reading.box, path)
-        columns, lon = map_axes.longitudes(lon, reading.box, path)
+        where = _dims(dataset, axes["lat"], axes["lon"])
+        lat, lon, where, regridding = map_axes.rows_and_columns(lat, lon, where, reading.box, path)
+        if regridding is None:
+            rows, lat = map_axes.latitudes(lat, reading.box, path)
+            columns, lon = map_axes.longitudes(lon, reading.box, path)
+        else:
+            rows, columns = (np.arange(part.start, part.stop) for part in (regridding.rows, regridding.columns))
         days = map_axes.days(map_axes.times(dataset, axes["time"], reading.time_units, path))
-        time_dim, lat_dim, lon_dim = (str(next(iter(dataset[found].dims), axis)) for axis, found in axes.items())
-        dims = time_dim, lat_dim, lon_dim
+        dims = str(next(iter(dataset[axes["time"]].dims), "time")), *where
         _check_dimensions(dataset, name, dims, path)
         kind, labelled = heights.kind(dataset, name), heights.labelled(dataset, name)
     span = days.min(), days.max()
     first, last = reading.period
     maps = np.flatnonzero((days >= first) & (days <= last))
-    return Opened(path, name, dims, maps, days[maps], rows, columns, lat, lon, span, kind, labelled)
+    return Opened(path, name, dims, maps, days[maps], rows, columns, lat, lon, span, kind, labelled, regridding)
+
+
+def _dims(dataset: xr.Dataset, lat: str, lon: str) -> tuple[str, str]:
+    """The names of the dimensions along rows and columns; those of latitudes, if these have two."""
+    dims = [str(dim) for dim in dataset[lat].dims if dataset[lat].ndim < 3 or dataset[lat].sizes[dim] > 1]
+    if len(dims) == 2:
+        return dims[0], dims[1]
+    return str(next(iter(dataset[lat].dims), "lat")), str(next(iter(dataset[lon].dims), "lon"))
 
 
 def _check_dimensions(dataset: xr.Dataset, name: str, dims: tuple[str, ...], path: Path) -> None:
@@ -163,12 +194,13 @@ def reference(paths: Sequence[Path], *, target: str | None, reading: Reading) ->
         raise Refusal(f"maps of {where} are {np.median(steps):g} days apart: daily maps are needed")
     days = np.arange(stamps[0], stamps[-1] + 1)
     values = maps(opened, days)
-    mask_land(values, where)
+    map_land.mask_land(values, where)
     missing = int((~np.isfinite(values).any(axis=(1, 2))).sum())
     if missing:
         log.info("%s: %d of %d days are missing", where, missing, len(days))
     heights = (("time", "lat", "lon"), values, {"units": "m", "standard_name": map_names.HEIGHTS[0]})
-    return xr.Dataset({"ssh": heights}, coordinates(days, opened[0].lat, opened[0].lon), _attributes(opened[0]))
+    axes = coordinates(days, opened[0].lat, opened[0].lon) | opened[0].points
+    return xr.Dataset({"ssh": heights}, axes, _attributes(opened[0]))
 
 
 def _attributes(file: Opened) -> dict[str, float | str]:
@@ -211,40 +243,6 @@ def _span(opened: Sequence[Opened]) -> str:
 
 def _said(period: tuple[np.datetime64, np.datetime64]) -> str:
     return f"[{period[0]},{period[1]}]"
-
-
-def mask_land(values: np.ndarray, where: Path) -> None:
-    """Set the land cells of maps (day, lat, lon) to NaN, in place.
-
-    A cell is land if hardly a day with a map has a value of it, less than a share RARELY; where it lacks a value on
-    another day, as under ice or clouds, it is not known on that day alone. Where no cell is land by this rule, cells
-    that are exactly 0 on all days are. A map that lacks most of its cells counts as missing.
-    """
-    cells = np.array([np.isfinite(day).sum() for day in values])
-    if not cells.any():
-        raise Refusal(f"{where} has no finite height in the box and the period: choose others, or another data.target")
-    poor = (cells > 0) & (cells < INCOMPLETE * np.median(cells[cells > 0]))
-    values[poor] = np.nan
-    if poor.any():
-        log.info("%s: %d maps have less than half of the usual cells and count as missing", where, poor.sum())
-    whole = np.flatnonzero((cells > 0) & ~poor)
-    counts, moved = np.zeros(values.shape[1:], int), np.zeros(values.shape[1:], bool)
-    for day in whole:  # one at a time: together they would take as much memory again
-        counts += np.isfinite(values[day])
-        moved |= values[day] != 0
-    sea = (counts > 0) & (counts >= RARELY * len(whole))
-    holes, ever = int((sea & (counts < len(whole))).sum()), int((counts > 0).sum())
-    if holes:
-        log.info("%s: %d of %d sea cells lack a value on some days, and are not known on these", where, holes, ever)
-    if sea.sum() < ever:
-        log.info("%s: %d cells have a value on hardly any day and count as land", where, ever - sea.sum())
-    if sea.all():
-        sea = moved
-        if not sea.all():
-            log.info("%s: %d cells are exactly 0 on all days and count as land", where, (~sea).sum())
-    if not sea.any():
-        raise Refusal(f"{where} has no cell with a height on more than a few days: choose another box or period")
-    values[:, ~sea] = np.nan
 
 
 # --- gridded observations ----------------------------------------------------------------------------------------

@@ -17,8 +17,8 @@ from dlgd.problems.ssh.data import csv_points
 # By role: names in common use, then CF standard names, both from the likeliest to the least likely. Capitals do not
 # count: SSH is ssh.
 COMMON = {
-    "lat": ("lat", "latitude", "nav_lat"),
-    "lon": ("lon", "longitude", "nav_lon"),
+    "lat": ("lat", "latitude", "nav_lat", "lat_rho", "tlat", "gphit"),
+    "lon": ("lon", "longitude", "nav_lon", "lon_rho", "tlong", "tlon", "glamt"),
     "time": ("time", "time_counter", "ocean_time"),
     # of models and maps: names of 4dvarnet-starter, CMEMS, NEMO and ROMS, and of the answers to the data challenges
     "target": (*("ssh", "tgt", "adt", "sossheig", "zos", "zeta", "gssh", "ssh_mod", "rec_ssh", "sla", "ssha", "out"),),

@@ -18,6 +18,9 @@ Samples have
     background (lat, lon)           optional, as in the record
     track_... (point)               optional: of the same days as the observations
 
+Both may have the coordinates of `curvilinear.py`: the points (y, x) of the grid of a person's own, to whose cells the
+maps were brought.
+
 A user's own file holds samples or a record. Without ssh, predictions cannot be scored. Without sea, a cell counts as
 sea where ssh is known on 5 % of the days or more; in a file without ssh, every cell does.
 """
@@ -31,6 +34,7 @@ import xarray as xr
 
 from dlgd.core import netcdf
 from dlgd.core.errors import Refusal
+from dlgd.problems.ssh import curvilinear
 from dlgd.problems.ssh.data import heights, map_axes, map_names
 from dlgd.problems.ssh.days import day_numbers
 
@@ -59,6 +63,7 @@ def cut(record: xr.Dataset, days: slice, margin: int, sea: np.ndarray) -> xr.Dat
             "day": ("day", time[near], TIME_ATTRS),
             "lat": ("lat", record.lat.values, LAT_ATTRS),
             "lon": ("lon", record.lon.values, LON_ATTRS),
+            **curvilinear.of(record),
         },
         record.attrs,
     )

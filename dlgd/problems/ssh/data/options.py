@@ -33,6 +33,9 @@ class MapOptions:
         `observation_draws` is how often training days are then observed, once by their own tracks and otherwise by
         those of other days: see `first_guesses.py`.
 
+    regrid: whether maps whose cells are more than 30 % wider or narrower than those of a network's training are
+        brought to cells as wide, and its predictions back; otherwise a warning gives both widths.
+
     What networks are trained on:
 
     resample_observations: whether the truth of a training window is observed where another window was, and with its
@@ -64,6 +67,7 @@ class MapOptions:
     held_out: str | None
     seed: int
     editing: Mapping[str, Any] = field(default_factory=dict)  # which older run folders do not give
+    regrid: bool = False  # which they do not, either
 
     @property
     def observing(self) -> Observing:
@@ -94,6 +98,7 @@ class MapOptions:
         if self.margin < self.half:
             raise Refusal(f"data.margin={self.margin} must be at least {self.half}, half of data.days={self.days}")
         checks.number("data.noise_std", self.noise_std, least=0)
+        checks.of_kind("data.regrid", self.regrid, bool)
         _ = self.edited
         checks.whole_number("data.tile", self.tile, least=8, null=True, hint="null is for whole maps")
         checks.whole_number("data.patch", self.patch, least=1, null=True, hint="null is for whole maps")

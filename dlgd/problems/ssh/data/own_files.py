@@ -11,7 +11,8 @@ import numpy as np
 import xarray as xr
 
 from dlgd.core.errors import Refusal
-from dlgd.problems.ssh.data import csv_points, editing, heights, map_axes, map_files, map_names, map_samples
+from dlgd.problems.ssh import curvilinear
+from dlgd.problems.ssh.data import csv_points, editing, heights, map_axes, map_files, map_land, map_names, map_samples
 from dlgd.problems.ssh.data.editing import Editing
 from dlgd.problems.ssh.data.map_axes import Box
 from dlgd.problems.ssh.data.map_files import Opened, Reading
@@ -78,10 +79,12 @@ def _record(path: Path, file: Opened, truth: str | None, reading: Reading) -> xr
     fields: dict[str, tuple[tuple[str, ...], np.ndarray, dict[str, str]]] = {
         "observations": (("day", "lat", "lon"), map_files.maps([file], axis)[chosen], metres)
     }
-    if truth is not None:
-        values = map_files.maps([map_files.look(path, "target", truth, reading)], axis)[chosen]
+    known = None if truth is None else map_files.look(path, "target", truth, reading)
+    sea: np.ndarray | None = None
+    if known is not None:
+        values = map_files.maps([known], axis)[chosen]
         if np.isfinite(values).any():
-            map_files.mask_land(values, path)
+            map_land.mask_land(values, path)
         fields["ssh"] = ("sample", "lat", "lon"), values, metres
     with map_names.opened(path) as dataset:
         stamps = map_axes.times(dataset, map_names.find(dataset, "time", reading.names.get("time"), path),
@@ -90,10 +93,13 @@ def _record(path: Path, file: Opened, truth: str | None, reading: Reading) -> xr
         time = stamps[np.argsort(stamps)] if once else present + map_files.NOON
         if "sea" in dataset and set(dataset.sea.dims) == set(file.dims[1:]):
             sea = dataset.sea.transpose(*file.dims[1:]).values[np.ix_(file.rows, file.columns)]
-            fields["sea"] = ("lat", "lon"), np.nan_to_num(sea.astype(float)) != 0, {}
+            sea = np.nan_to_num(sea.astype(float)) != 0
+            fields["sea"] = ("lat", "lon"), file.regular(sea.astype(float)) >= 0.5, {}
         points = _points(dataset, file.lon, path)
     time = time.astype("datetime64[ns]")
     coordinates = {"day": ("day", time), "time": ("sample", time), "lat": ("lat", file.lat), "lon": ("lon", file.lon)}
+    if file.regridding is not None:
+        coordinates |= known.points if known is not None else curvilinear.coordinates(file.regridding.points, sea)
     return xr.Dataset(fields, coordinates, {"title": path.name}).assign(points)
 
 

@@ -19,7 +19,7 @@ from dlgd.problems.ssh.data.options import MapOptions
 from dlgd.problems.ssh.data.simulated_sea import SeaOptions, simulate
 from dlgd.problems.ssh.data.source import SSHSource
 from dlgd.problems.ssh.data.tiny import TinySSH
-from dlgd.problems.ssh.days import consecutive
+from dlgd.problems.ssh.days import check_splits, consecutive
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ class SSH(SSHSource):
             raise Refusal(f"data.splits need {needed} days, but data.sea.years={sea.years} are {sea.days}")
         self.options.observing.check()
         super().check()
-        self._check_splits(self._consecutive())
+        check_splits(self._consecutive(), self.options.name, reach=self.options.reach, days=self.options.days)
 
     def _consecutive(self) -> dict[str, slice]:
         return consecutive(self.splits, gap=self.splits["gap"], first=self.splits["skipped"])

@@ -23,13 +23,15 @@ from dlgd.core.constants import DAYS_PER_YEAR, KM_PER_DEGREE, SPLITS
 from dlgd.core.contract import Batch, DataSource, Method, Scaling, Stream
 from dlgd.core.errors import Refusal
 from dlgd.core.specs import MapSpec
-from dlgd.problems.ssh.data import first_guesses, graph, map_samples, own_files
+from dlgd.problems.ssh.data import first_guesses, graph, map_samples, other_grids, own_files
 from dlgd.problems.ssh.data.options import MapOptions
-from dlgd.problems.ssh.data.region import GRID_KM, cell_km
+from dlgd.problems.ssh.data.region import GRID_KM
 from dlgd.problems.ssh.data.stream import Lengths, Maps, MapStream, Windows, channel_groups, joined
 from dlgd.problems.ssh.data.tiles import Tiles
-from dlgd.problems.ssh.days import axis, of_year, places
+from dlgd.problems.ssh.days import axis, check_splits, of_year, places
+from dlgd.problems.ssh.methods.sea_points import is_ring
 
+KEPT = ("mean", "std", GRID_KM, other_grids.SOUTH, other_grids.NORTH)  # statistics of a training
 MAX_BATCH_ELEMENTS = 4_000_000  # numbers, about, in the input of a batch of whole maps
 
 
@@ -40,6 +42,7 @@ class SSHSource(DataSource):
         self.options = options
         self._samples: dict[str, xr.Dataset] = {}
         self._statistics: dict[str, float] = {}
+        self._seen: tuple[xr.Dataset, xr.Dataset] | None = None  # samples, and what a network saw of them
 
     @abstractmethod
     def _record(self) -> xr.Dataset:
@@ -105,40 +108,20 @@ class SSHSource(DataSource):
         self.check()
         record = self._record()
         splits = self._splits(record.time.values)
-        self._check_splits(splits)
+        check_splits(splits, self.options.name, reach=self.options.reach, days=self.options.days)
         if not self._statistics:
             truth = record.ssh.values[splits["train"]]
             mean, std = (float(of(truth, dtype=float)) for of in (np.nanmean, np.nanstd))
-            width = cell_km(record.lat.values, record.lon.values)
-            self._statistics = {"mean": mean, "std": std, GRID_KM: width}
+            of_grid = other_grids.statistics(record.lat.values, record.lon.values)
+            self._statistics = {"mean": mean, "std": std} | of_grid
         if not self._statistics["std"] > 0:
             raise Refusal(f"data={self.options.name}: the sea surface of the training split is flat or unknown")
         sea = np.isfinite(record.ssh.values).any(axis=0)
         cut = {split: map_samples.cut(record, splits[split], self.options.margin, sea) for split in SPLITS}
         self._samples = {split: self._with_attributes(samples) for split, samples in cut.items()}
 
-    def _check_splits(self, splits: Mapping[str, slice]) -> None:
-        """Refuse splits so near to one another that windows of one would use observations of another."""
-        needed, end = self.options.reach, None
-        for split in sorted(SPLITS, key=lambda split: splits[split].start):  # of files, in any order
-            days = splits[split]
-            if days.stop - days.start < 1:
-                raise Refusal(f"the {split} split of data={self.options.name} has no day: give it at least one")
-            if end is not None and days.start - end < needed:
-                raise Refusal(
-                    f"the {split} split begins {days.start - end} days after the end of the one before, but "
-                    f"observations are used {needed} days around: leave as many between, or choose "
-                    "a smaller data.margin"
-                )
-            end = days.stop
-        train = splits["train"]
-        if train.stop - train.start < self.options.days:
-            raise Refusal(
-                f"data.days={self.options.days} is more than the {train.stop - train.start} days of the training split"
-            )
-
     def _with_attributes(self, samples: xr.Dataset) -> xr.Dataset:
-        scaling = {key: value for key, value in self._statistics.items() if key != GRID_KM}
+        scaling = {key: self._statistics[key] for key in ("mean", "std") if key in self._statistics}
         return samples.assign_attrs(name=self.options.name, noise_std=self.options.noise_std, **scaling)
 
     def checksum(self) -> str:
@@ -155,7 +138,7 @@ class SSHSource(DataSource):
         if not {"mean", "std"} <= set(statistics):
             name = self.options.name
             raise Refusal(f"the network was not trained on data={name}: type the data that it was trained with")
-        self._statistics = {key: statistics[key] for key in ("mean", "std", GRID_KM) if key in statistics}
+        self._statistics = {key: statistics[key] for key in KEPT if key in statistics}
 
     def samples(self, split: str) -> xr.Dataset:
         """The split's samples, the same object each time; see `map_samples.py`."""
@@ -171,6 +154,7 @@ class SSHSource(DataSource):
     def encode(self, samples: xr.Dataset, *, halo: int, device: torch.device | str) -> Iterator[Batch]:
         """Whole maps, or all tiles of each map, in batches; days are found by their dates. Where the samples have no
         truth, the mask is False."""
+        samples = self._as_trained(samples)
         days, tiles = axis(samples), self._tiles(samples)
         windows = self._windows(samples, self._maps(samples, days, device), tiles.sizes, halo)
         area = (tiles.sizes[0] + 2 * halo) * (tiles.sizes[1] + 2 * halo)
@@ -179,6 +163,15 @@ class SSHSource(DataSource):
         top, left = tiles.corners.to(device).repeat(samples.sizes["sample"], 1).T
         for some in zip(day.split(together), top.split(together), left.split(together), strict=True):
             yield windows.batch(*some)
+
+    def _as_trained(self, samples: xr.Dataset) -> xr.Dataset:
+        """The samples as the network sees them: with data.regrid, on cells as wide as those of its training."""
+        options = self.options
+        if self._seen is None or self._seen[0] is not samples:
+            other_grids.warn(samples, self._statistics, regrid=options.regrid, coordinates=options.coordinates)
+            differ = options.regrid and other_grids.differs(samples, self._statistics)
+            self._seen = samples, other_grids.as_trained(samples, self._statistics[GRID_KM]) if differ else samples
+        return self._seen[1]
 
     def _tiles(self, samples: xr.Dataset) -> Tiles:
         """Tiles of data.tile cells; without that option, one tile as large as the map."""
@@ -228,6 +221,7 @@ class SSHSource(DataSource):
             lengths=self._lengths(samples),
             coordinates=self.options.coordinates,
             centre=self.options.predict == "centre",
+            ring=is_ring(samples.lon.values),
         )
 
     def _lengths(self, samples: xr.Dataset) -> Lengths:
@@ -282,10 +276,13 @@ class SSHSource(DataSource):
     def to_physical(self, prediction: Tensor, samples: xr.Dataset | None) -> np.ndarray:
         """(sample, C, y, x), or tiles of them, -> the day in the middle, (sample, lat, lon) float64 m, NaN on land."""
         middle = prediction[:, prediction.shape[1] // 2, None].detach().cpu().double()
-        if samples is not None:
-            middle = self._tiles(samples).stitch(middle)
-        physical = self._level(samples) + self._statistics["std"] * middle[:, 0].numpy()
-        return physical if samples is None else np.where(samples.sea.values, physical, np.nan)
+        if samples is None:
+            return self._level(None) + self._statistics["std"] * middle[:, 0].numpy()
+        seen = self._as_trained(samples)
+        physical = self._level(seen) + self._statistics["std"] * self._tiles(seen).stitch(middle)[:, 0].numpy()
+        if seen is not samples:
+            physical = other_grids.returned(np.where(seen.sea.values, physical, np.nan), seen, samples)
+        return np.where(samples.sea.values, physical, np.nan)
 
     def physical_graph(self, *, halo: int, samples: xr.Dataset | None) -> graph.MapGraph | None:
         """The graph of `graph.py` for maps with the cells of the samples; None where maps are predicted in tiles."""

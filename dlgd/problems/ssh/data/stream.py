@@ -106,6 +106,7 @@ class Windows:
     halo: cells of context on each side of the input. lengths: of the first guesses made of the observations shown.
     coordinates: whether the input has the group of channels COORDINATES.
     centre: whether the target is the day in the middle alone.
+    ring: whether the last column is a neighbour of the first, as on a grid all around the globe.
     """
 
     def __init__(
@@ -118,7 +119,9 @@ class Windows:
         lengths: Lengths,
         coordinates: bool,
         centre: bool,
+        ring: bool = False,
     ) -> None:
+        self.ring = ring
         self.maps, self.days, self.size, self.halo = maps, days, size, halo
         self.groups, self.centre = tuple(channel_groups(days, coordinates=coordinates)), centre
         self.reach = lengths.reach if maps.guess is None else (0, 0)
@@ -176,7 +179,10 @@ class Windows:
 
     def _indices(self, day: Tensor, top: Tensor, left: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Indices of the windows and their surroundings: days (B, T, 1, 1), rows (B, 1, H, 1), columns (B, 1, 1, W)."""
-        wanted = (day[:, None] + self._offsets, top[:, None] + self._rows, left[:, None] + self._columns)
+        columns = left[:, None] + self._columns
+        if self.ring:
+            columns = columns % self.maps.shape[2]
+        wanted = (day[:, None] + self._offsets, top[:, None] + self._rows, columns)
         days, rows, columns = (
             index.where((index >= 0) & (index < count), count)
             for index, count in zip(wanted, self.maps.shape, strict=True)

@@ -20,6 +20,7 @@ from dlgd.core.options import from_keywords, make_from
 from dlgd.problems.ssh.data import fixed_maps, map_axes, map_files, map_names, map_samples, track_files
 from dlgd.problems.ssh.data.observing import cell_means
 from dlgd.problems.ssh.data.options import MapOptions
+from dlgd.problems.ssh.data.other_grids import ALIKE
 from dlgd.problems.ssh.data.region import GRID_KM, Region
 from dlgd.problems.ssh.data.source import SSHSource
 from dlgd.problems.ssh.data.tiny import TinySSH
@@ -28,7 +29,6 @@ log = logging.getLogger(__name__)
 
 NAMES = ("lat", "lon", "time", "observations", "background", "land")
 MEAN = "mean"
-ALIKE = 1.3  # the cells of a network's training may be so many times wider or narrower
 ALIKE_M = 1e-6  # m: heights that vary less are equal but for rounding
 BACKGROUND_ATTRS = {"units": "m", "long_name": "background, from which heights are counted"}
 
@@ -69,6 +69,7 @@ class SSHTracksOptions(MapOptions):
     # of training and of simulated satellites, which there are none of
     patch: None = field(default=None, init=False)
     resample_observations: bool = field(default=False, init=False)
+    regrid: bool = field(default=False, init=False)
     dropped: float = field(default=0.0, init=False)
     satellites: str = field(default="four_nadirs", init=False)
     noise_std: float = field(default=0.02, init=False)

@@ -12,7 +12,7 @@ from the observations near it, by one Cholesky factorization. Tiles are padded a
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -22,8 +22,8 @@ from torch.nn.utils.rnn import pad_sequence
 from dlgd.core.errors import Refusal
 from dlgd.core.progress import progress
 from dlgd.problems.ssh.methods.covariances import correlation, in_space, in_time
-from dlgd.problems.ssh.methods.oi_tiles import Tile, cut, tiles_of
-from dlgd.problems.ssh.methods.sea_points import Points
+from dlgd.problems.ssh.methods.oi_tiles import Tile, cut, cut_ring, tiles_of, wrapped
+from dlgd.problems.ssh.methods.sea_points import Points, is_ring
 
 TILE_DAYS, TILE, CELLS = 2.0, 2.5, 4  # size of a tile: correlation times, correlation lengths, and least cells
 MAX_BATCH_ELEMENTS = {"cpu": 2**21, "cuda": 2**28}  # numbers in the matrices of the tiles that are solved together
@@ -47,6 +47,11 @@ class Grid:
     lat: np.ndarray  # degrees
     lon: np.ndarray
     sea: np.ndarray  # bool, (lat, lon)
+
+    @property
+    def ring(self) -> bool:
+        """Whether the last column is a neighbour of the first: longitudes go all around."""
+        return is_ring(self.lon)
 
 
 @dataclass(frozen=True)
@@ -74,14 +79,21 @@ def posterior(
     with_variance: whether the variance, m2, follows in a second row; it takes several times as long.
     title: of a progress bar; None shows none.
     """
-    origin, lengths = np.array([grid.days.mean(), grid.lat.mean(), grid.lon.mean()]), np.array(prior.lengths)
+    middle, lengths = grid.lon.mean(), np.array(prior.lengths)
+    # all around, tiles stand at the same meridians whatever column is the first
+    origin = np.array([grid.days.mean(), grid.lat.mean(), 0.0 if grid.ring else middle])
+    period = 360 / prior.lengths[2] if grid.ring else None
+    points = replace(points, lon=wrapped(points.lon, 180.0 if grid.ring else middle, 360.0))
+    if grid.ring:
+        points = points.take(np.lexsort((points.lon, points.lat, points.days)))
     span = selection.reach * prior.lengths[0]
     (near,) = np.nonzero((points.days >= grid.days.min() - span) & (points.days <= grid.days.max() + span))
     # shuffled: of many equally near observations, those that are used come from everywhere
     points = points.take(np.random.default_rng(0).permutation(near))
     observations = (np.stack((points.days, points.lat, points.lon), -1) - origin) / lengths
     t, y, x = ((axis - o) / s for axis, o, s in zip((grid.days, grid.lat, grid.lon), origin, lengths, strict=True))
-    rows, columns = cut(y, _tile_size(y)), cut(x, _tile_size(x))
+    rows = cut(y, _tile_size(y))
+    columns = cut(x, _tile_size(x)) if period is None else cut_ring(x, _tile_size(x), period)
     innovations = torch.from_numpy(points.ssh / prior.std)
     solver = Solver(
         prior.covariance,
@@ -89,6 +101,7 @@ def posterior(
         torch.from_numpy(observations).to(device),
         innovations.to(device, precision),
         torch.from_numpy(np.stack(np.meshgrid(y, x, indexing="ij"), -1).reshape(-1, 2)).to(device),
+        period,
     )
     total = torch.zeros((1 + with_variance, len(t), grid.sea.size), dtype=torch.float64, device=device)
     stretches = cut(t, TILE_DAYS)
@@ -156,14 +169,15 @@ class Solver:
     places: Tensor  # (n, 3): (t, y, x) of all observations
     innovations: Tensor  # (n,), in the precision in which is solved
     cells: Tensor  # (cells, 2): (y, x) of all cells
+    period: float | None = None  # of x, where longitudes go all around
 
     def solve(self, batch: Batch, days: Tensor, with_variance: bool) -> list[Tensor]:
         """Mean and, if wanted, variance in the cells of a batch of tiles on the same days (d,): (b, c, d) each."""
         # measured from the first cell of each tile and the first day, because products of small numbers round little
         corner = torch.cat((days[:1].expand(len(batch.cells), 1), self.cells[batch.cells[:, 0]]), 1)[:, None]
         inside = batch.inside.to(self.innovations)
-        places = (self.places[batch.observations] - corner).to(inside)
-        cells = (self.cells[batch.cells] - corner[..., 1:]).to(inside)
+        places = self._from(self.places[batch.observations] - corner).to(inside)
+        cells = self._from(self.cells[batch.cells] - corner[..., 1:]).to(inside)
         matrix = correlation(self.covariance, places, places)
         matrix *= inside[..., None]  # padding has rows below the diagonal, and only what is below it is read
         matrix.diagonal(dim1=1, dim2=2).fill_(1 + self.noise_variance)
@@ -182,6 +196,14 @@ class Solver:
             answers.append(torch.stack([_explained(factor, space * one[:, None]) for one in time.unbind(1)], 2))
             answers[1] = (1 - answers[1]).clamp_(min=0)
         return answers
+
+    def _from(self, differences: Tensor) -> Tensor:
+        """Differences (..., (y, x)) of places, x the shorter way around."""
+        if self.period is None:
+            return differences
+        half = self.period / 2
+        x = (differences[..., -1:] + half) % self.period - half
+        return torch.cat((differences[..., :-1], x), -1)
 
 
 def _explained(factor: Tensor, covariance: Tensor) -> Tensor:

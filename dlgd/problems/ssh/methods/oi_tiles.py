@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+ROUNDING = 1e-9
 OVERLAP = 0.25  # how far a tile reaches into the next one, in widths of a tile
 
 
@@ -21,9 +22,12 @@ class Piece:
     weights: np.ndarray  # of its answers
     low: float  # of its core, the members that count more here than in its neighbours
     high: float
+    period: float | None = None  # of an axis that is a ring
 
     def distance(self, coordinates: np.ndarray) -> np.ndarray:
         """The distance of coordinates from the core, 0 within it."""
+        if self.period is not None:
+            coordinates = wrapped(coordinates, (self.low + self.high) / 2, self.period)
         return np.maximum(0, np.maximum(self.low - coordinates, coordinates - self.high))
 
 
@@ -46,6 +50,27 @@ def cut(coordinates: np.ndarray, size: float) -> list[Piece]:
         core = coordinates[owners == owner]
         pieces.append(Piece(members, row[members], core.min(), core.max()))
     return pieces
+
+
+def cut_ring(coordinates: np.ndarray, size: float, period: float) -> list[Piece]:
+    """Cut coordinates (n,) of a ring into pieces of about `size`; these stand at the same places whatever coordinate
+    is the first."""
+    count = max(1, round(period / size))
+    width = period / count
+    pieces = []
+    for centre in width * np.arange(count):
+        near = wrapped(coordinates, centre, period)
+        beyond = np.abs(near - centre) / width - 0.5
+        weights = np.clip(0.5 - beyond / (2 * OVERLAP), 0, 1) if count > 1 else np.ones(len(near))
+        (members,), core = np.nonzero(weights), near[beyond <= ROUNDING]
+        if len(core):
+            pieces.append(Piece(members, weights[members], core.min(), core.max(), period))
+    return pieces
+
+
+def wrapped(coordinates: np.ndarray, middle: float, period: float) -> np.ndarray:
+    """Coordinates of a ring, counted within half a period of the middle."""
+    return middle + (coordinates - middle + period / 2) % period - period / 2
 
 
 @dataclass(frozen=True)

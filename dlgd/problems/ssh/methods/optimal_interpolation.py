@@ -15,10 +15,11 @@ import numpy as np
 import torch
 import xarray as xr
 
-from dlgd.core import checks
+from dlgd.core import cache, checks
 from dlgd.core.constants import KM_PER_DEGREE
 from dlgd.core.contract import Method
 from dlgd.core.errors import Refusal
+from dlgd.core.paths import cache_folder
 from dlgd.core.progress import line_timer
 from dlgd.core.timing import timed
 from dlgd.problems.ssh.methods.covariances import COVARIANCES
@@ -107,6 +108,10 @@ class OptimalInterpolation(Method):
         self.learns = tune or background is not None
         self.covariance, self.std, self.averaged = covariance, std, averaged
         self.parameters, self.lengths_in = (Lx, Ly, Lt, noise), lengths_in
+        self._options = {  # on which tuned parameters depend
+            "start": [float(one) for one in self.parameters], "covariance": covariance, "lengths_in": lengths_in,
+            "std": std, "reach": reach, "most": most, "averaged": averaged, "precision": precision,
+        }  # fmt: skip
         self._posterior = functools.partial(
             posterior, selection=Selection(reach, most), precision=PRECISIONS[precision], device=device
         )
@@ -190,9 +195,23 @@ class OptimalInterpolation(Method):
 
     @functools.cached_property
     def _tuned(self) -> tuple[float, ...]:
-        """Lx, Ly, Lt and noise with the least error on some days of the training split."""
+        """Lx, Ly, Lt and noise with the least error on some days of the training split, which are kept in the cache."""
         assert self._train is not None, "fit comes first"
-        train = self._train
+        own = {key: self._train.attrs[key] for key in ("mean", "std")}
+        key = {"train": cache.digest(self._train), **own, "options": self._options, "version": 1}
+        kept = cache.folder_for(cache_folder(), "oi-tuned", key) / "parameters.nc"
+        known = kept.exists()
+        found = cache.get(kept, lambda: xr.Dataset({"parameters": ("parameter", list(self._tune(self._train)))}))
+        Lx, Ly, lt, amplitude = found.parameters.values.tolist()
+        if known:
+            log.info(
+                "OI: Lx %.3g, Ly %.3g %s, Lt %.3g days, noise %.3g m, which were tuned on these training days before",
+                Lx, Ly, self.lengths_in, lt, amplitude,
+            )  # fmt: skip
+        return Lx, Ly, lt, amplitude
+
+    def _tune(self, train: xr.Dataset) -> tuple[float, ...]:
+        """Search for them."""
         last = max(0, train.sizes["sample"] - DAYS)
         starts = np.unique(np.linspace(0, last, STRETCHES).astype(int))
         stretches = [train.isel(sample=slice(start, start + DAYS)).load() for start in starts]

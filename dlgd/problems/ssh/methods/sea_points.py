@@ -72,6 +72,11 @@ def background_of(samples: xr.Dataset) -> np.ndarray:
     return np.asarray(samples.attrs["mean"], np.float64)
 
 
+def is_ring(lon: np.ndarray) -> bool:
+    """Whether longitudes (n,), evenly spaced, go all around the globe."""
+    return len(lon) > 1 and len(lon) * (lon[-1] - lon[0]) / (len(lon) - 1) > 360 - (lon[1] - lon[0]) / 2
+
+
 def same_grid(maps: xr.DataArray, samples: xr.Dataset) -> bool:
     """Whether both have the same cells, but for rounding."""
     pairs = [(maps[axis].values, samples[axis].values) for axis in ("lat", "lon")]

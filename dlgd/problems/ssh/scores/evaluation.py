@@ -15,6 +15,7 @@ from dlgd.core.contract import Evaluation
 from dlgd.core.errors import Refusal
 from dlgd.core.number_format import decimals
 from dlgd.core.score import Score
+from dlgd.problems.ssh import curvilinear
 from dlgd.problems.ssh.scores import tracks
 from dlgd.problems.ssh.scores.errors import daily_rmse, flow_scores, height_scores
 from dlgd.problems.ssh.scores.maps import Maps, box_of, known_days, maps_of, observed_on, shaped
@@ -221,17 +222,19 @@ class SshEvaluation(Evaluation):
         if pairs:
             save(folder / "error_std.png", draw.calibration(pairs))
 
-    def with_error_std(self, dataset: xr.Dataset, std: np.ndarray) -> xr.Dataset:
+    def with_error_std(self, dataset: xr.Dataset, samples: xr.Dataset, std: np.ndarray) -> xr.Dataset:
         """The same with ssh_error_std (time, lat, lon), m."""
         import xarray as xr
 
+        std = curvilinear.back(std, samples) if curvilinear.of(samples) else std
         field = xr.Variable(dataset.ssh.dims, std, ERROR_STD, PACKED)
         told = dataset.assign(ssh_error_std=field)
         told.ssh.attrs["ancillary_variables"] = "ssh_error_std"
         return told
 
     def dataset(self, samples: xr.Dataset, prediction: np.ndarray) -> xr.Dataset:
-        """ssh (time, lat, lon), as predicted, m; observations of the same days; ssh_truth where the truth is known."""
+        """ssh (time, lat, lon), as predicted, m; observations of the same days; ssh_truth where the truth is known.
+        Samples of a curvilinear grid: ssh (time, y, x) at its points."""
         import xarray as xr
 
         fields = {"ssh": (shaped(samples, prediction), HEIGHT | {"long_name": "sea surface height, as interpolated"})}
@@ -246,6 +249,11 @@ class SshEvaluation(Evaluation):
         numbers = {name: value for name, value in samples.attrs.items() if isinstance(value, int | float | str)}
         title = "Sea surface height, interpolated from observations"
         variables = {name: xr.Variable(dims, values, attrs, PACKED) for name, (values, attrs) in fields.items()}
+        if curvilinear.of(samples):  # what else there is stands in the person's own file, on this grid
+            dims, maps = ("time", "y", "x"), curvilinear.back(fields["ssh"][0], samples)
+            variables = {"ssh": xr.Variable(dims, maps, fields["ssh"][1] | {"coordinates": "lat lon"}, PACKED)}
+            for name, own in (("lat", curvilinear.LAT), ("lon", curvilinear.LON)):
+                coordinates[name] = xr.Variable(dims[1:], samples[own].values, AXES[name])
         return xr.Dataset(variables, coordinates, numbers | CF_CONVENTIONS | {"title": title})
 
 

@@ -40,11 +40,11 @@ def test_files_that_do_not_fit(tmp_path, change, words):
     refused(words, read, tmp_path / "a.nc")
 
 
-def test_a_curved_grid(tmp_path):
+def test_a_curvilinear_grid_without_coordinates(tmp_path):
     dataset = fields(ssh=truth()).rename(lat="y", lon="x").drop_vars(["x", "y"])
-    dataset = dataset.assign(nav_lat=(("y", "x"), LAT[:, None] + 0 * LON), nav_lon=(("y", "x"), 0 * LAT[:, None] + LON))
-    dataset.to_netcdf(tmp_path / "a.nc")
-    refused("latitudes in .* have 2 dimensions: interpolate", read, tmp_path / "a.nc")
+    nowhere = np.full((len(LAT), len(LON)), np.nan)
+    dataset.assign(nav_lat=(("y", "x"), nowhere), nav_lon=(("y", "x"), nowhere)).to_netcdf(tmp_path / "a.nc")
+    refused("longitudes and latitudes in .* must be finite numbers", read, tmp_path / "a.nc")
 
 
 def test_files_that_are_none_or_not_whole(tmp_path):

@@ -244,6 +244,26 @@ def test_tuning_finds_the_lengths_of_the_field(caplog, monkeypatch):
     assert tuned.seconds_per_sample < 1
 
 
+def test_tuned_parameters_are_kept_for_the_same_training_days(tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("DLGD_CACHE", str(tmp_path))
+    train, searched = gaussian_sea(first=0, seed=0, days=6), []
+    monkeypatch.setattr(
+        optimal_interpolation, "search", lambda cost, start: searched.append(1) or ([1.2, 5.0, 0.04], 0.1)
+    )
+    priors = []
+    for method, days in ((oi(tune=True), train), (oi(tune=True), train.copy()), (oi(tune=True, reach=3.0), train)):
+        method.fit(days)
+        priors.append(method.prior(train))
+    assert len(searched) == 2  # another reach is another question
+    assert priors[0] == priors[1]
+    assert priors[0].lengths[0] == 5.0
+    other = gaussian_sea(first=0, seed=1, days=6)
+    method = oi(tune=True)
+    method.fit(other)
+    method.prior(other)
+    assert len(searched) == 3
+
+
 def test_tuning_without_truth_is_refused():
     train = gaussian_sea(0, 1)
     method = oi(tune=True)

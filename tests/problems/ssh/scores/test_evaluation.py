@@ -202,7 +202,7 @@ def test_expected_errors_stand_in_files_beside_what_they_are_of(samples, tmp_pat
     scores, guessed = evaluation(), guess(samples)
     std = np.abs(guessed) + 0.01
     assert scores.writes_error_std
-    scores.with_error_std(scores.dataset(samples, guessed), std).to_netcdf(tmp_path / "predictions.nc")
+    scores.with_error_std(scores.dataset(samples, guessed), samples, std).to_netcdf(tmp_path / "predictions.nc")
     with xr.open_dataset(tmp_path / "predictions.nc") as read:
         np.testing.assert_allclose(read.ssh_error_std, std, rtol=1e-6)
         assert read.ssh_error_std.attrs["units"] == "m"

@@ -1,0 +1,122 @@
+"""Samples on another grid than that of a network's training: a warning, or maps brought to cells as wide and back."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+
+from dlgd.problems.ssh.data.region import GRID_KM, cell_km
+
+log = logging.getLogger(__name__)
+
+ALIKE = 1.3  # the cells of a network's training may be so many times wider or narrower
+SOUTH, NORTH = "south", "north"  # among the statistics: the latitudes of the training, degrees
+
+
+def statistics(lat: np.ndarray, lon: np.ndarray) -> dict[str, float]:
+    """What is kept of the grid of a training."""
+    return {GRID_KM: cell_km(lat, lon), SOUTH: float(lat[0]), NORTH: float(lat[-1])}
+
+
+def differs(samples: xr.Dataset, trained: Mapping[str, float]) -> bool:
+    """Whether the cells of samples are too wide or too narrow for a network with these statistics."""
+    width = trained.get(GRID_KM)
+    return width is not None and not 1 / ALIKE < cell_km(samples.lat.values, samples.lon.values) / width < ALIKE
+
+
+def warn(samples: xr.Dataset, trained: Mapping[str, float], *, regrid: bool, coordinates: bool) -> None:
+    """Say where samples differ from the training, with the numbers of both."""
+    lat = samples.lat.values
+    if differs(samples, trained):
+        here = cell_km(lat, samples.lon.values)
+        if regrid:
+            log.info(
+                "maps with cells of %.3g km are brought to those of the training, of %.3g km, and predictions back",
+                here, trained[GRID_KM],
+            )  # fmt: skip
+        else:
+            log.warning(
+                "the network was trained on cells of %.3g km, and those of these maps are %.3g km wide, so that it "
+                "takes eddies for others: type data.regrid=true to bring them to its cells and back",
+                trained[GRID_KM], here,
+            )  # fmt: skip
+    if coordinates and SOUTH in trained and not trained[SOUTH] <= (lat[0] + lat[-1]) / 2 <= trained[NORTH]:
+        log.warning(
+            "the network was trained from %.4g to %.4g degrees north and sees places in the map (data.coordinates), "
+            "but these maps go from %.4g to %.4g: what it has learned of places does not hold",
+            trained[SOUTH], trained[NORTH], lat[0], lat[-1],
+        )  # fmt: skip
+
+
+def as_trained(samples: xr.Dataset, width: float) -> xr.Dataset:
+    """The samples on cells `width` km wide. Observations are averaged over these cells, and stand in one of them where
+    cells become narrower; truth and background are interpolated linearly, after means over wider cells."""
+    factor = cell_km(samples.lat.values, samples.lon.values) / width
+    axes = {name: _axis(samples[name].values, factor) for name in ("lat", "lon")}
+    sea = samples.sea.values.astype(bool)
+    fields = {"observations": (("day", "lat", "lon"), _means(samples.observations.values, samples, axes))}
+    for name in ("ssh", "background"):
+        if name in samples:
+            own = samples[name].transpose(..., "lat", "lon")
+            fields[name] = own.dims, _moved(own.values, samples, axes)
+    fields["sea"] = ("lat", "lon"), _moved(np.where(sea, 1.0, 0.0), samples, axes) >= 0.5
+    tracks = samples.drop_vars([*fields, "lat", "lon"])
+    return tracks.drop_dims(["lat", "lon"], errors="ignore").assign(fields).assign_coords(axes)
+
+
+def returned(maps: np.ndarray, samples: xr.Dataset, own: xr.Dataset) -> np.ndarray:
+    """Maps (..., lat, lon) on the cells of `samples`, on those of `own`; the nearest where the linear interpolation
+    would need land."""
+    from dlgd.problems.ssh.methods.maps import nearest
+
+    lat, lon = samples.lat.values, samples.lon.values
+    filled = np.stack([nearest(one, lat, lon, np.nan) for one in maps.reshape(-1, len(lat), len(lon))])
+    axes = {"lat": own.lat.values, "lon": own.lon.values}
+    return _linear(filled, lat, lon, axes).reshape(*maps.shape[:-2], *own.sea.shape)
+
+
+def _axis(values: np.ndarray, factor: float) -> np.ndarray:
+    """Coordinates of cells narrower by a factor, which cover what the cells of `values` cover as evenly."""
+    step = (values[-1] - values[0]) / (len(values) - 1)
+    count = max(2, round(len(values) * factor))
+    return (values[0] + values[-1]) / 2 + (np.arange(count) - (count - 1) / 2) * step / factor
+
+
+def _moved(maps: np.ndarray, samples: xr.Dataset, axes: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Maps (..., lat, lon) on other axes, float32: means over wider cells, linearly interpolated on narrower ones."""
+    if len(axes["lat"]) * len(axes["lon"]) < samples.sea.size:
+        return _means(maps, samples, axes)
+    flat = maps.reshape(-1, *maps.shape[-2:])
+    moved = _linear(flat, samples.lat.values, samples.lon.values, axes)
+    return moved.reshape(*maps.shape[:-2], *moved.shape[-2:]).astype(np.float32)
+
+
+def _linear(maps: np.ndarray, lat: np.ndarray, lon: np.ndarray, axes: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Maps (n, lat, lon) on other axes, linearly, NaN beside NaN; constant beyond the outermost cells."""
+    from scipy.interpolate import RegularGridInterpolator
+
+    wanted = [np.clip(axes[name], own[0], own[-1]) for name, own in (("lat", lat), ("lon", lon))]
+    points = np.stack(np.meshgrid(*wanted, indexing="ij"), -1)
+    moved = RegularGridInterpolator((lat, lon), np.moveaxis(maps.astype(float), 0, -1))(points)
+    return np.moveaxis(moved, -1, 0)
+
+
+def _means(maps: np.ndarray, samples: xr.Dataset, axes: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Means of the known values (..., lat, lon) in each cell of other axes, float32; NaN where there are none."""
+    places = [
+        np.clip(np.rint((samples[name].values - to[0]) / (to[1] - to[0])).astype(int), 0, len(to) - 1)
+        for name, to in axes.items()
+    ]
+    shape = tuple(len(to) for to in axes.values())
+    flat = maps.reshape(-1, *maps.shape[-2:])
+    found = np.full((len(flat), *shape), np.nan, np.float32)
+    cell = (places[0][:, None] * shape[1] + places[1]).ravel()
+    for number, one in enumerate(flat.reshape(len(flat), -1)):
+        known = np.isfinite(one)
+        counts = np.bincount(cell[known], minlength=shape[0] * shape[1])
+        totals = np.bincount(cell[known], one[known], minlength=shape[0] * shape[1])
+        np.divide(totals, counts, out=found[number].reshape(-1), where=counts > 0, casting="unsafe")
+    return found.reshape(*maps.shape[:-2], *shape)

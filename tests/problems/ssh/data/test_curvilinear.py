@@ -1,0 +1,176 @@
+"""Maps on curvilinear grids: brought to a regular grid and back with errors of the second order, land left out."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from dlgd.core.errors import Refusal
+from dlgd.problems.ssh import curvilinear
+from dlgd.problems.ssh.curvilinear import Points
+from dlgd.problems.ssh.data import own_files
+from dlgd.problems.ssh.data.editing import Editing
+from dlgd.problems.ssh.scores.evaluation import SshEvaluation
+from tests.problems.ssh.data.sea_files import DAYS, LAT, LON, fields, read, truth
+
+
+def turned(count: int, *, middle: tuple[float, float] = (38.0, -60.0), degrees: float = 25.0) -> Points:
+    """A square of 8 degrees, turned and bent, of count x count points."""
+    y, x = np.meshgrid(*2 * [np.linspace(-4, 4, count)], indexing="ij")
+    angle, bent = np.deg2rad(degrees), x + 0.02 * y**2
+    lat = middle[0] + np.cos(angle) * y + np.sin(angle) * bent
+    lon = middle[1] + (np.cos(angle) * bent - np.sin(angle) * y) / np.cos(np.deg2rad(middle[0]))
+    return Points(lat, lon)
+
+
+def waves(lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
+    """m, smooth, the same at 0 and 360 degrees."""
+    return 0.3 * np.sin(np.deg2rad(18 * lon)) * np.cos(0.6 * lat) + 0.1 * np.cos(np.deg2rad(10 * lon) + 0.3 * lat)
+
+
+def there(points: Points, *box: float | None) -> curvilinear.Regridding:
+    return curvilinear.regridding(points, *(box or (-90.0, 90.0, None, None)))
+
+
+def samples_of(found: curvilinear.Regridding, sea: np.ndarray | None = None) -> xr.Dataset:
+    axes = {"lat": found.lat, "lon": found.lon}
+    return xr.Dataset(coords=axes | curvilinear.coordinates(found.points, sea))
+
+
+def errors(count: int) -> tuple[float, float]:
+    """The largest errors of the regular maps and of these brought back, m."""
+    points = turned(count)
+    found = there(points)
+    true = waves(points.lat, points.lon)
+    regular = found.regular(true)
+    exact = waves(found.lat[:, None], found.lon)
+    returned = curvilinear.back(regular, samples_of(found))
+    assert np.isfinite(returned).all()
+    return float(np.nanmax(abs(regular - exact))), float(abs(returned - true).max())
+
+
+def test_errors_fall_with_the_square_of_the_spacing_there_and_back():
+    coarse, fine = errors(41), errors(81)
+    for one, other in zip(coarse, fine, strict=True):
+        assert 3 < one / other < 5.5
+    assert max(fine) < 0.01
+
+
+@pytest.mark.parametrize("middle", [(38.0, 0.0), (38.0, 180.0), (-45.0, 359.0)])
+def test_a_plane_is_exact_across_greenwich_and_the_date_line(middle):
+    points = turned(31, middle=middle)
+    wrapped = Points(points.lat, (points.lon + 180) % 360 - 180)
+    found = there(wrapped)
+    assert (np.diff(found.lon) > 0).all()
+    plane = 0.1 * points.lat + 0.05 * (points.lon - middle[1])
+    regular = found.regular(plane)
+    east = (found.lon - middle[1] + 180) % 360 - 180
+    known = np.isfinite(regular)
+    np.testing.assert_allclose(regular[known], (0.1 * found.lat[:, None] + 0.05 * east)[known], atol=1e-9)
+    assert known.sum() > 0.9 * points.lat.size
+    np.testing.assert_allclose(curvilinear.back(regular, samples_of(found)), plane, atol=1e-9)
+
+
+def test_a_globe_has_no_seam():
+    """Bent lines of latitude, all around."""
+    x, y = np.meshgrid(np.arange(0.0, 360, 4), np.arange(-60.0, 60.1, 4))
+    points = Points(y + 3 * np.sin(np.deg2rad(x)), (x + 73) % 360 - 180)
+    found = there(points)
+    assert len(found.lon) * (found.lon[1] - found.lon[0]) == pytest.approx(360)
+
+    def smooth(lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
+        return np.sin(np.deg2rad(2 * lon)) * np.cos(np.deg2rad(lat))
+
+    inside = abs(found.lat) < 55
+    regular = found.regular(smooth(points.lat, points.lon))
+    exact = smooth(found.lat[:, None], found.lon)
+    assert abs(regular - exact)[inside].max() < 0.006
+    assert abs(curvilinear.back(regular, samples_of(found)) - smooth(points.lat, points.lon)).max() < 0.012
+
+
+def test_land_is_left_out_and_comes_back_as_it_was():
+    points = turned(41)
+    true = waves(points.lat, points.lon)
+    sea = np.hypot(points.lat - 38, points.lon + 60) > 1.5
+    found = there(points)
+    regular = found.regular(np.where(sea, true, np.nan))
+    land = np.isnan(regular) & np.isfinite(found.regular(true))
+    far = np.hypot(found.lat[:, None] - 38, found.lon + 60)
+    assert land[far < 1.2].all()
+    assert not land[far > 1.9].any()
+    returned = curvilinear.back(regular, samples_of(found, sea))
+    assert np.isnan(returned[~sea]).all()
+    assert abs(returned - true)[sea].max() < 0.1  # beside land of the first order
+
+
+def test_cells_of_a_box_are_those_of_the_whole_grid():
+    points = turned(41)
+    whole, part = there(points), there(points, 37.0, 39.0, -62.0, -58.0)
+    rows, columns = np.searchsorted(whole.lat, part.lat - 1e-6), np.searchsorted(whole.lon, part.lon - 1e-6)
+    np.testing.assert_allclose(whole.lat[rows], part.lat)
+    values = waves(points.lat, points.lon)
+    np.testing.assert_allclose(
+        part.regular(values[part.rows, part.columns]), whole.regular(values)[np.ix_(rows, columns)], atol=0.003
+    )
+    assert part.points.lat.size < points.lat.size / 2
+    with pytest.raises(Refusal, match="fewer than two"):
+        there(points, 60.0, 70.0, -62.0, -58.0)
+
+
+# --- files -----------------------------------------------------------------------------------------------------------
+
+
+def on_two_dimensions(lat: np.ndarray, lon: np.ndarray, names: tuple[str, str], **values: np.ndarray) -> xr.Dataset:
+    axes = {names[0]: (("y", "x"), lat), names[1]: (("y", "x"), lon)}
+    stamps = {"time": DAYS.astype("datetime64[ns]")}
+    return xr.Dataset({name: (("time", "y", "x"), value) for name, value in values.items()} | axes, stamps)
+
+
+@pytest.mark.parametrize("names", [("nav_lat", "nav_lon"), ("lat_rho", "lon_rho"), ("TLAT", "TLONG")])
+@pytest.mark.parametrize("transposed", [False, True])
+def test_repeated_axes_are_read_as_axes(tmp_path, names, transposed):
+    lat, lon = np.meshgrid(LAT, LON % 360, indexing="ij")
+    lat[:3, :4] = np.nan  # as NEMO leaves out domains without sea
+    values = truth()
+    if transposed:
+        lat, lon, values = lat.T, lon.T, values.transpose(0, 2, 1)
+    on_two_dimensions(lat, lon, names, zos=values).to_netcdf(tmp_path / "a.nc")
+    fields(zos=truth()).to_netcdf(tmp_path / "b.nc")
+    xr.testing.assert_allclose(read(tmp_path / "a.nc"), read(tmp_path / "b.nc"))
+
+
+def test_files_of_curvilinear_maps(tmp_path, caplog):
+    points = turned(33)
+    sea = np.hypot(points.lat - 40, points.lon + 60) > 1
+    ssh = waves(points.lat, points.lon) * np.cos(0.1 * np.arange(len(DAYS)))[:, None, None]
+    ssh = np.where(sea, ssh, np.nan)
+    on_two_dimensions(points.lat, points.lon, ("nav_lat", "nav_lon"), zos=ssh).to_netcdf(tmp_path / "a.nc")
+    curvilinear.regridding.cache_clear()
+    with caplog.at_level(logging.INFO):
+        record = read(tmp_path / "a.nc")
+    assert sum("33 x 33 points is brought to a regular one" in one for one in caplog.messages) == 1
+    assert record.ssh.dtype == np.float32
+    exact = waves(record.lat.values[:, None], record.lon.values)
+    away = np.hypot(record.lat.values[:, None] - 40, record.lon.values + 60) > 1.6
+    assert np.nanmax(abs(record.ssh[0].values - exact)[away]) < 0.03
+    np.testing.assert_array_equal(record[curvilinear.SEA], sea)
+
+
+def test_predictions_stand_on_the_persons_own_points(tmp_path):
+    points = turned(33)
+    ssh = np.repeat(waves(points.lat, points.lon)[None], len(DAYS), 0)
+    ssh[:, :5, :5] = np.nan
+    file = on_two_dimensions(points.lat, points.lon, ("lat_rho", "lon_rho"), ssh=ssh, observations=ssh)
+    file.to_netcdf(tmp_path / "a.nc")
+    samples = own_files.read(tmp_path / "a.nc", Editing())
+    evaluation = SshEvaluation(box=None, spectra=False, spectral_box=None, segment_km=1000.0, animation=False)
+    std = np.full(samples.ssh.shape, 0.05)
+    answer = evaluation.with_error_std(evaluation.dataset(samples, samples.ssh.values), samples, std)
+    assert answer.ssh.dims == answer.ssh_error_std.dims == ("time", "y", "x")
+    np.testing.assert_array_equal(answer.lat, points.lat)
+    np.testing.assert_array_equal(np.isnan(answer.ssh), np.isnan(ssh))
+    assert np.nanmax(abs(answer.ssh.values - ssh)) < 0.06
+    np.testing.assert_allclose(answer.ssh_error_std.values[np.isfinite(ssh)], 0.05, rtol=1e-6)
