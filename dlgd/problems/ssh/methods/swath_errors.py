@@ -108,3 +108,35 @@ def covariance(along: Tensor, scaled: Tensor, length_km: float | None) -> Tensor
     apart = (along[..., :, None] - along[..., None, :]).abs_()
     shared = apart < SAME_LINE_KM if length_km is None else torch.exp(-apart / length_km)
     return (scaled @ scaled.mT) * shared.to(scaled)
+
+
+def of_points(samples: xr.Dataset, maps: np.ndarray, errors: SwathErrors, some: np.ndarray) -> np.ndarray:
+    """The mean of the errors that points of swaths share, m (n,), given maps that were made with the same assumptions.
+
+    With the observations y, which have white noise of the standard deviation r = samples.noise_std, and the field x at
+    the points, E[e | y] = E[E[e | x, y] | y] = B Q B^T (B Q B^T + r^2 I)^-1 (y - E[x | y]), and maps are E[x | y].
+
+    maps: (sample, lat, lon) m. some: (n,) the places in the table of points over sea and between the samples' days.
+    """
+    table = samples.isel(point=some)
+    shared = functions(table, (table.track_time.values - samples.time.values[0]) / np.timedelta64(1, "D"))
+    assert shared is not None, "swaths alone have such errors"
+    scaled = torch.from_numpy(shared[:, 1:] * errors.std)
+    matrix = covariance(torch.from_numpy(shared[:, 0].copy()), scaled, errors.length_km).numpy()
+    noise = max(float(samples.attrs["noise_std"]), 1e-3) ** 2  # m2; of a matrix that can be inverted
+    differences = table.track_ssh.values - at_points(samples, maps, some)
+    return matrix @ np.linalg.solve(matrix + noise * np.eye(len(matrix)), differences)
+
+
+def at_points(samples: xr.Dataset, maps: np.ndarray, some: np.ndarray) -> np.ndarray:
+    """Maps (sample, lat, lon) at points of the table (n,), linear in time, latitude and longitude; NaN beside land and
+    outside."""
+    from scipy.interpolate import RegularGridInterpolator
+
+    start = samples.time.values[0]
+    days, when = (
+        (each - start) / np.timedelta64(1, "D") for each in (samples.time.values, samples.track_time.values[some])
+    )
+    axes = (days, samples.lat.values, samples.lon.values)
+    places = np.stack([when, samples.track_lat.values[some], samples.track_lon.values[some]], -1)
+    return RegularGridInterpolator(axes, maps, bounds_error=False)(places)

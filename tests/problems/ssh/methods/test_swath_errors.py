@@ -8,9 +8,11 @@ import xarray as xr
 
 from dlgd.core.errors import Refusal
 from dlgd.physics.orbits import SATELLITES
+from dlgd.problems.ssh.data import map_samples
 from dlgd.problems.ssh.data.tiny import random_sea
 from dlgd.problems.ssh.methods.sea_points import points_of
-from dlgd.problems.ssh.methods.swath_errors import EDGE_KM
+from dlgd.problems.ssh.methods.swath_errors import EDGE_KM, SwathErrors, assumed, of_points
+from dlgd.problems.ssh.track_figures import swath
 from tests.problems.ssh.data.seas_at_hand import observing
 from tests.problems.ssh.methods.small_seas import MEAN, STD, correlation, random_samples
 from tests.problems.ssh.methods.test_optimal_interpolation import LENGTHS, oi
@@ -37,6 +39,16 @@ def swaths(*, lines: int = 12, seed: int = 0) -> xr.Dataset:
     }
     days = days.drop_vars([name for name in days if str(name).startswith("track")])
     return days.assign({name: ("point", values) for name, values in columns.items()})
+
+
+def at_sea(roll: float) -> xr.Dataset:
+    """Samples of a sea of waves, seen with roll and baseline errors."""
+    sea = random_sea(days=9, shape=(24, 24), land=False, seed=0)
+    errors = {"roll": roll, "baseline": roll / 2, "length_km": 1000.0}
+    record = observing(satellites="swot", noise_std=0.02, swath_errors=errors).observe(sea)
+    samples = map_samples.cut(record, slice(0, 9), 0, np.ones((24, 24), bool))
+    mean, std = (float(of) for of in (sea.ssh.mean(), sea.ssh.std()))
+    return samples.assign_attrs(name="ssh", mean=mean, std=std)
 
 
 def solved_with_unknowns(days: xr.Dataset, length_km: float | None) -> tuple[np.ndarray, np.ndarray]:
@@ -102,32 +114,52 @@ def test_means_of_points_have_means_of_the_functions():
     np.testing.assert_allclose(points.swath[0, 1:], [1, a.mean(), (a**2).mean(), 0, a.mean()])
 
 
+def test_errors_of_points_are_told_by_maps():
+    """As by one solve of the dense matrix of the observations, for lines whose points lie on cells and days."""
+    days, rng, across = random_samples(), np.random.default_rng(3), np.array([-60.0, -35, -10, 10, 35, 60])
+    row, which = np.repeat(np.arange(8), 6), np.tile(np.arange(2, 8), 8)
+    columns = {
+        "track_ssh": rng.normal(MEAN, STD, 48), "track_time": days.time.values[row],
+        "track_lat": days.lat.values[row], "track_lon": days.lon.values[which],
+        "track_satellite": np.zeros(48, int), "track_across": np.tile(across, 8),
+    }  # fmt: skip
+    days = days.drop_vars([name for name in days if str(name).startswith("track")])
+    days = days.assign({name: ("point", values) for name, values in columns.items()})
+    maps = oi(swath_errors=ALL).predict(days)
+    found = of_points(days, maps, SwathErrors.of(ALL), np.arange(48))
+    a = columns["track_across"] / EDGE_KM
+    functions = [np.ones(48), a, a**2, np.minimum(a, 0), np.maximum(a, 0)]
+    shared = sum(std**2 * np.outer(f, f) for std, f in zip(ALL.values(), functions, strict=True))
+    shared = shared * (row[:, None] == row)
+    points = np.stack([row, columns["track_lat"], columns["track_lon"]], -1) / LENGTHS
+    whole = STD**2 * correlation("gaussian", points, points) + shared + 0.05**2 * np.eye(48)
+    np.testing.assert_allclose(found, shared @ np.linalg.solve(whole, columns["track_ssh"] - MEAN), atol=1e-8)
+    assert found.std() > 0.05
+
+
 def test_simulated_errors_are_known_and_lower_the_error():
     """On a sea of waves, seen with roll and baseline errors: nearly as well as without them."""
-    sea = random_sea(days=9, shape=(24, 24), land=False, seed=0)
-
-    def seen(roll: float) -> xr.Dataset:
-        errors = {"roll": roll, "baseline": roll / 2, "length_km": 1000.0}
-        found = observing(satellites="swot", noise_std=0.02, swath_errors=errors).observe(sea)
-        samples = found.rename_dims(time="day").rename_vars(time="day")
-        ssh = found.ssh.values
-        samples = samples.drop_vars("ssh").assign(ssh=(("sample", "lat", "lon"), ssh))
-        return samples.assign_coords(time=("sample", found.time.values)).assign_attrs(
-            mean=float(ssh.mean()),
-            std=float(ssh.std()),
-            name="ssh",
-            **{k: v for k, v in found.attrs.items() if "swath" in k},
-        )
 
     def rmse(samples: xr.Dataset, given: str | None) -> float:
         maps = oi(swath_errors=given, averaged=2, reach=3.0, most=1500).predict(samples)
         return float(np.sqrt(((maps - samples.ssh.values) ** 2).mean()))
 
-    with_errors, without = seen(0.3), seen(0.0)
+    with_errors, without = at_sea(0.3), at_sea(0.0)
     assert "track_across" not in without
     untreated, treated, free = rmse(with_errors, None), rmse(with_errors, "simulated"), rmse(without, "simulated")
     assert free <= treated < untreated
     assert treated - free < 0.5 * (untreated - free)
+
+
+def test_the_figure_of_a_pass_tells_errors_before_and_after():
+    days = at_sea(0.3)
+    errors = assumed("simulated", days)
+    assert errors is not None
+    maps = oi(swath_errors="simulated", averaged=2, reach=3.0, most=1500).predict(days)
+    figure = swath(days, "OI", maps, errors)
+    assert figure is not None
+    before, after = (float(axes.get_title().split()[-2]) for axes in figure.axes[3:5])
+    assert after < before / 2
 
 
 @pytest.mark.parametrize(
