@@ -128,25 +128,26 @@ def swath(samples: xr.Dataset, name: str, maps: np.ndarray, errors: SwathErrors)
     first = samples.track_time.values[some].min()
     along = swath_errors.SPEED * ((samples.track_time.values[some] - first) / np.timedelta64(1, "s"))
     across = samples.track_across.values[some]
-    fields = {"observed": observed, f"calibrated by {name}": calibrated, "truth": truth}
     figure = Figure(figsize=(10, 6.5), layout="constrained")
     axes = figure.subplots(5, 1, sharex=True, sharey=True)
     middle, spread = float(truth.mean()), draw._largest(truth - truth.mean())
-    largest = draw._largest(observed - truth)
-    wrong = {"observed less truth": observed - truth, "calibrated less truth": calibrated - truth}
-    size = {"marker": "s", "s": 14, "linewidths": 0}
-    for one, (title, values) in zip(axes, fields.items(), strict=False):
-        image = one.scatter(
-            along, across, c=values, cmap=draw.HEIGHTS, vmin=middle - spread, vmax=middle + spread, **size
-        )
-        one.set_title(title)
-    figure.colorbar(image, ax=axes[:3].tolist(), label="height (m)", extend="both", pad=0.01)
-    for one, (title, values) in zip(axes[3:], wrong.items(), strict=True):
-        image = one.scatter(along, across, c=values, cmap=draw.ERRORS, vmin=-largest, vmax=largest, **size)
-        one.set_title(f"{title}: {100 * np.sqrt((values**2).mean()):.1f} cm")
-    figure.colorbar(image, ax=axes[3:].tolist(), label="error (m)", extend="both", pad=0.01)
-    for one in axes:
-        one.set_facecolor(draw.UNSEEN)
+    wrong = [observed - truth, calibrated - truth]
+    rms = [f"{100 * np.sqrt((values**2).mean()):.1f} cm" for values in wrong]
+    largest = draw._largest(wrong[0])
+    height, error = (draw.HEIGHTS, middle - spread, middle + spread), (draw.ERRORS, -largest, largest)
+    panels = [
+        ("observed", observed, height),
+        (f"calibrated by {name}", calibrated, height),
+        ("truth", truth, height),
+        (f"observed less truth: {rms[0]}", wrong[0], error),
+        (f"calibrated less truth: {rms[1]}", wrong[1], error),
+    ]
+    images = []
+    for one, (title, values, (colours, low, high)) in zip(axes, panels, strict=True):
+        images.append(one.scatter(along, across, 14, values, "s", colours, vmin=low, vmax=high, linewidths=0))
+        one.set(title=title, facecolor=draw.UNSEEN)
+    for some_axes, image, label in ((axes[:3], images[0], "height (m)"), (axes[3:], images[3], "error (m)")):
+        figure.colorbar(image, ax=list(some_axes), label=label, extend="both", pad=0.01)
     axes[2].set_ylabel("distance to the right of the track (km)")
     axes[-1].set_xlabel("distance along the track (km)")
     figure.suptitle(draw._date(first))

@@ -222,8 +222,8 @@ def _points(
         day = stamps.astype("datetime64[D]")
         chosen = np.flatnonzero((day >= days[0]) & (day <= days[-1]))  # NaT is neither
         if dataset[lat].ndim > 1:
-            places = (dataset[axis].isel({along: chosen}).transpose(along, ...).values for axis in (lat, lon))
-            chosen = chosen[_inside(*places, reference)[0].any(axis=1)]
+            y, x = (dataset[axis].isel({along: chosen}).transpose(along, ...).values for axis in (lat, lon))
+            chosen = chosen[_inside(y, x, reference)[0].any(axis=1)]
         read = map_names.in_metres(dataset, name, {along: chosen}, path)
         places = [dataset[axis].isel({along: chosen}) for axis in (lat, lon)]
         fields = [field.drop_vars(list(field.coords)) for field in places]
