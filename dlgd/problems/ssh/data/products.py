@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import netCDF4
+import numpy as np
 import xarray as xr
 
 from dlgd.core.errors import Refusal
@@ -35,6 +36,7 @@ LEVEL_3 = tuple(
     for name in ("ssha_filtered", "ssha_noiseless", "ssha_unfiltered", "ssha_unedited")
 )
 NADIR = (f"ssha+{MDT}", "ssha+mdt")
+HIGH = 10.0  # m: no median of a dynamic topography
 ABOVE_ELLIPSOID = "sea_surface_height_above_reference_ellipsoid"
 LEVELS = (
     "geoid",
@@ -78,7 +80,7 @@ def above_level(dataset: xr.Dataset, terms: Sequence[tuple[float, str]], *, type
     terms: (sign, variable) of the height. typed: whether a person has chosen it, who is then told the sum. Raises
     Refusal then, and where the file has neither a geoid nor a mean sea surface.
     """
-    high = [name for sign, name in terms if sign > 0 and dataset[name].attrs.get("standard_name") == ABOVE_ELLIPSOID]
+    high = [name for sign, name in terms if sign > 0 and _above_ellipsoid(dataset, name)]
     if not high or any(sign < 0 and name in LEVELS for sign, name in terms):
         return None
     level = next((name for name in LEVELS if name in dataset.variables), None)
@@ -93,6 +95,26 @@ def above_level(dataset: xr.Dataset, terms: Sequence[tuple[float, str]], *, type
     if typed:
         raise Refusal(f"{said}: type data.names.observations={total}")
     return total
+
+
+def _above_ellipsoid(dataset: xr.Dataset, name: str) -> bool:
+    """Whether a height is counted from the ellipsoid: it says so, as level 2 does in words with spaces, or it is one
+    of KaRIn beside what level 2 has. In the 2022 data challenge ssh_karin is a height above the geoid."""
+    standard = str(dataset[name].attrs.get("standard_name", "")).replace(" ", "_")
+    beside = any(other in dataset.variables for other in (CROSSOVER, *LEVELS))
+    return standard == ABOVE_ELLIPSOID or (name.startswith("ssh_karin") and beside)
+
+
+def refuse_high(name: str, values: np.ndarray, where: Path) -> None:
+    """Refuse heights of KaRIn (n,), m, that nothing else tells to be above the ellipsoid."""
+    if not name.startswith("ssh_karin") or "-" in name or not len(values):
+        return
+    middle = float(np.median(values))
+    if abs(middle) > HIGH:
+        raise Refusal(
+            f"{name} in {where} has a median of {middle:.3g} m and so is a height above the ellipsoid, but the file "
+            "has neither a geoid nor a mean sea surface: choose an anomaly such as ssha_karin_2"
+        )
 
 
 def is_told(name: str) -> bool:

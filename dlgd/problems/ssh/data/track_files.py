@@ -248,6 +248,7 @@ def _points(
     there = inside & np.isfinite(ssh)
     rejected = {flag: int((each & there).sum()) for flag, each in zip(flags, bad, strict=True)}
     kept = there & ~np.logical_or.reduce([np.zeros(len(there), bool), *bad])
+    products.refuse_high(name, ssh[kept], path)
     heights.refuse_impossible(ssh[kept], name, path)
     columns = {
         "ssh": ssh[kept],

@@ -16,7 +16,7 @@ MASKS = np.array([2, 128, 32768, 131072, 536870912, 2147483648], np.uint32)
 MEANINGS = (
     "suspect_large_ssh_std suspect_num_pt_avg degraded_ssb_not_computable degraded_beam_used bad_range bad_not_usable"
 )
-ELLIPSOID = {"units": "m", "standard_name": "sea_surface_height_above_reference_ellipsoid"}
+ELLIPSOID = {"units": "m", "standard_name": "sea surface height above reference ellipsoid"}
 SUSPECT, DEGRADED, BAD = 130, 131072, 2147483648
 
 

@@ -75,6 +75,17 @@ def test_heights_above_the_ellipsoid_are_refused_where_nothing_reduces_them(tmp_
         table(path, sea)
 
 
+def test_bare_heights_are_refused_by_their_size(tmp_path, sea):
+    """A subset of level 2 whose attributes are lost."""
+    path = swot_files.expert_2(tmp_path / "swot.nc", anomalies=False, level=None)
+    with xr.open_dataset(path) as whole:
+        few = whole[["time", "latitude", "longitude", "ssh_karin"]].load()
+    few.ssh_karin.attrs = {"units": "m"}
+    few.to_netcdf(tmp_path / "few.nc")
+    with pytest.raises(Refusal, match=r"median of -39\.\d m and so is a height above the ellipsoid"):
+        table(tmp_path / "few.nc", sea)
+
+
 def test_a_height_above_the_ellipsoid_that_is_typed_is_refused_with_the_sum_to_type(tmp_path, sea):
     path = swot_files.expert_2(tmp_path / "swot.nc")
     with pytest.raises(Refusal, match=r"observations=ssh_karin\+height_cor_xover-geoid-ocean_tide_fes$") as refused:
