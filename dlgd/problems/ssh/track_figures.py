@@ -144,7 +144,9 @@ def swath(samples: xr.Dataset, name: str, maps: np.ndarray, errors: SwathErrors)
     ]
     images = []
     for one, (title, values, (colours, low, high)) in zip(axes, panels, strict=True):
-        images.append(one.scatter(along, across, 14, values, "s", colours, vmin=low, vmax=high, linewidths=0))
+        images.append(
+            one.scatter(along, across, 14, values, marker="s", cmap=colours, vmin=low, vmax=high, linewidths=0)
+        )
         one.set(title=title, facecolor=draw.UNSEEN)
     for some_axes, image, label in ((axes[:3], images[0], "height (m)"), (axes[3:], images[3], "error (m)")):
         figure.colorbar(image, ax=list(some_axes), label=label, extend="both", pad=0.01)

@@ -98,9 +98,8 @@ def table(
             and held_out.lower() in {satellites[-1].lower(), *products.words(path), str(path).lower()}
         )
         found.append(points)
-    chosen = dict.fromkeys((points.height, points.group) for points in found)
-    if variable is None and any(group or products.is_told(name) for name, group in chosen):
-        log.info("%s: heights are %s", paths[0].parent if len(paths) > 1 else paths[0], products.told(chosen))
+    if variable is None:
+        _tell_heights(paths, found)
     if held_out is not None and not any(withheld):
         raise Refusal(f"data.held_out={held_out} is none of the satellites {', '.join(dict.fromkeys(satellites))}")
     numbers = {name: number for number, name in enumerate(dict.fromkeys(satellites))}
@@ -131,6 +130,13 @@ def table(
     dataset.track_ssh.attrs["units"] = "m"
     dataset.track_satellite.attrs["names"] = ",".join(numbers)
     return dataset
+
+
+def _tell_heights(paths: Sequence[Path], found: Sequence[Points]) -> None:
+    """Say which heights of a product were taken, and from which groups."""
+    chosen = dict.fromkeys((points.height, points.group) for points in found)
+    if any(group or products.is_told(name) for name, group in chosen):
+        log.info("%s: heights are %s", paths[0].parent if len(paths) > 1 else paths[0], products.told(chosen))
 
 
 def _edited(
