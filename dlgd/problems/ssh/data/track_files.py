@@ -98,8 +98,7 @@ def table(
             and held_out.lower() in {satellites[-1].lower(), *products.words(path), str(path).lower()}
         )
         found.append(points)
-    if variable is None:
-        _tell_heights(paths, found)
+    _tell_heights(paths, found if variable is None else ())
     if held_out is not None and not any(withheld):
         raise Refusal(f"data.held_out={held_out} is none of the satellites {', '.join(dict.fromkeys(satellites))}")
     numbers = {name: number for number, name in enumerate(dict.fromkeys(satellites))}
@@ -123,8 +122,7 @@ def table(
         nothing = NothingThere(_none_there(paths[0], found, reference, held_out is not None) + left_out)
         nothing.left_out = left_out
         raise nothing
-    if np.isnan(columns["across"]).all():
-        del columns["across"]
+    columns = {key: values for key, values in columns.items() if key != "across" or np.isfinite(values).any()}
     tracks = {key if key == "held_out" else f"track_{key}": ("point", values) for key, values in columns.items()}
     dataset = xr.Dataset(tracks)
     dataset.track_ssh.attrs["units"] = "m"
