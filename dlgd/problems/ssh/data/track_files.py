@@ -98,10 +98,10 @@ def table(
             and held_out.lower() in {satellites[-1].lower(), *products.words(path), str(path).lower()}
         )
         found.append(points)
-    _tell_heights(paths, found if variable is None else ())
     if held_out is not None and not any(withheld):
         raise Refusal(f"data.held_out={held_out} is none of the satellites {', '.join(dict.fromkeys(satellites))}")
     numbers = {name: number for number, name in enumerate(dict.fromkeys(satellites))}
+    _tell_heights(paths, found if variable is None else ())
     counts = [len(points) for points in found]
     columns = {key: np.concatenate([points.columns[key] for points in found]) for key in found[0].columns}
     columns["satellite"] = np.repeat([numbers[name] for name in satellites], counts)
@@ -113,12 +113,11 @@ def table(
     order = order[once]
     kinds = np.repeat(np.arange(len(found)), counts)[order]
     columns = {key: values[order] for key, values in columns.items()}
-    read = len(order)
     good = _edited(columns, kinds, found, editing, str(paths[0].parent if len(paths) > 1 else paths[0]), list(numbers))
     kept = good & (~columns["held_out"] | _amid_sea(columns["lat"], columns["lon"], reference))
     columns = {key: values[kept] for key, values in columns.items()}
     if columns["held_out"].all():
-        left_out = _left_out(found, 0 if held_out is not None else read)
+        left_out = _left_out(found, 0 if held_out is not None else len(order))
         nothing = NothingThere(_none_there(paths[0], found, reference, held_out is not None) + left_out)
         nothing.left_out = left_out
         raise nothing
