@@ -91,8 +91,8 @@ def table(
     pieces = [(path, group) for path in paths for group in map_names.groups(path)]
     shorts = dict(zip(paths, products.short_names(paths), strict=True))
     for path, group in pieces:
-        points, short = _points(path, group, variable, names, time_units, reference, editing), shorts[path]
-        satellites.append(points.platform or short)
+        points = _points(path, group, variable, names, time_units, reference, editing)
+        satellites.append(points.platform or shorts[path])
         withheld.append(
             held_out is not None
             and held_out.lower() in {satellites[-1].lower(), *products.words(path), str(path).lower()}
