@@ -1,4 +1,5 @@
-"""Figures of maps from tracks alone, where no truth is known: the tracks, the maps, the expected errors."""
+"""Figures of tracks: maps from tracks alone, where no truth is known, with expected errors; and a swath with and
+without the errors that its lines share."""
 
 from __future__ import annotations
 
@@ -12,6 +13,8 @@ from matplotlib.figure import Figure
 from dlgd.plotting.style import STYLE
 from dlgd.problems.ssh import figures as draw
 from dlgd.problems.ssh.days import DAY
+from dlgd.problems.ssh.methods import swath_errors
+from dlgd.problems.ssh.methods.swath_errors import SwathErrors
 from dlgd.problems.ssh.scores.maps import Maps
 
 if TYPE_CHECKING:
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 
 AROUND = 3.5  # days before and after a map whose tracks are drawn
 EXPECTED = "viridis"
+PASS = np.timedelta64(10, "m")  # at least between two passes
+FEWEST = 50  # points of a swath that are worth a figure
 
 
 @matplotlib.rc_context(STYLE)
@@ -88,3 +93,64 @@ def _points(samples: xr.Dataset, when: np.datetime64) -> dict[str, np.ndarray]:
         values, points = samples[axis].values, samples[f"track_{axis}"].values
         near &= (points >= values[0]) & (points <= values[-1])
     return {name: samples[f"track_{name}"].values[near] for name in ("ssh", "lat", "lon")}
+
+
+def longest_pass(samples: xr.Dataset) -> np.ndarray:
+    """The places in the table of the pass of a swath with the most points over the samples' maps, in order of time;
+    empty where there is no pass."""
+    time = samples.track_time.values
+    there = np.isfinite(samples.track_across.values)
+    for axis, values in (("lat", samples.lat.values), ("lon", samples.lon.values)):
+        points = samples[f"track_{axis}"].values
+        there &= (points >= values[0]) & (points <= values[-1])
+    there &= (time >= samples.time.values[0]) & (time <= samples.time.values[-1])
+    (some,) = np.nonzero(there)
+    if len(some) == 0:
+        return some
+    breaks = np.flatnonzero(np.abs(np.diff(time[some])) > PASS) + 1
+    return max(np.split(some, breaks), key=len)
+
+
+@matplotlib.rc_context(STYLE)
+def swath(samples: xr.Dataset, name: str, maps: np.ndarray, errors: SwathErrors) -> Figure | None:
+    """A pass of a swath: observed; without the errors that its lines share, as a method's maps tell these; the truth;
+    and the errors before and after, in titles with their root mean squares. None where no pass is complete.
+
+    maps: (sample, lat, lon) m, of the method `name`.
+    """
+    some = longest_pass(samples)
+    truth, known = (swath_errors.at_points(samples, each, some) for each in (samples.ssh.values, maps))
+    some, truth = (values[np.isfinite(truth) & np.isfinite(known)] for values in (some, truth))
+    if len(some) < FEWEST:
+        return None
+    observed = samples.track_ssh.values[some].astype(float)
+    calibrated = observed - swath_errors.of_points(samples, maps, errors, some)
+    first = samples.track_time.values[some].min()
+    along = swath_errors.SPEED * ((samples.track_time.values[some] - first) / np.timedelta64(1, "s"))
+    across = samples.track_across.values[some]
+    figure = Figure(figsize=(10, 6.5), layout="constrained")
+    axes = figure.subplots(5, 1, sharex=True, sharey=True)
+    middle, spread = float(truth.mean()), draw._largest(truth - truth.mean())
+    wrong = [observed - truth, calibrated - truth]
+    rms = [f"{100 * np.sqrt((values**2).mean()):.1f} cm" for values in wrong]
+    largest = draw._largest(wrong[0])
+    height, error = (draw.HEIGHTS, middle - spread, middle + spread), (draw.ERRORS, -largest, largest)
+    panels = [
+        ("observed", observed, height),
+        (f"calibrated by {name}", calibrated, height),
+        ("truth", truth, height),
+        (f"observed less truth: {rms[0]}", wrong[0], error),
+        (f"calibrated less truth: {rms[1]}", wrong[1], error),
+    ]
+    images = []
+    for one, (title, values, (colours, low, high)) in zip(axes, panels, strict=True):
+        images.append(
+            one.scatter(along, across, 14, values, marker="s", cmap=colours, vmin=low, vmax=high, linewidths=0)
+        )
+        one.set(title=title, facecolor=draw.UNSEEN)
+    for some_axes, image, label in ((axes[:3], images[0], "height (m)"), (axes[3:], images[3], "error (m)")):
+        figure.colorbar(image, ax=list(some_axes), label=label, extend="both", pad=0.01)
+    axes[2].set_ylabel("distance to the right of the track (km)")
+    axes[-1].set_xlabel("distance along the track (km)")
+    figure.suptitle(draw._date(first))
+    return figure

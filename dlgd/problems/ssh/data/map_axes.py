@@ -25,10 +25,11 @@ FIRST, LAST = np.datetime64("1678-01-01"), np.datetime64("2261-12-31")  # nanose
 # --- time ------------------------------------------------------------------------------------------------------
 
 
-def times(dataset: xr.Dataset, name: str, units: str | None, where: Path) -> np.ndarray:
+def times(dataset: xr.Dataset, name: str, units: str | None, where: Path, *, some_missing: bool = False) -> np.ndarray:
     """The times of a file, datetime64[ns] (n,).
 
-    units: such as "days since 2012-10-01", for a file whose times have none.
+    units: such as "days since 2012-10-01", for a file whose times have none. some_missing: whether some of them may be
+    missing, NaT, as those of lines across a swath.
     """
     field = dataset[name].variable
     if field.ndim > 1:
@@ -48,11 +49,45 @@ def times(dataset: xr.Dataset, name: str, units: str | None, where: Path) -> np.
     calendar = str(field.attrs.get("calendar", "standard"))
     if found.dtype == object:
         found = _from_calendar(found, name, calendar, where)
-    if found.dtype.kind != "M" or np.isnat(found).any() or not len(found):
+    if found.dtype.kind != "M" or not len(found) or (np.isnat(found).all() if some_missing else np.isnat(found).any()):
         raise Refusal(f"{name} in {where} has times that are missing or cannot be read")
-    if found.min() < FIRST or found.max() > LAST:
+    known = found[~np.isnat(found)]
+    if known.min() < FIRST or known.max() > LAST:
         raise Refusal(f"{name} in {where} has years outside 1678 to 2261: shift its times")
     return found.astype("datetime64[ns]")
+
+
+def line_times(dataset: xr.Dataset, name: str, units: str | None, where: Path) -> np.ndarray:
+    """The times of points or lines along a track; those that are missing are `filled`, or NaT, and told."""
+    found = times(dataset, name, units, where, some_missing=True)
+    stamps = filled(found)
+    missing, lost = int(np.isnat(found).sum()), int(np.isnat(stamps).sum())
+    if missing:
+        log.warning(
+            "%s: %d of %d lines have no time: %d are timed between their neighbours, %d are left out",
+            where, missing, len(found), missing - lost, lost,
+        )  # fmt: skip
+    return stamps
+
+
+def filled(stamps: np.ndarray) -> np.ndarray:
+    """Times (n,) of points or lines along a track with those that are missing, NaT, put evenly between the known ones
+    around them. They stay NaT at both ends, and where others lie between: where a step would be more than twice or less
+    than half as long as is usual."""
+    (known,) = np.nonzero(~np.isnat(stamps))
+    if len(known) == len(stamps) or len(known) < 2:
+        return stamps
+    seconds = (stamps[known] - stamps[known[0]]) / np.timedelta64(1, "s")
+    steps = np.diff(seconds) / np.diff(known)
+    usual = float(np.median(steps))
+    (missing,) = np.nonzero(np.isnat(stamps))
+    missing = missing[(missing > known[0]) & (missing < known[-1])]
+    step = steps[np.searchsorted(known, missing) - 1]
+    missing = missing[(step <= 2 * usual) & (step >= usual / 2)]
+    found = stamps.copy()
+    between = 1e9 * np.interp(missing, known, seconds)
+    found[missing] = stamps[known[0]] + np.rint(between).astype("timedelta64[ns]")
+    return found
 
 
 def check_units(given: str | None) -> None:

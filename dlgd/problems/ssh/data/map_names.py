@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ import xarray as xr
 
 from dlgd.core import netcdf
 from dlgd.core.errors import Refusal
-from dlgd.problems.ssh.data import csv_points
+from dlgd.problems.ssh.data import csv_points, products
 
 # By role: names in common use, then CF standard names, both from the likeliest to the least likely. Capitals do not
 # count: SSH is ssh.
@@ -27,9 +27,10 @@ COMMON = {
         *("nadir_obs", "five_nadirs", "four_nadirs", "swot_nadirs_no_noise", "ssh_obs", "obs", "observations"),
         *("input", "inp"),
     ),
-    # along the track of a satellite; where DUACS gives the terms of the height, their sum
+    # along the track of a satellite; where DUACS or SWOT give the terms of the height, their sum
     "track": (
-        *("ssh_obs", "ssh_karin", "ssh_model", "sla_unfiltered+mdt-lwe", "sla_unfiltered+mdt", "ssh", "adt"),
+        *("ssh_obs", *products.KARIN, *products.LEVEL_3, *products.NADIR, "ssh_karin_2", "ssh_karin", "ssh_model"),
+        *("sla_unfiltered+mdt-lwe", "sla_unfiltered+mdt", "ssh", "adt"),
         *("sla_unfiltered", "sla_filtered", "sla", "ssha"),
     ),
 }
@@ -51,17 +52,43 @@ METRES = {"m": 1.0, "meter": 1.0, "metre": 1.0, "cm": 0.01, "centimeter": 0.01, 
 METRES |= {"mm": 0.001, "millimeter": 0.001, "millimetre": 0.001}
 
 
+def groups(path: Path) -> tuple[str | None, ...]:
+    """The groups of a file that are read one after the other; (None,) where there is one alone. Refusal of a file that
+    cannot be read."""
+    netcdf.refuse_none(path)
+    if csv_points.is_csv(path):
+        return (None,)
+    netcdf.refuse_damaged(path)
+    try:
+        return products.groups(path)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise netcdf.unreadable(path, error) from error
+
+
 @contextmanager
-def opened(path: Path) -> Iterator[xr.Dataset]:
-    """Open a file; times are not decoded, values not read yet. Refusal where reading fails, also while it is open."""
+def opened(path: Path, group: str | None = None) -> Iterator[xr.Dataset]:
+    """Open a file; times are not decoded, values not read yet. Refusal where reading fails, also while it is open.
+
+    group: of `groups(path)`; None is the first of them.
+    """
     netcdf.refuse_none(path)
     if csv_points.is_csv(path):
         yield csv_points.read(path)
         return
     netcdf.refuse_damaged(path)
     try:
-        with xr.open_dataset(path, engine="netcdf4", decode_times=False, cache=False) as dataset:
-            yield dataset
+        group = products.groups(path)[0] if group is None else group
+        with ExitStack() as files:
+            found = [
+                files.enter_context(xr.open_dataset(path, group=one, engine="netcdf4", decode_times=False, cache=False))
+                for one in dict.fromkeys((None, group, products.band(path, group)))
+            ]
+            whole, *parts = found if group is not None else found[:1]
+            if parts:
+                variables = {name: field for part in reversed(parts) for name, field in part.variables.items()}
+                yield xr.Dataset(variables, attrs={**whole.attrs, **parts[0].attrs})
+            else:
+                yield whole
     except Refusal:
         raise
     except (OSError, ValueError, RuntimeError, IndexError) as error:

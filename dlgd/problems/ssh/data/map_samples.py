@@ -8,7 +8,9 @@ The record has dimensions time (daily, without gaps), lat and lon (degrees, both
     track_ssh, track_time, track_lat, track_lon, track_satellite, held_out (point)
                                     optional: observations one by one, with noise. The attribute `names` of
                                     track_satellite has the satellites' names; no map has those that are held out.
-                                    track_background: the background there, if there is one
+                                    track_background: the background there, if there is one; track_across: km to
+                                    the right of the track, of points of a swath. Attributes swath_roll,
+                                    swath_baseline and swath_length_km: errors with which it was simulated
 
 Samples have
 

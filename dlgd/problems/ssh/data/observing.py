@@ -78,10 +78,15 @@ class Observing:
         table = xr.Dataset({name: ("point", values) for name, values in columns.items()})
         table.track_ssh.attrs.update(OBSERVATION_ATTRS, long_name="observed sea surface height")
         table.track_satellite.attrs.update(names=",".join(self.names))
+        shared = {}
+        if any(self.swath_errors[key] for key in ("roll", "baseline")) and table.track_across.notnull().any():
+            shared = {f"swath_{key}": value for key, value in self.swath_errors.items()}
+        else:
+            table = table.drop_vars("track_across")
         used = table.isel(point=np.flatnonzero(~table.held_out.values))
         maps = xr.DataArray(cell_means(used, record), dims=("time", "lat", "lon"), attrs=OBSERVATION_ATTRS)
         observed = record.assign(table.data_vars).assign(observations=maps)
-        return observed.assign_attrs(noise_std=self.noise_std, satellites=",".join(self.names))
+        return observed.assign_attrs(noise_std=self.noise_std, satellites=",".join(self.names), **shared)
 
     def _points(self, record: xr.Dataset, number: int) -> dict[str, np.ndarray]:
         """The columns (point,) of one satellite's table, in order of time, with the points over sea alone."""
@@ -107,6 +112,7 @@ class Observing:
             "track_time": record.time.values[0] + np.rint(1e9 * points.time_s).astype("timedelta64[ns]"),
             "track_lat": points.lat,
             "track_lon": points.lon,
+            "track_across": points.across_km if satellite.swath_km is not None else np.full(len(truth), np.nan),
             "track_satellite": np.full(len(truth), number, np.int32),
             "held_out": np.full(len(truth), name == self.held_out),
         }

@@ -21,10 +21,12 @@ log = logging.getLogger(__name__)
 AUTO, NONE = "auto", "none"
 # of NASA-SSH (PODAAC), AVISO, the geophysical data records of Jason and Sentinel-6, SWOT, and RADS
 NAMED = re.compile(r"(.+_)?(quality|validation)_flag|nasa_flag|median_filter_flag|.+_qual|flags?")
+OF_ANOTHER = re.compile(r"(.+)_(qual|quality_flag)")  # of the variable of that name
+MEASURED = ("range_ocean",)  # whose flag is that of the height, too
 UNSURE = ("flag", "flags")  # may mean anything where no attribute says what
 BAD = {
     *("bad", "reject", "rejected", "invalid", "outlier", "outliers", "spurious", "spike", "spikes", "wrong"),
-    *("erroneous", "error", "fail", "failed", "unusable", "edited"),
+    *("erroneous", "error", "fail", "failed", "unusable", "edited", "degraded"),
 }
 GOOD = {"good", "ok", "valid", "usable", "accepted", "passed"}
 NOT = {"not", "no", "non", "un"}
@@ -32,17 +34,25 @@ HALF = 0.5  # of the points: a flag that rejects more may mean the opposite
 
 
 def rejected(
-    dataset: xr.Dataset, heights: xr.DataArray, along: tuple[str, np.ndarray], asked: str | Sequence[str], where: Path
+    dataset: xr.Dataset,
+    heights: xr.DataArray,
+    along: tuple[str, np.ndarray],
+    asked: str | Sequence[str],
+    where: Path,
+    *,
+    terms: Sequence[str] = (),
 ) -> dict[str, xr.DataArray]:
     """Bool arrays by the names of the flags: whether a flag says that a point of `heights` is bad.
 
     heights: as they were read. along: the dimension of the times and which of them were read. asked: AUTO, NONE, or
-    the names of flags. Raises Refusal where the file lacks a flag that was asked for.
+    the names of flags. terms: the variables that make the heights; flags of other variables, such as sig0_karin_qual
+    of sig0_karin, count where they are asked for alone. Raises Refusal where the file lacks a flag that was asked for.
     """
     if asked == NONE:
         return {}
     fitting = [str(name) for name, field in dataset.variables.items() if _fits(field, heights, along[0])]
     known = [name for name in fitting if _recognized(name, dataset[name].variable)]
+    known = [name for name in known if not _of_another(name, dataset, terms)]
     if asked != AUTO:
         wanted = list(asked)
         for name in wanted:
@@ -72,10 +82,17 @@ def _fits(field: xr.Variable, heights: xr.DataArray, along: str) -> bool:
     return along in field.dims and set(field.dims) <= set(heights.dims) and field.dtype.kind in "biuf"
 
 
+def _of_another(name: str, dataset: xr.Dataset, terms: Sequence[str]) -> bool:
+    """Whether a flag is that of a variable of the file that is no term of the heights."""
+    of = OF_ANOTHER.fullmatch(name)
+    return of is not None and of[1] in dataset.variables and of[1] not in (*terms, *MEASURED)
+
+
 def _recognized(name: str, field: xr.Variable) -> bool:
     meanings = _meanings(field)
     if meanings:
-        return any(map(_says_bad, meanings))
+        of_quality = NAMED.fullmatch(name.lower()) is not None and name.lower() not in UNSURE
+        return any(map(_says_bad, meanings)) or (of_quality and any(map(_says_good, meanings)))
     standard = str(field.attrs.get("standard_name", ""))
     return bool(NAMED.fullmatch(name.lower())) or standard.endswith("quality_flag")
 
@@ -91,10 +108,15 @@ def _says_bad(meaning: str) -> bool:
     return any(word in (GOOD if before in NOT else BAD) for before, word in zip(["", *words], words, strict=False))
 
 
+def _says_good(meaning: str) -> bool:
+    words = [word for word in re.split(r"[_\W]+", meaning) if word]
+    return any(word in GOOD for word in words) and not _says_bad(meaning)
+
+
 def _bad(field: xr.Variable) -> np.ndarray:
     """Bool: where the flag says bad. A value that is missing says nothing.
 
-    Where no meaning says bad, which only a flag that was asked for can have, all values but 0 are.
+    Where no meaning says bad, all values but 0 and those that are called good are.
     """
     values = np.asarray(field.values, float)
     known = np.isfinite(values)

@@ -8,7 +8,6 @@ in a swath. All of a file is from one satellite, whose name is its attribute `pl
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,24 +17,29 @@ import xarray as xr
 
 from dlgd.core.errors import Refusal
 from dlgd.problems.ssh.data import editing as rules
-from dlgd.problems.ssh.data import heights, map_axes, map_names, quality_flags
+from dlgd.problems.ssh.data import heights, map_axes, map_names, products, quality_flags
 from dlgd.problems.ssh.data.editing import Editing
 from dlgd.problems.ssh.data.heights import Kind
 
 log = logging.getLogger(__name__)
+
+ACROSS = "cross_track_distance"  # m, of swaths
 
 
 @dataclass(frozen=True)
 class Points:
     """What a file has in the box and on the days that are wanted.
 
-    columns: ssh (m), time, lat and lon, each (n,). platform: the satellite's name; "" where the file gives none. kind:
+    columns: ssh (m), time, lat, lon and across, km to the right of the track or NaN, each (n,). height and group: where
+    the heights are from. platform: the satellite's name; "" where the file gives none. kind:
     what the heights are. labelled: whether they have units. rejected: by flag, how many points it says are bad.
     flagged: how many any flag does; missing: how many have no height; neither are among the n. span: the first and the
     last day of all the file.
     """
 
     columns: dict[str, np.ndarray]
+    height: str
+    group: str | None
     platform: str
     kind: Kind
     labelled: bool
@@ -84,16 +88,20 @@ def table(
     """
     editing = Editing() if editing is None else editing
     found, satellites, withheld = [], [], []
-    for path, short in zip(paths, _short_names(paths), strict=True):
-        points = _points(path, variable, names, time_units, reference, editing)
-        satellites.append(points.platform or short)
+    pieces = [(path, group) for path in paths for group in map_names.groups(path)]
+    shorts = dict(zip(paths, products.short_names(paths), strict=True))
+    for path, group in pieces:
+        points = _points(path, group, variable, names, time_units, reference, editing)
+        satellites.append(points.platform or shorts[path])
         withheld.append(
-            held_out is not None and held_out.lower() in {satellites[-1].lower(), *_words(path), str(path).lower()}
+            held_out is not None
+            and held_out.lower() in {satellites[-1].lower(), *products.words(path), str(path).lower()}
         )
         found.append(points)
     if held_out is not None and not any(withheld):
         raise Refusal(f"data.held_out={held_out} is none of the satellites {', '.join(dict.fromkeys(satellites))}")
     numbers = {name: number for number, name in enumerate(dict.fromkeys(satellites))}
+    _tell_heights(paths, found if variable is None else ())
     counts = [len(points) for points in found]
     columns = {key: np.concatenate([points.columns[key] for points in found]) for key in found[0].columns}
     columns["satellite"] = np.repeat([numbers[name] for name in satellites], counts)
@@ -105,20 +113,27 @@ def table(
     order = order[once]
     kinds = np.repeat(np.arange(len(found)), counts)[order]
     columns = {key: values[order] for key, values in columns.items()}
-    read = len(order)
     good = _edited(columns, kinds, found, editing, str(paths[0].parent if len(paths) > 1 else paths[0]), list(numbers))
     kept = good & (~columns["held_out"] | _amid_sea(columns["lat"], columns["lon"], reference))
     columns = {key: values[kept] for key, values in columns.items()}
     if columns["held_out"].all():
-        left_out = _left_out(found, 0 if held_out is not None else read)
+        left_out = _left_out(found, 0 if held_out is not None else len(order))
         nothing = NothingThere(_none_there(paths[0], found, reference, held_out is not None) + left_out)
         nothing.left_out = left_out
         raise nothing
+    columns = {key: values for key, values in columns.items() if key != "across" or np.isfinite(values).any()}
     tracks = {key if key == "held_out" else f"track_{key}": ("point", values) for key, values in columns.items()}
     dataset = xr.Dataset(tracks)
     dataset.track_ssh.attrs["units"] = "m"
     dataset.track_satellite.attrs["names"] = ",".join(numbers)
     return dataset
+
+
+def _tell_heights(paths: Sequence[Path], found: Sequence[Points]) -> None:
+    """Say which heights of a product were taken, and from which groups."""
+    chosen = dict.fromkeys((points.height, points.group) for points in found)
+    if any(group or products.is_told(name) for name, group in chosen):
+        log.info("%s: heights are %s", paths[0].parent if len(paths) > 1 else paths[0], products.told(chosen))
 
 
 def _edited(
@@ -184,18 +199,22 @@ def _left_out(found: Sequence[Points], read: int) -> str:
 
 def _points(
     path: Path,
+    group: str | None,
     variable: str | None,
     names: Mapping[str, str | None],
     time_units: str | None,
     reference: xr.Dataset,
     editing: Editing,
 ) -> Points:
-    """The points of a file; only the days of the reference are read."""
+    """The points of a file or of a group of it; only the days of the reference are read, and of swaths only lines with
+    points in the box."""
     days = reference.time.values.astype("datetime64[D]")
-    with map_names.opened(path) as dataset:
+    with map_names.opened(path, group) as dataset:
         name = map_names.find(dataset, "track", variable, path)
+        terms = map_names.summands(dataset, name)
+        name = products.above_level(dataset, terms, typed=variable is not None, where=path) or name
         lat, lon, time = (map_names.find(dataset, axis, names.get(axis), path) for axis in ("lat", "lon", "time"))
-        stamps = map_axes.times(dataset, time, time_units, path)
+        stamps = map_axes.line_times(dataset, time, time_units, path)
         along = str(dataset[time].dims[0])
         if along not in dataset[lat].dims:
             raise Refusal(
@@ -204,7 +223,10 @@ def _points(
                 "read it with data=ssh_netcdf path="
             )
         day = stamps.astype("datetime64[D]")
-        chosen = np.flatnonzero((day >= days[0]) & (day <= days[-1]))
+        chosen = np.flatnonzero((day >= days[0]) & (day <= days[-1]))  # NaT is neither
+        if dataset[lat].ndim > 1:
+            y, x = (dataset[axis].isel({along: chosen}).transpose(along, ...).values for axis in (lat, lon))
+            chosen = chosen[_inside(y, x, reference)[0].any(axis=1)]
         read = map_names.in_metres(dataset, name, {along: chosen}, path)
         places = [dataset[axis].isel({along: chosen}) for axis in (lat, lon)]
         fields = [field.drop_vars(list(field.coords)) for field in places]
@@ -213,32 +235,43 @@ def _points(
                 f"{name} in {path} has the dimensions {', '.join(map(str, read.dims))}, which are not those of "
                 f"{lat} and {lon}: choose another variable"
             )
-        flags = quality_flags.rejected(dataset, read, (along, chosen), editing.flags, path)
-        fields += [read, xr.DataArray(stamps[chosen], dims=along), *flags.values()]
-        south_north, west_east, ssh, when, *bad = (field.values.ravel() for field in xr.broadcast(*fields))
-        platform = str(dataset.attrs.get("platform", "")).strip().replace(",", " ")
+        flags = quality_flags.rejected(
+            dataset, read, (along, chosen), editing.flags, path,
+            terms=[term for _, term in map_names.summands(dataset, name)],
+        )  # fmt: skip
+        across = xr.DataArray(np.nan)
+        if ACROSS in dataset.variables and set(dataset[ACROSS].dims) <= set(read.dims):
+            across = map_names.in_metres(dataset, ACROSS, {along: chosen}, path) / 1e3
+        fields += [read, xr.DataArray(stamps[chosen], dims=along), across, *flags.values()]
+        south_north, west_east, ssh, when, across, *bad = (field.values.ravel() for field in xr.broadcast(*fields))
+        platform = str(dataset.attrs.get("platform") or dataset.attrs.get("mission_name", ""))
+        platform = platform.strip().replace(",", " ")
         kind, labelled = heights.kind(dataset, name), heights.labelled(dataset, name)
     inside, lon_there = _inside(south_north.astype(float), west_east.astype(float), reference)
     there = inside & np.isfinite(ssh)
     rejected = {flag: int((each & there).sum()) for flag, each in zip(flags, bad, strict=True)}
     kept = there & ~np.logical_or.reduce([np.zeros(len(there), bool), *bad])
+    products.refuse_high(name, ssh[kept], path)
     heights.refuse_impossible(ssh[kept], name, path)
     columns = {
         "ssh": ssh[kept],
         "time": when[kept],
         "lat": south_north[kept].astype(float),
         "lon": lon_there[kept],
+        "across": across[kept].astype(float),
     }
     flagged = int(there.sum() - kept.sum())
     return Points(
         columns,
+        name,
+        group,
         platform,
         kind,
         labelled,
         rejected,
         flagged,
         int((inside & ~np.isfinite(ssh)).sum()),
-        (day.min(), day.max()),
+        (np.nanmin(day), np.nanmax(day)),
     )
 
 
@@ -260,15 +293,3 @@ def _amid_sea(lat: np.ndarray, lon: np.ndarray, reference: xr.Dataset) -> np.nda
         place = np.clip((values - first) / (second - first), 0, reference.sizes[axis] - 1)
         places.append((np.floor(place).astype(int), np.ceil(place).astype(int)))
     return np.logical_and.reduce([is_sea[row, column] for row in places[0] for column in places[1]])
-
-
-def _words(path: Path) -> set[str]:
-    """The words of a file's name in small letters: dt_gulfstream_c2_phy_l3 has five."""
-    return set(re.split(r"[_.\s]+", path.stem.lower()))
-
-
-def _short_names(paths: Sequence[Path]) -> list[str]:
-    """The words of each file's name that some other file does not have, such as c2 of dt_gulfstream_c2_phy_l3."""
-    shared = set.intersection(*(_words(path) for path in paths)) if len(paths) > 1 else set()
-    own = [[word for word in path.stem.split("_") if word.lower() not in shared] for path in paths]
-    return ["_".join(words) or path.stem for words, path in zip(own, paths, strict=True)]

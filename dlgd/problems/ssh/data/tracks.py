@@ -238,7 +238,8 @@ class SSHTracks(SSHSource):
         for path in paths:
             with map_names.opened(path) as dataset:
                 name = map_names.find(dataset, "time", self.options.names.get("time"), path)
-                found.append(map_axes.times(dataset, name, self.options.time_units, path).astype("datetime64[D]"))
+                stamps = map_axes.times(dataset, name, self.options.time_units, path, some_missing=True)
+                found.append(stamps[~np.isnat(stamps)].astype("datetime64[D]"))
         first, last = min(days.min() for days in found), max(days.max() for days in found)
         if self.options.period is None:
             return first, last

@@ -5,8 +5,9 @@ With correlation C, observations y at points p, and r = noise / std, a field of 
     mean      C(x, p) (C(p, p) + r^2 I)^-1 y,
     variance  std^2 [1 - C(x, p) (C(p, p) + r^2 I)^-1 C(p, x)]
 
-(Bretherton et al. 1976, Deep-Sea Research 23, 559-582). Each tile of space and time answers for all its cells and days
-from the observations near it, by one Cholesky factorization. Tiles are padded and solved in batches.
+(Bretherton et al. 1976, Deep-Sea Research 23, 559-582). Errors that the lines of a swath share are added to r^2 I, see
+`swath_errors`. Each tile of space and time answers for all its cells and days from the observations near it, by one
+Cholesky factorization. Tiles are padded and solved in batches.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from dlgd.core.progress import progress
 from dlgd.problems.ssh.methods.covariances import correlation, in_space, in_time
 from dlgd.problems.ssh.methods.oi_tiles import Tile, cut, cut_ring, tiles_of, wrapped
 from dlgd.problems.ssh.methods.sea_points import Points, is_ring
+from dlgd.problems.ssh.methods.swath_errors import SwathErrors, covariance
 
 TILE_DAYS, TILE, CELLS = 2.0, 2.5, 4  # size of a tile: correlation times, correlation lengths, and least cells
 MAX_BATCH_ELEMENTS = {"cpu": 2**21, "cuda": 2**28}  # numbers in the matrices of the tiles that are solved together
@@ -37,6 +39,7 @@ class Prior:
     lengths: tuple[float, float, float]  # Lt in days, Ly and Lx in degrees
     noise: float  # standard deviation of the observations' errors, m
     std: float  # of the sea, m
+    swath: SwathErrors | None = None  # of the observations, besides their noise
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,7 @@ def posterior(
         (prior.noise / prior.std) ** 2,
         torch.from_numpy(observations).to(device),
         innovations.to(device, precision),
+        _shared(prior, points, precision, device),
         torch.from_numpy(np.stack(np.meshgrid(y, x, indexing="ij"), -1).reshape(-1, 2)).to(device),
         period,
     )
@@ -118,6 +122,15 @@ def posterior(
     maps[1:] *= prior.std**2
     maps[:, :, ~grid.sea] = np.nan
     return maps
+
+
+def _shared(prior: Prior, points: Points, precision: torch.dtype, device: str) -> Shared | None:
+    """The errors that points of a swath share; None where none do."""
+    if prior.swath is None or points.swath is None:
+        return None
+    along, functions = points.swath[:, 0], points.swath[:, 1:] * (prior.swath.std / prior.std)
+    scaled = torch.from_numpy(functions).to(device, precision)
+    return Shared(torch.from_numpy(along.copy()).to(device), scaled, prior.swath.length_km)
 
 
 def _tile_size(axis: np.ndarray) -> float:
@@ -161,6 +174,19 @@ def _padded(tiles: list[Tile], device: str) -> Batch:
 
 
 @dataclass(frozen=True)
+class Shared:
+    """Errors that the points of a swath share, of a field of std 1."""
+
+    along: Tensor  # (n,) km, float64
+    scaled: Tensor  # (n, 5): functions of the distance across the track, times their standard deviations
+    length_km: float | None
+
+    def covariance(self, some: Tensor) -> Tensor:
+        """Between observations (b, n): (b, n, n)."""
+        return covariance(self.along[some], self.scaled[some], self.length_km)
+
+
+@dataclass(frozen=True)
 class Solver:
     """The posterior of a field of mean 0 and std 1. Places are in correlation lengths, float64."""
 
@@ -168,6 +194,7 @@ class Solver:
     noise_variance: float
     places: Tensor  # (n, 3): (t, y, x) of all observations
     innovations: Tensor  # (n,), in the precision in which is solved
+    shared: Shared | None
     cells: Tensor  # (cells, 2): (y, x) of all cells
     period: float | None = None  # of x, where longitudes go all around
 
@@ -179,8 +206,11 @@ class Solver:
         places = self._from(self.places[batch.observations] - corner).to(inside)
         cells = self._from(self.cells[batch.cells] - corner[..., 1:]).to(inside)
         matrix = correlation(self.covariance, places, places)
-        matrix *= inside[..., None]  # padding has rows below the diagonal, and only what is below it is read
         matrix.diagonal(dim1=1, dim2=2).fill_(1 + self.noise_variance)
+        if self.shared is not None:
+            matrix += self.shared.covariance(batch.observations)
+        matrix *= inside[..., None]  # padding has rows below the diagonal, and only what is below it is read
+        matrix.diagonal(dim1=1, dim2=2).add_(1 - inside)
         factor, failed = torch.linalg.cholesky_ex(matrix)
         if failed.any():
             raise Refusal(

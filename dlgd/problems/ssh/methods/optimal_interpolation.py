@@ -9,7 +9,8 @@ import functools
 import itertools
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ from dlgd.core.errors import Refusal
 from dlgd.core.paths import cache_folder
 from dlgd.core.progress import line_timer
 from dlgd.core.timing import timed
+from dlgd.problems.ssh.methods import swath_errors as swaths
 from dlgd.problems.ssh.methods.covariances import COVARIANCES
 from dlgd.problems.ssh.methods.oi_posterior import Grid, Prior, Selection, posterior
 from dlgd.problems.ssh.methods.oi_search import NOTHING_TO_TUNE, left_out, search
@@ -65,6 +67,9 @@ class OptimalInterpolation(Method):
     device: cpu or cuda.
     background: "mean": anomalies are counted from each cell's mean over the training split, on its grid, where samples
         have no background of their own; None: from the mean of all.
+    swath_errors: errors that the lines of a swath share, see `swath_errors.SwathErrors`: those with which they were
+        "simulated"; standard deviations at the edge of the swath, m, of any of constant, linear, quadratic, left and
+        right, with their length_km along the track; or None: errors are white noise.
     tune: whether to tune Lx and Ly (by a common factor), Lt and noise. It starts from the values of these options and
         minimizes the RMSE against the truth on 20 days spread over the training split. Three numbers are too few to
         adapt much to these days. Where there is no truth, it leaves the observations of a satellite out of each four
@@ -89,6 +94,7 @@ class OptimalInterpolation(Method):
         device: str,
         tune: bool,
         background: str | None = None,  # as in older runs
+        swath_errors: str | Mapping[str, Any] | None = None,
     ) -> None:
         for name, value, known in (
             ("covariance", covariance, COVARIANCES),
@@ -103,10 +109,12 @@ class OptimalInterpolation(Method):
         checks.whole_number("baseline.averaged", averaged, least=1)
         if background is not None:
             checks.choice("baseline.background", background, (MEAN,))
+        swaths.option(swath_errors)
         check_method_device(device)
         self.name, self.tune, self.background = ("OI, tuned" if tune else "OI"), tune, background
         self.learns = tune or background is not None
         self.covariance, self.std, self.averaged = covariance, std, averaged
+        self.swath_errors = swath_errors
         self.parameters, self.lengths_in = (Lx, Ly, Lt, noise), lengths_in
         self._options = {  # on which tuned parameters depend
             "start": [float(one) for one in self.parameters], "covariance": covariance, "lengths_in": lengths_in,
@@ -191,7 +199,7 @@ class OptimalInterpolation(Method):
             middle = np.deg2rad(float(samples.lat.min() + samples.lat.max()) / 2)
             Lx, Ly = Lx / (KM_PER_DEGREE * math.cos(middle)), Ly / KM_PER_DEGREE
         std = float(samples.attrs["std"]) if self.std is None else self.std
-        return Prior(self.covariance, (Lt, Ly, Lx), noise, std)
+        return Prior(self.covariance, (Lt, Ly, Lx), noise, std, swaths.assumed(self.swath_errors, samples))
 
     @functools.cached_property
     def _tuned(self) -> tuple[float, ...]:

@@ -2,8 +2,9 @@
 
 Each sample is a day. Samples have `observations` (day, lat, lon) in m, NaN where nothing is observed, and the
 coordinates `time` (sample), `day`, `lat` and `lon` in degrees; optionally `sea` (lat, lon), and a table of points along
-tracks, `track_ssh`, `track_time`, `track_lat`, `track_lon`, `track_satellite` (point), in order of satellite and time.
-No method uses points that are `held_out`.
+tracks, `track_ssh`, `track_time`, `track_lat`, `track_lon`, `track_satellite` (point), in order of satellite and time;
+and `track_across`, km to the right of the track, where a satellite has a swath. No method uses points that are
+`held_out`.
 
 Methods map anomalies from a background: `background` (lat, lon) and, at the points, `track_background` (point), m,
 where the samples have them, else the mean of the training split, their attribute `mean`.
@@ -18,6 +19,7 @@ import xarray as xr
 
 from dlgd.core.constants import KM_PER_DEGREE, SECONDS_PER_DAY
 from dlgd.core.errors import Refusal
+from dlgd.problems.ssh.methods import swath_errors
 
 BREAK_KM = 15.0  # points along a track farther apart than this are not averaged; points of 1 Hz are 7 km apart
 ORIGIN = np.datetime64("2000-01-01", "ns")  # times are counted from it
@@ -31,10 +33,12 @@ class Points:
     lat: np.ndarray  # degrees
     lon: np.ndarray
     ssh: np.ndarray  # m, above the background
+    swath: np.ndarray | None = None  # (n, 6), see `swath_errors.functions`
 
     def take(self, some: np.ndarray | slice) -> Points:
         """Some of the points."""
-        return Points(self.days[some], self.lat[some], self.lon[some], self.ssh[some])
+        swath = None if self.swath is None else self.swath[some]
+        return Points(self.days[some], self.lat[some], self.lon[some], self.ssh[some], swath)
 
     def __len__(self) -> int:
         return len(self.days)
@@ -116,7 +120,8 @@ def points_of(samples: xr.Dataset, averaged: int) -> Points:
     if "held_out" in samples:
         used &= ~samples.held_out.values.astype(bool)
     lat, lon = (samples[f"track_{name}"].values.astype(np.float64) for name in ("lat", "lon"))
-    points = Points(days_of(samples.track_time), lat, lon, ssh).take(used)
+    days = days_of(samples.track_time)
+    points = Points(days, lat, lon, ssh, swath_errors.functions(samples, days)).take(used)
     return superobservations(points, samples.track_satellite.values[used], averaged)
 
 
@@ -136,4 +141,5 @@ def superobservations(points: Points, satellite: np.ndarray, averaged: int) -> P
     (first,) = np.nonzero(number % averaged == 0)  # counting starts at 0 after each break
     counts = np.diff(np.append(first, len(points)))
     means = (np.add.reduceat(x, first) / counts for x in (points.days, points.lat, points.lon, points.ssh))
-    return Points(*means)
+    swath = None if points.swath is None else np.add.reduceat(points.swath, first) / counts[:, None]
+    return Points(*means, swath=swath)

@@ -161,11 +161,13 @@ class SshEvaluation(Evaluation):
 
     def figures(self, folder: Path, samples: xr.Dataset, predictions: Mapping[str, np.ndarray]) -> None:
         """maps.png and vorticity.png of one day, that of the median error of the first method; rmse.png in time;
-        spectra.png where there are spectra; animation.gif with the option `animation`. Without truth maps.png alone.
+        spectra.png where there are spectra; swath.png where swaths were simulated with errors; animation.gif with the
+        option `animation`. Without truth maps.png alone.
         """
         from dlgd.plotting.style import save
         from dlgd.problems.ssh import figures as draw
-        from dlgd.problems.ssh.track_figures import maps_with_errors
+        from dlgd.problems.ssh.methods import swath_errors
+        from dlgd.problems.ssh.track_figures import maps_with_errors, swath
 
         if not predictions:
             raise ValueError("There is no prediction to draw.")
@@ -189,6 +191,10 @@ class SshEvaluation(Evaluation):
         save(folder / "rmse.png", draw.rmse_in_time(time, daily))
         if found:
             save(folder / "spectra.png", draw.spectral_scores(found))
+        errors = swath_errors.assumed(swath_errors.SIMULATED, samples)
+        name, prediction = next(iter(predictions.items()))
+        if errors is not None and (figure := swath(samples, name, prediction, errors)) is not None:
+            save(folder / "swath.png", figure)
         if self.animation:
             frames = slice(draw.FRAMES)
             names = list(predictions)[: draw.ANIMATED]
