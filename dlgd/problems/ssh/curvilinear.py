@@ -177,7 +177,7 @@ def _multiples(low: float, high: float, step: float) -> np.ndarray:
 def _triangles(points: Points, lat: np.ndarray, lon: np.ndarray) -> csr_array:
     """The weights (cells, points) of linear interpolation in triangles."""
     from scipy.sparse import csr_array
-    from scipy.spatial import Delaunay, cKDTree
+    from scipy.spatial import Delaunay, KDTree
 
     flat = np.flatnonzero(np.isfinite(points.lat) & np.isfinite(points.lon))
     x = (points.lon.ravel()[flat] - lon[0] + SEAM) % 360 - SEAM
@@ -200,7 +200,7 @@ def _triangles(points: Points, lat: np.ndarray, lon: np.ndarray) -> csr_array:
     (triangles,) = np.nonzero(whole)
     if not len(triangles):
         raise Refusal("the points of the curvilinear grid make no cells: are its longitudes and latitudes right?")
-    distance, nearest = cKDTree(net.points[net.simplices[triangles]].mean(1)).query(cells[outside])
+    distance, nearest = KDTree(net.points[net.simplices[triangles]].mean(1)).query(cells[outside])
     found[outside] = triangles[nearest]
     reach = np.rad2deg(spacing[found[outside]])
     used = np.ones(len(cells), bool)

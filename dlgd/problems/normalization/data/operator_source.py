@@ -24,6 +24,7 @@ from dlgd.physics.halo import pad_cells, pad_south_faces, pad_west_faces, window
 from dlgd.problems.normalization import repair
 from dlgd.problems.normalization.data import features, fields, folders, graph, patches, users_file
 from dlgd.problems.normalization.data.closed_forms import GUESS
+from dlgd.problems.normalization.data.features import AREA_STEP
 from dlgd.problems.normalization.data.layout import Layout
 
 
@@ -48,7 +49,7 @@ class OperatorOptions(Layout):
     distance: str
     patch: int
     coast_weight: float
-    area_step: float = features.AREA_STEP
+    area_step: float = AREA_STEP  # which older run folders do not give
 
     def check(self) -> None:
         """Refuse options that cannot work, in one sentence each."""

@@ -175,7 +175,7 @@ def rows_and_columns(
         raise Refusal(f"latitudes in {where} go from {np.nanmin(lat):g} to {np.nanmax(lat):g}: degrees are needed")
     axes = curvilinear.rectilinear(points, UNEVEN)
     if axes is not None and even(axes[0]) and even(np.unwrap(axes[1], period=360)):
-        return axes[0], axes[1], dims[::-1] if axes[2] else dims, None
+        return axes[0], axes[1], (dims[1], dims[0]) if axes[2] else dims, None
     found = curvilinear.regridding(points, box.south, box.north, box.west, box.east)
     return found.lat, found.lon, dims, found
 

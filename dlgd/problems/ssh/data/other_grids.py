@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 
 import numpy as np
 import xarray as xr
@@ -57,7 +57,9 @@ def as_trained(samples: xr.Dataset, width: float) -> xr.Dataset:
     factor = cell_km(samples.lat.values, samples.lon.values) / width
     axes = {name: _axis(samples[name].values, factor) for name in ("lat", "lon")}
     sea = samples.sea.values.astype(bool)
-    fields = {"observations": (("day", "lat", "lon"), _means(samples.observations.values, samples, axes))}
+    fields: dict[str, tuple[tuple[Hashable, ...], np.ndarray]] = {
+        "observations": (("day", "lat", "lon"), _means(samples.observations.values, samples, axes))
+    }
     for name in ("ssh", "background"):
         if name in samples:
             own = samples[name].transpose(..., "lat", "lon")

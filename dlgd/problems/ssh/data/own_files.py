@@ -92,9 +92,9 @@ def _record(path: Path, file: Opened, truth: str | None, reading: Reading) -> xr
         once = len(stamps) == len(present)  # else several maps a day became one, of noon
         time = stamps[np.argsort(stamps)] if once else present + map_files.NOON
         if "sea" in dataset and set(dataset.sea.dims) == set(file.dims[1:]):
-            sea = dataset.sea.transpose(*file.dims[1:]).values[np.ix_(file.rows, file.columns)]
-            sea = np.nan_to_num(sea.astype(float)) != 0
-            fields["sea"] = ("lat", "lon"), file.regular(sea.astype(float)) >= 0.5, {}
+            whether = dataset.sea.transpose(*file.dims[1:]).values[np.ix_(file.rows, file.columns)]
+            sea = np.nan_to_num(whether.astype(float)) != 0
+            fields["sea"] = ("lat", "lon"), file.regular(np.where(sea, 1.0, 0.0)) >= 0.5, {}
         points = _points(dataset, file.lon, path)
     time = time.astype("datetime64[ns]")
     coordinates = {"day": ("day", time), "time": ("sample", time), "lat": ("lat", file.lat), "lon": ("lon", file.lon)}

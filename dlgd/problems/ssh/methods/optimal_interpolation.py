@@ -119,6 +119,7 @@ class OptimalInterpolation(Method):
         self._options = {  # on which tuned parameters depend
             "start": [float(one) for one in self.parameters], "covariance": covariance, "lengths_in": lengths_in,
             "std": std, "reach": reach, "most": most, "averaged": averaged, "precision": precision,
+            "swath_errors": dict(swath_errors) if isinstance(swath_errors, Mapping) else swath_errors,
         }  # fmt: skip
         self._posterior = functools.partial(
             posterior, selection=Selection(reach, most), precision=PRECISIONS[precision], device=device
@@ -204,12 +205,13 @@ class OptimalInterpolation(Method):
     @functools.cached_property
     def _tuned(self) -> tuple[float, ...]:
         """Lx, Ly, Lt and noise with the least error on some days of the training split, which are kept in the cache."""
-        assert self._train is not None, "fit comes first"
-        own = {key: self._train.attrs[key] for key in ("mean", "std")}
-        key = {"train": cache.digest(self._train), **own, "options": self._options, "version": 1}
+        train = self._train
+        assert train is not None, "fit comes first"
+        own = {key: train.attrs[key] for key in ("mean", "std")}
+        key = {"train": cache.digest(train), **own, "options": self._options, "version": 1}
         kept = cache.folder_for(cache_folder(), "oi-tuned", key) / "parameters.nc"
         known = kept.exists()
-        found = cache.get(kept, lambda: xr.Dataset({"parameters": ("parameter", list(self._tune(self._train)))}))
+        found = cache.get(kept, lambda: xr.Dataset({"parameters": ("parameter", list(self._tune(train)))}))
         Lx, Ly, lt, amplitude = found.parameters.values.tolist()
         if known:
             log.info(
