@@ -53,7 +53,7 @@ CELLS = Spec(name="plain", kind="field", input_channels=("a",), output_channels=
 
 @functools.cache
 def physical(name: str, one: tuple[bool, bool, bool], kind: tuple[str, str, str, str]):
-    seen = features.choose(kind[0], closed_form=kind[1], standardize_over=kind[2], distance=kind[3])
+    seen = features.choose(kind[0], closed_form=kind[1], area_step=0.05, standardize_over=kind[2], distance=kind[3])
     return samples(turned(OPERATORS[name][0], *one), seen)
 
 

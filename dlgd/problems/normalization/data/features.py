@@ -107,8 +107,6 @@ class Features(ABC):
 
 
 INNER = np.s_[..., 1:-1, 1:-1]
-
-
 AREA_STEP = 0.05  # of log(w_p / w_q) between neighbours on a surface
 
 
@@ -291,9 +289,7 @@ class Standardized(Features):
         return prediction.astype(np.float64) * self.scaling.std + self.scaling.mean
 
 
-def choose(
-    features: str, *, closed_form: str, area_step: float = AREA_STEP, standardize_over: str, distance: str
-) -> Features:
+def choose(features: str, *, closed_form: str, area_step: float, standardize_over: str, distance: str) -> Features:
     """Return the features of a name. The options of both kinds are checked in any case.
 
     features: "dimensionless" or "standardized". The other options are those of `OperatorOptions`.

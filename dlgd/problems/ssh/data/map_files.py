@@ -97,7 +97,7 @@ class Opened:
         if self.regridding is None:
             return {}
         some = np.unique(np.linspace(0, max(0, len(self.maps) - 1), LOOKED_AT).astype(int))
-        sea: np.ndarray = np.isfinite(self._read(some[: len(self.maps)])).any(axis=0)
+        sea = np.asarray(np.isfinite(self._read(some[: len(self.maps)])).any(axis=0))
         return curvilinear.coordinates(self.regridding.points, sea if sea.any() else None)
 
     def _read(self, chosen: np.ndarray) -> np.ndarray:

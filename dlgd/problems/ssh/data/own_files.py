@@ -93,8 +93,8 @@ def _record(path: Path, file: Opened, truth: str | None, reading: Reading) -> xr
         time = stamps[np.argsort(stamps)] if once else present + map_files.NOON
         if "sea" in dataset and set(dataset.sea.dims) == set(file.dims[1:]):
             whether = dataset.sea.transpose(*file.dims[1:]).values[np.ix_(file.rows, file.columns)]
-            sea = np.nan_to_num(whether.astype(float)) != 0
-            fields["sea"] = ("lat", "lon"), file.regular(np.where(sea, 1.0, 0.0)) >= 0.5, {}
+            sea = there = np.nan_to_num(whether.astype(float)) != 0
+            fields["sea"] = ("lat", "lon"), file.regular(np.where(there, 1.0, 0.0)) >= 0.5, {}
         points = _points(dataset, file.lon, path)
     time = time.astype("datetime64[ns]")
     coordinates = {"day": ("day", time), "time": ("sample", time), "lat": ("lat", file.lat), "lon": ("lon", file.lon)}

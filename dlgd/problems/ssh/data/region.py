@@ -1,4 +1,5 @@
-"""The cells of maps that no file gives: a box, and evenly spaced longitudes and latitudes in it."""
+"""The cells of maps that no file gives, a box and evenly spaced longitudes and latitudes in it; and where points lie on
+the cells of maps."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
 from dlgd.core import checks
 from dlgd.core.constants import KM_PER_DEGREE
@@ -112,3 +114,23 @@ class Region:
         lat = self.lat[0] + self.step * (row - 0.5)
         lon = self.lon[0] + self.step * (column - 0.5)
         return lat, (lon + 180) % 360 - 180
+
+
+def inside(lat: np.ndarray, lon: np.ndarray, reference: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Whether points lie over a cell of the grid, and their longitudes, counted as those of the grid are."""
+    half_y, half_x = ((reference[axis].values[1] - reference[axis].values[0]) / 2 for axis in ("lat", "lon"))
+    south, north = reference.lat.values[0] - half_y, reference.lat.values[-1] + half_y
+    west, width = reference.lon.values[0] - half_x, reference.lon.values[-1] - reference.lon.values[0] + 2 * half_x
+    offset = (lon - west) % 360
+    return (lat >= south) & (lat < north) & (offset < width), west + offset
+
+
+def amid_sea(lat: np.ndarray, lon: np.ndarray, reference: xr.Dataset) -> np.ndarray:
+    """Whether the four cells around each point are sea, so that a map that is interpolated there has a value."""
+    known = "sea" in reference
+    is_sea, places = reference.sea.values if known else np.isfinite(reference.ssh.values).any(axis=0), []
+    for axis, values in (("lat", lat), ("lon", lon)):
+        first, second = reference[axis].values[:2]
+        place = np.clip((values - first) / (second - first), 0, reference.sizes[axis] - 1)
+        places.append((np.floor(place).astype(int), np.ceil(place).astype(int)))
+    return np.logical_and.reduce([is_sea[row, column] for row in places[0] for column in places[1]])

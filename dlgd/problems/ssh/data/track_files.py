@@ -17,7 +17,7 @@ import xarray as xr
 
 from dlgd.core.errors import Refusal
 from dlgd.problems.ssh.data import editing as rules
-from dlgd.problems.ssh.data import heights, map_axes, map_names, products, quality_flags
+from dlgd.problems.ssh.data import heights, map_axes, map_names, products, quality_flags, region
 from dlgd.problems.ssh.data.editing import Editing
 from dlgd.problems.ssh.data.heights import Kind
 
@@ -114,7 +114,7 @@ def table(
     kinds = np.repeat(np.arange(len(found)), counts)[order]
     columns = {key: values[order] for key, values in columns.items()}
     good = _edited(columns, kinds, found, editing, str(paths[0].parent if len(paths) > 1 else paths[0]), list(numbers))
-    kept = good & (~columns["held_out"] | _amid_sea(columns["lat"], columns["lon"], reference))
+    kept = good & (~columns["held_out"] | region.amid_sea(columns["lat"], columns["lon"], reference))
     columns = {key: values[kept] for key, values in columns.items()}
     if columns["held_out"].all():
         left_out = _left_out(found, 0 if held_out is not None else len(order))
@@ -226,28 +226,13 @@ def _points(
         chosen = np.flatnonzero((day >= days[0]) & (day <= days[-1]))  # NaT is neither
         if dataset[lat].ndim > 1:
             y, x = (dataset[axis].isel({along: chosen}).transpose(along, ...).values for axis in (lat, lon))
-            chosen = chosen[_inside(y, x, reference)[0].any(axis=1)]
-        read = map_names.in_metres(dataset, name, {along: chosen}, path)
-        places = [dataset[axis].isel({along: chosen}) for axis in (lat, lon)]
-        fields = [field.drop_vars(list(field.coords)) for field in places]
-        if along not in read.dims or any(not set(field.dims) <= set(read.dims) for field in fields):
-            raise Refusal(
-                f"{name} in {path} has the dimensions {', '.join(map(str, read.dims))}, which are not those of "
-                f"{lat} and {lon}: choose another variable"
-            )
-        flags = quality_flags.rejected(
-            dataset, read, (along, chosen), editing.flags, path,
-            terms=[term for _, term in map_names.summands(dataset, name)],
-        )  # fmt: skip
-        across = xr.DataArray(np.nan)
-        if ACROSS in dataset.variables and set(dataset[ACROSS].dims) <= set(read.dims):
-            across = map_names.in_metres(dataset, ACROSS, {along: chosen}, path) / 1e3
-        fields += [read, xr.DataArray(stamps[chosen], dims=along), across, *flags.values()]
-        south_north, west_east, ssh, when, across, *bad = (field.values.ravel() for field in xr.broadcast(*fields))
+            chosen = chosen[region.inside(y, x, reference)[0].any(axis=1)]
+        flags, fields = _fields(dataset, name, (lat, lon), (along, chosen), editing, path)
+        fields = [*fields, xr.DataArray(stamps[chosen], dims=along), *flags.values()]
+        south_north, west_east, ssh, across, when, *bad = (field.values.ravel() for field in xr.broadcast(*fields))
         platform = str(dataset.attrs.get("platform") or dataset.attrs.get("mission_name", ""))
-        platform = platform.strip().replace(",", " ")
         kind, labelled = heights.kind(dataset, name), heights.labelled(dataset, name)
-    inside, lon_there = _inside(south_north.astype(float), west_east.astype(float), reference)
+    inside, lon_there = region.inside(south_north.astype(float), west_east.astype(float), reference)
     there = inside & np.isfinite(ssh)
     rejected = {flag: int((each & there).sum()) for flag, each in zip(flags, bad, strict=True)}
     kept = there & ~np.logical_or.reduce([np.zeros(len(there), bool), *bad])
@@ -260,36 +245,44 @@ def _points(
         "lon": lon_there[kept],
         "across": across[kept].astype(float),
     }
-    flagged = int(there.sum() - kept.sum())
     return Points(
         columns,
         name,
         group,
-        platform,
+        platform.strip().replace(",", " "),
         kind,
         labelled,
         rejected,
-        flagged,
+        int(there.sum() - kept.sum()),
         int((inside & ~np.isfinite(ssh)).sum()),
         (np.nanmin(day), np.nanmax(day)),
     )
 
 
-def _inside(lat: np.ndarray, lon: np.ndarray, reference: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """Whether points lie over a cell of the grid, and their longitudes, counted as those of the grid are."""
-    half_y, half_x = ((reference[axis].values[1] - reference[axis].values[0]) / 2 for axis in ("lat", "lon"))
-    south, north = reference.lat.values[0] - half_y, reference.lat.values[-1] + half_y
-    west, width = reference.lon.values[0] - half_x, reference.lon.values[-1] - reference.lon.values[0] + 2 * half_x
-    offset = (lon - west) % 360
-    return (lat >= south) & (lat < north) & (offset < width), west + offset
+def _fields(
+    dataset: xr.Dataset,
+    name: str,
+    places: tuple[str, str],
+    lines: tuple[str, np.ndarray],
+    editing: Editing,
+    path: Path,
+) -> tuple[Mapping[str, xr.DataArray], list[xr.DataArray]]:
+    """What quality flags reject, by their names, and latitude, longitude, height (m) and distance across (km).
 
-
-def _amid_sea(lat: np.ndarray, lon: np.ndarray, reference: xr.Dataset) -> np.ndarray:
-    """Whether the four cells around each point are sea, so that a map that is interpolated there has a value."""
-    known = "sea" in reference
-    is_sea, places = reference.sea.values if known else np.isfinite(reference.ssh.values).any(axis=0), []
-    for axis, values in (("lat", lat), ("lon", lon)):
-        first, second = reference[axis].values[:2]
-        place = np.clip((values - first) / (second - first), 0, reference.sizes[axis] - 1)
-        places.append((np.floor(place).astype(int), np.ceil(place).astype(int)))
-    return np.logical_and.reduce([is_sea[row, column] for row in places[0] for column in places[1]])
+    places: the names of latitude and longitude. lines: the dimension along the track, and which of it are read.
+    """
+    along, chosen = lines
+    read = map_names.in_metres(dataset, name, {along: chosen}, path)
+    axes = [dataset[axis].isel({along: chosen}) for axis in places]
+    axes = [field.drop_vars(list(field.coords)) for field in axes]
+    if along not in read.dims or any(not set(field.dims) <= set(read.dims) for field in axes):
+        raise Refusal(
+            f"{name} in {path} has the dimensions {', '.join(map(str, read.dims))}, which are not those of "
+            f"{' and '.join(places)}: choose another variable"
+        )
+    terms = [term for _, term in map_names.summands(dataset, name)]
+    flags = quality_flags.rejected(dataset, read, lines, editing.flags, path, terms=terms)
+    across = xr.DataArray(np.nan)
+    if ACROSS in dataset.variables and set(dataset[ACROSS].dims) <= set(read.dims):
+        across = map_names.in_metres(dataset, ACROSS, {along: chosen}, path) / 1e3
+    return flags, [*axes, read, across]

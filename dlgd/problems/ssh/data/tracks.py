@@ -297,5 +297,4 @@ class SSHTracks(SSHSource):
 
 
 def _places(table: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """Latitudes and longitudes (point,)."""
     return table.track_lat.values, table.track_lon.values
