@@ -6,6 +6,7 @@ that is named. Hydra composes the command before the run is found, and takes the
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,9 +14,11 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from dlgd.cli.typed_options import options_of
+from dlgd.core import checks
 from dlgd.core.config import plain
 from dlgd.core.constants import TARGET
 from dlgd.core.construct import locate
+from dlgd.core.errors import Refusal
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +54,8 @@ def seeing_alike(config: DictConfig, trained: DictConfig) -> DictConfig:
 
     A method that was typed stays. Logs what is no longer as the command has it.
     """
-    found = {name: value for name, value in _of_the_input(config, trained).items() if config[GROUP][name] != value}
+    seen = _of_the_input(config, trained)
+    found = {name: value for name, value in seen.items() if name in config[GROUP] and config[GROUP][name] != value}
     if found:
         words = ", ".join(f"{GROUP}.{name}={value}" for name, value in found.items())
         log.info("As the network was trained: %s", words)
@@ -67,14 +71,32 @@ def seeing_alike(config: DictConfig, trained: DictConfig) -> DictConfig:
 
 
 def _of_the_input(config: DictConfig, trained: DictConfig) -> dict[str, Any]:
-    """The options of the run that say what its network sees, where the other data set has them, too."""
+    """The options that say what the network of a run sees, by those names that the data set of `config` has for them.
+
+    Runs from before an option was there do not give it: they were trained with what is its default.
+    """
+    if TARGET not in config[GROUP]:
+        return {}
     source = locate(str(config[GROUP][TARGET]), f"{GROUP}.{TARGET}")
     names = getattr(source, "of_the_input", ())
-    return {name: trained[GROUP][name] for name in names if name in trained[GROUP] and name in config[GROUP]}
+    defaults = {name: one.default for name, one in inspect.signature(source).parameters.items() if name in names}
+    given = {name: trained[GROUP].get(name, defaults.get(name, inspect.Parameter.empty)) for name in names}
+    return {name: value for name, value in given.items() if value is not inspect.Parameter.empty}
 
 
 def changed(config: DictConfig, options: Mapping[str, Any]) -> DictConfig:
-    """Return the configuration of a run with some options of its data changed; what they do not name stays."""
+    """Return the configuration of a run with some options of its data changed; what they do not name stays.
+
+    Refusal of an option that says what the network of the run sees: not all of them change the number of channels, so
+    that it would answer, and wrongly.
+    """
+    for name, value in _of_the_input(config, config).items():
+        if name in options and options[name] != value:
+            typed, known = checks.as_typed(options[name]), checks.as_typed(value)
+            raise Refusal(
+                f"{GROUP}.{name}={typed} says what a network sees, and the network was trained with "
+                f"{GROUP}.{name}={known}: leave the option out"
+            )
     copied = config.copy()
     with open_dict(copied):
         copied[GROUP] = OmegaConf.merge(OmegaConf.create(OmegaConf.to_container(config[GROUP])), dict(options))

@@ -20,6 +20,7 @@ from dlgd.core.paths import ROOT
 LORENZ = "dlgd.problems.lorenz.data.lorenz.Lorenz63Data"
 MNIST = "dlgd.problems.images.data.digits.Mnist"
 OPERATORS = "dlgd.problems.normalization.data.simulated.NormalizationCoefficients"
+VOLUMES = "dlgd.problems.normalization.data.ocean_full.FullOcean"
 RUN = ROOT / "tests" / "frozen" / "runs" / "nemovar_resnet"
 
 
@@ -124,7 +125,8 @@ def test_evaluate(dlgd, run, tmp_path):
         ("data.paddings.rows=3", "data.paddings is no option.*did you mean data.padding"),
         ("data.padding=3", "data.padding=3 must be names with values"),
         ("data.west_east=round", "data.west_east=round is unknown"),
-        ("data.features=standardized", "the network was trained with"),
+        ("data.features=standardized", "the network was trained with data.features=dimensionless"),
+        ("data.area_step=0.3", "data.area_step=0.3 says what a network sees.*trained with data.area_step=0.05"),
     ],
 )
 @pytest.mark.parametrize("command", ["predict", "evaluate"])
@@ -166,3 +168,22 @@ def test_another_data_set_gives_what_the_network_sees():
     options = {"_target_": OPERATORS, "features": "dimensionless", "closed_form": "bridge", "seed": 0}
     found = of_command(OmegaConf.create({"data": options}), trained)
     assert OmegaConf.to_container(found.data) == options | {"closed_form": "separable"}
+
+
+def test_a_run_from_before_an_option_keeps_what_it_was_trained_with():
+    """Its record has no area_step, the default of which it was trained with."""
+    trained = OmegaConf.create({"data": {"_target_": OPERATORS, "closed_form": "separable"}})
+    typed = OmegaConf.create({"data": {"_target_": OPERATORS, "closed_form": "separable", "area_step": 0.3}})
+    assert of_command(typed, trained).data.area_step == 0.05
+    volumes = OmegaConf.create({"data": {"_target_": VOLUMES, "closed_form": "separable"}})
+    typed = OmegaConf.create({"data": {"_target_": VOLUMES, "closed_form": "separable", "area_step": 0.05}})
+    assert of_command(typed, volumes).data.area_step == 0.3
+
+
+def test_a_network_keeps_what_it_sees():
+    """The number of channels is the same with another area_step, so that the network would answer."""
+    trained = OmegaConf.create({"data": {"_target_": OPERATORS, "closed_form": "separable", "seed": 3}})
+    with pytest.raises(Refusal, match=r"^data.area_step=0.3 says what a network sees"):
+        of_command(OmegaConf.create({"data": {"area_step": 0.3}}), trained)
+    same = of_command(OmegaConf.create({"data": {"area_step": 0.05, "seed": 4}}), trained)
+    assert same.data.seed == 4

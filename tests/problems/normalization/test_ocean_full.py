@@ -40,6 +40,12 @@ def eps(samples, gamma):
     return np.abs((gamma / samples.gamma.values) ** 2 - 1)[:, samples.mask.values]
 
 
+def test_runs_from_before_area_step_see_what_they_saw():
+    """Their record does not give it; volumes were trained with 0.3 from the first."""
+    given = {name: value for name, value in options_of("ocean_full").items() if name != "area_step"}
+    assert FullOcean(**given).features.area_step == 0.3
+
+
 def test_the_truth_is_that_of_brute_force(samples):
     (operator,) = fields3d.operators(samples)
     cells = np.argwhere(operator.sea)[::20]

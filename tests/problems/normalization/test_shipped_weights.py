@@ -76,7 +76,7 @@ def test_they_serve_a_file_with_levels(tmp_path):
 
 
 def test_those_of_several_grids_hold_on_a_sea_that_they_have_never_seen():
-    """The Mediterranean: 1.3e-3, where those of one grid have 5.7e-3 (ten samples)."""
+    """The Mediterranean: 8.5e-4, where those of one grid have 5.7e-3 (ten samples)."""
     one = {"samples": {"train": 1, "valid": 1, "test": 1}, "tolerance": {"train": 1e-4, "evaluation": 1e-4}}
 
     def eps_mean(name: str) -> float:
@@ -87,5 +87,5 @@ def test_those_of_several_grids_hold_on_a_sea_that_they_have_never_seen():
         predicted = run.method(data).predict(samples)
         return NormalizationEvaluation().scores(samples, predicted)["eps_mean"]
 
-    assert eps_mean("several_grids.pt") < 2e-3
-    assert eps_mean("several_grids.pt") < eps_mean("nemovar.pt") / 2
+    assert eps_mean("several_grids.pt") < 1.2e-3
+    assert eps_mean("several_grids.pt") < eps_mean("nemovar.pt") / 4

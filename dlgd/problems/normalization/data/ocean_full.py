@@ -8,7 +8,7 @@ gamma_horizontal.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from dlgd.problems.normalization.data.operator_source import OperatorSource
 
 FORM = "implicit"  # of `physics.diffusion3d`
 REACH = 16.0  # length scales between Diracs of a probing; errors of gamma^2, measured: 8e-6 in the mean, at most 1e-3
+AREA_STEP = 0.3  # of log(V_p / V_q): cells that a bottom cuts differ more than areas do
 
 
 class Volume(Dimensionless):
@@ -61,14 +62,21 @@ class Volume(Dimensionless):
         ]
 
 
-@from_keywords(OceanOptions)
+@dataclass(frozen=True, kw_only=True)
+class FullOceanOptions(OceanOptions):
+    """Options besides those of `OceanOptions`: none; the default of area_step is another one."""
+
+    area_step: float = AREA_STEP  # older run folders do not give it, and were trained with it
+
+
+@from_keywords(FullOceanOptions)
 class FullOcean(Ocean):
-    """Simulated samples of the full operator. See conf/data/ocean_full.yaml, and `OceanOptions`.
+    """Simulated samples of the full operator. See conf/data/ocean_full.yaml, and `FullOceanOptions`.
 
     Training tiles are columns from the surface to the deepest level, with a halo to the sides.
     """
 
-    def __init__(self, options: OceanOptions) -> None:
+    def __init__(self, options: FullOceanOptions) -> None:
         OperatorSource.__init__(self, options)
         checks.choice("data.closed_form", options.closed_form, VOLUME_FORMS)
         self.features = Volume(options.closed_form, options.area_step)
