@@ -50,6 +50,8 @@ def times(dataset: xr.Dataset, name: str, units: str | None, where: Path, *, som
     if found.dtype == object:
         found = _from_calendar(found, name, calendar, where)
     if found.dtype.kind != "M" or not len(found) or (np.isnat(found).all() if some_missing else np.isnat(found).any()):
+        if found.dtype.kind == "M" and np.isnat(found).all():
+            raise Refusal(f"{name} in {where} has no time at all, so that there is nothing to read: leave the file out")
         raise Refusal(f"{name} in {where} has times that are missing or cannot be read")
     known = found[~np.isnat(found)]
     if known.min() < FIRST or known.max() > LAST:

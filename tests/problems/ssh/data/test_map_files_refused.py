@@ -47,6 +47,18 @@ def test_a_curvilinear_grid_without_coordinates(tmp_path):
     refused("longitudes and latitudes in .* must be finite numbers", read, tmp_path / "a.nc")
 
 
+@pytest.mark.parametrize(
+    ("rows", "words"), [(len(LAT), "must be finite numbers"), (3, "the points of the curvilinear grid make no cells")]
+)
+def test_a_curvilinear_grid_without_cells(tmp_path, rows, words):
+    """All points in one place, or few rows that are the same."""
+    lat, lon = np.meshgrid(np.full(rows, 38.0), LON, indexing="ij")
+    lon = np.full_like(lon, -60.0) if rows > 3 else lon
+    dataset = fields(ssh=truth()).isel(lat=slice(rows)).rename(lat="y", lon="x").drop_vars(["x", "y"])
+    dataset.assign(nav_lat=(("y", "x"), lat), nav_lon=(("y", "x"), lon)).to_netcdf(tmp_path / "a.nc")
+    refused(words, read, tmp_path / "a.nc")
+
+
 def test_files_that_are_none_or_not_whole(tmp_path):
     (tmp_path / "text.nc").write_text("no NetCDF")
     refused("cannot read .*text.nc as NetCDF", read, tmp_path / "text.nc")
