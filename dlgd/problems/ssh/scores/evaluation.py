@@ -126,7 +126,7 @@ class SshEvaluation(Evaluation):
         return scores
 
     def _spectra(self, maps: Maps) -> Spectra | None:
-        """The spectra; None where they are not wanted, or where no spectral_box was typed and there is land or a hole, or
+        """The spectra; None where they are not wanted, or where no spectral_box was typed and there is land, a hole, or
         too few days or longitudes. Refusal of such a spectral_box."""
         if not self.with_spectra:
             return None

@@ -87,7 +87,7 @@ def test_classical_methods_count_from_the_mean_of_the_training_split_where_there
 def test_a_sea_without_a_cell_is_refused(network, tmp_path):
     nowhere = (("lat", "lon"), np.zeros((12, 16)))
     fields(observations=seen()).assign(sea=nowhere).to_netcdf(tmp_path / "a.nc")
-    with pytest.raises(Refusal, match="sea in .* is nowhere 1"):
+    with pytest.raises(Refusal, match=r"sea in .* is nowhere 1"):
         network.read(tmp_path / "a.nc")
 
 

@@ -148,5 +148,5 @@ def test_a_swath_needs_a_place_for_each_pixel(tmp_path, sea):
 
 
 def test_a_pass_without_a_time_is_refused_as_such(tmp_path, sea):
-    with pytest.raises(Refusal, match="time in .* has no time at all.*leave the file out"):
+    with pytest.raises(Refusal, match=r"time in .* has no time at all.*leave the file out"):
         table(swot_files.expert_3(tmp_path / "a.nc", missing=slice(0, LINES)), sea)
