@@ -32,6 +32,7 @@ def refused(words: str, function: object, *arguments: object, **options: object)
         (lambda d: d.assign(ssh=d.ssh.astype(str)), "ssh in .* must hold numbers"),
         (lambda d: d.drop_vars("lat").rename(lat="row"), "no lat is recognized in .*: type data.names.lat="),
         (lambda d: d.assign(lat=d.lat.drop_vars("lat") + 0 * d.lon).rename(lat="y2"), "no lat is recognized"),
+        (lambda d: d.assign_coords(lat=np.deg2rad(d.lat).assign_attrs(units="radians")), "lat in .* is in radians"),
         (lambda d: d.isel(lat=[0]), "latitudes in .* must be at least two finite numbers"),
     ],
 )
