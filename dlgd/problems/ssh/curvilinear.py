@@ -35,6 +35,9 @@ ROUNDING = 1e-6
 EDGE = 2.0  # spacings: triangles with longer edges lie between parts of a grid, or in the bays of its outline
 SLIVER = 0.2  # of a cell: triangles along a bent outline that have less cannot be continued
 BEYOND = 2.5  # spacings, from the middle of a triangle: how far it is continued
+OFTEN = 4  # times that a place may be repeated, as in the halo of a tripolar grid
+POLE = 89.9  # degrees: any number of points of a grid may be there
+NO_CELLS = "the points of the curvilinear grid make no cells: are its longitudes and latitudes right?"
 SEAM = 5.0  # degrees that are repeated on both sides of the seam of a ring
 
 
@@ -77,6 +80,14 @@ class Points:
         """The side of a square as large as the median cell, degrees."""
         down, across = np.diff(self.places, axis=0)[:, :-1], np.diff(self.places, axis=1)[:-1]
         return float(np.rad2deg(np.sqrt(np.nanmedian(np.linalg.norm(np.cross(down, across), axis=-1)))))
+
+
+def places_known(lat: np.ndarray, lon: np.ndarray) -> tuple[Points, int]:
+    """The points of a file, and how many of them stand all in one place, such as 0 N 0 E, where a model has no cells:
+    these are unknown, NaN."""
+    at, place, count = np.unique(lon.ravel() + 1j * lat.ravel(), return_inverse=True, return_counts=True)
+    lost = ((count > OFTEN) & (abs(at.imag) < POLE))[place].reshape(lat.shape)  # NaN is not below
+    return Points(np.where(lost, np.nan, lat), np.where(lost, np.nan, lon)), int(lost.sum())
 
 
 def rectilinear(points: Points, off: float) -> tuple[np.ndarray, np.ndarray, bool] | None:
@@ -130,6 +141,8 @@ def regridding(points: Points, south: float, north: float, west: float | None, e
     """
     known = np.isfinite(points.lat) & np.isfinite(points.lon)
     step_lat = points.step
+    if not step_lat > 0:
+        raise Refusal(NO_CELLS)
     lowest, highest = float(points.lat[known].min()), float(points.lat[known].max())
     step_lon = step_lat / np.cos(np.deg2rad((lowest + highest) / 2))
     circle = np.sort(points.lon[known] % 360)
@@ -199,7 +212,7 @@ def _triangles(points: Points, lat: np.ndarray, lon: np.ndarray) -> csr_array:
     outside = np.flatnonzero((found < 0) | ~whole[found])
     (triangles,) = np.nonzero(whole)
     if not len(triangles):
-        raise Refusal("the points of the curvilinear grid make no cells: are its longitudes and latitudes right?")
+        raise Refusal(NO_CELLS)
     distance, nearest = KDTree(net.points[net.simplices[triangles]].mean(1)).query(cells[outside])
     found[outside] = triangles[nearest]
     reach = np.rad2deg(spacing[found[outside]])

@@ -13,7 +13,7 @@ import xarray as xr
 
 from dlgd.core.errors import Refusal
 from dlgd.problems.ssh import curvilinear
-from dlgd.problems.ssh.curvilinear import Points, Regridding
+from dlgd.problems.ssh.curvilinear import Regridding
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +50,8 @@ def times(dataset: xr.Dataset, name: str, units: str | None, where: Path, *, som
     if found.dtype == object:
         found = _from_calendar(found, name, calendar, where)
     if found.dtype.kind != "M" or not len(found) or (np.isnat(found).all() if some_missing else np.isnat(found).any()):
+        if found.dtype.kind == "M" and np.isnat(found).all():
+            raise Refusal(f"{name} in {where} has no time at all, so that there is nothing to read: leave the file out")
         raise Refusal(f"{name} in {where} has times that are missing or cannot be read")
     known = found[~np.isnat(found)]
     if known.min() < FIRST or known.max() > LAST:
@@ -168,8 +170,10 @@ def rows_and_columns(
     lat, lon = np.squeeze(lat) if lat.ndim > 2 else lat, np.squeeze(lon) if lon.ndim > 2 else lon
     if lat.ndim != 2 or lat.shape != lon.shape:
         return lat, lon, dims, None
-    points = Points(np.ascontiguousarray(lat), np.ascontiguousarray(lon))
-    if not (np.isfinite(lat) & np.isfinite(lon)).any() or min(lat.shape) < 2:
+    points, lost = curvilinear.places_known(lat, lon)
+    if lost:
+        log.warning("%s: %d points of its grid stand in one place, and do not count", where, lost)
+    if not (np.isfinite(points.lat) & np.isfinite(points.lon)).any() or min(lat.shape) < 2:
         raise Refusal(f"longitudes and latitudes in {where} must be finite numbers at two rows and columns or more")
     if not -90.01 <= np.nanmin(lat) <= np.nanmax(lat) <= 90.01:
         raise Refusal(f"latitudes in {where} go from {np.nanmin(lat):g} to {np.nanmax(lat):g}: degrees are needed")

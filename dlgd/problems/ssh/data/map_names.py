@@ -110,6 +110,8 @@ def find(dataset: xr.Dataset, role: str, given: str | None, where: Path) -> str:
     if len(found) > 1:
         raise Refusal(f"{where} has several variables that could be meant: type {option}=" + " or ".join(found))
     if found:
+        if role in ("lat", "lon") and str(dataset[found[0]].attrs.get("units", "")).lower().startswith("rad"):
+            raise Refusal(f"{found[0]} in {where} is in radians: degrees are needed")
         return found[0]
     raise Refusal(f"no {role} is recognized in {where}: type {option}= and one of {listed(dataset)}")
 

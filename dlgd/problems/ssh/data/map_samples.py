@@ -137,4 +137,6 @@ def complete(found: xr.Dataset, path: Path) -> xr.Dataset:
         sea = (
             np.isfinite(found.ssh.values).any(axis=0) if "ssh" in found else np.ones(found.observations.shape[1:], bool)
         )
+    if not sea.any():
+        raise Refusal(f"sea in {path} is nowhere 1: it must be 1 where there is sea, and 0 on land")
     return found.assign(sea=(("lat", "lon"), sea, SEA_ATTRS))

@@ -214,7 +214,9 @@ class SSHNetCDF(SSHSource):
             observations=typed if isinstance(typed, str) else None,
             target=options.target,
         )
-        return self._with_attributes(found)
+        if not self._statistics and options.path is not None:  # a classical method, for which mean and std are those
+            self.prepare()  # of the training split
+        return self._with_attributes(own_files.with_scaling(found))
 
     def _compare(self, record: xr.Dataset) -> None:
         """Warn where observations and reference differ so much that they may be different quantities, and of splits

@@ -68,6 +68,16 @@ def read(
     return found
 
 
+def with_scaling(samples: xr.Dataset) -> xr.Dataset:
+    """The samples with the mean and the standard deviation of their observations, m, as attributes: what classical
+    methods take where no training split has given any. Where nothing is observed they have none."""
+    values = samples.observations.values
+    if not np.isfinite(values).any():
+        return samples
+    mean, std = (float(of(values, dtype=float)) for of in (np.nanmean, np.nanstd))
+    return samples.assign_attrs(mean=mean, std=std)
+
+
 def _record(path: Path, file: Opened, truth: str | None, reading: Reading) -> xr.Dataset:
     """A record as samples: each of its days is one."""
     if not len(file.days):

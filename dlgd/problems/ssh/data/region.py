@@ -42,7 +42,7 @@ class Region:
         if not numbers:
             raise Refusal(f"box={checks.as_typed(box)} says nothing of where maps are wanted: type {example}")
         west, east, south, north = map(float, box)
-        if not (-90 <= south < north <= 90 and -360 <= west < east <= min(360.0, west + 360)):
+        if not (-90 <= south < north <= 90 and -360 <= west < min(east, 360.0) and east <= west + 360):
             raise Refusal(
                 f"box={checks.as_typed(box)} must go from west to east and from south to north: type {example}, and "
                 "190 for 170 degrees west where it crosses the date line, -3 for 357 where it crosses Greenwich"

@@ -147,7 +147,7 @@ class SSHSource(DataSource):
 
     def read(self, path: Path) -> xr.Dataset:
         """A user's own samples, or a record; see `map_samples.py`."""
-        return self._with_attributes(own_files.read(path, self.options.edited))
+        return self._with_attributes(own_files.with_scaling(own_files.read(path, self.options.edited)))
 
     # --- tensors -------------------------------------------------------------------------------------------------
 

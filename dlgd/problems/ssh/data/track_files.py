@@ -134,6 +134,16 @@ def _tell_heights(paths: Sequence[Path], found: Sequence[Points]) -> None:
     chosen = dict.fromkeys((points.height, points.group) for points in found)
     if any(group or products.is_told(name) for name, group in chosen):
         log.info("%s: heights are %s", paths[0].parent if len(paths) > 1 else paths[0], products.told(chosen))
+    anomalies, others = (
+        list(dict.fromkeys(points.height for points in found if (points.kind == heights.ANOMALY) == whether))
+        for whether in (True, False)
+    )
+    if anomalies and others:
+        log.warning(
+            "%s: files differ in their heights, which are anomalies (%s) and others (%s): a mean dynamic topography "
+            "lies between them; type data.names.observations for one that all have",
+            paths[0].parent, ", ".join(anomalies), ", ".join(others),
+        )  # fmt: skip
 
 
 def _edited(
@@ -275,7 +285,8 @@ def _fields(
     read = map_names.in_metres(dataset, name, {along: chosen}, path)
     axes = [dataset[axis].isel({along: chosen}) for axis in places]
     axes = [field.drop_vars(list(field.coords)) for field in axes]
-    if along not in read.dims or any(not set(field.dims) <= set(read.dims) for field in axes):
+    wide = [dim for dim in read.dims if read.sizes[dim] > 1 and dim not in {*axes[0].dims, *axes[1].dims, along}]
+    if along not in read.dims or wide or any(not set(field.dims) <= set(read.dims) for field in axes):
         raise Refusal(
             f"{name} in {path} has the dimensions {', '.join(map(str, read.dims))}, which are not those of "
             f"{' and '.join(places)}: choose another variable"

@@ -138,6 +138,7 @@ class OptimalInterpolation(Method):
 
     def predict(self, samples: xr.Dataset) -> np.ndarray:
         """(sample, lat, lon), m, float64, NaN on land."""
+        swaths.warn_of_none(self.swath_errors, samples)
         samples = self._anomalous(samples)
         prior = self.prior(samples)
         title = f"{self.name}: groups of the {samples.sizes['sample']} maps"

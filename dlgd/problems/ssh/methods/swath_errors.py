@@ -13,6 +13,7 @@ solved for: the dense matrix that OI factorizes has this sum in it, which is the
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
@@ -25,6 +26,8 @@ from dlgd.core import checks
 from dlgd.core.constants import SECONDS_PER_DAY
 from dlgd.core.errors import Refusal
 from dlgd.physics.orbits import SATELLITES
+
+log = logging.getLogger(__name__)
 
 EDGE_KM = 60.0  # of the swath of SWOT
 SPEED = SATELLITES["swot"].orbit.speed_km_s
@@ -89,6 +92,15 @@ def assumed(given: str | Mapping[str, object] | None, samples: xr.Dataset) -> Sw
     if not known["roll"] and not known["baseline"]:
         return None
     return SwathErrors(linear=known["roll"], quadratic=known["baseline"], length_km=known["length_km"])
+
+
+def warn_of_none(given: str | Mapping[str, object] | None, samples: xr.Dataset) -> None:
+    """Say that errors were typed for samples without a swath."""
+    if isinstance(given, Mapping) and "track_across" not in samples:
+        log.warning(
+            "baseline.swath_errors changes nothing: no observation has a distance across a swath "
+            "(cross_track_distance in its file)"
+        )
 
 
 def functions(samples: xr.Dataset, days: np.ndarray) -> np.ndarray | None:

@@ -126,7 +126,8 @@ class SshEvaluation(Evaluation):
         return scores
 
     def _spectra(self, maps: Maps) -> Spectra | None:
-        """The spectra; None where they are not wanted, or where there is land or a hole and no spectral_box."""
+        """The spectra; None where they are not wanted, or where no spectral_box was typed and there is land, a hole, or
+        too few days or longitudes. Refusal of such a spectral_box."""
         if not self.with_spectra:
             return None
         inside = maps.within(self.box if self.spectral_box is None else self.spectral_box)
@@ -139,7 +140,10 @@ class SshEvaluation(Evaluation):
         try:
             return spectra(inside.truth, inside.error, time=inside.time, lat=inside.lat, lon=inside.lon)
         except Refusal as error:
-            raise Refusal(f"{error} Scores without spectra: evaluation.scores.spectra=false") from error
+            if self.spectral_box is not None:
+                raise Refusal(f"{error} Scores without spectra: evaluation.scores.spectra=false") from error
+            self._say(f"Spectra are left out. {error}")
+            return None
 
     def _along_tracks(self, samples: xr.Dataset, prediction: np.ndarray) -> dict[str, float]:
         track = tracks.track_of(samples, prediction)

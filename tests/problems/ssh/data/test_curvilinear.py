@@ -159,6 +159,24 @@ def test_files_of_curvilinear_maps(tmp_path, caplog):
     np.testing.assert_array_equal(record[curvilinear.SEA], sea)
 
 
+def test_points_that_all_stand_in_one_place_do_not_widen_the_grid(tmp_path, caplog):
+    """Models write 0 N 0 E where they have no cells."""
+    points = turned(33)
+    lat, lon = points.lat.copy(), points.lon.copy()
+    lat[:3], lon[:3] = 0.0, 0.0
+    ssh = np.where(lat == 0, 0.0, waves(points.lat, points.lon)) + np.zeros((len(DAYS), 1, 1))
+    on_two_dimensions(lat, lon, ("nav_lat", "nav_lon"), zos=ssh).to_netcdf(tmp_path / "a.nc")
+    record = read(tmp_path / "a.nc")
+    assert record.lat.min() > 30
+    assert record.lon.max() < -50
+    np.testing.assert_allclose(
+        record.ssh[0].sel(lat=40, lon=-60, method="nearest"),
+        waves(*(record[axis].sel({axis: at}, method="nearest").values for axis, at in (("lat", 40), ("lon", -60)))),
+        atol=0.02,
+    )
+    assert "99 points of its grid stand in one place" in caplog.text
+
+
 def test_predictions_stand_on_the_persons_own_points(tmp_path):
     points = turned(33)
     ssh = np.repeat(waves(points.lat, points.lon)[None], len(DAYS), 0)

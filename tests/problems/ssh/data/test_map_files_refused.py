@@ -32,6 +32,7 @@ def refused(words: str, function: object, *arguments: object, **options: object)
         (lambda d: d.assign(ssh=d.ssh.astype(str)), "ssh in .* must hold numbers"),
         (lambda d: d.drop_vars("lat").rename(lat="row"), "no lat is recognized in .*: type data.names.lat="),
         (lambda d: d.assign(lat=d.lat.drop_vars("lat") + 0 * d.lon).rename(lat="y2"), "no lat is recognized"),
+        (lambda d: d.assign_coords(lat=np.deg2rad(d.lat).assign_attrs(units="radians")), "lat in .* is in radians"),
         (lambda d: d.isel(lat=[0]), "latitudes in .* must be at least two finite numbers"),
     ],
 )
@@ -45,6 +46,18 @@ def test_a_curvilinear_grid_without_coordinates(tmp_path):
     nowhere = np.full((len(LAT), len(LON)), np.nan)
     dataset.assign(nav_lat=(("y", "x"), nowhere), nav_lon=(("y", "x"), nowhere)).to_netcdf(tmp_path / "a.nc")
     refused("longitudes and latitudes in .* must be finite numbers", read, tmp_path / "a.nc")
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"), [(len(LAT), "must be finite numbers"), (3, "the points of the curvilinear grid make no cells")]
+)
+def test_a_curvilinear_grid_without_cells(tmp_path, rows, words):
+    """All points in one place, or few rows that are the same."""
+    lat, lon = np.meshgrid(np.full(rows, 38.0), LON, indexing="ij")
+    lon = np.full_like(lon, -60.0) if rows > 3 else lon
+    dataset = fields(ssh=truth()).isel(lat=slice(rows)).rename(lat="y", lon="x").drop_vars(["x", "y"])
+    dataset.assign(nav_lat=(("y", "x"), lat), nav_lon=(("y", "x"), lon)).to_netcdf(tmp_path / "a.nc")
+    refused(words, read, tmp_path / "a.nc")
 
 
 def test_files_that_are_none_or_not_whole(tmp_path):

@@ -12,8 +12,10 @@ from dlgd.core.errors import Refusal
 from dlgd.problems.ssh.data import map_axes, map_files, track_files
 from dlgd.problems.ssh.data.map_axes import Box
 from dlgd.problems.ssh.data.map_files import Reading
+from dlgd.problems.ssh.methods.maps import LinearMaps
 from tests.problems.ssh.data.sea_files import DAYS, LAT, LON, fields, plane, read, seen, source, starter, truth
 from tests.problems.ssh.data.seas_at_hand import SEA, Small
+from tests.problems.ssh.methods.test_optimal_interpolation import oi
 
 
 def with_statistics(data):
@@ -64,6 +66,29 @@ def split(dataset: xr.Dataset) -> xr.Dataset:
 def test_what_is_mended(network, tmp_path, change):
     change(fields(ssh=truth(), observations=seen())).to_netcdf(tmp_path / "a.nc")
     assert_are_the_maps(network.read(tmp_path / "a.nc"))
+
+
+@pytest.mark.parametrize("data", [lambda: source(None), lambda: Small(SEA)])
+@pytest.mark.parametrize("method", [oi(std=None, averaged=1), LinearMaps()])
+def test_classical_methods_without_training_count_from_the_mean_of_the_file(tmp_path, data, method):
+    fields(ssh=truth(), observations=seen() + 2).to_netcdf(tmp_path / "a.nc")
+    samples = data().read(tmp_path / "a.nc")
+    assert samples.attrs["mean"] == pytest.approx(np.nanmean(seen() + 2), abs=1e-5)
+    assert samples.attrs["std"] == pytest.approx(np.nanstd(seen()), abs=1e-5)
+    assert np.sqrt(np.nanmean((method.predict(samples) - truth() - 2) ** 2)) < 0.5 * np.nanstd(truth())
+
+
+def test_classical_methods_count_from_the_mean_of_the_training_split_where_there_is_one(tmp_path):
+    data = source(starter(tmp_path / "sea.nc"))
+    fields(observations=seen() + 2).to_netcdf(tmp_path / "a.nc")
+    assert data.read(tmp_path / "a.nc").attrs["mean"] == data.samples("train").attrs["mean"]
+
+
+def test_a_sea_without_a_cell_is_refused(network, tmp_path):
+    nowhere = (("lat", "lon"), np.zeros((12, 16)))
+    fields(observations=seen()).assign(sea=nowhere).to_netcdf(tmp_path / "a.nc")
+    with pytest.raises(Refusal, match=r"sea in .* is nowhere 1"):
+        network.read(tmp_path / "a.nc")
 
 
 @pytest.mark.parametrize("change", [cm, lambda sea: sea.isel(lat=slice(None, None, -1)), split])

@@ -127,3 +127,26 @@ def test_sentinel_6(tmp_path, sea, caplog):
     assert points.track_satellite.attrs["names"] == "Sentinel-6A"
     assert "heights are ssha+mean_dynamic_topography of the group data_01" in caplog.text
     assert "track_across" not in points
+
+
+def test_anomalies_beside_heights_above_the_geoid_are_told(tmp_path, sea, caplog):
+    paths = [swot_files.expert_2(tmp_path / "a.nc"), tmp_path / "b.nc"]
+    with xr.open_dataset(paths[0], decode_times=False) as dataset:
+        dataset.drop_vars("mean_dynamic_topography").to_netcdf(paths[1])
+    for files, told in ((paths, True), (paths[:1], False), (paths[1:], False)):
+        caplog.clear()
+        track_files.table(files, variable=None, names={}, time_units=None, held_out=None, reference=sea)
+        assert ("files differ in their heights, which are anomalies (ssha_karin_2+height" in caplog.text) is told
+
+
+def test_a_swath_needs_a_place_for_each_pixel(tmp_path, sea):
+    with xr.open_dataset(swot_files.expert_2(tmp_path / "a.nc"), decode_times=False) as dataset:
+        places = {name: dataset[name].isel(num_pixels=0, drop=True) for name in ("latitude", "longitude")}
+        dataset.assign(places).to_netcdf(tmp_path / "b.nc")
+    with pytest.raises(Refusal, match="which are not those of latitude and longitude"):
+        table(tmp_path / "b.nc", sea)
+
+
+def test_a_pass_without_a_time_is_refused_as_such(tmp_path, sea):
+    with pytest.raises(Refusal, match=r"time in .* has no time at all.*leave the file out"):
+        table(swot_files.expert_3(tmp_path / "a.nc", missing=slice(0, LINES)), sea)

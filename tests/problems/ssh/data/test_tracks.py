@@ -168,6 +168,10 @@ def test_cells_of_a_region():
     assert globe.circle
     assert globe.shape == (181, 360)
     assert globe.wider(5.0).shape == globe.shape
+    assert Region.of([357, 362.5, -5, 5], 0.5).lon.tolist() == (Region.of([-3, 2.5, -5, 5], 0.5).lon + 360).tolist()
+    for box in ([0, 361, -5, 5], [361, 370, -5, 5], [5, 5, -5, 5]):
+        with pytest.raises(Refusal, match="must go from west to east"):
+            Region.of(box, 0.5)
 
 
 def test_land_by_the_package_by_a_file_or_nowhere(files, tmp_path):

@@ -169,3 +169,10 @@ def test_the_figure_of_a_pass_tells_errors_before_and_after():
 def test_what_is_no_such_error_is_refused(given, said):
     with pytest.raises(Refusal, match=said):
         oi(swath_errors=given)
+
+
+@pytest.mark.parametrize("swath", [True, False])
+def test_errors_typed_for_observations_without_a_swath_are_told(caplog, swath):
+    days = swaths()
+    oi(swath_errors=ALL).predict(days if swath else days.drop_vars("track_across"))
+    assert ("baseline.swath_errors changes nothing" in caplog.text) is not swath

@@ -1,5 +1,7 @@
 """Scores of maps of sea surface height against loops, what is refused, and files that others can read."""
 
+import logging
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -113,7 +115,7 @@ def test_days_without_truth_do_not_count(samples):
     scores = evaluation(spectra=False).scores(gone, guessed)
     assert scores == evaluation(spectra=False).scores(samples.isel(sample=kept), guessed[kept])
     with pytest.raises(Refusal, match=r"gap after 2012-10-24.*evaluation\.scores\.spectra=false"):
-        evaluation().scores(gone, guessed)
+        evaluation(spectral_box=[33, 34.6, -62.9, -59]).scores(gone, guessed)
 
 
 @pytest.mark.parametrize("land", [False, True])
@@ -146,6 +148,15 @@ def test_holes_of_some_days_do_not_count(land, caplog):
     assert set(whole.scores(samples, guess(samples, 0.01))) >= SPECTRAL
 
 
+def test_spectra_of_too_few_days_are_left_out(samples, caplog):
+    """As those of a validation split of a short file."""
+    with caplog.at_level(logging.INFO):
+        scores = evaluation().scores(samples.isel(sample=slice(7)), guess(samples)[:7])
+    assert "rmse" in scores
+    assert not SPECTRAL & set(scores)
+    assert "Spectra are left out. A spectrum needs 8 days or more, and these are 7." in caplog.text
+
+
 def test_what_cannot_be_scored_is_refused(samples):
     scores, guessed = evaluation().scores, guess(samples)
     with pytest.raises(ValueError, match=r"where \(sample, lat, lon\) = \(12, 20, 24\)"):
@@ -153,7 +164,7 @@ def test_what_cannot_be_scored_is_refused(samples):
     with pytest.raises(ValueError, match="no sample"):
         scores(samples.isel(sample=[]), guessed[:0])
     with pytest.raises(Refusal, match="needs 8 days or more, and these are 7"):
-        scores(samples.isel(sample=slice(7)), guessed[:7])
+        evaluation(spectral_box=[33, 34.6, -62.9, -59]).scores(samples.isel(sample=slice(7)), guessed[:7])
     with pytest.raises(ValueError, match="NaN everywhere"):
         scores(samples * np.nan, guessed)
     with pytest.raises(ValueError, match="nothing to compare with"):
