@@ -80,7 +80,7 @@ def test_a_search_and_what_it_leaves(dlgd, tmp_path, arguments):
         assert (folder / "figures" / f"{name}.png").stat().st_size > 10_000
     scores = json.loads((folder / "scores.json").read_text())
     assert [row["method"] for row in scores] == [
-        *(table[0]["model"], "homogeneous", "separable"),
+        *(table[0]["model"], "homogeneous", "separable", "bridge"),
         *("exact 0.01", "exact 0.0001", "exact 1e-06"),
     ]
 

@@ -57,7 +57,7 @@ def test_leaves_everything_in_the_run_folder_and_in_mlflow(dlgd, tmp_path):
     assert figures >= {"sample.png", "mean_error.png", "distance.png", "overview.png", "learning_curves.png"}
     rows = json.loads((folder / "scores.json").read_text())
     assert [row["method"] for row in rows] == [
-        *("resnet", "homogeneous", "separable"),
+        *("resnet", "homogeneous", "separable", "bridge"),
         *("exact 0.01", "exact 0.0001", "exact 1e-06"),
     ]
     assert "Coulaud 2022" not in done.stdout, "printed of another grid"
@@ -125,6 +125,9 @@ def test_evaluate_on_another_data_set(dlgd, trained):
     assert row["eps_mean"] != json.loads((trained / "scores.json").read_text())[0]["eps_mean"]
     assert "Coulaud 2022, table 9" in done.stdout
     done = dlgd("evaluate", f"run={trained}", *other, "data.features=standardized")
+    assert done.returncode == 0, done.stderr
+    assert "As the network was trained: data.features=dimensionless" in done.stdout + done.stderr
+    done = dlgd("evaluate", f"run={trained}", "data=lorenz63")
     assert done.returncode == 2
     assert "the network was trained with log_coupling_i" in done.stderr
 
