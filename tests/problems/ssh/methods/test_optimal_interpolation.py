@@ -220,7 +220,8 @@ def gaussian_sea(first, seed, days=24, spread=0.5, noise=0.02):
     return samples(truth, truth * np.nan, lat=lat, lon=lon, first=first, tracks=(*where, values, np.zeros(500)))
 
 
-def test_tuning_finds_the_lengths_of_the_field(caplog, monkeypatch):
+def test_tuning_finds_the_lengths_of_the_field(caplog, monkeypatch, tmp_path):
+    monkeypatch.setenv("DLGD_CACHE", str(tmp_path))  # where nothing is tuned yet
     monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.0)
     train, test = gaussian_sea(0, 1), gaussian_sea(60, 2)
     poor = {"Lx": 0.7, "Ly": 0.7, "Lt": 14.0, "noise": 0.1, "reach": 2.0}
