@@ -115,10 +115,7 @@ class Bridge(Separable):
     """
 
     channels = (*Separable.channels, *_shifts("ij"))
-    directional = (
-        *Separable.directional,
-        *((f"log_shift_i_{when}", f"log_shift_j_{when}") for when in Separable.TIMES),
-    )
+    directional = (*Separable.directional, *zip(_shifts("i"), _shifts("j"), strict=True))
     residual = 0.05
 
     def reach(self, operator: Diffusion) -> int:
@@ -177,8 +174,6 @@ CLOSED_FORMS: dict[str, type[ClosedForm]] = {
     "separable": Separable,
     "bridge": Bridge,
 }
-
-
 VOLUME_FORMS: dict[str, type[ClosedForm]] = {"separable": SeparableVolume, "bridge": BridgeVolume}
 
 
