@@ -43,6 +43,16 @@ def no_own_folders():
     main_file.forget()
 
 
+@pytest.fixture(autouse=True)
+def log_levels():
+    """A command that runs inside a test sets what is logged: the next test begins with what was logged before."""
+    loggers = [logging.getLogger(name) for name in (None, "dlgd")]
+    before = [(logger, logger.level) for logger in loggers]
+    yield
+    for logger, level in before:
+        logger.setLevel(level)
+
+
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory) -> Path:
     """One data cache for all commands of a session."""
