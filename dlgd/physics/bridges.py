@@ -19,10 +19,11 @@ from dlgd.core.threads import share
 from dlgd.physics import normalization3d, separable
 from dlgd.physics.diffusion import Diffusion
 from dlgd.physics.diffusion3d import Diffusion3D
-from dlgd.physics.halo import pad_cells, pad_south_faces, pad_west_faces
+from dlgd.physics.halo import Topology, Window, pad_cells, pad_south_faces, pad_west_faces
 
 SHARE = 1 / 6  # of the variance of the free walk
 IMPLICIT_STEPS = 2
+LINES = 128  # of a grid that are averaged at once: ten numbers per cell and around it take memory
 # The mean is taken of this power: of -2 where a walk visits all places (diffusivities add), of 1 where it stays at one.
 # Measured on data=latlon between -1 and 0 (logarithm), and the same for both directions.
 POWER = -0.5
@@ -78,26 +79,37 @@ def reach(operator: Diffusion) -> int:
     return 2 * separable.reach(operator)
 
 
-def _with_halo(values: np.ndarray, halo: int, operator: Diffusion) -> np.ndarray:
-    """(ny, nx, TIMES), padded in the first two axes."""
-    return np.moveaxis(pad_cells(np.moveaxis(values, -1, 0), halo, operator.topology, "nearest"), 0, -1)
-
-
 def along_rows(operator: Diffusion, values: np.ndarray, halo: int) -> np.ndarray:
     """Means of (ny, nx, TIMES) over the places of bridges along each row; halo: cells that a bridge reaches."""
-    inner = np.s_[halo:-halo]
-    area = pad_cells(operator.area, halo, operator.topology, "nearest")[inner]
-    west = pad_west_faces(operator.alpha_j, halo, operator.topology)[inner]
-    return along_lines(_with_halo(values, halo, operator)[inner], west, area, operator.steps)[:, inner]
+    inner, topology = np.s_[halo:-halo], operator.topology
+    ny, nx = operator.sea.shape
+    means = np.empty(values.shape)
+    for first in range(0, ny, LINES):
+        window = (first, min(first + LINES, ny), 0, nx)
+        area = pad_cells(operator.area, halo, topology, "nearest", window)[inner]
+        west = pad_west_faces(operator.alpha_j, halo, topology, window)[inner]
+        padded = _with_halo(values, halo, topology, window)[inner]
+        means[first : first + LINES] = along_lines(padded, west, area, operator.steps)[:, inner]
+    return means
 
 
 def along_columns(operator: Diffusion, values: np.ndarray, halo: int) -> np.ndarray:
     """The same along each column."""
-    inner = np.s_[halo:-halo]
-    area = pad_cells(operator.area, halo, operator.topology, "nearest")[:, inner].T.copy()
-    south = pad_south_faces(operator.alpha_i, halo, operator.topology)[:, inner].T
-    padded = _with_halo(values, halo, operator)[:, inner].swapaxes(0, 1)
-    return along_lines(padded, south, area, operator.steps)[:, inner].swapaxes(0, 1)
+    inner, topology = np.s_[halo:-halo], operator.topology
+    ny, nx = operator.sea.shape
+    means = np.empty(values.shape)
+    for first in range(0, nx, LINES):
+        window = (0, ny, first, min(first + LINES, nx))
+        area = pad_cells(operator.area, halo, topology, "nearest", window)[:, inner].T.copy()
+        south = pad_south_faces(operator.alpha_i, halo, topology, window)[:, inner].T
+        padded = _with_halo(values, halo, topology, window)[:, inner].swapaxes(0, 1)
+        means[:, first : first + LINES] = along_lines(padded, south, area, operator.steps)[:, inner].swapaxes(0, 1)
+    return means
+
+
+def _with_halo(values: np.ndarray, halo: int, topology: Topology, window: Window) -> np.ndarray:
+    """(ny, nx, TIMES) of a window and around it, padded in the first two axes."""
+    return np.moveaxis(pad_cells(np.moveaxis(values, -1, 0), halo, topology, "nearest", window), 0, -1)
 
 
 def averaged(

@@ -12,7 +12,7 @@ headlands, at islands and where length scales change: there lies the error, whic
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, reduce
 
 import numba
 import numpy as np
@@ -152,7 +152,7 @@ def returns(operator: Diffusion, halo: int | None = None) -> tuple[np.ndarray, n
 
 def energy(returns: Sequence[np.ndarray], steps: int) -> np.ndarray:
     """w F_pp (ny, nx), dimensionless, from what `returns` gives; with levels (nz, ny, nx) likewise."""
-    return np.multiply.reduce(returns) @ times(steps)[1]
+    return reduce(np.multiply, returns) @ times(steps)[1]  # without a copy of all of them
 
 
 def separable(operator: Diffusion) -> np.ndarray:

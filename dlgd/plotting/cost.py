@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -68,21 +69,28 @@ def _note(perfect: Sequence[str]) -> list[str]:
 
 
 def _families(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
-    """Return the rows by the method's name, each family from the quickest to the slowest.
+    """Return the rows by the method's name, each family in the order of its numbers.
 
-    Methods whose names differ in a number alone are a family, which has no number.
+    Methods whose names differ in a number alone are a family, which has no number. Seconds are no order: those of two
+    tolerances may be the same, and a line that follows them goes back and forth.
     """
     families: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
         families.setdefault(_family(row["method"]), []).append(row)
-    whole = {name if len(members) > 1 else members[0]["method"]: members for name, members in families.items()}
-    return {name: sorted(members, key=lambda row: row["seconds_per_sample"]) for name, members in whole.items()}
+    return {
+        name if len(members) > 1 else members[0]["method"]: sorted(members, key=lambda row: _number(row["method"]))
+        for name, members in families.items()
+    }
 
 
 def _family(name: str) -> str:
+    return name if math.isnan(_number(name)) else name.rpartition(" ")[0]
+
+
+def _number(name: str) -> float:
+    """Return the number at the end of a method's name, NaN where there is none."""
     head, _, last = name.rpartition(" ")
     try:
-        float(last)
+        return float(last) if head else math.nan
     except ValueError:
-        return name
-    return head
+        return math.nan
