@@ -26,6 +26,32 @@ def solve(jacobians: Tensor, variance: float, diagonal: Tensor, first: Tensor, r
     return torch.from_numpy(solution)
 
 
+def variances(jacobians: Tensor, variance: float, diagonal: Tensor, first: Tensor) -> Tensor:
+    """Return the diagonal (B, T, n) of the inverses of the same systems: the variances of a smoother.
+
+    A sweep forward eliminates the past of each block, one back adds what its future says (Rauch, Tung and Striebel
+    1965).
+    """
+    steps, size = diagonal.shape[1:]
+    identity = torch.eye(size, dtype=diagonal.dtype, device=diagonal.device)
+    block = first + torch.diag_embed(diagonal[:, 0])
+    filtered, gains = [], []
+    for t in range(steps):
+        if t < steps - 1:
+            block = block + jacobians[:, t].mT @ jacobians[:, t] / variance
+        factor = torch.linalg.cholesky_ex(block).L
+        filtered.append(torch.cholesky_solve(identity.expand_as(block), factor))
+        if t < steps - 1:
+            gains.append(torch.cholesky_solve(-jacobians[:, t].mT / variance, factor))
+            block = identity / variance + torch.diag_embed(diagonal[:, t + 1]) + jacobians[:, t] @ gains[-1] / variance
+    covariance = filtered[-1]
+    found = [covariance.diagonal(dim1=1, dim2=2)]
+    for t in range(steps - 2, -1, -1):
+        covariance = filtered[t] + gains[t] @ covariance @ gains[t].mT
+        found.append(covariance.diagonal(dim1=1, dim2=2))
+    return torch.stack(found[::-1], 1)
+
+
 def _array(tensor: Tensor) -> np.ndarray:
     return tensor.contiguous().numpy()
 

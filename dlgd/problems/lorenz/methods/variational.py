@@ -106,6 +106,9 @@ class FourDVar(Method):
 class WeakFourDVar(FourDVar):
     """The model may err at each step (Tremolet 2006, Q. J. R. Meteorol. Soc. 132, 2483).
 
+    Its expected errors are those of a Gaussian posterior, the inverse of the cost's Gauss-Newton Hessian (Laplace).
+    They know nothing of other minima.
+
     annealing: variances q of the model's errors in a step, one after the other, in squared units of the state.
     start: the first guess, "interpolation" in time or an "ensemble" smoother; all further starts take the smoother.
     """
@@ -134,6 +137,32 @@ class WeakFourDVar(FourDVar):
         checks.numbers("baseline.annealing", annealing, above=0, example="[10,1]")
         checks.choice("baseline.start", start, STARTS)
         self.annealing, self.start = tuple(annealing), start
+        self._solved: tuple[xr.Dataset, np.ndarray] | None = None
+
+    def predict(self, samples: xr.Dataset) -> np.ndarray:
+        """Return trajectories (sample, time, variable)."""
+        estimate = super().predict(samples)
+        self._solved = (samples, estimate)
+        return estimate
+
+    def error_std(self, samples: xr.Dataset) -> np.ndarray:
+        """Return the standard deviations (sample, time, variable) that the errors are expected to have."""
+        solved = self._solved[1] if self._solved and self._solved[0] is samples else self.predict(samples)
+        windows, prior = self.given(samples)
+        found, first = [], 0
+        for chunk in self.chunks(windows):
+            x = torch.from_numpy(solved[first : first + len(chunk.values)]).to(chunk.values)
+            cost = WeakConstraint(chunk, prior if self.background else None, self.annealing[-1])
+            found.append(cost.variances(x).sqrt())
+            first += len(x)
+        return torch.cat(found).cpu().numpy()
+
+    def scores(self, samples: xr.Dataset) -> dict[str, float]:
+        """Return spread_a, at the times with an observation, defined as that of filters."""
+        seen = samples.observations.notnull().any("variable").values.astype(float)
+        seen *= np.arange(seen.shape[1]) * float(samples.attrs["dt"]) >= float(samples.attrs.get("burn_in", 0.0)) - 1e-9
+        spread = np.sqrt((self.error_std(samples) ** 2).mean(-1))
+        return {"spread_a": float(((spread * seen).sum(1) / seen.sum(1)).mean())}
 
     def attempt(self, windows: Windows, prior: Background, number: int) -> Solution:
         """Minimize with each variance of the model's errors in turn."""

@@ -92,6 +92,11 @@ class WeakConstraint(WindowCost):
 
         return gradient, solve
 
+    def variances(self, x: Tensor) -> Tensor:
+        """Return the diagonal (B, T, n) of the inverse Gauss-Newton Hessian: those of a Gaussian posterior around x."""
+        _, first = self._gradient(x)
+        return block_tridiagonal.variances(self._jacobians(x), self.model_variance, self.windows.precision, first)
+
     def _errors(self, x: Tensor) -> Tensor:
         """Return the error of the model at each step, (B, T - 1, n)."""
         return x[:, 1:] - self.windows.successors(x[:, :-1])

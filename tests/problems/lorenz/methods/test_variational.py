@@ -64,8 +64,10 @@ def test_weak_4dvar_of_a_linear_system_is_the_smoother_of_rauch_tung_and_striebe
     solution = minimize(cost, torch.zeros_like(windows.values), tolerance=1e-20)
     assert solution.converged.all()
     for number in range(3):
-        wanted, _ = conditional(windows, number, background, model_variance=variance)
+        wanted, covariance = conditional(windows, number, background, model_variance=variance)
         np.testing.assert_allclose(solution.x[number], wanted, atol=1e-8)
+        expected = cost.variances(solution.x)[number].flatten()
+        np.testing.assert_allclose(expected, np.diagonal(covariance), rtol=1e-8)
 
 
 @pytest.mark.parametrize("size", [1, 3])
@@ -143,6 +145,16 @@ def test_with_noise_the_cost_is_below_that_of_the_truth():
     ):
         assert solved.converged.all()
         assert (solved.cost < cost.cost(start) + 1e-6).all()
+
+
+def test_expected_errors_are_as_large_as_the_errors():
+    """40 windows, each component observed: one minimum. The ratio of means would be 0 of a std of nothing."""
+    samples, method = lorenz63(40), weak(annealing=[0.1, 1e-4])
+    error = answer(method, samples) - samples.state.values
+    expected = method.error_std(samples)
+    assert 0.8 < (expected**2).mean() / (error**2).mean() < 1.3
+    assert 0.6 < (np.abs(error) < expected).mean() < 0.76  # 0.683 of a Gaussian
+    assert method.scores(samples)["spread_a"] == pytest.approx(0.4, abs=0.1)
 
 
 @pytest.mark.parametrize("start", ["interpolation", "ensemble"])
