@@ -1,5 +1,5 @@
-"""Curvilinear grids, whose longitudes and latitudes have two dimensions (NEMO, ROMS, CROCO, POP): to a regular grid and
-back.
+"""Curvilinear grids, whose longitudes and latitudes have two dimensions (NEMO, ROMS, CROCO, POP), and grids of unevenly
+spaced axes (Mercator's, stretched ones): to a regular grid and back.
 
 To the regular grid, a cell takes the linear interpolation in the triangle of the grid's points around it, Delaunay's in
 longitude and latitude; back, a point takes the bilinear one of the four cells around it. Both are exact to the second
@@ -77,9 +77,10 @@ class Points:
 
     @functools.cached_property
     def step(self) -> float:
-        """The side of a square as large as the median cell, degrees."""
-        down, across = np.diff(self.places, axis=0)[:, :-1], np.diff(self.places, axis=1)[:-1]
-        return float(np.rad2deg(np.sqrt(np.nanmedian(np.linalg.norm(np.cross(down, across), axis=-1)))))
+        """The side of a square as large as the median cell, degrees; the same whichever row and column come first."""
+        at = self.places
+        areas = np.linalg.norm(np.cross(at[1:, 1:] - at[:-1, :-1], at[1:, :-1] - at[:-1, 1:]), axis=-1) / 2
+        return float(np.rad2deg(np.sqrt(np.nanmedian(areas))))
 
 
 def places_known(lat: np.ndarray, lon: np.ndarray) -> tuple[Points, int]:
@@ -174,8 +175,9 @@ def regridding(points: Points, south: float, north: float, west: float | None, e
     )
     used = Points(points.lat[rows, columns].copy(), points.lon[rows, columns].copy())
     log.info(
-        "a curvilinear grid of %d x %d points is brought to a regular one of %d x %d cells of %.3g x %.3g degrees by "
-        "linear interpolation in triangles, and answers are brought back to its points bilinearly",
+        "a curvilinear or unevenly spaced grid of %d x %d points is brought to a regular one of %d x %d cells of "
+        "%.3g x %.3g degrees by linear interpolation in triangles, and answers are brought back to its points "
+        "bilinearly",
         *used.lat.shape, len(lat), len(lon), step_lat, step_lon,
     )  # fmt: skip
     weights = _triangles(used, lat, lon)
@@ -249,6 +251,15 @@ def coordinates(points: Points, sea: np.ndarray | None) -> dict[str, tuple[tuple
 def of(dataset: xr.Dataset) -> dict[str, xr.DataArray]:
     """The coordinates of samples, or of a record, that keep a person's own grid; none for most."""
     return {name: dataset[name] for name in (LAT, LON, SEA) if name in dataset.coords}
+
+
+def own_axes(samples: xr.Dataset) -> tuple[tuple[str, str], dict[str, tuple[tuple[str, ...], np.ndarray]]]:
+    """The dimensions of answers at the points of a person's own grid, and their latitudes and longitudes: (y, x), or
+    axes of one dimension where the points are those of such axes."""
+    lat, lon = samples[LAT].values, samples[LON].values
+    if (lat == lat[:, :1]).all() and (lon == lon[:1]).all():
+        return ("lat", "lon"), {"lat": (("lat",), lat[:, 0]), "lon": (("lon",), lon[0])}
+    return ("y", "x"), {"lat": (("y", "x"), lat), "lon": (("y", "x"), lon)}
 
 
 def back(values: np.ndarray, samples: xr.Dataset) -> np.ndarray:

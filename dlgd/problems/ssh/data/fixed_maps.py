@@ -108,8 +108,8 @@ def _on_cells(path: Path, name: str, region: Region, names: Names, *, heights: b
         axes = [map_names.find(dataset, axis, names.get(axis), path) for axis in ("lat", "lon")]
         lat, lon = (dataset[axis].values.astype(float) for axis in axes)
         step = max(region.step, *(float(np.median(np.abs(np.diff(axis)))) for axis in (lat, lon) if len(axis) > 1))
-        rows, lat = map_axes.latitudes(lat, Box(region.lat[0] - step, region.lat[-1] + step), path)
-        columns, lon = map_axes.longitudes(lon, _around(region, step), path)
+        rows, lat = map_axes.latitudes(lat, Box(region.lat[0] - step, region.lat[-1] + step), path, uneven=True)
+        columns, lon = map_axes.longitudes(lon, _around(region, step), path, uneven=True)
         dims = [str(dataset[axis].dims[0]) for axis in axes]
         index = dict(zip(dims, (rows, columns), strict=True))
         if heights:

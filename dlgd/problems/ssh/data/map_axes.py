@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import xarray as xr
@@ -18,6 +18,7 @@ from dlgd.problems.ssh.curvilinear import Regridding
 log = logging.getLogger(__name__)
 
 UNEVEN = 0.02  # of a step: rounding to float32 moves degrees by 3e-5, which is less even for cells of 1/60 degree
+GAP = 4.0  # steps beside it: a longer step is a hole in an axis; those of a stretched grid change gradually
 OFF = 0.05  # of a step: what two files may differ by
 FIRST, LAST = np.datetime64("1678-01-01"), np.datetime64("2261-12-31")  # nanoseconds in 64 bits reach no further
 
@@ -165,9 +166,14 @@ def rows_and_columns(
     lat: np.ndarray, lon: np.ndarray, dims: tuple[str, str], box: Box, where: Path
 ) -> tuple[np.ndarray, np.ndarray, tuple[str, str], Regridding | None]:
     """Latitudes and longitudes of one dimension, the names of their dimensions, and the way to them from a curvilinear
-    grid; None where the arrays of a file have one dimension, or are those of such axes repeated.
+    grid, or one of unevenly spaced axes; None where the arrays of a file are evenly spaced axes, or repeat such axes.
     """
     lat, lon = np.squeeze(lat) if lat.ndim > 2 else lat, np.squeeze(lon) if lon.ndim > 2 else lon
+    if lat.ndim == lon.ndim == 1:
+        chosen = [of(axis, box, where, uneven=True)[1] for of, axis in ((latitudes, lat), (longitudes, lon))]
+        if all(map(even, chosen)):
+            return lat, lon, dims, None
+        lat, lon = np.meshgrid(lat, lon, indexing="ij")
     if lat.ndim != 2 or lat.shape != lon.shape:
         return lat, lon, dims, None
     points, lost = curvilinear.places_known(lat, lon)
@@ -184,25 +190,30 @@ def rows_and_columns(
     return found.lat, found.lon, dims, found
 
 
-def latitudes(values: np.ndarray, box: Box, where: Path) -> tuple[np.ndarray, np.ndarray]:
-    """The latitudes in the box, from south to north: (indices into the file, degrees)."""
+def latitudes(values: np.ndarray, box: Box, where: Path, *, uneven: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """The latitudes in the box, from south to north: (indices into the file, degrees).
+
+    uneven: whether their steps may differ, as on Mercator's grid.
+    """
     _check_axis(values, "latitudes", where)
     order = np.argsort(values)
-    _check_even(values[order], "latitudes", where)
+    if np.diff(values[order]).min() <= 0:
+        _refuse_uneven(values[order], "latitudes", where)
     if not -90.01 <= values[order[0]] <= values[order[-1]] <= 90.01:
         raise Refusal(f"latitudes in {where} go from {values[order[0]]:g} to {values[order[-1]]:g}: degrees are needed")
     step = values[order[1]] - values[order[0]]
     chosen = order[(values[order] >= box.south - OFF * step) & (values[order] <= box.north + OFF * step)]
     if len(chosen) < 2:
         raise Refusal(f"data.box has fewer than two of the latitudes {_range(values[order])} of {where}")
+    _check_even(values[chosen], "latitudes", where, uneven)
     return chosen, values[chosen]
 
 
-def longitudes(values: np.ndarray, box: Box, where: Path) -> tuple[np.ndarray, np.ndarray]:
+def longitudes(values: np.ndarray, box: Box, where: Path, *, uneven: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """The longitudes in the box, from west to east without a jump: (indices into the file, degrees).
 
     The first one lies from -180 to 180. Without a box, the region begins after the widest gap of the circle, so that it
-    may lie across the date line.
+    may lie across the date line. uneven: whether their steps may differ, as on a stretched grid.
     """
     _check_axis(values, "longitudes", where)
     circle = np.sort(values % 360)
@@ -220,7 +231,7 @@ def longitudes(values: np.ndarray, box: Box, where: Path) -> tuple[np.ndarray, n
     chosen = order[offset[order] <= east - west + OFF * step]
     if len(chosen) < 2:
         raise Refusal(f"data.box has fewer than two of the longitudes {_range(values)} of {where}")
-    _check_even(offset[chosen], "longitudes", where)
+    _check_even(offset[chosen], "longitudes", where, uneven)
     first = (west + offset[chosen[0]] + 180) % 360 - 180
     return chosen, first + offset[chosen] - offset[chosen[0]]
 
@@ -237,13 +248,21 @@ def _check_axis(values: np.ndarray, name: str, where: Path) -> None:
         raise Refusal(f"{name} in {where} must be at least two finite numbers")
 
 
-def _check_even(ascending: np.ndarray, name: str, where: Path) -> None:
+def _check_even(ascending: np.ndarray, name: str, where: Path, uneven: bool) -> None:
+    """Refuse steps that differ, or, where they may, a step so much longer than its neighbours that it is a gap."""
     steps = np.diff(ascending)
-    if steps.min() <= 0 or not even(ascending):
-        raise Refusal(
-            f"{name} in {where} are not evenly spaced (steps of {steps.min():g} to {steps.max():g} degrees): "
-            "interpolate to a regular grid"
-        )
+    beside = np.fmax(np.append(steps[1:], np.nan), np.append(np.nan, steps[:-1]))
+    if not even(ascending) and (not uneven or (steps > GAP * beside).any()):
+        _refuse_uneven(ascending, name, where)
+
+
+def _refuse_uneven(ascending: np.ndarray, name: str, where: Path) -> NoReturn:
+    steps = np.diff(ascending)
+    raise Refusal(
+        f"{name} in {where} are not evenly spaced (steps of {steps.min():g} to {steps.max():g} degrees): "
+        "interpolate to a regular grid"
+        + (", or choose a data.box on one side of the gap" if steps.max() > GAP * np.median(steps) else "")
+    )
 
 
 def even(axis: np.ndarray) -> bool:

@@ -192,3 +192,56 @@ def test_predictions_stand_on_the_persons_own_points(tmp_path):
     np.testing.assert_array_equal(np.isnan(answer.ssh), np.isnan(ssh))
     assert np.nanmax(abs(answer.ssh.values - ssh)) < 0.06
     np.testing.assert_allclose(answer.ssh_error_std.values[np.isfinite(ssh)], 0.05, rtol=1e-6)
+
+
+# --- unevenly spaced axes --------------------------------------------------------------------------------------------
+
+
+def mercator() -> tuple[np.ndarray, np.ndarray]:
+    """Latitudes of square cells and longitudes whose steps grow eastward, degrees."""
+    return np.rad2deg(np.arctan(np.sinh(np.linspace(0.5, 0.9, 49)))), -65 + np.cumsum(np.linspace(0.4, 0.6, 30))
+
+
+def test_unevenly_spaced_axes_are_read_as_the_same_points_of_two_dimensions(tmp_path, caplog):
+    lat, lon = mercator()
+    ssh = waves(lat[:, None], lon) * np.cos(0.1 * np.arange(len(DAYS)))[:, None, None]
+    ssh[:, :6, :6] = np.nan
+    fields(zos=ssh, lat=lat, lon=lon).to_netcdf(tmp_path / "axes.nc")
+    points = np.meshgrid(lat, lon, indexing="ij")
+    on_two_dimensions(*points, ("nav_lat", "nav_lon"), zos=ssh).to_netcdf(tmp_path / "points.nc")
+    curvilinear.regridding.cache_clear()
+    with caplog.at_level(logging.INFO):
+        found, other = read(tmp_path / "axes.nc"), read(tmp_path / "points.nc")
+    assert "unevenly spaced grid of 49 x 30 points is brought to a regular one" in caplog.text
+    xr.testing.assert_allclose(found.drop_dims(["y", "x"]), other.drop_dims(["y", "x"]), atol=1e-5)
+    exact = waves(found.lat.values[:, None], found.lon.values)
+    inside = (found.lat.values[:, None] > 32) & (found.lon.values < -52)
+    assert np.nanmax(abs(found.ssh[0].values - exact)[inside]) < 0.02
+
+
+def test_predictions_stand_on_unevenly_spaced_axes(tmp_path):
+    lat, lon = mercator()
+    ssh = np.repeat(waves(lat[:, None], lon)[None], len(DAYS), 0)
+    ssh[:, :5, :5] = np.nan
+    mine = fields(ssh=ssh, observations=ssh, lat=lat, lon=lon % 360).isel(lat=slice(None, None, -1))
+    mine.to_netcdf(tmp_path / "a.nc")
+    samples = own_files.read(tmp_path / "a.nc", Editing())
+    evaluation = SshEvaluation(box=None, spectra=False, spectral_box=None, segment_km=1000.0, animation=False)
+    answer = evaluation.dataset(samples, samples.ssh.values)
+    assert answer.ssh.dims == ("time", "lat", "lon")
+    np.testing.assert_array_equal(answer.lat, mine.lat)
+    np.testing.assert_array_equal(answer.lon, mine.lon)
+    np.testing.assert_array_equal(np.isnan(answer.ssh), np.isnan(mine.ssh))
+    assert np.nanmax(abs(answer.ssh.values - mine.ssh.values)) < 0.03
+    answer.to_netcdf(tmp_path / "answer.nc")
+    with xr.open_dataset(tmp_path / "answer.nc") as written:
+        assert written.ssh.sel(lat=lat[20], lon=lon[7] % 360).notnull().all()
+
+
+def test_a_box_may_hold_the_even_part_of_stretched_axes(tmp_path):
+    lat = np.append(LAT, LAT[-1] + 0.25 * np.cumsum(1.1 ** np.arange(1, 9)))
+    day = np.arange(len(DAYS))[:, None, None]
+    values = np.sin(0.3 * lat[:, None] + 0.2 * LON + 0.1 * day)
+    fields(zos=values, lat=lat).to_netcdf(tmp_path / "a.nc")
+    record = read(tmp_path / "a.nc", box=[LAT[0], LAT[-1], LON[0], LON[-1]])
+    np.testing.assert_allclose(record.ssh, values[:, : len(LAT)], rtol=1e-6)

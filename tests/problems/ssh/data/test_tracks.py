@@ -186,6 +186,11 @@ def test_land_by_the_package_by_a_file_or_nowhere(files, tmp_path):
         xr.Dataset({name: (("lat", "lon"), field)}, {"lat": lat, "lon": lon}).to_netcdf(file)
         samples = source(paths, land=str(file)).samples("test")
         np.testing.assert_array_equal(samples.sea.values, island[2:9, 2:11] == 1)
+        uneven = [axis + 0.02 * (axis - axis.mean()) ** 2 for axis in (lat, lon)]  # less than half a cell
+        with xr.open_dataset(file) as dataset:
+            dataset.assign_coords(lat=uneven[0], lon=uneven[1]).load().to_netcdf(tmp_path / "uneven.nc")
+        bent = source(paths, land=str(tmp_path / "uneven.nc")).samples("test").sea.values
+        assert (bent != (island[2:9, 2:11] == 1)).sum() < 4
         assert np.isnan(samples.observations.values[:, ~samples.sea.values]).all()
         assert np.isnan(oi().predict(samples)[:, ~samples.sea.values]).all()
 
