@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import functools
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dlgd.core.errors import Refusal
+from dlgd.problems.ssh.grid_points import Points
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -35,81 +36,8 @@ ROUNDING = 1e-6
 EDGE = 2.0  # spacings: triangles with longer edges lie between parts of a grid, or in the bays of its outline
 SLIVER = 0.2  # of a cell: triangles along a bent outline that have less cannot be continued
 BEYOND = 2.5  # spacings, from the middle of a triangle: how far it is continued
-OFTEN = 4  # times that a place may be repeated, as in the halo of a tripolar grid
-POLE = 89.9  # degrees: any number of points of a grid may be there
 NO_CELLS = "the points of the curvilinear grid make no cells: are its longitudes and latitudes right?"
 SEAM = 5.0  # degrees that are repeated on both sides of the seam of a ring
-
-
-@dataclass(frozen=True)
-class Points:
-    """The points of a curvilinear grid: degrees (y, x), NaN where a file has none. Equal where all numbers are."""
-
-    lat: np.ndarray
-    lon: np.ndarray
-    _key: tuple = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_key", (self.lat.shape, self.lat.tobytes(), self.lon.tobytes()))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Points) and self._key == other._key
-
-    def __hash__(self) -> int:
-        return hash(self._key)
-
-    @functools.cached_property
-    def places(self) -> np.ndarray:
-        """On the unit sphere, (y, x, 3)."""
-        lat, lon = np.deg2rad(self.lat), np.deg2rad(self.lon)
-        return np.stack((np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)), -1)
-
-    @functools.cached_property
-    def spacings(self) -> tuple[np.ndarray, np.ndarray]:
-        """The distances to the farthest and to the nearest neighbour, rad (y, x)."""
-        far, near = np.zeros(self.lat.shape), np.full(self.lat.shape, np.inf)
-        for axis in (0, 1):
-            step = np.linalg.norm(np.diff(self.places, axis=axis), axis=-1)
-            for ends in (slice(None, -1), slice(1, None)):
-                here = (slice(None),) * axis + (ends,)
-                far[here], near[here] = np.fmax(far[here], step), np.fmin(near[here], step)
-        return far, near
-
-    @functools.cached_property
-    def step(self) -> float:
-        """The side of a square as large as the median cell, degrees; the same whichever row and column come first."""
-        at = self.places
-        areas = np.linalg.norm(np.cross(at[1:, 1:] - at[:-1, :-1], at[1:, :-1] - at[:-1, 1:]), axis=-1) / 2
-        return float(np.rad2deg(np.sqrt(np.nanmedian(areas))))
-
-
-def places_known(lat: np.ndarray, lon: np.ndarray) -> tuple[Points, int]:
-    """The points of a file, and how many of them stand all in one place, such as 0 N 0 E, where a model has no cells:
-    these are unknown, NaN."""
-    at, place, count = np.unique(lon.ravel() + 1j * lat.ravel(), return_inverse=True, return_counts=True)
-    lost = ((count > OFTEN) & (abs(at.imag) < POLE))[place].reshape(lat.shape)  # NaN is not below
-    return Points(np.where(lost, np.nan, lat), np.where(lost, np.nan, lon)), int(lost.sum())
-
-
-def rectilinear(points: Points, off: float) -> tuple[np.ndarray, np.ndarray, bool] | None:
-    """Latitudes and longitudes (n,) if the grid is the product of both, to `off` of a step, and whether latitudes go
-    along its second dimension; None where it is not."""
-    for turned in (False, True):
-        lat, lon = (points.lat.T, points.lon.T) if turned else (points.lat, points.lon)
-        finite = np.isfinite(lat) & np.isfinite(lon)
-        if min(lat.shape) < 2 or not (finite.any(axis=0).all() and finite.any(axis=1).all()):
-            return None
-        first = finite.argmax(axis=0)
-        row, column = np.nanmedian(lat, axis=1), lon[first, np.arange(lon.shape[1])]
-        apart = (lon - column + 180) % 360 - 180
-        steps = [abs(np.median(np.diff(axis))) for axis in (row, np.unwrap(column, period=360))]
-        if (
-            min(steps) > 0
-            and np.nanmax(abs(lat - row[:, None])) < off * steps[0]
-            and np.nanmax(abs(apart)) < off * steps[1]
-        ):
-            return row, column + np.nanmedian(apart, axis=0), turned
-    return None
 
 
 @dataclass(frozen=True)

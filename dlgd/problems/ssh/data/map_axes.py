@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from dlgd.core.errors import Refusal
-from dlgd.problems.ssh import curvilinear
+from dlgd.problems.ssh import curvilinear, grid_points
 from dlgd.problems.ssh.curvilinear import Regridding
 
 log = logging.getLogger(__name__)
@@ -176,14 +176,16 @@ def rows_and_columns(
         lat, lon = np.meshgrid(lat, lon, indexing="ij")
     if lat.ndim != 2 or lat.shape != lon.shape:
         return lat, lon, dims, None
-    points, lost = curvilinear.places_known(lat, lon)
+    points, lost, stray = grid_points.places_known(lat, lon)
     if lost:
         log.warning("%s: %d points of its grid stand in one place, and do not count", where, lost)
+    if stray:
+        log.warning("%s: %d points of its grid stand far from all of their neighbours, and do not count", where, stray)
     if not (np.isfinite(points.lat) & np.isfinite(points.lon)).any() or min(lat.shape) < 2:
         raise Refusal(f"longitudes and latitudes in {where} must be finite numbers at two rows and columns or more")
     if not -90.01 <= np.nanmin(lat) <= np.nanmax(lat) <= 90.01:
         raise Refusal(f"latitudes in {where} go from {np.nanmin(lat):g} to {np.nanmax(lat):g}: degrees are needed")
-    axes = curvilinear.rectilinear(points, UNEVEN)
+    axes = grid_points.rectilinear(points, UNEVEN)
     if axes is not None and even(axes[0]) and even(np.unwrap(axes[1], period=360)):
         return axes[0], axes[1], (dims[1], dims[0]) if axes[2] else dims, None
     found = curvilinear.regridding(points, box.south, box.north, box.west, box.east)

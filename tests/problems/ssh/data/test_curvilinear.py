@@ -10,9 +10,9 @@ import xarray as xr
 
 from dlgd.core.errors import Refusal
 from dlgd.problems.ssh import curvilinear
-from dlgd.problems.ssh.curvilinear import Points
 from dlgd.problems.ssh.data import own_files
 from dlgd.problems.ssh.data.editing import Editing
+from dlgd.problems.ssh.grid_points import Points, places_known
 from dlgd.problems.ssh.scores.evaluation import SshEvaluation
 from tests.problems.ssh.data.sea_files import DAYS, LAT, LON, fields, read, truth
 
@@ -175,6 +175,41 @@ def test_points_that_all_stand_in_one_place_do_not_widen_the_grid(tmp_path, capl
         atol=0.02,
     )
     assert "99 points of its grid stand in one place" in caplog.text
+
+
+@pytest.mark.parametrize("at", [(0, 0), (32, 15), (16, 16)])
+def test_a_stray_point_does_not_widen_the_grid(tmp_path, caplog, at):
+    """One point at 0 N 0 E, or two beside one another; it comes back as unknown."""
+    points = turned(33)
+    lat, lon = points.lat.copy(), points.lon.copy()
+    there = at[0], slice(at[1], at[1] + (2 if at[1] else 1))
+    lat[there], lon[there] = 0.0, 0.0
+    ssh = waves(points.lat, points.lon) + np.zeros((len(DAYS), 1, 1))
+    ssh[:, *there] = 0.0
+    on_two_dimensions(lat, lon, ("nav_lat", "nav_lon"), zos=ssh).to_netcdf(tmp_path / "a.nc")
+    on_two_dimensions(points.lat, points.lon, ("nav_lat", "nav_lon"), zos=ssh).to_netcdf(tmp_path / "b.nc")
+    record, whole = read(tmp_path / "a.nc"), read(tmp_path / "b.nc")
+    np.testing.assert_allclose(record.lat[[0, -1]], whole.lat[[0, -1]], atol=0.5)
+    np.testing.assert_allclose(record.lon[[0, -1]], whole.lon[[0, -1]], atol=0.5)
+    assert f"a.nc: {2 if at[1] else 1} points of its grid stand far from all of their neighbours" in caplog.text
+    assert "b.nc" not in caplog.text
+
+
+def test_no_point_of_a_usual_grid_is_far():
+    """On a globe to the poles, on a grid that is stretched tenfold, with holes, with faces side by side."""
+    x, y = np.meshgrid(np.arange(0.0, 360, 2), np.linspace(-90.0, 90, 91))
+    stretched = np.meshgrid(np.cumsum(np.geomspace(1, 10, 60)) / 20, 30 + np.cumsum(np.geomspace(1, 10, 50)) / 20)
+    holes = turned(33)
+    some = np.random.default_rng(0).random(holes.lat.shape) < 0.5
+    for lat, lon in (
+        (y, x),
+        stretched[::-1],
+        (np.where(some, holes.lat, np.nan), np.where(some, holes.lon, np.nan)),
+        (np.concatenate((holes.lat, holes.lat)), np.concatenate((holes.lon, holes.lon + 120))),
+    ):
+        found, lost, stray = places_known(lat, lon)
+        assert (lost, stray) == (0, 0)
+        np.testing.assert_array_equal(found.lat, lat)
 
 
 def test_predictions_stand_on_the_persons_own_points(tmp_path):
