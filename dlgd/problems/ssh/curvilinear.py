@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlgd.core.errors import Refusal
+from dlgd.problems.ssh import kept_weights
 from dlgd.problems.ssh.grid_points import Points
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def regridding(points: Points, south: float, north: float, west: float | None, e
         "bilinearly",
         *used.lat.shape, len(lat), len(lon), step_lat, step_lon,
     )  # fmt: skip
-    weights = _triangles(used, lat, lon)
+    weights = kept_weights.kept((used.lat, used.lon), (lat, lon), lambda: _triangles(used, lat, lon))
     return Regridding(lat, (lon[0] + 180) % 360 - 180 + (lon - lon[0]), rows, columns, used, weights)
 
 
