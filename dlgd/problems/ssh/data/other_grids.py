@@ -8,11 +8,13 @@ from collections.abc import Hashable, Mapping
 import numpy as np
 import xarray as xr
 
+from dlgd.core.errors import Refusal
 from dlgd.problems.ssh.data.region import GRID_KM, cell_km
 
 log = logging.getLogger(__name__)
 
 ALIKE = 1.3  # the cells of a network's training may be so many times wider or narrower
+COARSEST = 5.0  # times wider: such cells hold nothing of what a network knows, and make 25 and more narrower ones
 SOUTH, NORTH = "south", "north"  # among the statistics: the latitudes of the training, degrees
 
 
@@ -53,8 +55,16 @@ def warn(samples: xr.Dataset, trained: Mapping[str, float], *, regrid: bool, coo
 
 def as_trained(samples: xr.Dataset, width: float) -> xr.Dataset:
     """The samples on cells `width` km wide. Observations are averaged over these cells, and stand in one of them where
-    cells become narrower; truth and background are interpolated linearly, after means over wider cells."""
-    factor = cell_km(samples.lat.values, samples.lon.values) / width
+    cells become narrower; truth and background are interpolated linearly, after means over wider cells. Raises Refusal
+    for cells more than COARSEST times wider."""
+    here = cell_km(samples.lat.values, samples.lon.values)
+    factor = here / width
+    if factor > COARSEST:
+        raise Refusal(
+            f"these maps have cells of {here:.3g} km, {factor:.3g} times as wide as the {width:.3g} km of the training of "
+            f"the network: too coarse to hold what it knows, and data.regrid would make {factor**2:.0f} cells of each; "
+            f"give maps with cells of at most {COARSEST * width:.3g} km, or type data.regrid=false"
+        )
     axes = {name: _axis(samples[name].values, factor) for name in ("lat", "lon")}
     sea = samples.sea.values.astype(bool)
     fields: dict[str, tuple[tuple[Hashable, ...], np.ndarray]] = {
