@@ -61,8 +61,8 @@ def as_trained(samples: xr.Dataset, width: float) -> xr.Dataset:
     factor = here / width
     if factor > COARSEST:
         raise Refusal(
-            f"these maps have cells of {here:.3g} km, {factor:.3g} times as wide as the {width:.3g} km of the training of "
-            f"the network: too coarse to hold what it knows, and data.regrid would make {factor**2:.0f} cells of each; "
+            f"these maps have cells of {here:.3g} km, {factor:.3g} times as wide as the {width:.3g} km of the training "
+            f"of the network: too coarse for what it knows, and data.regrid would make {factor**2:.0f} cells of each; "
             f"give maps with cells of at most {COARSEST * width:.3g} km, or type data.regrid=false"
         )
     axes = {name: _axis(samples[name].values, factor) for name in ("lat", "lon")}
