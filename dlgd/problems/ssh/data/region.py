@@ -13,6 +13,7 @@ import xarray as xr
 from dlgd.core import checks
 from dlgd.core.constants import KM_PER_DEGREE
 from dlgd.core.errors import Refusal
+from dlgd.problems.ssh import seam
 
 GRID_KM = "grid_km"  # among the statistics of a data set: the width of its cells
 MOST_CELLS = 20_000_000
@@ -131,6 +132,8 @@ def amid_sea(lat: np.ndarray, lon: np.ndarray, reference: xr.Dataset) -> np.ndar
     is_sea, places = reference.sea.values if known else np.isfinite(reference.ssh.values).any(axis=0), []
     for axis, values in (("lat", lat), ("lon", lon)):
         first, second = reference[axis].values[:2]
-        place = np.clip((values - first) / (second - first), 0, reference.sizes[axis] - 1)
-        places.append((np.floor(place).astype(int), np.ceil(place).astype(int)))
+        place, count = (values - first) / (second - first), reference.sizes[axis]
+        if axis == "lat" or not seam.is_ring(reference.lon.values):
+            place = np.clip(place, 0, count - 1)
+        places.append((np.floor(place).astype(int) % count, np.ceil(place).astype(int) % count))
     return np.logical_and.reduce([is_sea[row, column] for row in places[0] for column in places[1]])
