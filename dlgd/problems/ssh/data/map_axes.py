@@ -156,10 +156,28 @@ class Box:
         except (TypeError, ValueError) as error:
             raise Refusal(f"data.box={given} must be [south,north,west,east] in degrees, or null") from error
         if not -90 <= south < north <= 90 or west == east:
-            raise Refusal(f"data.box={given} must go from south to north within -90 to 90, and from west to east")
+            raise Refusal(
+                f"data.box={given} must go from south to north within -90 to 90, and from west to east"
+                + in_other_order("data.box", given, "[south,north,west,east]")
+            )
         if not (-360 <= west <= 360 and -360 <= east <= 360):
             raise Refusal(f"data.box={given} has longitudes beyond -360 to 360")
         return cls(south, north, west, west + ((east - west) % 360 or 360.0))
+
+
+def in_other_order(option: str, given: Sequence[Any], order: str) -> str:
+    """What to type where what stands in the place of latitudes can be none, and makes a box when both pairs of numbers
+    are exchanged; else "".
+
+    order: in which the option takes them.
+    """
+    west, east, south, north = map(float, given)
+    if order.startswith("[west"):
+        west, east, south, north = south, north, west, east
+    if max(abs(west), abs(east)) <= 90 or not (-90 <= south < north <= 90 and -360 <= min(west, east) < 360):
+        return ""
+    exchanged = ",".join(f"{float(one):g}" for one in (*given[2:], *given[:2]))
+    return f"; its order is {order}, so type {option}=[{exchanged}]"
 
 
 def rows_and_columns(
@@ -206,7 +224,9 @@ def latitudes(values: np.ndarray, box: Box, where: Path, *, uneven: bool = False
     step = values[order[1]] - values[order[0]]
     chosen = order[(values[order] >= box.south - OFF * step) & (values[order] <= box.north + OFF * step)]
     if len(chosen) < 2:
-        raise Refusal(f"data.box has fewer than two of the latitudes {_range(values[order])} of {where}")
+        swapped = box.west is not None and box.east is not None and ((values > box.west) & (values < box.east)).any()
+        question = ": is it [south,north,west,east]?" if swapped else ""
+        raise Refusal(f"data.box has fewer than two of the latitudes {_range(values[order])} of {where}{question}")
     _check_even(values[chosen], "latitudes", where, uneven)
     return chosen, values[chosen]
 

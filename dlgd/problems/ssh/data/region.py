@@ -14,6 +14,7 @@ from dlgd.core import checks
 from dlgd.core.constants import KM_PER_DEGREE
 from dlgd.core.errors import Refusal
 from dlgd.problems.ssh import seam
+from dlgd.problems.ssh.data.map_axes import in_other_order
 
 GRID_KM = "grid_km"  # among the statistics of a data set: the width of its cells
 MOST_CELLS = 20_000_000
@@ -47,6 +48,7 @@ class Region:
             raise Refusal(
                 f"box={checks.as_typed(box)} must go from west to east and from south to north: type {example}, and "
                 "190 for 170 degrees west where it crosses the date line, -3 for 357 where it crosses Greenwich"
+                + in_other_order("box", box, "[west,east,south,north]")
             )
         found = cls(west, east, south, north, float(step))
         ny, nx = found.shape

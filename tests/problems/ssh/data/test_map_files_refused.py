@@ -8,6 +8,8 @@ import pytest
 from dlgd.core.errors import Refusal
 from dlgd.problems.ssh.data import map_axes, map_files
 from dlgd.problems.ssh.data.map_axes import Box
+from dlgd.problems.ssh.data.region import Region
+from dlgd.problems.ssh.scores.maps import box_of
 from tests.problems.ssh.data.sea_files import DAYS, LAT, LON, fields, observed, read, seen, starter, truth
 
 
@@ -108,6 +110,21 @@ def test_a_box_elsewhere(tmp_path):
     path = starter(tmp_path / "a.nc")
     refused("fewer than two of the latitudes 33 to 35.75", read, path, box=[10, 20, -65, -62])
     refused("fewer than two of the longitudes", read, path, box=[33, 36, 10, 20])
+    refused(r"is it \[south,north,west,east\]\?", read, path, box=[-65, -62, 33, 36])
+
+
+@pytest.mark.parametrize(
+    ("box", "typed"), [([-165, -155, 33, 43], "33,43,-165,-155"), ([350, 10.5, -3, 2], "-3,2,350,10.5")]
+)
+def test_the_other_order_of_a_box_is_recognized(box, typed):
+    """That of data=ssh_tracks for data=ssh_netcdf, and the other way round."""
+    refused(rf"its order is \[south,north,west,east\], so type data\.box=\[{typed}\]", Box.of, box)
+    other = [*box[2:], *box[:2]]
+    other[3] += 360 * (other[3] < other[2])
+    with pytest.raises(Refusal, match=r"its order is \[west,east,south,north\], so type box=\["):
+        Region.of(other, 0.25)
+    with pytest.raises(Refusal, match=r"\[south, north, west, east\]"):
+        box_of("box", box)
 
 
 @pytest.mark.parametrize("period", [("2013-01-01", "2012-01-01"), ("soon", "later"), ("2012-01-01",), 7])
