@@ -18,7 +18,7 @@ from dlgd.cli.run_folder import leave_if_refused
 from dlgd.cli.runs import refuse_lost_run, run_folder
 from dlgd.cli.swept_groups import for_each_run
 from dlgd.cli.typed_options import flags_last, refuse_misformed
-from dlgd.core import checks, lost_output, passwords, threads, trust
+from dlgd.core import checks, early_stop, lost_output, passwords, threads, trust
 from dlgd.core.config import plain
 from dlgd.core.constants import SPLITS
 from dlgd.core.errors import Refusal
@@ -57,6 +57,7 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
             os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra raises what it would print
             threads.wait_briefly()
             try:
+                early_stop.remove()
                 with interruptible(), lost_output.dropped():
                     passwords.refuse_typed(sys.argv[1:])
                     refuse_pickled(sys.argv[1:])
