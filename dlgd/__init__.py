@@ -21,6 +21,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from dlgd.core import early_stop
+
 if TYPE_CHECKING:
     from dlgd.core.errors import Refusal
     from dlgd.interface.comparing import compare
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from dlgd.interface.method import Method, method
     from dlgd.interface.run import Run
     from dlgd.interface.training import train
+
+early_stop.install()
 
 __version__ = "0.2.0"
 __all__ = ["Data", "Method", "Refusal", "Run", "compare", "data", "load", "method", "train"]

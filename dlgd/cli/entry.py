@@ -17,8 +17,9 @@ from dlgd.cli import completion, data_options, main_file, multirun, multirun_res
 from dlgd.cli.run_folder import leave_if_refused
 from dlgd.cli.runs import refuse_lost_run, run_folder
 from dlgd.cli.swept_groups import for_each_run
+from dlgd.cli.typed_choices import before_experiment
 from dlgd.cli.typed_options import flags_last, refuse_misformed
-from dlgd.core import checks, lost_output, passwords, threads, trust
+from dlgd.core import checks, early_stop, lost_output, passwords, threads, trust
 from dlgd.core.config import plain
 from dlgd.core.constants import SPLITS
 from dlgd.core.errors import Refusal
@@ -57,6 +58,7 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
             os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra raises what it would print
             threads.wait_briefly()
             try:
+                early_stop.remove()
                 with interruptible(), lost_output.dropped():
                     passwords.refuse_typed(sys.argv[1:])
                     refuse_pickled(sys.argv[1:])
@@ -70,7 +72,7 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
                     refuse_misformed(sys.argv[1:], main_file.read(config_name))
                     sys.argv[1:] = data_options.take(sys.argv[1:], main_file.read(config_name))
                     refuse_lost_run(sys.argv[1:])
-                    sys.argv[1:] = flags_last(for_each_run(sys.argv[1:]))
+                    sys.argv[1:] = flags_last(before_experiment(for_each_run(sys.argv[1:])))
                     with multirun.summed_up():
                         main()
             except KeyboardInterrupt:

@@ -1,8 +1,8 @@
 """Ctrl-C, SIGTERM and SIGHUP, which is what a closed terminal sends: all ask a command to end, and act alike.
 
-Nothing else in dlgd handles them. Within `interruptible` they raise KeyboardInterrupt, so that `except` and `finally`
-end runs in order; within an `Interruption` they are noted at once and obeyed later. A signal that the process was
-started to ignore stays ignored, as under nohup.
+Nothing else in dlgd handles them, but `early_stop.py` before a command has begun. Within `interruptible` they raise
+KeyboardInterrupt, so that `except` and `finally` end runs in order; within an `Interruption` they are noted at once and
+obeyed later. A signal that the process was started to ignore stays ignored, as under nohup.
 
 A closed terminal, its shell and a scheduler may each send a signal for the same wish. So after the first one SIGTERM
 and SIGHUP count again only after SAME_WISH_S; Ctrl-C counts at once.
@@ -20,9 +20,9 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+from dlgd.core.early_stop import STOPPED as STOPPED
 from dlgd.core.lost_output import drop_lost
 
-STOPPED = 130  # exit code of a command that was asked to end, whichever the signal
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 SAME_WISH_S = 10.0
 

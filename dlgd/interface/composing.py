@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from dlgd.cli import entry, own_folders, run_folder, runs
 from dlgd.cli.config_errors import refusal_of
+from dlgd.cli.typed_choices import before_experiment
 from dlgd.cli.typed_options import refuse_misformed
 from dlgd.core import lost_output, passwords, trust
 from dlgd.core.config import plain
@@ -65,6 +66,7 @@ def composed(
         passwords.refuse_typed(words)
         words = own_folders.take(words, config_name)
         refuse_misformed(words, config_name)
+        words = before_experiment(words)
         runs.refuse_lost_run(list(words))
         whole = _compose(config_name, words)
         passwords.refuse(plain(whole, resolve=False))

@@ -1,5 +1,5 @@
-"""Curvilinear grids, whose longitudes and latitudes have two dimensions (NEMO, ROMS, CROCO, POP): to a regular grid and
-back.
+"""Curvilinear grids, whose longitudes and latitudes have two dimensions (NEMO, ROMS, CROCO, POP), and grids of unevenly
+spaced axes (Mercator's, stretched ones): to a regular grid and back.
 
 To the regular grid, a cell takes the linear interpolation in the triangle of the grid's points around it, Delaunay's in
 longitude and latitude; back, a point takes the bilinear one of the four cells around it. Both are exact to the second
@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import functools
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dlgd.core.errors import Refusal
+from dlgd.problems.ssh import kept_weights
+from dlgd.problems.ssh.grid_points import Points
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -35,80 +37,8 @@ ROUNDING = 1e-6
 EDGE = 2.0  # spacings: triangles with longer edges lie between parts of a grid, or in the bays of its outline
 SLIVER = 0.2  # of a cell: triangles along a bent outline that have less cannot be continued
 BEYOND = 2.5  # spacings, from the middle of a triangle: how far it is continued
-OFTEN = 4  # times that a place may be repeated, as in the halo of a tripolar grid
-POLE = 89.9  # degrees: any number of points of a grid may be there
 NO_CELLS = "the points of the curvilinear grid make no cells: are its longitudes and latitudes right?"
 SEAM = 5.0  # degrees that are repeated on both sides of the seam of a ring
-
-
-@dataclass(frozen=True)
-class Points:
-    """The points of a curvilinear grid: degrees (y, x), NaN where a file has none. Equal where all numbers are."""
-
-    lat: np.ndarray
-    lon: np.ndarray
-    _key: tuple = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_key", (self.lat.shape, self.lat.tobytes(), self.lon.tobytes()))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Points) and self._key == other._key
-
-    def __hash__(self) -> int:
-        return hash(self._key)
-
-    @functools.cached_property
-    def places(self) -> np.ndarray:
-        """On the unit sphere, (y, x, 3)."""
-        lat, lon = np.deg2rad(self.lat), np.deg2rad(self.lon)
-        return np.stack((np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)), -1)
-
-    @functools.cached_property
-    def spacings(self) -> tuple[np.ndarray, np.ndarray]:
-        """The distances to the farthest and to the nearest neighbour, rad (y, x)."""
-        far, near = np.zeros(self.lat.shape), np.full(self.lat.shape, np.inf)
-        for axis in (0, 1):
-            step = np.linalg.norm(np.diff(self.places, axis=axis), axis=-1)
-            for ends in (slice(None, -1), slice(1, None)):
-                here = (slice(None),) * axis + (ends,)
-                far[here], near[here] = np.fmax(far[here], step), np.fmin(near[here], step)
-        return far, near
-
-    @functools.cached_property
-    def step(self) -> float:
-        """The side of a square as large as the median cell, degrees."""
-        down, across = np.diff(self.places, axis=0)[:, :-1], np.diff(self.places, axis=1)[:-1]
-        return float(np.rad2deg(np.sqrt(np.nanmedian(np.linalg.norm(np.cross(down, across), axis=-1)))))
-
-
-def places_known(lat: np.ndarray, lon: np.ndarray) -> tuple[Points, int]:
-    """The points of a file, and how many of them stand all in one place, such as 0 N 0 E, where a model has no cells:
-    these are unknown, NaN."""
-    at, place, count = np.unique(lon.ravel() + 1j * lat.ravel(), return_inverse=True, return_counts=True)
-    lost = ((count > OFTEN) & (abs(at.imag) < POLE))[place].reshape(lat.shape)  # NaN is not below
-    return Points(np.where(lost, np.nan, lat), np.where(lost, np.nan, lon)), int(lost.sum())
-
-
-def rectilinear(points: Points, off: float) -> tuple[np.ndarray, np.ndarray, bool] | None:
-    """Latitudes and longitudes (n,) if the grid is the product of both, to `off` of a step, and whether latitudes go
-    along its second dimension; None where it is not."""
-    for turned in (False, True):
-        lat, lon = (points.lat.T, points.lon.T) if turned else (points.lat, points.lon)
-        finite = np.isfinite(lat) & np.isfinite(lon)
-        if min(lat.shape) < 2 or not (finite.any(axis=0).all() and finite.any(axis=1).all()):
-            return None
-        first = finite.argmax(axis=0)
-        row, column = np.nanmedian(lat, axis=1), lon[first, np.arange(lon.shape[1])]
-        apart = (lon - column + 180) % 360 - 180
-        steps = [abs(np.median(np.diff(axis))) for axis in (row, np.unwrap(column, period=360))]
-        if (
-            min(steps) > 0
-            and np.nanmax(abs(lat - row[:, None])) < off * steps[0]
-            and np.nanmax(abs(apart)) < off * steps[1]
-        ):
-            return row, column + np.nanmedian(apart, axis=0), turned
-    return None
 
 
 @dataclass(frozen=True)
@@ -174,11 +104,12 @@ def regridding(points: Points, south: float, north: float, west: float | None, e
     )
     used = Points(points.lat[rows, columns].copy(), points.lon[rows, columns].copy())
     log.info(
-        "a curvilinear grid of %d x %d points is brought to a regular one of %d x %d cells of %.3g x %.3g degrees by "
-        "linear interpolation in triangles, and answers are brought back to its points bilinearly",
+        "a curvilinear or unevenly spaced grid of %d x %d points is brought to a regular one of %d x %d cells of "
+        "%.3g x %.3g degrees by linear interpolation in triangles, and answers are brought back to its points "
+        "bilinearly",
         *used.lat.shape, len(lat), len(lon), step_lat, step_lon,
     )  # fmt: skip
-    weights = _triangles(used, lat, lon)
+    weights = kept_weights.kept((used.lat, used.lon), (lat, lon), lambda: _triangles(used, lat, lon))
     return Regridding(lat, (lon[0] + 180) % 360 - 180 + (lon - lon[0]), rows, columns, used, weights)
 
 
@@ -249,6 +180,15 @@ def coordinates(points: Points, sea: np.ndarray | None) -> dict[str, tuple[tuple
 def of(dataset: xr.Dataset) -> dict[str, xr.DataArray]:
     """The coordinates of samples, or of a record, that keep a person's own grid; none for most."""
     return {name: dataset[name] for name in (LAT, LON, SEA) if name in dataset.coords}
+
+
+def own_axes(samples: xr.Dataset) -> tuple[tuple[str, str], dict[str, tuple[tuple[str, ...], np.ndarray]]]:
+    """The dimensions of answers at the points of a person's own grid, and their latitudes and longitudes: (y, x), or
+    axes of one dimension where the points are those of such axes."""
+    lat, lon = samples[LAT].values, samples[LON].values
+    if (lat == lat[:, :1]).all() and (lon == lon[:1]).all():
+        return ("lat", "lon"), {"lat": (("lat",), lat[:, 0]), "lon": (("lon",), lon[0])}
+    return ("y", "x"), {"lat": (("y", "x"), lat), "lon": (("y", "x"), lon)}
 
 
 def back(values: np.ndarray, samples: xr.Dataset) -> np.ndarray:

@@ -123,3 +123,9 @@ def test_sides_that_are_none_are_refused():
         Sides(south_north="up")
     with pytest.raises(Refusal, match="south_north=fold needs west_east=periodic"):
         Sides("closed", "fold")
+
+
+@pytest.mark.parametrize("folder", ["mercator"], indirect=True)
+def test_a_grid_that_does_not_fold_is_refused(folder):
+    with pytest.raises(Refusal, match=r"last row of .*coordinates\.nc does not mirror itself"):
+        run(folder[0], Sides(south_north="fold"))

@@ -13,7 +13,7 @@ from dlgd.normalize import main
 from dlgd.physics import explicit, grids
 from dlgd.physics.split_diffusion import SplitDiffusion
 from dlgd.problems.normalization.files import formats
-from dlgd.problems.normalization.files.opened import Sides
+from dlgd.problems.normalization.files.opened import Sides, refuse_no_fold
 
 NZ, NY, NX = 4, 8, 10
 
@@ -358,3 +358,22 @@ def test_iterations_of_the_explicit_scheme_are_refused(files):
     folder, *_ = files
     with pytest.raises(Refusal, match=r"saber.iterations=8 has no effect without saber.vertical=implicit"):
         saber_norms(folder / "scales.nc", folder / "grid.nc", folder / "norms.nc", iterations=8)
+
+
+def test_only_a_grid_that_mirrors_itself_is_folded(tmp_path):
+    """Mercator's grid and one of degrees to the pole do not; a tripolar one does, but not without its last row."""
+    degrees = np.meshgrid(np.arange(-89.5, 90), np.arange(0.5, 360), indexing="ij")
+    tripolar = grids.tripolar(73, 90)
+    mercator = grids.mercator(NY, NX)
+    refuse_no_fold(tripolar.lat, tripolar.lon, tmp_path)
+    for lat, lon in (degrees, (mercator.lat, mercator.lon), (tripolar.lat[:-1], tripolar.lon[:-1])):
+        with pytest.raises(Refusal, match=r"south_north=fold: the last row .* does not mirror itself.*: type closed"):
+            refuse_no_fold(lat, lon, tmp_path)
+
+
+def test_a_grid_that_does_not_fold_is_refused(files):
+    folder, *_ = files
+    with pytest.raises(Refusal, match=r"last row of .*grid\.nc does not mirror itself"):
+        formats.read(
+            folder / "scales.nc", folder / "grid.nc", Sides(south_north="fold"), name=None, options={"saber": {}}
+        )

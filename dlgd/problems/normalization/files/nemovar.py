@@ -26,7 +26,7 @@ from dlgd.problems.normalization.data.layout import LARGEST_STEPS, Layout
 from dlgd.problems.normalization.data.nemo_netcdf import NemoFolder
 from dlgd.problems.normalization.data.stored import Edges
 from dlgd.problems.normalization.files import netcdf_copy
-from dlgd.problems.normalization.files.opened import Field, Opened, Sides
+from dlgd.problems.normalization.files.opened import Field, Opened, Sides, refuse_no_fold
 
 NAME = "sqtnorfac"
 TOLERANCE = 1e-8  # of gamma^2, of probing
@@ -140,6 +140,8 @@ def _operator(source: Path, grid: Path, sides: Sides, options: Options) -> tuple
         south_north=sides.south_north,
         steps=options.steps,
     )
+    if folded and stored.lat is not None and stored.lon is not None:
+        refuse_no_fold(stored.lat, stored.lon, grid)
     samples = folders.assemble([stored], layout, steps=options.steps)
     (operator,) = fields.operators(samples)
     return operator, stored.edges

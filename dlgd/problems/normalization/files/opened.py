@@ -20,8 +20,12 @@ import numpy as np
 
 from dlgd.core import checks
 from dlgd.core.errors import Refusal
+from dlgd.physics.grids import great_circle_m, unit_vectors
 from dlgd.physics.halo import Topology
 from dlgd.problems.normalization.data.layout import SOUTH_NORTH, WEST_EAST
+
+ALIKE = 2.0  # distances across a fold and beside it
+FEW = 0.1  # of the columns
 
 
 class Operator(Protocol):
@@ -92,3 +96,21 @@ class Sides:
         for name in ("west_east", "south_north"):
             if getattr(self, name) is not None:
                 raise Refusal(f"{name}={getattr(self, name)} has no effect: {why}")
+
+
+def refuse_no_fold(lat: np.ndarray, lon: np.ndarray, where: Path) -> None:
+    """Refuse to fold a grid, lat and lon (y, x) in degrees, whose last row is no neighbour of itself in reverse.
+
+    Across a fold the two cells are about as far apart as each is from the one south of it; ALIKE times more or less is
+    allowed, and FEW of the columns may differ.
+    """
+    below, last = unit_vectors(lat[-2:], lon[-2:])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = great_circle_m(last, last[::-1]) / great_circle_m(below, last)
+    ratio = ratio[np.isfinite(ratio)]
+    away = int(((ratio < 1 / ALIKE) | (ratio > ALIKE)).sum())
+    if away > FEW * len(ratio):
+        raise Refusal(
+            f"south_north=fold: the last row of {where} does not mirror itself, as {away} of {len(ratio)} cells are "
+            "not beside the ones that would be their neighbours: type closed, or cut off the rows beyond the fold"
+        )

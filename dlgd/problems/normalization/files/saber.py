@@ -31,7 +31,7 @@ from dlgd.physics.explicit import Mesh
 from dlgd.physics.grids import great_circle_m, unit_vectors
 from dlgd.physics.split_diffusion import SplitDiffusion
 from dlgd.problems.normalization.files import netcdf_copy
-from dlgd.problems.normalization.files.opened import Field, Opened, Sides
+from dlgd.problems.normalization.files.opened import Field, Opened, Sides, refuse_no_fold
 
 NEAR = 1e-6  # radians, 6 m: nodes of a file are points of the grid
 TASKS = re.compile(r"_(\d{6})-(\d{6})(\.nc)?$")
@@ -191,7 +191,10 @@ def _nodes(
     lat, lon, area = _grid(grid)
     tree = KDTree(unit_vectors(lat, lon).reshape(-1, 3))
     places = [_places(*_positions(one, path), tree, path) for one, path in zip(datasets, files, strict=True)]
-    return explicit.mesh(lat, lon, area, sides.topology("periodic", "closed")), places
+    topology = sides.topology("periodic", "closed")
+    if topology.south_north == "fold":
+        refuse_no_fold(lat, lon, grid)
+    return explicit.mesh(lat, lon, area, topology), places
 
 
 def _grid(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -259,3 +259,12 @@ def _report(found: np.ndarray, ssh: np.ndarray, said: str, what: str, option: st
 def _tell(count: int, total: int, sentence: str) -> None:
     """A warning where so much is left out that something else may be wrong."""
     log.log(logging.WARNING if count > ALARM * total else logging.INFO, "%s", sentence)
+
+
+def repeated(columns: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Bool (n,): whether another point of the same satellite, before this one, has the same time, place and height."""
+    keys = [columns[key] for key in ("ssh", "lon", "lat", "time", "satellite")]
+    order = np.lexsort(keys)
+    found = np.zeros(len(order), bool)
+    found[order[1:]] = np.logical_and.reduce([key[order[1:]] == key[order[:-1]] for key in keys])
+    return found

@@ -84,13 +84,15 @@ def mean_of(ssh: np.ndarray, lat: np.ndarray, lon: np.ndarray, region: Region, k
     return overall + total / (weight + LEAST * weight.max())
 
 
-def at_points(field: np.ndarray, region: Region, lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
-    """A field (lat, lon) without gaps, interpolated linearly to points (n,); on its boundary beyond it."""
+def at_points(field: np.ndarray, region: Region, table: xr.Dataset) -> np.ndarray:
+    """A field (lat, lon) without gaps, linearly at the points (n,) of a table; on its boundary beyond it."""
     from scipy.ndimage import map_coordinates
 
     if region.circle:
         field = np.concatenate((field, field[:, :1]), axis=1)
-    return map_coordinates(field, np.stack(region.place(lat, lon)), order=1, mode="nearest")
+    return map_coordinates(
+        field, np.stack(region.place(table.track_lat.values, table.track_lon.values)), order=1, mode="nearest"
+    )
 
 
 def _mean_in(dataset: xr.Dataset) -> str | None:
@@ -108,8 +110,8 @@ def _on_cells(path: Path, name: str, region: Region, names: Names, *, heights: b
         axes = [map_names.find(dataset, axis, names.get(axis), path) for axis in ("lat", "lon")]
         lat, lon = (dataset[axis].values.astype(float) for axis in axes)
         step = max(region.step, *(float(np.median(np.abs(np.diff(axis)))) for axis in (lat, lon) if len(axis) > 1))
-        rows, lat = map_axes.latitudes(lat, Box(region.lat[0] - step, region.lat[-1] + step), path)
-        columns, lon = map_axes.longitudes(lon, _around(region, step), path)
+        rows, lat = map_axes.latitudes(lat, Box(region.lat[0] - step, region.lat[-1] + step), path, uneven=True)
+        columns, lon = map_axes.longitudes(lon, _around(region, step), path, uneven=True)
         dims = [str(dataset[axis].dims[0]) for axis in axes]
         index = dict(zip(dims, (rows, columns), strict=True))
         if heights:

@@ -31,6 +31,7 @@ class MapGraph(PhysicalGraph):
 
     Beyond the sides of the maps nothing is known: the graph itself puts the network's context there.
     options: of the data. statistics: mean and std, m. lengths: of the first guesses made of the observations, in cells.
+    ring: whether maps go all around the globe, so that their first column follows the last one.
     train: the training split, for a method of first guesses that learns.
     """
 
@@ -41,11 +42,12 @@ class MapGraph(PhysicalGraph):
         lengths: Lengths,
         *,
         halo: int,
+        ring: bool,
         train: Callable[[], xr.Dataset],
     ) -> None:
         super().__init__()
         self.train_split = train
-        self.options, self.lengths, self.halo = options, lengths, halo
+        self.options, self.lengths, self.halo, self.ring = options, lengths, halo, ring
         self.mean, self.std = statistics["mean"], statistics["std"]
         self.method = options.first_guess.get("method")
         seen = "observed sea surface height of the days around the one in the middle, NaN where there is none"
@@ -63,6 +65,7 @@ class MapGraph(PhysicalGraph):
         self.output = GraphField(name="ssh", dims=("sample", *MAP), units="m", about="sea surface height, NaN on land")
         of_method = None if self.method is None else self.method.name
         self.facts = {"days": options.days, "first_guess_method": of_method, "lengths_in_cells": vars(lengths)}
+        self.facts["all_around_the_globe"] = ring
 
     def tensors(self, samples: xr.Dataset) -> tuple[Tensor, ...]:
         """The windows around the samples."""
@@ -108,6 +111,7 @@ class MapGraph(PhysicalGraph):
             lengths=self.lengths,
             coordinates=self.options.coordinates,
             centre=True,
+            ring=self.ring,
         )
         corner = torch.zeros(count, dtype=torch.int64)
         return windows.batch(first + days // 2, corner, corner).input

@@ -6,18 +6,19 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import xarray as xr
 
 from dlgd.core.errors import Refusal
-from dlgd.problems.ssh import curvilinear
+from dlgd.problems.ssh import curvilinear, grid_points
 from dlgd.problems.ssh.curvilinear import Regridding
 
 log = logging.getLogger(__name__)
 
 UNEVEN = 0.02  # of a step: rounding to float32 moves degrees by 3e-5, which is less even for cells of 1/60 degree
+GAP = 4.0  # steps beside it: a longer step is a hole in an axis; those of a stretched grid change gradually
 OFF = 0.05  # of a step: what two files may differ by
 FIRST, LAST = np.datetime64("1678-01-01"), np.datetime64("2261-12-31")  # nanoseconds in 64 bits reach no further
 
@@ -155,54 +156,86 @@ class Box:
         except (TypeError, ValueError) as error:
             raise Refusal(f"data.box={given} must be [south,north,west,east] in degrees, or null") from error
         if not -90 <= south < north <= 90 or west == east:
-            raise Refusal(f"data.box={given} must go from south to north within -90 to 90, and from west to east")
+            raise Refusal(
+                f"data.box={given} must go from south to north within -90 to 90, and from west to east"
+                + in_other_order("data.box", given, "[south,north,west,east]")
+            )
         if not (-360 <= west <= 360 and -360 <= east <= 360):
             raise Refusal(f"data.box={given} has longitudes beyond -360 to 360")
         return cls(south, north, west, west + ((east - west) % 360 or 360.0))
+
+
+def in_other_order(option: str, given: Sequence[Any], order: str) -> str:
+    """What to type where what stands in the place of latitudes can be none, and makes a box when both pairs of numbers
+    are exchanged; else "".
+
+    order: in which the option takes them.
+    """
+    west, east, south, north = map(float, given)
+    if order.startswith("[west"):
+        west, east, south, north = south, north, west, east
+    if max(abs(west), abs(east)) <= 90 or not (-90 <= south < north <= 90 and -360 <= min(west, east) < 360):
+        return ""
+    exchanged = ",".join(f"{float(one):g}" for one in (*given[2:], *given[:2]))
+    return f"; its order is {order}, so type {option}=[{exchanged}]"
 
 
 def rows_and_columns(
     lat: np.ndarray, lon: np.ndarray, dims: tuple[str, str], box: Box, where: Path
 ) -> tuple[np.ndarray, np.ndarray, tuple[str, str], Regridding | None]:
     """Latitudes and longitudes of one dimension, the names of their dimensions, and the way to them from a curvilinear
-    grid; None where the arrays of a file have one dimension, or are those of such axes repeated.
+    grid, or one of unevenly spaced axes; None where the arrays of a file are evenly spaced axes, or repeat such axes.
     """
     lat, lon = np.squeeze(lat) if lat.ndim > 2 else lat, np.squeeze(lon) if lon.ndim > 2 else lon
+    if lat.ndim == lon.ndim == 1:
+        chosen = [of(axis, box, where, uneven=True)[1] for of, axis in ((latitudes, lat), (longitudes, lon))]
+        if all(map(even, chosen)):
+            return lat, lon, dims, None
+        lat, lon = np.meshgrid(lat, lon, indexing="ij")
     if lat.ndim != 2 or lat.shape != lon.shape:
         return lat, lon, dims, None
-    points, lost = curvilinear.places_known(lat, lon)
+    points, lost, stray = grid_points.places_known(lat, lon)
     if lost:
         log.warning("%s: %d points of its grid stand in one place, and do not count", where, lost)
+    if stray:
+        log.warning("%s: %d points of its grid stand far from all of their neighbours, and do not count", where, stray)
     if not (np.isfinite(points.lat) & np.isfinite(points.lon)).any() or min(lat.shape) < 2:
         raise Refusal(f"longitudes and latitudes in {where} must be finite numbers at two rows and columns or more")
     if not -90.01 <= np.nanmin(lat) <= np.nanmax(lat) <= 90.01:
         raise Refusal(f"latitudes in {where} go from {np.nanmin(lat):g} to {np.nanmax(lat):g}: degrees are needed")
-    axes = curvilinear.rectilinear(points, UNEVEN)
+    axes = grid_points.rectilinear(points, UNEVEN)
     if axes is not None and even(axes[0]) and even(np.unwrap(axes[1], period=360)):
         return axes[0], axes[1], (dims[1], dims[0]) if axes[2] else dims, None
     found = curvilinear.regridding(points, box.south, box.north, box.west, box.east)
     return found.lat, found.lon, dims, found
 
 
-def latitudes(values: np.ndarray, box: Box, where: Path) -> tuple[np.ndarray, np.ndarray]:
-    """The latitudes in the box, from south to north: (indices into the file, degrees)."""
+def latitudes(values: np.ndarray, box: Box, where: Path, *, uneven: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """The latitudes in the box, from south to north: (indices into the file, degrees).
+
+    uneven: whether their steps may differ, as on Mercator's grid.
+    """
     _check_axis(values, "latitudes", where)
     order = np.argsort(values)
-    _check_even(values[order], "latitudes", where)
+    if np.diff(values[order]).min() <= 0:
+        _refuse_uneven(values[order], "latitudes", where)
     if not -90.01 <= values[order[0]] <= values[order[-1]] <= 90.01:
         raise Refusal(f"latitudes in {where} go from {values[order[0]]:g} to {values[order[-1]]:g}: degrees are needed")
     step = values[order[1]] - values[order[0]]
     chosen = order[(values[order] >= box.south - OFF * step) & (values[order] <= box.north + OFF * step)]
     if len(chosen) < 2:
-        raise Refusal(f"data.box has fewer than two of the latitudes {_range(values[order])} of {where}")
+        swapped = box.west is not None and box.east is not None and ((values > box.west) & (values < box.east)).any()
+        question = ": is it [south,north,west,east]?" if swapped else ""
+        raise Refusal(f"data.box has fewer than two of the latitudes {_range(values[order])} of {where}{question}")
+    _check_even(values[chosen], "latitudes", where, uneven)
     return chosen, values[chosen]
 
 
-def longitudes(values: np.ndarray, box: Box, where: Path) -> tuple[np.ndarray, np.ndarray]:
+def longitudes(values: np.ndarray, box: Box, where: Path, *, uneven: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """The longitudes in the box, from west to east without a jump: (indices into the file, degrees).
 
     The first one lies from -180 to 180. Without a box, the region begins after the widest gap of the circle, so that it
-    may lie across the date line.
+    may lie across the date line. uneven: whether their steps may differ, as on a stretched grid.
     """
     _check_axis(values, "longitudes", where)
     circle = np.sort(values % 360)
@@ -220,7 +253,7 @@ def longitudes(values: np.ndarray, box: Box, where: Path) -> tuple[np.ndarray, n
     chosen = order[offset[order] <= east - west + OFF * step]
     if len(chosen) < 2:
         raise Refusal(f"data.box has fewer than two of the longitudes {_range(values)} of {where}")
-    _check_even(offset[chosen], "longitudes", where)
+    _check_even(offset[chosen], "longitudes", where, uneven)
     first = (west + offset[chosen[0]] + 180) % 360 - 180
     return chosen, first + offset[chosen] - offset[chosen[0]]
 
@@ -237,13 +270,21 @@ def _check_axis(values: np.ndarray, name: str, where: Path) -> None:
         raise Refusal(f"{name} in {where} must be at least two finite numbers")
 
 
-def _check_even(ascending: np.ndarray, name: str, where: Path) -> None:
+def _check_even(ascending: np.ndarray, name: str, where: Path, uneven: bool) -> None:
+    """Refuse steps that differ, or, where they may, a step so much longer than its neighbours that it is a gap."""
     steps = np.diff(ascending)
-    if steps.min() <= 0 or not even(ascending):
-        raise Refusal(
-            f"{name} in {where} are not evenly spaced (steps of {steps.min():g} to {steps.max():g} degrees): "
-            "interpolate to a regular grid"
-        )
+    beside = np.fmax(np.append(steps[1:], np.nan), np.append(np.nan, steps[:-1]))
+    if not even(ascending) and (not uneven or (steps > GAP * beside).any()):
+        _refuse_uneven(ascending, name, where)
+
+
+def _refuse_uneven(ascending: np.ndarray, name: str, where: Path) -> NoReturn:
+    steps = np.diff(ascending)
+    raise Refusal(
+        f"{name} in {where} are not evenly spaced (steps of {steps.min():g} to {steps.max():g} degrees): "
+        "interpolate to a regular grid"
+        + (", or choose a data.box on one side of the gap" if steps.max() > GAP * np.median(steps) else "")
+    )
 
 
 def even(axis: np.ndarray) -> bool:

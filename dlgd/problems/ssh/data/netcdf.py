@@ -15,7 +15,7 @@ from dlgd.core import checks
 from dlgd.core.constants import SPLITS
 from dlgd.core.errors import Refusal
 from dlgd.core.options import from_keywords
-from dlgd.problems.ssh.data import map_axes, map_files, map_names, own_files, track_files
+from dlgd.problems.ssh.data import map_axes, map_files, map_names, own_files, track_files, usable_files
 from dlgd.problems.ssh.data.map_axes import Box
 from dlgd.problems.ssh.data.map_files import Reading
 from dlgd.problems.ssh.data.map_samples import OBSERVATION_ATTRS
@@ -153,7 +153,7 @@ class SSHNetCDF(SSHSource):
         if not observed:
             log.info("data=%s: simulated satellites observe %s", self.options.name, reference.attrs["title"])
             return self.options.observing.observe(reference)
-        if track_files.along_track(observed[0], self.options.names):
+        if usable_files.first(observed, lambda path: track_files.along_track(path, options.names)):
             record = self._from_tracks(observed, reference)
         elif self.options.held_out is not None:
             raise Refusal(

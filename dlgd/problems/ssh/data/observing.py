@@ -12,6 +12,7 @@ from dlgd.core import checks
 from dlgd.core.constants import SECONDS_PER_DAY
 from dlgd.core.errors import Refusal
 from dlgd.physics.orbits import SATELLITES, Box, Points, points_over
+from dlgd.problems.ssh import seam
 from dlgd.problems.ssh.data.map_samples import OBSERVATION_ATTRS
 from dlgd.problems.ssh.days import day_numbers
 
@@ -95,7 +96,7 @@ class Observing:
         # seeded by name, so that a satellite flies the same way whatever others there are
         rng = np.random.default_rng([self.seed, list(SATELLITES).index(name)])
         points = points_over(
-            Box(*(float(record[axis][end]) for axis in ("lat", "lon") for end in (0, -1))),
+            _box(record),
             satellite,
             duration_s=float((record.time.values[-1] - record.time.values[0]) / np.timedelta64(1, "s")),
             spacing_km=SPACING_KM,
@@ -145,18 +146,27 @@ def at_points(record: xr.Dataset, points: Points) -> np.ndarray:
     """ssh (point,), interpolated linearly in time, latitude and longitude; NaN beside land and unknown days."""
     from scipy.ndimage import map_coordinates
 
+    lat = record.lat.values
+    lon, maps, east = seam.closed(record.lon.values, record.ssh.values, points.lon)
     days = points.time_s / SECONDS_PER_DAY
     rows, columns = (
-        (values - float(record[axis][0])) / (float(record[axis][-1] - record[axis][0]) / (record.sizes[axis] - 1))
-        for axis, values in (("lat", points.lat), ("lon", points.lon))
+        (values - axis[0]) / ((axis[-1] - axis[0]) / (len(axis) - 1))
+        for axis, values in ((lat, points.lat), (lon, east))
     )
-    return map_coordinates(record.ssh.values, [days, rows, columns], output=np.float64, order=1, mode="nearest")
+    return map_coordinates(maps, [days, rows, columns], output=np.float64, order=1, mode="nearest")
+
+
+def _box(record: xr.Dataset) -> Box:
+    """Where a record has maps: from the centres of its first cells to those of its last ones, or all around."""
+    lat, lon = record.lat.values.astype(float), record.lon.values.astype(float)
+    return Box(lat[0], lat[-1], lon[0], lon[0] + 360 if seam.is_ring(lon) else lon[-1])
 
 
 def cell_means(table: xr.Dataset, record: xr.Dataset) -> np.ndarray:
     """(time, lat, lon) float32: means of track_ssh over each cell and day of the record, NaN where there is no point.
 
-    A cell reaches half a step to both sides of its coordinate, and a day half a day. Points outside are left out.
+    A cell reaches half a step to both sides of its coordinate, and a day half a day. Points outside are left out; maps
+    all around the globe have no outside west and east.
     """
     places, shape, inside = [], tuple(record.sizes[axis] for axis in ("time", "lat", "lon")), True
     for axis, count in zip(("time", "lat", "lon"), shape, strict=True):
@@ -165,6 +175,7 @@ def cell_means(table: xr.Dataset, record: xr.Dataset) -> np.ndarray:
         else:
             first, last = float(record[axis][0]), float(record[axis][-1])
             place = np.rint((table[f"track_{axis}"].values - first) / (last - first) * (count - 1)).astype(np.int64)
+            place = place % count if axis == "lon" and seam.is_ring(record.lon.values) else place
         inside = inside & (place >= 0) & (place < count)
         places.append(place)
     flat = np.ravel_multi_index([place[inside] for place in places], shape)

@@ -8,11 +8,14 @@ from collections.abc import Hashable, Mapping
 import numpy as np
 import xarray as xr
 
+from dlgd.core.errors import Refusal
+from dlgd.problems.ssh import seam
 from dlgd.problems.ssh.data.region import GRID_KM, cell_km
 
 log = logging.getLogger(__name__)
 
 ALIKE = 1.3  # the cells of a network's training may be so many times wider or narrower
+COARSEST = 5.0  # times wider: such cells hold nothing of what a network knows, and make 25 and more narrower ones
 SOUTH, NORTH = "south", "north"  # among the statistics: the latitudes of the training, degrees
 
 
@@ -53,9 +56,18 @@ def warn(samples: xr.Dataset, trained: Mapping[str, float], *, regrid: bool, coo
 
 def as_trained(samples: xr.Dataset, width: float) -> xr.Dataset:
     """The samples on cells `width` km wide. Observations are averaged over these cells, and stand in one of them where
-    cells become narrower; truth and background are interpolated linearly, after means over wider cells."""
-    factor = cell_km(samples.lat.values, samples.lon.values) / width
-    axes = {name: _axis(samples[name].values, factor) for name in ("lat", "lon")}
+    cells become narrower; truth and background are interpolated linearly, after means over wider cells. Raises Refusal
+    for cells more than COARSEST times wider."""
+    here = cell_km(samples.lat.values, samples.lon.values)
+    factor = here / width
+    if factor > COARSEST:
+        raise Refusal(
+            f"these maps have cells of {here:.3g} km, {factor:.3g} times as wide as the {width:.3g} km of the training "
+            f"of the network: too coarse for what it knows, and data.regrid would make {factor**2:.0f} cells of each; "
+            f"give maps with cells of at most {COARSEST * width:.3g} km, or type data.regrid=false"
+        )
+    ring = seam.is_ring(samples.lon.values)
+    axes = {name: _axis(samples[name].values, factor, ring=ring and name == "lon") for name in ("lat", "lon")}
     sea = samples.sea.values.astype(bool)
     fields: dict[str, tuple[tuple[Hashable, ...], np.ndarray]] = {
         "observations": (("day", "lat", "lon"), _means(samples.observations.values, samples, axes))
@@ -80,11 +92,12 @@ def returned(maps: np.ndarray, samples: xr.Dataset, own: xr.Dataset) -> np.ndarr
     return _linear(filled, lat, lon, axes).reshape(*maps.shape[:-2], *own.sea.shape)
 
 
-def _axis(values: np.ndarray, factor: float) -> np.ndarray:
-    """Coordinates of cells narrower by a factor, which cover what the cells of `values` cover as evenly."""
-    step = (values[-1] - values[0]) / (len(values) - 1)
+def _axis(values: np.ndarray, factor: float, *, ring: bool) -> np.ndarray:
+    """Coordinates of cells narrower by a factor, which cover what the cells of `values` cover as evenly; on a ring
+    exactly as much."""
     count = max(2, round(len(values) * factor))
-    return (values[0] + values[-1]) / 2 + (np.arange(count) - (count - 1) / 2) * step / factor
+    step = 360 / count if ring else (values[-1] - values[0]) / (len(values) - 1) / factor
+    return (values[0] + values[-1]) / 2 + (np.arange(count) - (count - 1) / 2) * step
 
 
 def _moved(maps: np.ndarray, samples: xr.Dataset, axes: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -97,10 +110,12 @@ def _moved(maps: np.ndarray, samples: xr.Dataset, axes: Mapping[str, np.ndarray]
 
 
 def _linear(maps: np.ndarray, lat: np.ndarray, lon: np.ndarray, axes: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Maps (n, lat, lon) on other axes, linearly, NaN beside NaN; constant beyond the outermost cells."""
+    """Maps (n, lat, lon) on other axes, linearly, NaN beside NaN; constant beyond the outermost cells, of which a ring
+    has none west and east."""
     from scipy.interpolate import RegularGridInterpolator
 
-    wanted = [np.clip(axes[name], own[0], own[-1]) for name, own in (("lat", lat), ("lon", lon))]
+    lon, maps, east = seam.closed(lon, maps, axes["lon"])
+    wanted = [np.clip(at, own[0], own[-1]) for at, own in ((axes["lat"], lat), (east, lon))]
     points = np.stack(np.meshgrid(*wanted, indexing="ij"), -1)
     moved = RegularGridInterpolator((lat, lon), np.moveaxis(maps.astype(float), 0, -1))(points)
     return np.moveaxis(moved, -1, 0)
@@ -108,14 +123,17 @@ def _linear(maps: np.ndarray, lat: np.ndarray, lon: np.ndarray, axes: Mapping[st
 
 def _means(maps: np.ndarray, samples: xr.Dataset, axes: Mapping[str, np.ndarray]) -> np.ndarray:
     """Means of the known values (..., lat, lon) in each cell of other axes, float32; NaN where there are none."""
-    places = [
-        np.clip(np.rint((samples[name].values - to[0]) / (to[1] - to[0])).astype(int), 0, len(to) - 1)
-        for name, to in axes.items()
-    ]
+    rows, columns = (
+        np.rint((samples[name].values - axes[name][0]) / (axes[name][1] - axes[name][0])).astype(int)
+        for name in ("lat", "lon")
+    )
+    rows = np.clip(rows, 0, len(axes["lat"]) - 1)
+    count = len(axes["lon"])
+    columns = columns % count if seam.is_ring(axes["lon"]) else np.clip(columns, 0, count - 1)
     shape = tuple(len(to) for to in axes.values())
     flat = maps.reshape(-1, *maps.shape[-2:])
     found = np.full((len(flat), *shape), np.nan, np.float32)
-    cell = (places[0][:, None] * shape[1] + places[1]).ravel()
+    cell = (rows[:, None] * shape[1] + columns).ravel()
     for number, one in enumerate(flat.reshape(len(flat), -1)):
         known = np.isfinite(one)
         counts = np.bincount(cell[known], minlength=shape[0] * shape[1])

@@ -13,6 +13,8 @@ import xarray as xr
 from dlgd.core import checks
 from dlgd.core.constants import KM_PER_DEGREE
 from dlgd.core.errors import Refusal
+from dlgd.problems.ssh import seam
+from dlgd.problems.ssh.data.map_axes import in_other_order
 
 GRID_KM = "grid_km"  # among the statistics of a data set: the width of its cells
 MOST_CELLS = 20_000_000
@@ -46,6 +48,7 @@ class Region:
             raise Refusal(
                 f"box={checks.as_typed(box)} must go from west to east and from south to north: type {example}, and "
                 "190 for 170 degrees west where it crosses the date line, -3 for 357 where it crosses Greenwich"
+                + in_other_order("box", box, "[west,east,south,north]")
             )
         found = cls(west, east, south, north, float(step))
         ny, nx = found.shape
@@ -131,6 +134,8 @@ def amid_sea(lat: np.ndarray, lon: np.ndarray, reference: xr.Dataset) -> np.ndar
     is_sea, places = reference.sea.values if known else np.isfinite(reference.ssh.values).any(axis=0), []
     for axis, values in (("lat", lat), ("lon", lon)):
         first, second = reference[axis].values[:2]
-        place = np.clip((values - first) / (second - first), 0, reference.sizes[axis] - 1)
-        places.append((np.floor(place).astype(int), np.ceil(place).astype(int)))
+        place, count = (values - first) / (second - first), reference.sizes[axis]
+        if axis == "lat" or not seam.is_ring(reference.lon.values):
+            place = np.clip(place, 0, count - 1)
+        places.append((np.floor(place).astype(int) % count, np.ceil(place).astype(int) % count))
     return np.logical_and.reduce([is_sea[row, column] for row in places[0] for column in places[1]])

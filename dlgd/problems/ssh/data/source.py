@@ -29,7 +29,7 @@ from dlgd.problems.ssh.data.region import GRID_KM
 from dlgd.problems.ssh.data.stream import Lengths, Maps, MapStream, Windows, channel_groups, joined
 from dlgd.problems.ssh.data.tiles import Tiles
 from dlgd.problems.ssh.days import axis, check_splits, of_year, places
-from dlgd.problems.ssh.methods.sea_points import is_ring
+from dlgd.problems.ssh.seam import is_ring
 
 KEPT = ("mean", "std", GRID_KM, other_grids.SOUTH, other_grids.NORTH)  # statistics of a training
 MAX_BATCH_ELEMENTS = 4_000_000  # numbers, about, in the input of a batch of whole maps
@@ -291,4 +291,5 @@ class SSHSource(DataSource):
         if samples is None or "background" in samples:
             raise Refusal((graph.NO_MAPS if samples is None else graph.BACKGROUND).format(name=self.options.name))
         train = partial(self.samples, "train")
-        return graph.MapGraph(self.options, self._statistics, self._lengths(samples), halo=halo, train=train)
+        lengths, ring = self._lengths(samples), is_ring(samples.lon.values)
+        return graph.MapGraph(self.options, self._statistics, lengths, halo=halo, ring=ring, train=train)

@@ -239,7 +239,7 @@ class MapStream(Stream):
     ) -> None:
         self.windows, self.centres, self.batch_size = windows, centres, batch_size
         self.resample_observations, self.dropped, self.seed = resample_observations, dropped, seed
-        self.corners = _corners(windows.maps.sea[:-1, :-1], windows.size)
+        self.corners = _corners(windows.maps.sea[:-1, :-1], windows.size, ring=windows.ring)
         _, ny, nx = windows.maps.shape
         height, width = windows.size
         self.steps_per_epoch = max(1, round(len(centres) * ny * nx / (height * width * batch_size)))
@@ -263,16 +263,21 @@ class MapStream(Stream):
         )
 
 
-def _corners(sea: Tensor, size: tuple[int, int]) -> Tensor:
+def _corners(sea: Tensor, size: tuple[int, int], *, ring: bool) -> Tensor:
     """Rows and columns (n, 2) of the corners that may be drawn, for a sea (y, x) of 0 and 1.
+
+    ring: whether patches narrower than the grid may begin in any column and go on in the first one.
 
     Corners are taken from half a patch before the first cell to half a patch before the last one, and are then moved
     back into the grid: networks see cells at the boundary about as often as others.
     """
-    share = functional.avg_pool2d(sea[None, None], size, stride=1)[0, 0]
     (ny, nx), (height, width) = sea.shape, size
+    ring = ring and width < nx
+    around = torch.cat([sea, sea[:, : width - 1]], 1) if ring else sea
+    share = functional.avg_pool2d(around[None, None], size, stride=1)[0, 0]
     top = torch.arange(-(height // 2), ny - height + height // 2 + 1, device=sea.device).clamp(0, ny - height)
     left = torch.arange(-(width // 2), nx - width + width // 2 + 1, device=sea.device).clamp(0, nx - width)
+    left = torch.arange(nx, device=sea.device) if ring else left
     corners = torch.cartesian_prod(top, left)
     # a little less, because means are rounded
     enough = min(LEAST_SEA, float(share.max())) * (1 - 1e-6)

@@ -20,6 +20,7 @@ from dlgd.problems.ssh.data import editing as rules
 from dlgd.problems.ssh.data import heights, map_axes, map_names, products, quality_flags, region
 from dlgd.problems.ssh.data.editing import Editing
 from dlgd.problems.ssh.data.heights import Kind
+from dlgd.problems.ssh.data.usable_files import usable
 
 log = logging.getLogger(__name__)
 
@@ -84,20 +85,27 @@ def table(
     variable: the name of the heights, or a sum of names; None: it is recognized. names: of lat, lon and time.
     time_units: of files whose times have none.
     held_out: a satellite whose points no map may have, a word of the names of its files, or one of them.
-    editing: which points are left out; None: those of its defaults.
+    editing: which points are left out; None: those of its defaults. A file that cannot be used is left out and told;
+    Refusal where none can be.
     """
     editing = Editing() if editing is None else editing
-    found, satellites, withheld = [], [], []
-    pieces = [(path, group) for path in paths for group in map_names.groups(path)]
+
+    def look(path: Path) -> list[Points]:
+        groups = map_names.groups(path)
+        return [_points(path, group, variable, names, time_units, reference, editing) for group in groups]
+
+    of_files = usable(dict.fromkeys(paths), look, needed=lambda path: str(path) == held_out)
+    paths = [path for path in paths if path in of_files]
     shorts = dict(zip(paths, products.short_names(paths), strict=True))
-    for path, group in pieces:
-        points = _points(path, group, variable, names, time_units, reference, editing)
-        satellites.append(points.platform or shorts[path])
-        withheld.append(
-            held_out is not None
-            and held_out.lower() in {satellites[-1].lower(), *products.words(path), str(path).lower()}
-        )
-        found.append(points)
+    found, satellites, withheld = [], [], []
+    for path in paths:
+        for points in of_files[path]:
+            satellites.append(points.platform or shorts[path])
+            withheld.append(
+                held_out is not None
+                and held_out.lower() in {satellites[-1].lower(), *products.words(path), str(path).lower()}
+            )
+            found.append(points)
     if held_out is not None and not any(withheld):
         raise Refusal(f"data.held_out={held_out} is none of the satellites {', '.join(dict.fromkeys(satellites))}")
     numbers = {name: number for number, name in enumerate(dict.fromkeys(satellites))}
@@ -107,7 +115,7 @@ def table(
     columns["satellite"] = np.repeat([numbers[name] for name in satellites], counts)
     columns["held_out"] = np.repeat(withheld, counts)
     order = np.lexsort((columns["time"], columns["satellite"]))
-    once = ~_repeated(columns)[order]
+    once = ~rules.repeated(columns)[order]
     if not once.all():
         log.warning("%s: %d of %d points are repeated, and count once", paths[0].parent, (~once).sum(), len(once))
     order = order[once]
@@ -176,15 +184,6 @@ def _edited(
     left = {key: values[good] for key, values in columns.items()}
     good[good] = ~rules.outliers(left, editing, said, satellites=satellites)
     return good
-
-
-def _repeated(columns: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Bool (n,): whether another point of the same satellite, before this one, has the same time, place and height."""
-    keys = [columns[key] for key in ("ssh", "lon", "lat", "time", "satellite")]
-    order = np.lexsort(keys)
-    found = np.zeros(len(order), bool)
-    found[order[1:]] = np.logical_and.reduce([key[order[1:]] == key[order[:-1]] for key in keys])
-    return found
 
 
 def _none_there(path: Path, found: Sequence[Points], reference: xr.Dataset, held: bool) -> str:

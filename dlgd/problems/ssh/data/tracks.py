@@ -24,6 +24,7 @@ from dlgd.problems.ssh.data.other_grids import ALIKE
 from dlgd.problems.ssh.data.region import GRID_KM, Region
 from dlgd.problems.ssh.data.source import SSHSource
 from dlgd.problems.ssh.data.tiny import TinySSH
+from dlgd.problems.ssh.data.usable_files import usable
 
 log = logging.getLogger(__name__)
 
@@ -197,7 +198,7 @@ class SSHTracks(SSHSource):
         if not sea.any():
             raise Refusal(f"box={checks.as_typed(options.box)} has no sea in it: type another box, or data.land=none")
         paths = self._with_held_out(paths)
-        period = self._days(paths)
+        paths, period = self._days(paths)
         days = np.arange(period[0] - options.margin, period[1] + options.margin + 1)
         reference = xr.Dataset({"sea": (("lat", "lon"), near)}, map_files.coordinates(days, wide.lat, wide.lon))
         table = self._table(paths, reference, wide, period)
@@ -209,7 +210,7 @@ class SSHTracks(SSHSource):
         record["observations"] = ("time", "lat", "lon"), np.where(sea, maps, np.nan), map_samples.OBSERVATION_ATTRS
         level = self._background(wide, table.isel(point=np.flatnonzero(~hidden)))
         if level is not None:
-            table["track_background"] = "point", fixed_maps.at_points(level, wide, *_places(table))
+            table["track_background"] = "point", fixed_maps.at_points(level, wide, table)
             record["background"] = ("lat", "lon"), level[here], BACKGROUND_ATTRS
             heights = heights - table.track_background.values
             self._compare(heights[~hidden], mean)
@@ -232,23 +233,24 @@ class SSHTracks(SSHSource):
             raise Refusal(f"held_out={held} leaves nothing to make maps of: give the files of another satellite, too")
         return paths
 
-    def _days(self, paths: Sequence[Path]) -> tuple[np.datetime64, np.datetime64]:
-        """The first and last day of the maps. Refusal of a period of which the files have no day."""
-        found = []
-        for path in paths:
+    def _days(self, paths: Sequence[Path]) -> tuple[list[Path], tuple[np.datetime64, np.datetime64]]:
+        """The files that have days, and the first and last day of the maps. Refusal where none is in the period."""
+
+        def look(path: Path) -> np.ndarray:
             with map_names.opened(path) as dataset:
                 name = map_names.find(dataset, "time", self.options.names.get("time"), path)
                 stamps = map_axes.times(dataset, name, self.options.time_units, path, some_missing=True)
-                found.append(stamps[~np.isnat(stamps)].astype("datetime64[D]"))
+            return stamps[~np.isnat(stamps)].astype("datetime64[D]")
+
+        of_files = usable(paths, look, needed=lambda path: str(path) == self.options.held_out)
+        found = of_files.values()
         first, last = min(days.min() for days in found), max(days.max() for days in found)
-        if self.options.period is None:
-            return first, last
-        wanted = map_axes.period(self.options.period, "period")
+        wanted = (first, last) if self.options.period is None else map_axes.period(self.options.period, "period")
         if not any(((days >= wanted[0]) & (days <= wanted[1])).any() for days in found):
             raise Refusal(
                 f"period=[{wanted[0]},{wanted[1]}] has no observation: the files have days from {first} to {last}"
             )
-        return wanted
+        return list(of_files), wanted
 
     def _table(
         self, paths: list[Path], reference: xr.Dataset, wide: Region, period: tuple[np.datetime64, np.datetime64]
@@ -270,7 +272,7 @@ class SSHTracks(SSHSource):
             )
         except track_files.NothingThere as error:
             raise Refusal(nothing + (error.left_out or question)) from error
-        near_sea = fixed_maps.at_points(reference.sea.values.astype(float), wide, *_places(table))
+        near_sea = fixed_maps.at_points(reference.sea.values.astype(float), wide, table)
         table = table.isel(point=np.flatnonzero(near_sea > 0))
         day = table.track_time.values.astype("datetime64[D]")
         if not (~table.held_out.values & (day >= period[0]) & (day <= period[1])).any():
@@ -294,7 +296,3 @@ class SSHTracks(SSHSource):
                 "observations lie %.3g m above the background on average, and vary by %.3g m about it (their own mean "
                 "is %.3g m): are both the same height above the same level?", anomalies.mean(), anomalies.std(), mean,
             )  # fmt: skip
-
-
-def _places(table: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
-    return table.track_lat.values, table.track_lon.values

@@ -24,8 +24,9 @@ from dlgd.core.errors import Refusal
 from dlgd.core.progress import progress
 from dlgd.problems.ssh.methods.covariances import correlation, in_space, in_time
 from dlgd.problems.ssh.methods.oi_tiles import Tile, cut, cut_ring, tiles_of, wrapped
-from dlgd.problems.ssh.methods.sea_points import Points, is_ring
+from dlgd.problems.ssh.methods.sea_points import Points
 from dlgd.problems.ssh.methods.swath_errors import SwathErrors, covariance
+from dlgd.problems.ssh.seam import is_ring
 
 TILE_DAYS, TILE, CELLS = 2.0, 2.5, 4  # size of a tile: correlation times, correlation lengths, and least cells
 MAX_BATCH_ELEMENTS = {"cpu": 2**21, "cuda": 2**28}  # numbers in the matrices of the tiles that are solved together

@@ -19,6 +19,7 @@ import xarray as xr
 
 from dlgd.core.constants import KM_PER_DEGREE, SECONDS_PER_DAY
 from dlgd.core.errors import Refusal
+from dlgd.problems.ssh import seam
 from dlgd.problems.ssh.methods import swath_errors
 
 BREAK_KM = 15.0  # points along a track farther apart than this are not averaged; points of 1 Hz are 7 km apart
@@ -76,11 +77,6 @@ def background_of(samples: xr.Dataset) -> np.ndarray:
     return np.asarray(samples.attrs["mean"], np.float64)
 
 
-def is_ring(lon: np.ndarray) -> bool:
-    """Whether longitudes (n,), evenly spaced, go all around the globe."""
-    return len(lon) > 1 and len(lon) * (lon[-1] - lon[0]) / (len(lon) - 1) > 360 - (lon[1] - lon[0]) / 2
-
-
 def same_grid(maps: xr.DataArray, samples: xr.Dataset) -> bool:
     """Whether both have the same cells, but for rounding."""
     pairs = [(maps[axis].values, samples[axis].values) for axis in ("lat", "lon")]
@@ -98,11 +94,10 @@ def with_background(samples: xr.Dataset, mean: xr.DataArray, std: float) -> xr.D
     field = mean.fillna(mean.mean()).astype(np.float64)
     found = samples.assign(background=(("lat", "lon"), field.values)).assign_attrs(std=std)
     if "track_ssh" in samples:
-        axes = [mean[axis].values.astype(np.float64) for axis in ("lat", "lon")]
-        places = [
-            np.clip(samples[f"track_{n}"].values, *one[[0, -1]]) for n, one in zip(("lat", "lon"), axes, strict=True)
-        ]
-        found["track_background"] = "point", RegularGridInterpolator(axes, field.values)(np.stack(places, -1))
+        lat, lon = (mean[axis].values.astype(np.float64) for axis in ("lat", "lon"))
+        lon, closed, east = seam.closed(lon, field.values, samples.track_lon.values)
+        places = np.clip(samples.track_lat.values, lat[0], lat[-1]), np.clip(east, lon[0], lon[-1])
+        found["track_background"] = "point", RegularGridInterpolator((lat, lon), closed)(np.stack(places, -1))
     return found
 
 

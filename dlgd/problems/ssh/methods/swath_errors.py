@@ -26,6 +26,7 @@ from dlgd.core import checks
 from dlgd.core.constants import SECONDS_PER_DAY
 from dlgd.core.errors import Refusal
 from dlgd.physics.orbits import SATELLITES
+from dlgd.problems.ssh import seam
 
 log = logging.getLogger(__name__)
 
@@ -149,6 +150,6 @@ def at_points(samples: xr.Dataset, maps: np.ndarray, some: np.ndarray) -> np.nda
     days, when = (
         (each - start) / np.timedelta64(1, "D") for each in (samples.time.values, samples.track_time.values[some])
     )
-    axes = (days, samples.lat.values, samples.lon.values)
-    places = np.stack([when, samples.track_lat.values[some], samples.track_lon.values[some]], -1)
-    return RegularGridInterpolator(axes, maps, bounds_error=False)(places)
+    lon, maps, east = seam.closed(samples.lon.values, maps, samples.track_lon.values[some])
+    places = np.stack([when, samples.track_lat.values[some], east], -1)
+    return RegularGridInterpolator((days, samples.lat.values, lon), maps, bounds_error=False)(places)

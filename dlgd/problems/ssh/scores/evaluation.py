@@ -244,7 +244,7 @@ class SshEvaluation(Evaluation):
 
     def dataset(self, samples: xr.Dataset, prediction: np.ndarray) -> xr.Dataset:
         """ssh (time, lat, lon), as predicted, m; observations of the same days; ssh_truth where the truth is known.
-        Samples of a curvilinear grid: ssh (time, y, x) at its points."""
+        Samples of a curvilinear grid: ssh (time, y, x) at its points; of unevenly spaced axes: ssh alone, on these."""
         import xarray as xr
 
         fields = {"ssh": (shaped(samples, prediction), HEIGHT | {"long_name": "sea surface height, as interpolated"})}
@@ -260,10 +260,12 @@ class SshEvaluation(Evaluation):
         title = "Sea surface height, interpolated from observations"
         variables = {name: xr.Variable(dims, values, attrs, PACKED) for name, (values, attrs) in fields.items()}
         if curvilinear.of(samples):  # what else there is stands in the person's own file, on this grid
-            dims, maps = ("time", "y", "x"), curvilinear.back(fields["ssh"][0], samples)
-            variables = {"ssh": xr.Variable(dims, maps, fields["ssh"][1] | {"coordinates": "lat lon"}, PACKED)}
-            for name, own in (("lat", curvilinear.LAT), ("lon", curvilinear.LON)):
-                coordinates[name] = xr.Variable(dims[1:], samples[own].values, AXES[name])
+            dims, axes = curvilinear.own_axes(samples)
+            attrs = fields["ssh"][1] | ({} if "lat" in dims else {"coordinates": "lat lon"})
+            variables = {
+                "ssh": xr.Variable(("time", *dims), curvilinear.back(fields["ssh"][0], samples), attrs, PACKED)
+            }
+            coordinates |= {name: xr.Variable(along, values, AXES[name]) for name, (along, values) in axes.items()}
         return xr.Dataset(variables, coordinates, numbers | CF_CONVENTIONS | {"title": title})
 
 

@@ -121,7 +121,11 @@ def box_of(option: str, limits: Sequence[float] | None) -> Box | None:
     if limits is None:
         return None
     numbers = isinstance(limits, Sequence) and all(checks.fits(limit, float) for limit in limits)
-    if not numbers or len(limits) != 4 or not (limits[0] < limits[1] and limits[2] < limits[3] <= limits[2] + 360):
+    if (
+        not numbers
+        or len(limits) != 4
+        or not (-90 <= limits[0] < limits[1] <= 90 and limits[2] < limits[3] <= limits[2] + 360)
+    ):
         raise Refusal(
             f"evaluation.scores.{option}={limits} must be null or [south, north, west, east] in degrees, such as "
             "[33,43,-65,-55]"

@@ -22,6 +22,7 @@ import numpy as np
 
 from dlgd.core.errors import Refusal
 from dlgd.physics.grids import great_circle_m, unit_vectors
+from dlgd.problems.ssh import seam
 from dlgd.problems.ssh.days import DAY
 from dlgd.problems.ssh.scores.spectra import FEWEST as FEWEST_OF_SPECTRUM
 from dlgd.problems.ssh.scores.spectra import resolved_down_to
@@ -84,8 +85,9 @@ def track_of(samples: xr.Dataset, prediction: np.ndarray) -> Track:
     )
     days, south, west = samples.time.values, samples.lat.values, samples.lon.values
     lon = (lon - west[0]) % 360 + west[0]
-    within = (lat >= south[0] + MARGIN) & (lat <= south[-1] - MARGIN)
-    within &= (lon >= west[0] + MARGIN) & (lon <= west[-1] - MARGIN) & (time >= days[0]) & (time <= days[-1])
+    within = (lat >= south[0] + MARGIN) & (lat <= south[-1] - MARGIN) & (time >= days[0]) & (time <= days[-1])
+    if not seam.is_ring(west):
+        within &= (lon >= west[0] + MARGIN) & (lon <= west[-1] - MARGIN)
     after = np.clip(np.searchsorted(days, time), 1, max(len(days) - 1, 1))
     if len(days) > 1:
         within &= days[after] - days[after - 1] <= DAY
@@ -94,8 +96,9 @@ def track_of(samples: xr.Dataset, prediction: np.ndarray) -> Track:
     time, lat, lon, observed, satellite = (values[order] for values in (time, lat, lon, observed, satellite))
     mapped = np.full(len(time), np.nan)
     if len(days) > 1 and len(time):
-        at = RegularGridInterpolator(((days - days[0]) / DAY, south, west), np.asarray(prediction, np.float64))
-        mapped = at(np.stack(((time - days[0]) / DAY, lat, lon), axis=1))
+        axis, maps, east = seam.closed(west, np.asarray(prediction, np.float64), lon)
+        at = RegularGridInterpolator(((days - days[0]) / DAY, south, axis), maps)
+        mapped = at(np.stack(((time - days[0]) / DAY, lat, east), axis=1))
     sea = np.isfinite(mapped)
     return Track(satellite[sea], time[sea], lat[sea], lon[sea], observed[sea].astype(np.float64), mapped[sea])
 

@@ -10,9 +10,9 @@ import xarray as xr
 
 from dlgd.core.errors import Refusal
 from dlgd.problems.ssh import curvilinear
-from dlgd.problems.ssh.curvilinear import Points
 from dlgd.problems.ssh.data import own_files
 from dlgd.problems.ssh.data.editing import Editing
+from dlgd.problems.ssh.grid_points import Points, places_known
 from dlgd.problems.ssh.scores.evaluation import SshEvaluation
 from tests.problems.ssh.data.sea_files import DAYS, LAT, LON, fields, read, truth
 
@@ -177,6 +177,41 @@ def test_points_that_all_stand_in_one_place_do_not_widen_the_grid(tmp_path, capl
     assert "99 points of its grid stand in one place" in caplog.text
 
 
+@pytest.mark.parametrize("at", [(0, 0), (32, 15), (16, 16)])
+def test_a_stray_point_does_not_widen_the_grid(tmp_path, caplog, at):
+    """One point at 0 N 0 E, or two beside one another; it comes back as unknown."""
+    points = turned(33)
+    lat, lon = points.lat.copy(), points.lon.copy()
+    there = at[0], slice(at[1], at[1] + (2 if at[1] else 1))
+    lat[there], lon[there] = 0.0, 0.0
+    ssh = waves(points.lat, points.lon) + np.zeros((len(DAYS), 1, 1))
+    ssh[:, *there] = 0.0
+    on_two_dimensions(lat, lon, ("nav_lat", "nav_lon"), zos=ssh).to_netcdf(tmp_path / "a.nc")
+    on_two_dimensions(points.lat, points.lon, ("nav_lat", "nav_lon"), zos=ssh).to_netcdf(tmp_path / "b.nc")
+    record, whole = read(tmp_path / "a.nc"), read(tmp_path / "b.nc")
+    np.testing.assert_allclose(record.lat[[0, -1]], whole.lat[[0, -1]], atol=0.5)
+    np.testing.assert_allclose(record.lon[[0, -1]], whole.lon[[0, -1]], atol=0.5)
+    assert f"a.nc: {2 if at[1] else 1} points of its grid stand far from all of their neighbours" in caplog.text
+    assert "b.nc" not in caplog.text
+
+
+def test_no_point_of_a_usual_grid_is_far():
+    """On a globe to the poles, on a grid that is stretched tenfold, with holes, with faces side by side."""
+    x, y = np.meshgrid(np.arange(0.0, 360, 2), np.linspace(-90.0, 90, 91))
+    stretched = np.meshgrid(np.cumsum(np.geomspace(1, 10, 60)) / 20, 30 + np.cumsum(np.geomspace(1, 10, 50)) / 20)
+    holes = turned(33)
+    some = np.random.default_rng(0).random(holes.lat.shape) < 0.5
+    for lat, lon in (
+        (y, x),
+        stretched[::-1],
+        (np.where(some, holes.lat, np.nan), np.where(some, holes.lon, np.nan)),
+        (np.concatenate((holes.lat, holes.lat)), np.concatenate((holes.lon, holes.lon + 120))),
+    ):
+        found, lost, stray = places_known(lat, lon)
+        assert (lost, stray) == (0, 0)
+        np.testing.assert_array_equal(found.lat, lat)
+
+
 def test_predictions_stand_on_the_persons_own_points(tmp_path):
     points = turned(33)
     ssh = np.repeat(waves(points.lat, points.lon)[None], len(DAYS), 0)
@@ -192,3 +227,56 @@ def test_predictions_stand_on_the_persons_own_points(tmp_path):
     np.testing.assert_array_equal(np.isnan(answer.ssh), np.isnan(ssh))
     assert np.nanmax(abs(answer.ssh.values - ssh)) < 0.06
     np.testing.assert_allclose(answer.ssh_error_std.values[np.isfinite(ssh)], 0.05, rtol=1e-6)
+
+
+# --- unevenly spaced axes --------------------------------------------------------------------------------------------
+
+
+def mercator() -> tuple[np.ndarray, np.ndarray]:
+    """Latitudes of square cells and longitudes whose steps grow eastward, degrees."""
+    return np.rad2deg(np.arctan(np.sinh(np.linspace(0.5, 0.9, 49)))), -65 + np.cumsum(np.linspace(0.4, 0.6, 30))
+
+
+def test_unevenly_spaced_axes_are_read_as_the_same_points_of_two_dimensions(tmp_path, caplog):
+    lat, lon = mercator()
+    ssh = waves(lat[:, None], lon) * np.cos(0.1 * np.arange(len(DAYS)))[:, None, None]
+    ssh[:, :6, :6] = np.nan
+    fields(zos=ssh, lat=lat, lon=lon).to_netcdf(tmp_path / "axes.nc")
+    points = np.meshgrid(lat, lon, indexing="ij")
+    on_two_dimensions(*points, ("nav_lat", "nav_lon"), zos=ssh).to_netcdf(tmp_path / "points.nc")
+    curvilinear.regridding.cache_clear()
+    with caplog.at_level(logging.INFO):
+        found, other = read(tmp_path / "axes.nc"), read(tmp_path / "points.nc")
+    assert "unevenly spaced grid of 49 x 30 points is brought to a regular one" in caplog.text
+    xr.testing.assert_allclose(found.drop_dims(["y", "x"]), other.drop_dims(["y", "x"]), atol=1e-5)
+    exact = waves(found.lat.values[:, None], found.lon.values)
+    inside = (found.lat.values[:, None] > 32) & (found.lon.values < -52)
+    assert np.nanmax(abs(found.ssh[0].values - exact)[inside]) < 0.02
+
+
+def test_predictions_stand_on_unevenly_spaced_axes(tmp_path):
+    lat, lon = mercator()
+    ssh = np.repeat(waves(lat[:, None], lon)[None], len(DAYS), 0)
+    ssh[:, :5, :5] = np.nan
+    mine = fields(ssh=ssh, observations=ssh, lat=lat, lon=lon % 360).isel(lat=slice(None, None, -1))
+    mine.to_netcdf(tmp_path / "a.nc")
+    samples = own_files.read(tmp_path / "a.nc", Editing())
+    evaluation = SshEvaluation(box=None, spectra=False, spectral_box=None, segment_km=1000.0, animation=False)
+    answer = evaluation.dataset(samples, samples.ssh.values)
+    assert answer.ssh.dims == ("time", "lat", "lon")
+    np.testing.assert_array_equal(answer.lat, mine.lat)
+    np.testing.assert_array_equal(answer.lon, mine.lon)
+    np.testing.assert_array_equal(np.isnan(answer.ssh), np.isnan(mine.ssh))
+    assert np.nanmax(abs(answer.ssh.values - mine.ssh.values)) < 0.03
+    answer.to_netcdf(tmp_path / "answer.nc")
+    with xr.open_dataset(tmp_path / "answer.nc") as written:
+        assert written.ssh.sel(lat=lat[20], lon=lon[7] % 360).notnull().all()
+
+
+def test_a_box_may_hold_the_even_part_of_stretched_axes(tmp_path):
+    lat = np.append(LAT, LAT[-1] + 0.25 * np.cumsum(1.1 ** np.arange(1, 9)))
+    day = np.arange(len(DAYS))[:, None, None]
+    values = np.sin(0.3 * lat[:, None] + 0.2 * LON + 0.1 * day)
+    fields(zos=values, lat=lat).to_netcdf(tmp_path / "a.nc")
+    record = read(tmp_path / "a.nc", box=[LAT[0], LAT[-1], LON[0], LON[-1]])
+    np.testing.assert_allclose(record.ssh, values[:, : len(LAT)], rtol=1e-6)

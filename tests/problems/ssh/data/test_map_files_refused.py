@@ -8,6 +8,8 @@ import pytest
 from dlgd.core.errors import Refusal
 from dlgd.problems.ssh.data import map_axes, map_files
 from dlgd.problems.ssh.data.map_axes import Box
+from dlgd.problems.ssh.data.region import Region
+from dlgd.problems.ssh.scores.maps import box_of
 from tests.problems.ssh.data.sea_files import DAYS, LAT, LON, fields, observed, read, seen, starter, truth
 
 
@@ -22,7 +24,10 @@ def refused(words: str, function: object, *arguments: object, **options: object)
     ("change", "words"),
     [
         (lambda d: d.assign_coords(lat=d.lat**2), "latitudes in .* go from|latitudes in .* are not evenly spaced"),
-        (lambda d: d.assign_coords(lon=d.lon + 0.1 * (d.lon > -63)), "longitudes in .* are not evenly spaced"),
+        (
+            lambda d: d.assign_coords(lon=d.lon + 5 * (d.lon > -63)),
+            "longitudes .* not evenly.*on one side of the gap",
+        ),
         (lambda d: d.isel(time=slice(None, None, 5)), "maps of .* are 5 days apart: daily maps are needed"),
         (lambda d: d.assign(ssh=np.nan * d.ssh), "has no finite height in the box and the period"),
         (lambda d: d.assign(ssh=d.ssh.fillna(9.97e36)), "reaches 9.97e\\+36 m.*_FillValue"),
@@ -105,6 +110,21 @@ def test_a_box_elsewhere(tmp_path):
     path = starter(tmp_path / "a.nc")
     refused("fewer than two of the latitudes 33 to 35.75", read, path, box=[10, 20, -65, -62])
     refused("fewer than two of the longitudes", read, path, box=[33, 36, 10, 20])
+    refused(r"is it \[south,north,west,east\]\?", read, path, box=[-65, -62, 33, 36])
+
+
+@pytest.mark.parametrize(
+    ("box", "typed"), [([-165, -155, 33, 43], "33,43,-165,-155"), ([350, 10.5, -3, 2], "-3,2,350,10.5")]
+)
+def test_the_other_order_of_a_box_is_recognized(box, typed):
+    """That of data=ssh_tracks for data=ssh_netcdf, and the other way round."""
+    refused(rf"its order is \[south,north,west,east\], so type data\.box=\[{typed}\]", Box.of, box)
+    other = [*box[2:], *box[:2]]
+    other[3] += 360 * (other[3] < other[2])
+    with pytest.raises(Refusal, match=r"its order is \[west,east,south,north\], so type box=\["):
+        Region.of(other, 0.25)
+    with pytest.raises(Refusal, match=r"\[south, north, west, east\]"):
+        box_of("box", box)
 
 
 @pytest.mark.parametrize("period", [("2013-01-01", "2012-01-01"), ("soon", "later"), ("2012-01-01",), 7])

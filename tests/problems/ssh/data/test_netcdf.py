@@ -282,3 +282,16 @@ def test_splits_without_observations_are_told(tmp_path, caplog):
     source(tmp_path / "a.nc").prepare()
     assert "of the test split" in caplog.text
     assert "of the train split" not in caplog.text
+
+
+def test_a_truncated_granule_among_tracks_is_left_out(tmp_path, caplog):
+    registry(tmp_path)
+    paths = tracks(tmp_path)
+    (tmp_path / "granules").mkdir()
+    for path in paths:
+        path.rename(tmp_path / "granules" / path.name)
+    (tmp_path / "granules" / "a_first.nc").write_bytes((tmp_path / "granules" / paths[0].name).read_bytes()[:3000])
+    found = source(tmp_path / "ssh_y2013.1y.nc", observations=str(tmp_path / "granules")).samples("train")
+    assert np.isfinite(found.observations).any()
+    assert any(one.startswith("left out: ") and "a_first.nc" in one for one in caplog.messages)
+    assert f"1 of {len(paths) + 1} files cannot be used and are left out" in caplog.text

@@ -9,6 +9,7 @@ import pytest
 import torch
 import xarray as xr
 
+from dlgd.core.errors import Refusal
 from dlgd.problems.ssh.data import other_grids
 from dlgd.problems.ssh.data.region import GRID_KM, cell_km
 from tests.problems.ssh.data.seas_at_hand import small
@@ -67,6 +68,16 @@ def test_a_source_brings_maps_to_the_cells_of_the_training_and_back(caplog):
     (warning,) = [one.getMessage() for one in caplog.records if one.levelname == "WARNING"]
     assert "trained on cells of 11.1 km" in warning or f"{width:.3g} km" in warning
     assert f"{2 * width:.3g} km wide" in warning
+
+
+def test_maps_that_are_much_coarser_are_refused_at_once():
+    samples = sea(1.0)
+    samples = samples.assign_coords(lat=-60 + 6.0 * np.arange(8), lon=6.0 * np.arange(8))
+    source = small(regrid=True, patch=None)
+    source.use_statistics({"mean": 0.0, "std": 1.0, GRID_KM: 25.0})
+    width = cell_km(samples.lat.values, samples.lon.values)
+    with pytest.raises(Refusal, match=f"cells of {width:.3g} km.* the 25 km .*at most 125 km.*data.regrid=false"):
+        list(source.encode(samples, halo=0, device="cpu"))
 
 
 def test_places_learned_elsewhere_are_warned_of(caplog):

@@ -186,6 +186,11 @@ def test_land_by_the_package_by_a_file_or_nowhere(files, tmp_path):
         xr.Dataset({name: (("lat", "lon"), field)}, {"lat": lat, "lon": lon}).to_netcdf(file)
         samples = source(paths, land=str(file)).samples("test")
         np.testing.assert_array_equal(samples.sea.values, island[2:9, 2:11] == 1)
+        uneven = [axis + 0.02 * (axis - axis.mean()) ** 2 for axis in (lat, lon)]  # less than half a cell
+        with xr.open_dataset(file) as dataset:
+            dataset.assign_coords(lat=uneven[0], lon=uneven[1]).load().to_netcdf(tmp_path / "uneven.nc")
+        bent = source(paths, land=str(tmp_path / "uneven.nc")).samples("test").sea.values
+        assert (bent != (island[2:9, 2:11] == 1)).sum() < 4
         assert np.isnan(samples.observations.values[:, ~samples.sea.values]).all()
         assert np.isnan(oi().predict(samples)[:, ~samples.sea.values]).all()
 
@@ -284,4 +289,41 @@ def test_maps_are_no_tracks(files, tmp_path):
     )
     maps.to_netcdf(tmp_path / "maps.nc")
     with pytest.raises(Refusal, match=r"maps\.nc holds maps, or no points along tracks.* data=ssh_netcdf path="):
-        source([*map(str, files), str(tmp_path / "maps.nc")]).prepare()
+        source([str(tmp_path / "maps.nc")]).prepare()
+
+
+def test_one_granule_that_cannot_be_used_does_not_stop_the_others(files, tmp_path, caplog):
+    """A truncated one, one whose height is in kelvin, one without heights: told with the reason, then counted."""
+    bad = [tmp_path / f"{name}.nc" for name in ("cut", "kelvin", "without")]
+    bad[0].write_bytes(files[0].read_bytes()[:-3000])
+    with xr.open_dataset(files[0], decode_times=False) as opened:
+        dataset = opened.load()
+    dataset.assign(sla_unfiltered=dataset.sla_unfiltered.assign_attrs(units="K")).to_netcdf(bad[1])
+    dataset[["latitude", "longitude", "time"]].to_netcdf(bad[2])
+    good = [str(path) for path in files]
+    expected = source(good).samples("test")
+    for given in ([*map(str, bad), *good], [*good, *map(str, bad)]):
+        caplog.clear()
+        found = source(given).samples("test")
+        np.testing.assert_array_equal(found.observations, expected.observations)
+        for path, why in zip(bad, ("cannot read", "in 'k'", "no track is recognized"), strict=True):
+            (line,) = [one for one in caplog.messages if one.startswith("left out: ") and str(path) in one]
+            assert re.search(why, line), line
+            assert "\n" not in line
+        counted = [one for one in caplog.messages if "cannot be used and are left out" in one]
+        assert counted == [
+            "1 of 6 files cannot be used and are left out",
+            "2 of 5 files cannot be used and are left out",
+        ]
+
+
+def test_files_of_which_none_can_be_used_are_refused(files, tmp_path):
+    """With the reason that most of them have; a file that was named as the one held out is needed."""
+    cut = tmp_path / "cut.nc"
+    cut.write_bytes(files[0].read_bytes()[:-3000])
+    with pytest.raises(Refusal, match=r"has no adt2: choose data\.names"):
+        source([str(cut), *map(str, files)], names={"observations": "adt2"}).prepare()
+    with pytest.raises(Refusal, match=r"cut\.nc"):
+        source([str(cut)]).prepare()
+    with pytest.raises(Refusal, match=r"cut\.nc"):
+        source([str(path) for path in files], held_out=str(cut)).prepare()
