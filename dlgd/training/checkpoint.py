@@ -107,10 +107,13 @@ def load(path: Path) -> Checkpoint:
     """Read a checkpoint, with its tensors on the CPU, without running any code from it.
 
     Raises Refusal where the file is missing, damaged, of a later version or something else, or where its configuration
-    names what is not to be trusted.
+    names what is not to be trusted. Weights in half precision, of a file that is to be small, become float32.
     """
     content = checkpoint_file.read(path)
     check_parts(content["config"], path)
+    content["weights"] = {
+        name: tensor.float() if tensor.dtype == torch.float16 else tensor for name, tensor in content["weights"].items()
+    }
     content |= {"state": State(**content["state"]), "config": trust.loaded(content["config"], path)}
     return Checkpoint(**content, path=path)
 

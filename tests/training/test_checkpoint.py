@@ -4,6 +4,7 @@ import pickle
 import re
 import resource
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,17 @@ def test_what_is_written_is_read(tmp_path):
     checkpoint.restore(other, found)
     assert torch.all(other.layers[0].weight == 0.5)
     assert [p.name for p in tmp_path.iterdir()] == ["last.pt"]
+
+
+def test_weights_in_half_precision_become_those_of_a_network(tmp_path):
+    now = written(tmp_path / "whole.pt")
+    half = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in now.weights.items()}
+    checkpoint.save(replace(now, weights=half), tmp_path / "half.pt")
+    other = Convolutions()
+    checkpoint.restore(other, checkpoint.load(tmp_path / "half.pt"))
+    for name, tensor in other.state_dict().items():
+        assert tensor.dtype == now.weights[name].dtype
+        torch.testing.assert_close(tensor, now.weights[name], rtol=5e-4, atol=1e-7)
 
 
 def test_missing(tmp_path):
