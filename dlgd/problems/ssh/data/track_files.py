@@ -59,7 +59,9 @@ class NothingThere(Refusal):
     left_out: how many were there, and why they do not count; "" where none was there.
     """
 
-    left_out = ""
+    def __init__(self, sentence: str, left_out: str) -> None:
+        super().__init__(sentence + left_out)
+        self.left_out = left_out
 
 
 def along_track(path: Path, names: Mapping[str, str | None]) -> bool:
@@ -85,8 +87,7 @@ def table(
     variable: the name of the heights, or a sum of names; None: it is recognized. names: of lat, lon and time.
     time_units: of files whose times have none.
     held_out: a satellite whose points no map may have, a word of the names of its files, or one of them.
-    editing: which points are left out; None: those of its defaults. A file that cannot be used is left out and told;
-    Refusal where none can be.
+    editing: which points are left out; None: those of its defaults. Raises Refusal where no file can be used.
     """
     editing = Editing() if editing is None else editing
 
@@ -97,15 +98,12 @@ def table(
     of_files = usable(dict.fromkeys(paths), look, needed=lambda path: str(path) == held_out)
     paths = [path for path in paths if path in of_files]
     shorts = dict(zip(paths, products.short_names(paths), strict=True))
-    found, satellites, withheld = [], [], []
-    for path in paths:
-        for points in of_files[path]:
-            satellites.append(points.platform or shorts[path])
-            withheld.append(
-                held_out is not None
-                and held_out.lower() in {satellites[-1].lower(), *products.words(path), str(path).lower()}
-            )
-            found.append(points)
+    pairs = [(path, points) for path in paths for points in of_files[path]]
+    found, satellites = [points for _, points in pairs], [points.platform or shorts[path] for path, points in pairs]
+    withheld = [
+        held_out is not None and held_out.lower() in {name.lower(), *products.words(path), str(path).lower()}
+        for name, (path, _) in zip(satellites, pairs, strict=True)
+    ]
     if held_out is not None and not any(withheld):
         raise Refusal(f"data.held_out={held_out} is none of the satellites {', '.join(dict.fromkeys(satellites))}")
     numbers = {name: number for number, name in enumerate(dict.fromkeys(satellites))}
@@ -126,9 +124,7 @@ def table(
     columns = {key: values[kept] for key, values in columns.items()}
     if columns["held_out"].all():
         left_out = _left_out(found, 0 if held_out is not None else len(order))
-        nothing = NothingThere(_none_there(paths[0], found, reference, held_out is not None) + left_out)
-        nothing.left_out = left_out
-        raise nothing
+        raise NothingThere(_none_there(paths[0], found, reference, held_out is not None), left_out)
     columns = {key: values for key, values in columns.items() if key != "across" or np.isfinite(values).any()}
     tracks = {key if key == "held_out" else f"track_{key}": ("point", values) for key, values in columns.items()}
     dataset = xr.Dataset(tracks)
