@@ -9,7 +9,6 @@ import torch
 
 from dlgd.core.contract import Augmentation, Batch, Spec
 from dlgd.core.errors import Refusal
-from dlgd.core.specs import MapSpec
 from dlgd.physics.mirrors import SIGNED, mirror, mirror_maps
 
 
@@ -17,12 +16,12 @@ class MirroredSeas(Augmentation):
     """Mirror half of the samples south-north and half of them west-east, independently."""
 
     def __init__(self, *, spec: Spec) -> None:
-        if not isinstance(spec, MapSpec):
+        self.groups = spec.input_groups
+        if spec.kind != "field" or SIGNED.keys().isdisjoint(self.groups):
             raise Refusal(
                 f"augmentation=mirrored_seas is for maps of the sea surface, which data={spec.name} does not give: "
                 "type data=ssh, or augmentation=none"
             )
-        self.groups = spec.input_groups
         if strange := [name for name in self.groups if name not in SIGNED]:
             raise Refusal(
                 f"augmentation=mirrored_seas cannot mirror the channels {', '.join(strange)}: type "
@@ -36,18 +35,18 @@ class MirroredSeas(Augmentation):
         return _where(west_east, self._mirrored(batch, north=False, west=True), batch)
 
     def _mirrored(self, batch: Batch, *, north: bool, west: bool) -> Batch:
-        assert batch.observed is not None, "maps of the sea surface come with the cells where they are observed"
+        observed = batch.observed  # None where the surface is given as maps
         return replace(
             batch,
             input=mirror_maps(batch.input, self.groups, north=north, west=west),
             target=mirror(batch.target, north=north, west=west, signed=True),
             mask=mirror(batch.mask, north=north, west=west, signed=False),
-            observed=mirror(batch.observed, north=north, west=west, signed=False),
+            observed=None if observed is None else mirror(observed, north=north, west=west, signed=False),
         )
 
 
 def _where(drawn: np.ndarray, changed: Batch, batch: Batch) -> Batch:
     """The changed batch in the samples that are drawn, and the batch itself in the others."""
     here = torch.as_tensor(drawn)[:, None, None, None].to(batch.input.device)
-    names = ("input", "target", "mask", "observed")
+    names = [name for name in ("input", "target", "mask", "observed") if getattr(batch, name) is not None]
     return replace(batch, **{name: torch.where(here, getattr(changed, name), getattr(batch, name)) for name in names})

@@ -132,7 +132,7 @@ def test_the_shipped_options_fit():
     assert source.spec.days == 9
     assert source.spec.output_channels[4] == "ssh_+0"
     assert len(source.spec.output_channels) == 9
-    days, margin = source._consecutive(), source.options.margin
+    days, margin = source.options.split_days, source.options.margin
     margins = [(days[split].start - margin, days[split].stop + margin) for split in SPLITS]
     assert margins[0][1] <= margins[1][0], "not even samples of two splits share an observation"
     assert margins[1][1] <= margins[2][0]
