@@ -7,17 +7,25 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from dlgd.core import checks
 from dlgd.core.contract import Augmentation, Batch, Spec
 from dlgd.core.errors import Refusal
+from dlgd.core.specs import SURFACE, MapSpec
 from dlgd.physics.mirrors import SIGNED, mirror, mirror_maps
 
 
 class MirroredSeas(Augmentation):
-    """Mirror half of the samples south-north and half of them west-east, independently."""
+    """Mirror half of the samples south-north and half of them west-east, independently.
 
-    def __init__(self, *, spec: Spec) -> None:
+    west_east: whether to mirror west-east, too, with time running backward: drag, which only brakes, and turbulence that
+        grows more slowly than it decays break this symmetry a little. The one south-north is exact.
+    """
+
+    def __init__(self, *, spec: Spec, west_east: bool = True) -> None:  # older runs do not give it
+        checks.of_kind("augmentation.west_east", west_east, bool)
+        self.west_east = west_east
         self.groups = spec.input_groups
-        if spec.kind != "field" or SIGNED.keys().isdisjoint(self.groups):
+        if not (isinstance(spec, MapSpec) or SURFACE in self.groups):
             raise Refusal(
                 f"augmentation=mirrored_seas is for maps of the sea surface, which data={spec.name} does not give: "
                 "type data=ssh, or augmentation=none"
@@ -32,7 +40,7 @@ class MirroredSeas(Augmentation):
         """The batch with mirrored samples; they are drawn on the CPU, the same for every device."""
         south_north, west_east = rng.random((2, len(batch))) < 0.5
         batch = _where(south_north, self._mirrored(batch, north=True, west=False), batch)
-        return _where(west_east, self._mirrored(batch, north=False, west=True), batch)
+        return _where(west_east, self._mirrored(batch, north=False, west=True), batch) if self.west_east else batch
 
     def _mirrored(self, batch: Batch, *, north: bool, west: bool) -> Batch:
         observed = batch.observed  # None where the surface is given as maps

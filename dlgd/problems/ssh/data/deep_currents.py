@@ -23,11 +23,11 @@ from torch import Tensor
 
 from dlgd.core import cache, checks, netcdf
 from dlgd.core.constants import DAYS_PER_YEAR, SPLITS
-from dlgd.core.contract import Batch, DataSource, Scaling, Spec, Stream
+from dlgd.core.contract import Batch, DataSource, Method, Scaling, Spec, Stream
 from dlgd.core.errors import Refusal
 from dlgd.core.options import from_keywords, make_from
 from dlgd.core.paths import cache_folder
-from dlgd.core.specs import SURFACE
+from dlgd.core.specs import FIRST_GUESS, SURFACE
 from dlgd.problems.ssh.data import heights, map_names, map_samples, other_grids
 from dlgd.problems.ssh.data.observing import Observing
 from dlgd.problems.ssh.data.region import GRID_KM, cell_km
@@ -53,6 +53,8 @@ class DeepOptions(SeaSplits):
     days: days of a window of maps, an odd number; the currents are those of the day at its centre.
     network_cells: points along a side of the maps that networks see and answer with, at least 8: waves shorter than two
         of them are left out, and the currents below have few. None: all points of the sea.
+    first_guess: `method`, a classical method from whose answer networks start: they see it, and learn what it misses.
+        None: they start from nothing.
     interpolation: correlation lengths Lx and Ly, degrees, and time Lt, days, and noise, m, of optimal interpolation;
         its other options are those of baseline=oi_tuned.
     satellites, noise_std, seed: of the simulated satellites, see `Observing`.
@@ -62,6 +64,7 @@ class DeepOptions(SeaSplits):
     seen: str
     days: int
     network_cells: int | None
+    first_guess: Mapping[str, Method | None]
     interpolation: Mapping[str, float]
     satellites: str | Sequence[str]
     noise_std: float
@@ -79,6 +82,11 @@ class DeepOptions(SeaSplits):
         return self.days // 2
 
     @property
+    def method(self) -> Method | None:
+        """The method of the first guesses."""
+        return self.first_guess["method"]
+
+    @property
     def points(self) -> int:
         """Points along a side of the maps that networks see."""
         cells = self.simulation.cells
@@ -88,6 +96,11 @@ class DeepOptions(SeaSplits):
         """Refuse options that cannot work, in one sentence each."""
         checks.choice("data.seen", self.seen, SEEN)
         checks.odd_number("data.days", self.days, least=1)
+        if set(self.first_guess) != {"method"} or not isinstance(self.method, Method | None):
+            raise Refusal(
+                f"data.first_guess={dict(self.first_guess)} must give a classical method: type "
+                "+baseline@data.first_guess.method=wavenumber_regression, or data.first_guess.method=null"
+            )
         if set(self.interpolation) != set(INTERPOLATION):
             raise Refusal(f"data.interpolation must give {', '.join(INTERPOLATION)}")
         for key, value in self.interpolation.items():
@@ -117,21 +130,24 @@ class DeepCurrents(DataSource):
         self.options = options
         self._samples: dict[str, xr.Dataset] = {}
         self._statistics: dict[str, float] = {}
+        self._method: Method | None = None  # of the first guesses, once it has learned
+        self._latest: tuple[xr.Dataset, np.ndarray] | None = None  # samples and their first guesses
 
     @property
     def spec(self) -> Spec:
         """Fields: the streamfunction below, from maps of the surface."""
         options = self.options
-        channels = tuple(f"ssh_{day:+d}" for day in range(-options.half, options.half + 1))
+        days = tuple(f"ssh_{day:+d}" for day in range(-options.half, options.half + 1))
+        guess = () if options.method is None else (FIRST_GUESS,)
         return Spec(
             name=options.name,
             kind="field",
-            input_channels=channels,
-            groups=((SURFACE, len(channels)),),
+            input_channels=(*days, *guess),
+            groups=((SURFACE, len(days)), *((name, 1) for name in guess)),
             output_channels=(TRUTH,),
             grid=(options.points, options.points),
             units="m2/s",
-            scaling=Scaling(std=self._statistics["std"]) if self._statistics else Scaling(),
+            scaling=Scaling(std=self._statistics["target_std"]) if self._statistics else Scaling(),
         )
 
     @property
@@ -154,14 +170,16 @@ class DeepCurrents(DataSource):
         if self.options.seen == "interpolated":
             sea = sea.assign(ssh=(sea.ssh.dims, self._interpolated(sea), map_samples.TRUTH_ATTRS))
         days = self.options.split_days
-        if not self._statistics:
-            train = sea.isel(time=days["train"])
-            self._statistics = {
-                "ssh_std": float(train.ssh.values.std(dtype=float)),
-                "std": float(train[TRUTH].values.std(dtype=float)),
-                **other_grids.statistics(sea.lat.values, sea.lon.values),
-            }
         self._samples = {split: self._cut(sea, days[split]) for split in SPLITS}
+        if not self._statistics:
+            train = self._samples["train"]
+            stds = {
+                "ssh_std": train.ssh.values,
+                "std": train[TRUTH].values,
+                "target_std": train[TRUTH].values - self._first_guess(train),
+            }
+            of_grid = other_grids.statistics(sea.lat.values, sea.lon.values)
+            self._statistics = {name: float(maps.std(dtype=float)) for name, maps in stds.items()} | of_grid
 
     def _sea(self) -> xr.Dataset:
         """Both layers, ssh and psi_lower (time, lat, lon), which are simulated once and kept in the cache."""
@@ -205,12 +223,13 @@ class DeepCurrents(DataSource):
 
     @property
     def statistics(self) -> dict[str, float]:
-        """The standard deviations of the training split, of the maps seen, m, and of psi, m2/s; their means are 0."""
+        """The standard deviations of the training split: of the maps seen, m; of psi, and of what networks are to add to
+        first guesses, m2/s. Their means are 0."""
         return dict(self._statistics)
 
     def use_statistics(self, statistics: Mapping[str, float]) -> None:
         """Scale as at training time."""
-        if not {"ssh_std", "std"} <= set(statistics):
+        if not {"ssh_std", "std", "target_std"} <= set(statistics):
             name = self.options.name
             raise Refusal(f"the network was not trained on data={name}: type the data that it was trained with")
         self._statistics = dict(statistics)
@@ -274,26 +293,37 @@ class DeepCurrents(DataSource):
         return DeepStream(self._windows(self.samples("train"), halo, device), batch_size=batch_size, seed=seed)
 
     def _windows(self, samples: xr.Dataset, halo: int, device: torch.device | str) -> PeriodicWindows:
-        def scaled(name: str, std: str) -> Tensor:
-            maps = samples[name].values / np.float32(self._statistics[std])
-            if self.options.network_cells is not None:
-                maps = resampled(maps, self.options.points)
+        def scaled(maps: np.ndarray, std: str) -> Tensor:
+            maps = resampled(np.asarray(maps / self._statistics[std], np.float32), self.options.points)
             return torch.from_numpy(maps).to(device)
 
+        guess = self._first_guess(samples)
         return PeriodicWindows(
-            scaled("ssh", "ssh_std"),
-            scaled(TRUTH, "std") if TRUTH in samples else None,
+            scaled(samples.ssh.values, "ssh_std"),
+            scaled(samples[TRUTH].values - guess, "target_std") if TRUTH in samples else None,
+            None if self.options.method is None else scaled(guess, "std"),
             centres=torch.from_numpy(places(samples)).to(device),
             days=self.options.days,
             halo=halo,
         )
 
+    def _first_guess(self, samples: xr.Dataset) -> np.ndarray:
+        """(sample, lat, lon), m2/s, or 0 without a method; those of the latest samples are kept."""
+        if self.options.method is None:
+            return np.zeros(())
+        if self._method is None:
+            self._method = self.options.method
+            self._method.fit(self.samples("train"))
+        if self._latest is None or self._latest[0] is not samples:
+            self._latest = samples, self._method.predict(samples)
+        return self._latest[1]
+
     def to_physical(self, prediction: Tensor, samples: xr.Dataset | None) -> np.ndarray:
         """(sample, 1, y, x) -> (sample, lat, lon) m2/s, float64. The mean over the square is 0, as that of any
         streamfunction here: currents do not depend on it."""
-        psi = self._statistics["std"] * prediction[:, 0].detach().cpu().double().numpy()
+        psi = self._statistics["target_std"] * prediction[:, 0].detach().cpu().double().numpy()
         if samples is not None:
-            psi = resampled(psi, samples.sizes["lat"])
+            psi = resampled(psi, samples.sizes["lat"]) + self._first_guess(samples)
         return psi - psi.mean((1, 2), keepdims=True)
 
     def tiny(self) -> TinyDeepCurrents:
@@ -322,12 +352,21 @@ def resampled(maps: np.ndarray, cells: int) -> np.ndarray:
 class PeriodicWindows:
     """Cuts batches out of scaled maps (day, y, x) of a periodic square.
 
-    lower: (sample, y, x), or None where it is not known. centres: (sample,) int64, the places of their days.
+    lower: (sample, y, x), or None where it is not known. guess: (sample, y, x), or None for no such channel. centres: (sample,) int64, the places of their days.
     """
 
-    def __init__(self, surface: Tensor, lower: Tensor | None, *, centres: Tensor, days: int, halo: int) -> None:
+    def __init__(
+        self,
+        surface: Tensor,
+        lower: Tensor | None,
+        guess: Tensor | None,
+        *,
+        centres: Tensor,
+        days: int,
+        halo: int,
+    ) -> None:
         (_, ny, nx), device = surface.shape, surface.device
-        self.surface, self.lower, self.centres = surface, lower, centres
+        self.surface, self.lower, self.guess, self.centres = surface, lower, guess, centres
         self._offsets = torch.arange(days, device=device) - days // 2
         self._rows = (torch.arange(-halo, ny + halo, device=device) % ny)[:, None]
         self._columns = torch.arange(-halo, nx + halo, device=device) % nx
@@ -338,7 +377,11 @@ class PeriodicWindows:
         ny, nx = self.surface.shape[1:]
         target = self.surface.new_zeros(len(sample), 1, ny, nx) if self.lower is None else self.lower[sample][:, None]
         known = torch.full_like(target, self.lower is not None, dtype=torch.bool)
-        return Batch(input=self.surface[days, self._rows, self._columns], target=target, mask=known)
+        seen = self.surface[days, self._rows, self._columns]
+        if self.guess is not None:
+            around = self.guess[sample[:, None, None, None], self._rows, self._columns]
+            seen = torch.cat([seen, around], dim=1)
+        return Batch(input=seen, target=target, mask=known)
 
 
 class DeepStream(Stream):

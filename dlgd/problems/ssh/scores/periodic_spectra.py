@@ -13,6 +13,8 @@ import numpy as np
 
 from dlgd.problems.ssh.scores.spectra import resolved_down_to
 
+ROUNDING = 1e-12  # of the variance: waves with less are not there
+
 
 def wavenumbers(cells: int, size_km: float) -> tuple[np.ndarray, np.ndarray]:
     """West-east and south-north wavenumbers of `np.fft.rfft2`, cycles per km: (1, cells // 2 + 1) and (cells, 1)."""
@@ -67,7 +69,7 @@ class PeriodicSpectra:
     def resolved(self) -> float | None:
         """The wavelength down to which the error has less than half of the truth's variance, km; None if not even the
         longest waves are resolved."""
-        known = self.truth > 0
+        known = self.truth > ROUNDING * self.truth.sum()
         return resolved_down_to(self.wavenumber[known], 1 - self.error[known] / self.truth[known])
 
 
