@@ -17,8 +17,9 @@ from dlgd.physics.mirrors import SIGNED, mirror, mirror_maps
 class MirroredSeas(Augmentation):
     """Mirror half of the samples south-north and half of them west-east, independently.
 
-    west_east: whether to mirror west-east, too, with time running backward: drag, which only brakes, and turbulence that
-        grows more slowly than it decays break this symmetry a little. The one south-north is exact.
+    west_east: whether to mirror west-east, too, with time running backward. The equations without drag allow it; but
+        eddies that grow lean the other way than eddies that decay, and there are not as many of either. South-north,
+        mirrored seas are as frequent as others.
     """
 
     def __init__(self, *, spec: Spec, west_east: bool = True) -> None:  # older runs do not give it

@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from dlgd.plotting.style import STYLE
 from dlgd.plotting.trajectories import draw_lines
 from dlgd.problems.ssh import figures as draw
-from dlgd.problems.ssh.data.deep_currents import places
+from dlgd.problems.ssh.data.periodic_windows import places
 from dlgd.problems.ssh.scores.maps import Maps
 from dlgd.problems.ssh.scores.periodic_spectra import PeriodicSpectra
 
@@ -27,7 +27,10 @@ SHARE = 1e-6  # of the variance: shorter waves of less energy are not drawn
 
 @matplotlib.rc_context(STYLE)
 def streamfunctions(sample: xr.Dataset, truth: np.ndarray, answers: Mapping[str, np.ndarray]) -> Figure:
-    """One day: the truth and the answer of each method; below, the map of the surface, and the errors. (lat, lon), m2/s."""
+    """One day: the truth and the answer of each method; below, the map of the surface, and the errors.
+
+    truth, answers: (lat, lon), m2/s.
+    """
     shown = dict(list(answers.items())[: draw.PANELS])
     ssh = sample.ssh.values[places(sample)[0]]
     frame = Maps(sample.time.values, sample.lat.values, sample.lon.values, truth[None], ssh[None])
@@ -35,12 +38,16 @@ def streamfunctions(sample: xr.Dataset, truth: np.ndarray, answers: Mapping[str,
     high, height = draw._largest(truth) / UNIT, draw._largest(ssh)
     above = {"truth, lower layer": truth, **shown}
     errors = {f"error of {name}": each - truth for name, each in shown.items()}
-    for axes, (name, field) in zip(grid[0], above.items(), strict=True):
-        below = draw._map(axes, frame, field / UNIT, (-high, high), draw.TURNING, name)
-    image = draw._map(grid[1, 0], frame, ssh, (-height, height), draw.HEIGHTS, "surface, as seen")
+    (currents, *_) = [
+        draw._map(axes, frame, field / UNIT, (-high, high), draw.TURNING, name)
+        for axes, (name, field) in zip(grid[0], above.items(), strict=True)
+    ]
+    surface = draw._map(grid[1, 0], frame, ssh, (-height, height), draw.HEIGHTS, "surface, as seen")
     for axes, (name, field) in zip(grid[1, 1:], errors.items(), strict=True):
         draw._map(axes, frame, field / UNIT, (-high, high), draw.TURNING, name)
-    figure.colorbar(below, ax=list(grid[0]), label="streamfunction (1000 m²/s)", extend="both", shrink=0.9, pad=0.01)
+    figure.colorbar(
+        currents[0], ax=list(grid[0]), label="streamfunction (1000 m²/s)", extend="both", shrink=0.9, pad=0.01
+    )
     figure.colorbar(image, ax=list(grid[1]), label="sea surface height (m)", extend="both", shrink=0.9, pad=0.01)
     figure.suptitle(draw._date(sample.time.values[0]))
     return figure

@@ -1,4 +1,5 @@
-"""The lower layer's streamfunction from maps of the surface, without a network: `data/deep_currents.py` has the samples.
+"""The lower layer's streamfunction from maps of the surface, without a network: `data/deep_currents.py` describes
+the samples.
 
 All maps are of a periodic square, where a linear estimate that is the same everywhere is one number for each wave: its
 transfer function.
@@ -12,7 +13,8 @@ import xarray as xr
 from dlgd.core import checks
 from dlgd.core.contract import Method
 from dlgd.core.errors import Refusal
-from dlgd.problems.ssh.data.deep_currents import TRUTH, places
+from dlgd.problems.ssh.data.deep_files import TRUTH
+from dlgd.problems.ssh.data.periodic_windows import places
 
 RIDGE = 1e-12  # of the variance: keeps waves that are not there from dividing by 0
 

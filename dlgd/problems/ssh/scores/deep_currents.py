@@ -13,7 +13,8 @@ from dlgd.core.contract import Evaluation
 from dlgd.core.errors import Refusal
 from dlgd.core.number_format import decimals
 from dlgd.core.score import Score
-from dlgd.problems.ssh.data.deep_currents import TRUTH, places
+from dlgd.problems.ssh.data.deep_files import TRUTH
+from dlgd.problems.ssh.data.periodic_windows import places
 from dlgd.problems.ssh.data.region import cell_km
 from dlgd.problems.ssh.data.simulated_sea import LOWER
 from dlgd.problems.ssh.scores.evaluation import AXES, HEIGHT, PACKED

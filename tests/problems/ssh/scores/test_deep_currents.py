@@ -57,10 +57,10 @@ def test_a_wave_stands_at_its_length():
 
 
 def test_velocities_of_a_wave_and_of_any_map(random):
-    k, l = 2 * np.pi / SIZE / 1000 * np.array([3, 2])
+    k, m = 2 * np.pi / SIZE / 1000 * np.array([3, 2])
     u, v = velocity(1e4 * wave(3, 2), SIZE)
     sine = -1e4 * wave(3, 2, phase=-np.pi / 2)  # -sin
-    np.testing.assert_allclose(u, -l * sine, atol=1e-9)
+    np.testing.assert_allclose(u, -m * sine, atol=1e-9)
     np.testing.assert_allclose(v, k * sine, atol=1e-9)
     smooth = sum(random[0, i, j] * wave(i, j, phase=i + j) for i in range(3) for j in range(3))
     u, v = velocity(smooth, SIZE)
