@@ -38,17 +38,15 @@ def streamfunctions(sample: xr.Dataset, truth: np.ndarray, answers: Mapping[str,
     high, height = draw._largest(truth) / UNIT, draw._largest(ssh)
     above = {"truth, lower layer": truth, **shown}
     errors = {f"error of {name}": each - truth for name, each in shown.items()}
-    (currents, *_) = [
+    currents, *_ = [
         draw._map(axes, frame, field / UNIT, (-high, high), draw.TURNING, name)
         for axes, (name, field) in zip(grid[0], above.items(), strict=True)
     ]
     surface = draw._map(grid[1, 0], frame, ssh, (-height, height), draw.HEIGHTS, "surface, as seen")
     for axes, (name, field) in zip(grid[1, 1:], errors.items(), strict=True):
         draw._map(axes, frame, field / UNIT, (-high, high), draw.TURNING, name)
-    figure.colorbar(
-        currents[0], ax=list(grid[0]), label="streamfunction (1000 m²/s)", extend="both", shrink=0.9, pad=0.01
-    )
-    figure.colorbar(image, ax=list(grid[1]), label="sea surface height (m)", extend="both", shrink=0.9, pad=0.01)
+    for row, (drawn, label) in enumerate([(currents, "streamfunction (1000 m²/s)"), (surface, "surface height (m)")]):
+        figure.colorbar(drawn, ax=list(grid[row]), label=label, extend="both", shrink=0.9, pad=0.01)
     figure.suptitle(draw._date(sample.time.values[0]))
     return figure
 

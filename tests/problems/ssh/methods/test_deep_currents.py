@@ -85,10 +85,7 @@ def test_refusals():
         method.predict(samples.isel(lon=slice(4)))
     other = samples.drop_vars("ssh").assign_attrs(name="ssh")
     regression, fixed = "wavenumber_regression", "fixed_mode"
-    for choice, ask in {
-        "no_currents": NoCurrents().predict,
-        fixed: FixedMode().fit,
-        regression: method.predict,
-    }.items():
+    asked = {"no_currents": NoCurrents().predict, fixed: FixedMode().fit, regression: method.predict}
+    for choice, ask in asked.items():
         with pytest.raises(Refusal, match=f"baseline={choice} infers deep currents .* data=ssh does not ask for"):
             ask(other)
