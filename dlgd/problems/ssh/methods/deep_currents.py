@@ -71,7 +71,7 @@ class WavenumberRegression(Method):
 
     def __init__(self, *, days: int) -> None:
         checks.odd_number("baseline.days", days, least=1)
-        self.name = f"regression by wavenumber, {days} day{'s' if days > 1 else ''}"
+        self.name = f"regression, {days} day{'s' if days > 1 else ''}"
         self.days = days
         self._factors: np.ndarray | None = None  # (ky, kx, day), m2/s over m
 
