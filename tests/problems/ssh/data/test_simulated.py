@@ -139,9 +139,10 @@ def test_the_shipped_options_fit():
 
 
 def test_less_training_can_be_scored_on_the_same_days():
-    usual, short = make()._consecutive(), make(splits={"train": 182, "skipped": 548})._consecutive()
+    usual, short = make().options.split_days, make(splits={"train": 182, "skipped": 548}).options.split_days
     assert short["train"] == slice(548, 730)
-    assert SSH(**(options() | {"splits": {"train": 730, "valid": 120, "test": 180, "gap": 30}}))._consecutive() == usual
+    older = SSH(**(options() | {"splits": {"train": 730, "valid": 120, "test": 180, "gap": 30}}))
+    assert older.options.split_days == usual
     assert [short[split] for split in ("valid", "test")] == [usual[split] for split in ("valid", "test")]
 
 
