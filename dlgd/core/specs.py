@@ -21,6 +21,8 @@ INVERSE = (FIRST_GUESS, OBSERVATIONS, OBSERVED)
 # Further groups of input channels of maps.
 SEA = "sea"  # one channel: 1, and 0 on land and beyond the boundary
 COORDINATES = "coordinates"  # place and time of the cell; only on request
+# The group of input channels from which other fields of the sea are inferred: heights of its surface, one for each day.
+SURFACE = "surface"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,8 @@ With streamfunction psi and potential vorticity q on a beta plane, q_t + J(psi, 
     x -> -x and t -> -t        mirrored west-east, the film runs backward (bottom drag alone breaks this)
 
 (Vallis 2017, Atmospheric and Oceanic Fluid Dynamics, section 5.3, for the equations.) This holds for a real sea as far
-as it is quasi-geostrophic. Ascending tracks become descending ones, and altimeters have as many of either.
+as it is quasi-geostrophic, and for all its layers at once. Ascending tracks become descending ones, and altimeters have
+as many of either.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from dlgd.core.specs import FIRST_GUESS, OBSERVATIONS, OBSERVED, SEA
+from dlgd.core.specs import FIRST_GUESS, OBSERVATIONS, OBSERVED, SEA, SURFACE
 
 # The groups of channels of maps that can be mirrored, and whether they change their sign with the streamfunction.
-SIGNED = {FIRST_GUESS: True, OBSERVATIONS: True, OBSERVED: False, SEA: False}
+SIGNED = {FIRST_GUESS: True, OBSERVATIONS: True, OBSERVED: False, SEA: False, SURFACE: True}
 
 
 def mirror(field: Tensor, *, north: bool, west: bool, signed: bool) -> Tensor:

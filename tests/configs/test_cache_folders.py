@@ -15,6 +15,7 @@ FOLDERS = {
     ("nemovar", None): "nemovar-0b7aec1e7ef8",
     ("mercator", None): "mercator-654768e0164c",
     ("ssh", None): "ssh-f2c09e21f958",
+    ("deep_currents", None): "deep_currents-f2c09e21f958",
     ("lorenz63", "assimilate"): "lorenz63-340e1efc830c",
     ("lorenz63", "forecast"): "lorenz63-08cd5a6cb0a9",
     ("lorenz96", "assimilate"): "lorenz96-9a247ad11b91",

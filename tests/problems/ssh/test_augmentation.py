@@ -100,3 +100,30 @@ def test_other_data():
     places = {"input_channels": (*SEA.input_channels, "x"), "groups": (*SEA.groups, (specs.COORDINATES, 1))}
     with pytest.raises(Refusal, match=r"cannot mirror the channels coordinates: type data\.coordinates=false"):
         MirroredSeas(spec=replace(SEA, **places))
+
+
+def test_maps_of_the_surface_and_what_is_below_are_mirrored_alike():
+    """The model says so: both layers together make a mirrored sea."""
+    spec = Spec(
+        name="below", kind="field", input_channels=("a", "b", "c"), output_channels=("psi",), grid=(6, 8),
+        groups=((specs.SURFACE, 3),),
+    )  # fmt: skip
+    generator = torch.Generator().manual_seed(0)
+    input, target = (torch.randn(1, count, 6, 8, generator=generator) for count in (3, 1))
+    given = Batch(input=input, target=target, mask=torch.ones_like(target, dtype=torch.bool))
+    possible = [
+        (sign * input.flip(axes), sign * target.flip([axis for axis in axes if axis < 0]))
+        for sign, axes in ((1, []), (-1, [-2]), (1, [1, -1]), (-1, [1, -1, -2]))
+    ]
+    augment, found = MirroredSeas(spec=spec), set()
+    rng = np.random.default_rng(0)
+    for _ in range(40):
+        changed = augment(given, rng)
+        assert changed.observed is None
+        (which,) = [
+            number
+            for number, (seen, below) in enumerate(possible)
+            if torch.equal(changed.input, seen) and torch.equal(changed.target, below)
+        ]
+        found.add(which)
+    assert found == {0, 1, 2, 3}

@@ -98,7 +98,8 @@ def read(path: Path) -> xr.Dataset:
     return found
 
 
-def _check_axes(found: xr.Dataset, path: Path) -> None:
+def check_axes(found: xr.Dataset, path: Path) -> None:
+    """Refuse samples without the coordinates lat, lon, day and time, or with such that do not ascend evenly."""
     for name in ("lat", "lon", "day", "time"):
         if name not in found.coords:
             raise Refusal(f"{path} lacks the coordinate {name}: it has {', '.join(map(str, found.coords)) or 'none'}")
@@ -119,7 +120,7 @@ def _check_axes(found: xr.Dataset, path: Path) -> None:
 
 def complete(found: xr.Dataset, path: Path) -> xr.Dataset:
     """The samples of a file in float32 and m, with `sea`. Refusal of axes and values that cannot be used."""
-    _check_axes(found, path)
+    check_axes(found, path)
     for name in ("observations", "ssh"):
         if name in found:
             values = found[name].values.astype(np.float32) * np.float32(map_names.factor(found[name].variable, path))

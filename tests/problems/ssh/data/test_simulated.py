@@ -132,16 +132,17 @@ def test_the_shipped_options_fit():
     assert source.spec.days == 9
     assert source.spec.output_channels[4] == "ssh_+0"
     assert len(source.spec.output_channels) == 9
-    days, margin = source._consecutive(), source.options.margin
+    days, margin = source.options.split_days, source.options.margin
     margins = [(days[split].start - margin, days[split].stop + margin) for split in SPLITS]
     assert margins[0][1] <= margins[1][0], "not even samples of two splits share an observation"
     assert margins[1][1] <= margins[2][0]
 
 
 def test_less_training_can_be_scored_on_the_same_days():
-    usual, short = make()._consecutive(), make(splits={"train": 182, "skipped": 548})._consecutive()
+    usual, short = make().options.split_days, make(splits={"train": 182, "skipped": 548}).options.split_days
     assert short["train"] == slice(548, 730)
-    assert SSH(**(options() | {"splits": {"train": 730, "valid": 120, "test": 180, "gap": 30}}))._consecutive() == usual
+    older = SSH(**(options() | {"splits": {"train": 730, "valid": 120, "test": 180, "gap": 30}}))
+    assert older.options.split_days == usual
     assert [short[split] for split in ("valid", "test")] == [usual[split] for split in ("valid", "test")]
 
 
