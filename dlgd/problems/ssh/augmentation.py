@@ -10,11 +10,12 @@ import torch
 from dlgd.core.contract import Augmentation, Batch, Spec
 from dlgd.core.errors import Refusal
 from dlgd.core.specs import MapSpec
-from dlgd.physics.mirrors import SIGNED, mirror, mirror_maps
+from dlgd.physics.mirrors import SIGNED, mirror, mirror_maps, reversible
 
 
 class MirroredSeas(Augmentation):
-    """Mirror half of the samples south-north and half of them west-east, independently."""
+    """Mirror half of the samples south-north and half of them west-east, independently; those with a temperature
+    south-north alone."""
 
     def __init__(self, *, spec: Spec) -> None:
         if not isinstance(spec, MapSpec):
@@ -33,6 +34,8 @@ class MirroredSeas(Augmentation):
         """The batch with mirrored samples; they are drawn on the CPU, the same for every device."""
         south_north, west_east = rng.random((2, len(batch))) < 0.5
         batch = _where(south_north, self._mirrored(batch, north=True, west=False), batch)
+        if not reversible(self.groups):
+            return batch
         return _where(west_east, self._mirrored(batch, north=False, west=True), batch)
 
     def _mirrored(self, batch: Batch, *, north: bool, west: bool) -> Batch:

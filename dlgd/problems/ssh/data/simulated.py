@@ -17,6 +17,7 @@ from dlgd.core.options import from_keywords
 from dlgd.core.paths import cache_folder
 from dlgd.problems.ssh.data.options import MapOptions
 from dlgd.problems.ssh.data.simulated_sea import SeaOptions, simulate
+from dlgd.problems.ssh.data.simulated_sst import SSTOptions
 from dlgd.problems.ssh.data.source import SSHSource
 from dlgd.problems.ssh.data.tiny import TinySSH
 from dlgd.problems.ssh.days import check_splits, consecutive
@@ -33,6 +34,11 @@ class SSHOptions(MapOptions):
 
     sea: Mapping[str, Any]
     splits: Mapping[str, int]
+
+    @property
+    def temperature(self) -> SSTOptions:
+        """Of the surface. Refusal of an option that does not exist."""
+        return SSTOptions.of(self.sst)
 
     @property
     def simulation(self) -> SeaOptions:
@@ -76,6 +82,7 @@ class SSH(SSHSource):
         if needed > sea.days:
             raise Refusal(f"data.splits need {needed} days, but data.sea.years={sea.years} are {sea.days}")
         self.options.observing.check()
+        self.options.temperature.check()
         super().check()
         check_splits(self._consecutive(), self.options.name, reach=self.options.reach, days=self.options.days)
 
@@ -87,18 +94,20 @@ class SSH(SSHSource):
 
     def _record(self) -> xr.Dataset:
         """The sea, which is simulated once and kept in the cache, with observations."""
-        name, options = self.options.name, self.options.simulation
+        name, options, sst = self.options.name, self.options.simulation, self.options.temperature
 
         def make() -> xr.Dataset:
             log.info("data=%s: simulating %g years of a sea, which takes minutes, once", name, options.years)
-            return simulate(options)
+            return simulate(options, sst if sst.seen else None)
 
         # keyed by the options as they were typed: defaults that a new version adds make no new sea
-        folder = cache.folder_for(cache_folder(), name, {"sea": dict(self.options.sea), "format": 1})
+        key = {"sea": dict(self.options.sea), "format": 1} | ({"sst": sst.simulated} if sst.seen else {})
+        folder = cache.folder_for(cache_folder(), name, key)
         with cache.lock(folder):
             sea = cache.get(folder / "sea.nc", make)
         del sea.attrs["digest"]  # of the file, not of what is observed
-        return self.options.observing.observe(sea)
+        observed = self.options.observing.observe(sea)
+        return sst.observe(observed, self.options.seed) if sst.seen else observed
 
     def tiny(self) -> TinySSH:
         """Random waves take the place of the simulated sea."""

@@ -35,6 +35,8 @@ from dlgd.core.errors import Refusal
 from dlgd.core.progress import progress
 from dlgd.core.threads import one_torch_thread
 from dlgd.physics.qg import TwoLayerFlow
+from dlgd.problems.ssh.data.map_samples import SST_ATTRS
+from dlgd.problems.ssh.data.simulated_sst import SSTOptions, StirredTemperature
 
 FIRST_DAY = "2001-01-01T12"  # of the maps that are kept: heights are those of noon, in the middle of a calendar day
 FIRST_SPEED = 0.3  # m/s, rms, of the noise from which the turbulence grows
@@ -104,18 +106,21 @@ class SeaOptions:
 
 
 @torch.inference_mode()
-def simulate(options: SeaOptions) -> xr.Dataset:
+def simulate(options: SeaOptions, sst: SSTOptions | None = None) -> xr.Dataset:
     """ssh (time, lat, lon) in m, float32, at noon of consecutive days; nothing is kept on disk here.
+
+    sst: of the temperature, which is then part of the sea: sst (time, lat, lon) in degC. Heights are the same without.
 
     On the CPU with one thread: Fourier transforms on several ones are rounded otherwise.
     """
     options.check()
     with one_torch_thread():
-        return _simulate(options)
+        return _simulate(options, sst)
 
 
-def _simulate(options: SeaOptions) -> xr.Dataset:
+def _simulate(options: SeaOptions, sst: SSTOptions | None) -> xr.Dataset:
     f, beta = beta_plane(options.latitude)
+    dissipation = 1 / (options.dissipation_hours * 3600)
     flow = TwoLayerFlow(
         size=1e3 * options.size_km,
         cells=options.cells,
@@ -124,18 +129,23 @@ def _simulate(options: SeaOptions) -> xr.Dataset:
         beta=beta,
         mean_flow=(options.shear, 0.0),
         drag=1 / (options.drag_days * SECONDS_PER_DAY),
-        dissipation=1 / (options.dissipation_hours * 3600),
+        dissipation=dissipation,
         device=options.device,
     )
     wavelength = FIRST_WAVELENGTH * 1e3 * options.deformation_radius_km
     state = flow.random_state(speed=FIRST_SPEED, seed=options.seed, wavelength=wavelength)
+    stirred = None if sst is None else StirredTemperature(flow, sst, dissipation=dissipation)
     ssh = np.empty((options.days, options.cells, options.cells), np.float32)
+    temperature = None if stirred is None else np.empty_like(ssh)
     for day in progress(range(options.days_of_spinup + options.days), "simulating the sea, days"):
         if day >= options.days_of_spinup:
             psi = flow.maps(flow.streamfunction(state)[0])
             ssh[day - options.days_of_spinup] = (f / GRAVITY * psi).cpu().numpy()
-        state = flow.advance(state, SECONDS_PER_DAY, flow.steps(state, SECONDS_PER_DAY))
-    return _dataset(ssh, options)
+            if stirred is not None and temperature is not None:
+                temperature[day - options.days_of_spinup] = stirred.map(1e3 * options.size_km)
+        state = (stirred or flow).advance(state, SECONDS_PER_DAY, flow.steps(state, SECONDS_PER_DAY))
+    sea = _dataset(ssh, options)
+    return sea if temperature is None else sea.assign(sst=(sea.ssh.dims, temperature, SST_ATTRS))
 
 
 def beta_plane(latitude: float) -> tuple[float, float]:

@@ -17,7 +17,7 @@ from dlgd.core.constants import SPLITS
 from dlgd.core.contract import Batch, Stream
 from dlgd.core.errors import Refusal
 from dlgd.core.options import from_keywords, make_from
-from dlgd.problems.ssh.data import fixed_maps, map_axes, map_files, map_names, map_samples, track_files
+from dlgd.problems.ssh.data import fixed_maps, map_axes, map_files, map_names, map_samples, sst, track_files
 from dlgd.problems.ssh.data.observing import cell_means
 from dlgd.problems.ssh.data.options import MapOptions
 from dlgd.problems.ssh.data.other_grids import ALIKE
@@ -91,6 +91,7 @@ class SSHTracksOptions(MapOptions):
             _ = self.region
         map_axes.check_units(self.time_units)
         map_axes.period(self.period, "period")
+        sst.SSTFiles.of(self.sst)
         checks.number("data.around", self.around, least=0)
         checks.number("data.background_km", self.background_km, above=0)
         for name in self.names:
@@ -148,7 +149,7 @@ class SSHTracks(SSHSource):
         return dict.fromkeys(SPLITS, slice(self.options.margin, len(time) - self.options.margin))
 
     def _cut(self, record: xr.Dataset) -> dict[str, xr.Dataset]:
-        splits = self._splits(record.time.values)
+        splits, record = self._splits(record.time.values), self._seen_in(record)
         return dict.fromkeys(SPLITS, map_samples.cut(record, splits["test"], self.options.margin, record.sea.values))
 
     def use_statistics(self, statistics: Mapping[str, float]) -> None:
