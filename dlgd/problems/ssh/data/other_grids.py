@@ -58,7 +58,10 @@ def as_trained(samples: xr.Dataset, width: float) -> xr.Dataset:
     axes = {name: _axis(samples[name].values, factor) for name in ("lat", "lon")}
     sea = samples.sea.values.astype(bool)
     fields: dict[str, tuple[tuple[Hashable, ...], np.ndarray]] = {
-        "observations": (("day", "lat", "lon"), _means(samples.observations.values, samples.lat.values, samples.lon.values, axes))
+        "observations": (
+            ("day", "lat", "lon"),
+            _means(samples.observations.values, samples.lat.values, samples.lon.values, axes),
+        )
     }
     for name in ("ssh", "sst", "background"):
         if name in samples:
@@ -130,9 +133,7 @@ def _linear(maps: np.ndarray, lat: np.ndarray, lon: np.ndarray, axes: Mapping[st
 
 def _means(maps: np.ndarray, lat: np.ndarray, lon: np.ndarray, axes: Mapping[str, np.ndarray]) -> np.ndarray:
     """Means of the known values (..., lat, lon) in each cell of other axes, float32; NaN where there are none."""
-    places = [
-        np.clip(_nearest(own, to), 0, len(to) - 1) for own, to in ((lat, axes["lat"]), (lon, axes["lon"]))
-    ]
+    places = [np.clip(_nearest(own, to), 0, len(to) - 1) for own, to in ((lat, axes["lat"]), (lon, axes["lon"]))]
     shape = tuple(len(to) for to in axes.values())
     flat = maps.reshape(-1, *maps.shape[-2:])
     found = np.full((len(flat), *shape), np.nan, np.float32)

@@ -83,9 +83,7 @@ class SSTOptions:
         return record.assign(sst=(truth.dims, np.where(hidden, np.float32(np.nan), seen), SST_ATTRS))
 
 
-def clouds(
-    shape: tuple[int, ...], *, share: float, lengths: tuple[float, ...], rng: np.random.Generator
-) -> np.ndarray:
+def clouds(shape: tuple[int, ...], *, share: float, lengths: tuple[float, ...], rng: np.random.Generator) -> np.ndarray:
     """Where clouds are, bool (time, lat, lon): where a smooth Gaussian random field is above its quantile.
 
     share: of the cells and days, on average. lengths: standard deviations of the Gaussian that smooths, in days and

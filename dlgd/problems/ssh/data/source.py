@@ -147,7 +147,9 @@ class SSHSource(DataSource):
 
     def read(self, path: Path) -> xr.Dataset:
         """A user's own samples, or a record; see `map_samples.py`."""
-        return self._with_attributes(own_files.with_scaling(self._seen_in(own_files.read(path, self.options.edited), path)))
+        return self._with_attributes(
+            own_files.with_scaling(self._seen_in(own_files.read(path, self.options.edited), path))
+        )
 
     def _seen_in(self, found: xr.Dataset, path: Path | None = None) -> xr.Dataset:
         """A record or samples, of a file if its path is given, with the temperatures that networks see, if any."""

@@ -90,9 +90,7 @@ def added(found: xr.Dataset, files: SSTFiles, *, own: Path | None = None) -> xr.
     return found.assign({NAME: ((axis, "lat", "lon"), maps, SST_ATTRS)})
 
 
-def read(
-    paths: Sequence[Path], name: str | None, *, days: np.ndarray, lat: np.ndarray, lon: np.ndarray
-) -> np.ndarray:
+def read(paths: Sequence[Path], name: str | None, *, days: np.ndarray, lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
     """Temperatures (days, lat, lon), float32 degC, NaN where the files have none.
 
     days: ascending datetime64; days that the files lack are NaN. Refusal of files of other days or another region, and
@@ -133,7 +131,9 @@ class _Temperatures(Opened):
         if not units:  # no sea is as warm as 200 degC, nor as cold as 200 K
             units = "k" if float(field.median()) > 200 else "degc"
         if units not in KELVIN | CELSIUS:
-            raise Refusal(f"{self.variable} in {self.path} is in {units!r}, which is none of K and degC: choose another")
+            raise Refusal(
+                f"{self.variable} in {self.path} is in {units!r}, which is none of K and degC: choose another"
+            )
         if units in KELVIN:
             field = field - np.float32(FREEZING)
         low, high = float(field.min()), float(field.max())

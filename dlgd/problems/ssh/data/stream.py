@@ -137,7 +137,10 @@ class Windows:
     ) -> None:
         self.ring = ring
         self.maps, self.days, self.size, self.halo = maps, days, size, halo
-        self.groups, self.centre = tuple(channel_groups(days, sst=maps.sst is not None, coordinates=coordinates)), centre
+        self.groups, self.centre = (
+            tuple(channel_groups(days, sst=maps.sst is not None, coordinates=coordinates)),
+            centre,
+        )
         self.reach = lengths.reach if maps.guess is None else (0, 0)
         device, (height, width) = maps.truth.device, size
         self._offsets = torch.arange(days, device=device) - days // 2
