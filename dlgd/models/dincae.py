@@ -46,7 +46,8 @@ class Halved(nn.Module):
 
 class DINCAE(Estimator):
     """Its input holds, for each observation y, y / r and 1 / r with r = observation_std^2, zeros where there is no
-    observation, and the data's further channels (sea, sea surface temperature, coordinates). Convolutions find zeros beyond the boundary.
+    observation, and the data's further channels (sea, sea surface temperature, coordinates). Convolutions find zeros
+    beyond the boundary.
 
     Its output holds two channels a and b for each day: 1 / variance = exp(b), with b held between LOWEST and HIGHEST,
     and the estimate is a times the variance. So observations are weighed as the best linear estimate weighs them.

@@ -5,9 +5,9 @@ carries along, which returns to the gradient in the time tau, and which is dissi
 
     d theta/dt = -d(u theta)/dx - d(v theta)/dy - G v - theta / tau - dissipation
 
-Wavenumbers are cut as in `dlgd.physics.qg`, so that products are free of aliasing: without the last three terms the mean
-and the variance of theta are conserved but for the steps in time. These are of Runge and Kutta's fourth order in a
-steady flow; a flow that changes is taken to change linearly within a step, which is accurate to the second order.
+Wavenumbers are cut as in `dlgd.physics.qg`, so that products are free of aliasing: without the last three terms the
+mean and the variance of theta are conserved but for the steps in time. These are of Runge and Kutta's fourth order in
+a steady flow; a flow that changes is taken to change linearly within a step, which is accurate to the second order.
 
 A departure is a spectrum: complex (n, m), in the order of `TwoLayerFlow.spectrum`, in the tracer's unit.
 """
@@ -24,8 +24,8 @@ from dlgd.physics.qg import DISSIPATION_ORDER, TwoLayerFlow
 class PassiveTracer:
     """The equation at the head of this file on the grid of `flow`, whose precision and device it takes.
 
-    gradient: G, the tracer's unit per m. restoring: 1 / tau, 1/s. dissipation: rate at the largest wavenumber kept, 1/s;
-    that at k is (k / largest)^8 times as much, and its effect on a step is exact.
+    gradient: G, the tracer's unit per m. restoring: 1 / tau, 1/s. dissipation: rate at the largest wavenumber kept,
+    1/s; that at k is (k / largest)^8 times as much, and its effect on a step is exact.
     """
 
     def __init__(self, flow: TwoLayerFlow, *, gradient: float, restoring: float, dissipation: float) -> None:

@@ -74,7 +74,6 @@ class SSHNetCDFOptions(MapOptions):
         map_axes.check_units(self.time_units)
         Box.of(self.box)
         map_axes.period(self.period)
-        sst.SSTFiles.of(self.sst)
         if set(self.splits) != {*SPLITS, "gap"}:
             raise Refusal(f"data.splits must give {', '.join(SPLITS)}, and the days of the gap between them (or null)")
         gap = self.splits["gap"]
@@ -171,7 +170,7 @@ class SSHNetCDF(SSHSource):
 
     def _record(self) -> xr.Dataset:
         """The reference with observations of it, and with temperatures where there are files of them."""
-        return self._seen_in(self._observed())
+        return sst.added(self._observed(), self.options)
 
     def _observations(self, paths: Sequence[Path]) -> tuple[str | None, list[Path]]:
         """The name of gridded observations, where it is known, and their files; no files where they are simulated."""
@@ -221,7 +220,7 @@ class SSHNetCDF(SSHSource):
         )
         if not self._statistics and options.path is not None:  # a classical method, for which mean and std are those
             self.prepare()  # of the training split
-        return self._with_attributes(own_files.with_scaling(self._seen_in(found, path)))
+        return self._with_attributes(own_files.with_scaling(sst.added(found, self.options, own=path)))
 
     def _compare(self, record: xr.Dataset) -> None:
         """Warn where observations and reference differ so much that they may be different quantities, and of splits

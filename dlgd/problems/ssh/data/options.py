@@ -9,7 +9,7 @@ from typing import Any
 from dlgd.core import checks
 from dlgd.core.errors import Refusal
 from dlgd.core.options import make_from
-from dlgd.problems.ssh.data import first_guesses
+from dlgd.problems.ssh.data import first_guesses, sst
 from dlgd.problems.ssh.data.editing import Editing
 from dlgd.problems.ssh.data.observing import Observing
 
@@ -108,5 +108,7 @@ class MapOptions:
         checks.number("data.noise_std", self.noise_std, least=0)
         checks.of_kind("data.regrid", self.regrid, bool)
         _ = self.edited
+        if "path" in self.sst:
+            sst.SSTFiles.of(self.sst)
         checks.whole_number("data.tile", self.tile, least=8, null=True, hint="null is for whole maps")
         checks.whole_number("data.patch", self.patch, least=1, null=True, hint="null is for whole maps")

@@ -147,14 +147,8 @@ class SSHSource(DataSource):
 
     def read(self, path: Path) -> xr.Dataset:
         """A user's own samples, or a record; see `map_samples.py`."""
-        return self._with_attributes(
-            own_files.with_scaling(self._seen_in(own_files.read(path, self.options.edited), path))
-        )
-
-    def _seen_in(self, found: xr.Dataset, path: Path | None = None) -> xr.Dataset:
-        """A record or samples, of a file if its path is given, with the temperatures that networks see, if any."""
-        files = sst.SSTFiles(path=self.options.sst.get("path"), name=self.options.sst.get("name"))
-        return sst.added(found, files, own=path) if self.options.sees_sst else found
+        found = sst.added(own_files.read(path, self.options.edited), self.options, own=path)
+        return self._with_attributes(own_files.with_scaling(found))
 
     # --- tensors -------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -21,6 +21,9 @@ from dlgd.problems.ssh.data import map_files, map_names, other_grids
 from dlgd.problems.ssh.data.map_axes import Box
 from dlgd.problems.ssh.data.map_files import Opened, Reading
 from dlgd.problems.ssh.data.map_samples import SST_ATTRS
+
+if TYPE_CHECKING:
+    from dlgd.problems.ssh.data.options import MapOptions
 
 log = logging.getLogger(__name__)
 
@@ -69,13 +72,14 @@ def statistics(record: xr.Dataset, days: slice) -> dict[str, float]:
     return {MEAN: float(known.mean(dtype=float)), STD: float(known.std(dtype=float))}
 
 
-def added(found: xr.Dataset, files: SSTFiles, *, own: Path | None = None) -> xr.Dataset:
-    """A record or samples with `sst` from files; as they are where they have it.
+def added(found: xr.Dataset, options: MapOptions, *, own: Path | None = None) -> xr.Dataset:
+    """A record or samples with the temperatures that networks see, if they see any, from the files of the options.
 
-    own: the file of the record, which may hold temperatures itself.
+    own: the file of the record or samples, which is asked where the options name none.
     """
-    if NAME in found:
+    if not options.sees_sst or NAME in found:
         return found
+    files = SSTFiles(path=options.sst.get("path"), name=options.sst.get("name"))
     axis = "day" if "day" in found.dims else "time"
     paths = [] if files.path is None else map_files.files("data.sst.path", files.path)
     if own is not None and not paths:

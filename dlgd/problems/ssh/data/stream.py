@@ -62,7 +62,7 @@ class Maps:
     observations of windows are resampled.
     sea: (y, x), 1 at sea and 0 on land. year: (day,), angle of the day of the year in rad.
     guess: a method's maps, NaN where it has none; None where first guesses are made of the observations shown.
-    sst: the temperature, NaN where it is not known; None where networks see none.
+    sst: the temperature, NaN on land and where it is not known; None where networks see none.
     """
 
     truth: Tensor
@@ -93,7 +93,7 @@ class Maps:
             sea=functional.pad(sea.to(truth.dtype), (0, 1, 0, 1)),
             year=functional.pad(year, (0, 1)),
             guess=None if guess is None else ended(guess),
-            sst=None if sst is None else ended(sst),
+            sst=None if sst is None else ended(sst.where(sea > 0, torch.nan)),
         )
 
     @property
@@ -137,10 +137,8 @@ class Windows:
     ) -> None:
         self.ring = ring
         self.maps, self.days, self.size, self.halo = maps, days, size, halo
-        self.groups, self.centre = (
-            tuple(channel_groups(days, sst=maps.sst is not None, coordinates=coordinates)),
-            centre,
-        )
+        self.groups = tuple(channel_groups(days, sst=maps.sst is not None, coordinates=coordinates))
+        self.centre = centre
         self.reach = lengths.reach if maps.guess is None else (0, 0)
         device, (height, width) = maps.truth.device, size
         self._offsets = torch.arange(days, device=device) - days // 2

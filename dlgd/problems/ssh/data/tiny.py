@@ -34,7 +34,7 @@ def random_sea(*, days: int, shape: tuple[int, int], land: bool, seed: int) -> x
 
 
 def temperatures(record: xr.Dataset, seed: int) -> xr.DataArray:
-    """sst (time, lat, lon), degC: warmer where the sea is higher, with other waves, and with half of the cells hidden."""
+    """sst (time, lat, lon), degC: warmer where the sea is higher, with other waves; half of the cells are hidden."""
     days, *shape = record.ssh.shape
     other, cloud = (
         random_sea(days=days, shape=(shape[0], shape[1]), land=False, seed=seed + more).ssh.values - MEAN

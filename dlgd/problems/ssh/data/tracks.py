@@ -91,7 +91,6 @@ class SSHTracksOptions(MapOptions):
             _ = self.region
         map_axes.check_units(self.time_units)
         map_axes.period(self.period, "period")
-        sst.SSTFiles.of(self.sst)
         checks.number("data.around", self.around, least=0)
         checks.number("data.background_km", self.background_km, above=0)
         for name in self.names:
@@ -149,7 +148,7 @@ class SSHTracks(SSHSource):
         return dict.fromkeys(SPLITS, slice(self.options.margin, len(time) - self.options.margin))
 
     def _cut(self, record: xr.Dataset) -> dict[str, xr.Dataset]:
-        splits, record = self._splits(record.time.values), self._seen_in(record)
+        splits, record = self._splits(record.time.values), sst.added(record, self.options)
         return dict.fromkeys(SPLITS, map_samples.cut(record, splits["test"], self.options.margin, record.sea.values))
 
     def use_statistics(self, statistics: Mapping[str, float]) -> None:
