@@ -143,7 +143,9 @@ def test_a_data_set_of_files_sees_them(tmp_path):
     np.testing.assert_allclose(data.read(maps).sst.values, read(path), atol=1e-6)
     small = Small(SEA.assign(sst=temperatures()), sst={"seen": True})
     small.use_statistics({"mean": 0.0, "std": 0.2, "sst_mean": 18.0, "sst_std": 2.0})
-    with pytest.raises(Refusal, match="the network sees the temperature of the sea's surface, and .*maps.nc has none"):
+    with pytest.raises(
+        Refusal, match=r"the network sees the temperature of the sea's surface, and .*maps\.nc has none"
+    ):
         small.read(maps)
     with xr.open_dataset(maps) as opened:
         opened.load().assign(sst=(MAPS, read(path), {"units": "degC"})).to_netcdf(tmp_path / "both.nc")
@@ -210,7 +212,7 @@ def test_patches_show_the_temperature_of_their_truth_whoever_observed_it(again):
     whole = encoded(data, data.samples("train"))
     stream, seen = data.stream(halo=0, batch_size=5, seed=0, device="cpu"), {}
     usual = stream.windows.batch
-    stream.windows.batch = lambda day, top, left, **others: (  # noqa: ARG005
+    stream.windows.batch = lambda day, top, left, **others: (
         seen.update(day=day, top=top, left=left) or usual(day, top, left, **others)
     )
     batch = stream.batch(0)
