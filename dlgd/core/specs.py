@@ -21,6 +21,8 @@ INVERSE = (FIRST_GUESS, OBSERVATIONS, OBSERVED)
 # Further groups of input channels of maps.
 SEA = "sea"  # one channel: 1, and 0 on land and beyond the boundary
 COORDINATES = "coordinates"  # place and time of the cell; only on request
+SST = "sst"  # a second quantity, the temperature of the sea's surface, a channel for each day: 0 where it is not known
+SST_KNOWN = "sst_known"  # 1 where the temperature is known, else 0: below clouds and on land
 # The group of input channels from which other fields of the sea are inferred: heights of its surface, one for each day.
 SURFACE = "surface"
 
@@ -29,8 +31,8 @@ SURFACE = "surface"
 class MapSpec(Spec):
     """Maps to be interpolated from observations.
 
-    The groups of input channels are those of INVERSE, with a channel for each of `days` days, SEA, and possibly
-    COORDINATES. The output channels are all days, or the day in the middle.
+    The groups of input channels are those of INVERSE, with a channel for each of `days` days, SEA, and possibly SST and
+    SST_KNOWN, of as many days, and COORDINATES. The output channels are all days, or the day in the middle.
     """
 
     kind: str = "field"
@@ -43,8 +45,8 @@ class MapSpec(Spec):
         return slice(first, first + len(self.output_channels))
 
     @property
-    def place_groups(self) -> list[str]:
-        """The groups that describe the place and time of a cell: SEA, and then the others by name."""
+    def further_groups(self) -> list[str]:
+        """The groups besides INVERSE, which say more of a cell: SEA, and then the others by name."""
         return sorted(set(self.input_groups) - set(INVERSE), key=lambda name: (name != SEA, name))
 
 

@@ -8,8 +8,6 @@ al. 2016, arXiv:1609.05158).
 
 from __future__ import annotations
 
-import itertools
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -20,7 +18,7 @@ from dlgd.core.errors import Refusal
 from dlgd.core.specs import INVERSE, MapSpec
 from dlgd.models import basic_layers, convolutions, kinds
 from dlgd.models.estimators import Estimator
-from dlgd.physics.mirrors import SIGNED, mirror, mirror_maps
+from dlgd.physics.mirrors import SIGNED, images, mirror, mirror_maps
 
 START = 0.1  # times the usual size of the last weights: before training, the answer is about the first guess
 
@@ -45,8 +43,8 @@ class Block(nn.Module):
 class Corrector(Estimator):
     """One residual block at each resolution on the way down, and one on the way up.
 
-    It reads the first guesses, the observations minus the first guesses there, and the data's channels of the place
-    (sea, coordinates). Convolutions find zeros beyond the boundary of the input.
+    It reads the first guesses, the observations minus the first guesses there, and the data's further channels (sea,
+    sea surface temperature, coordinates). Convolutions find zeros beyond the boundary of the input.
 
     levels: how often the coarse cells are halved, 1 or more; each halving doubles the reach.
     width: channels at the first resolution, 1 or more; each of the next has `width` channels more.
@@ -57,7 +55,7 @@ class Corrector(Estimator):
     predict_std: whether it predicts the standard deviations of its errors too, see `Estimator`.
     mirrored: whether it answers, outside of training, with the mean over four seas that are mirror images of one
     another and alike to quasi-geostrophic dynamics (`augmentation=mirrored_seas`), each answer mirrored back: four
-    times the work, less error.
+    times the work, less error. With a temperature there are two of them, see `physics/mirrors.py`.
     """
 
     def __init__(
@@ -81,7 +79,7 @@ class Corrector(Estimator):
         checks.whole_number("model.coarsening", coarsening, least=1)
         checks.whole_number("model.halo", halo, least=0)
         outputs, fine = self.channels(spec, predict_std=predict_std), coarsening**2
-        self.groups, self.place_groups = spec.input_groups, spec.place_groups
+        self.groups, self.further_groups = spec.input_groups, spec.further_groups
         self.halo, self.coarsening, self.multiple = halo, coarsening, coarsening * 2**levels
         if mirrored and (strange := [name for name in self.groups if name not in SIGNED]):
             raise Refusal(
@@ -107,18 +105,19 @@ class Corrector(Estimator):
         if self.training or not self.mirrored:
             return self._answer(input)
         total = torch.zeros(())
-        for north, west in itertools.product((False, True), repeat=2):
+        seas = images(self.groups)
+        for north, west in seas:
             mirrored = mirror_maps(input, self.groups, north=north, west=west)
             heights, *std = self._answer(mirrored).split(self.estimates, dim=1)
             back = [mirror(heights, north=north, west=west, signed=True)]
             back += [mirror(part, north=north, west=west, signed=False) for part in std]
             total = total + torch.cat(back, dim=1)
-        return total / 4
+        return total / len(seas)
 
     def _answer(self, input: Tensor) -> Tensor:
-        parts = (input[:, self.groups[name]] for name in (*INVERSE, *self.place_groups))
-        guess, observations, observed, *places = parts
-        x = torch.cat([guess, observed * (observations - guess), observed, *places], dim=1)
+        parts = (input[:, self.groups[name]] for name in (*INVERSE, *self.further_groups))
+        guess, observations, observed, *others = parts
+        x = torch.cat([guess, observed * (observations - guess), observed, *others], dim=1)
         rows, columns = x.shape[-2:]
         x = functional.pad(x, (0, -columns % self.multiple, 0, -rows % self.multiple), mode="replicate")
         x = functional.pixel_unshuffle(x, self.coarsening).contiguous(memory_format=torch.channels_last)

@@ -46,7 +46,8 @@ class Halved(nn.Module):
 
 class DINCAE(Estimator):
     """Its input holds, for each observation y, y / r and 1 / r with r = observation_std^2, zeros where there is no
-    observation, and the data's channels of the place (sea, coordinates). Convolutions find zeros beyond the boundary.
+    observation, and the data's further channels (sea, sea surface temperature, coordinates). Convolutions find zeros
+    beyond the boundary.
 
     Its output holds two channels a and b for each day: 1 / variance = exp(b), with b held between LOWEST and HIGHEST,
     and the estimate is a times the variance. So observations are weighed as the best linear estimate weighs them.
@@ -85,7 +86,7 @@ class DINCAE(Estimator):
         if refinement:
             networks.append(Halved(inputs + outputs, filters, outputs, upsampling=upsampling, skip=False))
         self.networks = nn.ModuleList(networks)
-        self.groups, self.place_groups = spec.input_groups, spec.place_groups
+        self.groups, self.further_groups = spec.input_groups, spec.further_groups
         self.first_guess, self.variance = first_guess, observation_std**2
         self.halo, self.multiple = halo, 2 ** len(filters)
 
@@ -93,7 +94,7 @@ class DINCAE(Estimator):
         """(B, C_in, Y + 2 halo, X + 2 halo) -> channels a, then b, of each day, (B, 2 C_out, Y, X), of each network."""
         group = {name: input[:, channels] for name, channels in self.groups.items()}
         weighted = [group[name] / self.variance for name in (OBSERVATIONS, OBSERVED)]
-        others = [group[name] for name in (*self.place_groups, *([FIRST_GUESS] if self.first_guess else []))]
+        others = [group[name] for name in (*self.further_groups, *([FIRST_GUESS] if self.first_guess else []))]
         x = torch.cat([*weighted, *others], dim=1)
         rows, columns = x.shape[-2:]
         x = functional.pad(x, (0, -columns % self.multiple, 0, -rows % self.multiple))

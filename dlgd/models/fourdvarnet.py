@@ -5,7 +5,7 @@ Of sequences the state is (B, C, T, X), C the variables; of maps (B, days, Y, X)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, TypeVar, cast
 
@@ -17,7 +17,7 @@ from torch.utils.checkpoint import checkpoint
 from dlgd.core import checks
 from dlgd.core.contract import Batch, Loss, Network, Output, Scaling, Spec
 from dlgd.core.errors import Refusal
-from dlgd.core.specs import INVERSE, MapSpec
+from dlgd.core.specs import INVERSE, SST, SST_KNOWN, MapSpec
 from dlgd.models import convolutions, kinds, priors
 
 Memory = tuple[Tensor, Tensor] | None
@@ -72,10 +72,11 @@ class FourDVarNet(Network):
     The cost is sum_c a_c^2 |m (x - y)|^2 + b_c^2 |x - Phi(x)|^2 over the channels c, where a and b are learned. The
     size is the root mean square of each sample.
 
-    The state of maps is all days of the window; the data's channels of the place (sea, coordinates) are not used, and
-    convolutions find zeros beyond the boundary of the input. The authors' code for sea surface height
-    (4dvarnet-starter) divides the solver's change in step k by k instead, and passes the answer through Phi once more
-    outside of training.
+    The state of maps is all days of the window. A temperature of the surface, where the data have one, adds a term
+    |g(x) - h(temperature)|^2 to the cost, with learned g and h (`priors.Alike`); the data's other channels (sea,
+    coordinates) are not used, and convolutions find zeros beyond the boundary of the input. The authors' code for sea
+    surface height (4dvarnet-starter) divides the solver's change in step k by k instead, and passes the answer through
+    Phi once more outside of training.
 
     prior: Phi, "unet" (`priors.TwoScale`), "cnn" (`priors.three_convolutions`) or "ode", the true equations.
     width: channels of the prior, 1 or more; "ode" has none.
@@ -133,6 +134,10 @@ class FourDVarNet(Network):
             self.prior = priors.OfMeans(self.prior, prior_cells)
         self.observation_weight, self.prior_weights = (nn.Parameter(torch.ones(channels, 1, 1)) for _ in range(2))
         ring, cells = (0, solver_cells) if maps else (spec.grid[-1], 1)
+        second = [spec.input_slice(group) for group in (SST, SST_KNOWN) if group in spec.input_groups]
+        if second:
+            self.alike = priors.Alike(days=channels, features=width)
+        self.groups += second
         self.solver = Solver(channels=channels, ring=ring, hidden=hidden, dropout=dropout, cells=cells)
         self.steps, self.repeats, self.prior_weight = steps, repeats, prior_weight
         self.halo, self.descent, self.recompute = halo if maps else 0, descent, recompute
@@ -151,19 +156,23 @@ class FourDVarNet(Network):
         """Minimize the loss of each repeat and the cost of the prior."""
         yield "network", *priors.objective(self.prior, self.estimates(batch.input), batch, loss, self.prior_weight)
 
-    def cost(self, x: Tensor, observations: Tensor, flags: Tensor) -> Tensor:
-        """Return the variational cost of each sample, (B,); all arguments have the shape of the state."""
+    def cost(self, x: Tensor, observations: Tensor, flags: Tensor, *second: Tensor) -> Tensor:
+        """Return the variational cost of each sample, (B,); all arguments have the shape of the state.
+
+        second: the temperature and where it is known, of data that have one.
+        """
         departure = self.observation_weight * flags * (x - observations)
         residual = self.prior_weights * (x - self.prior(x))
-        return (departure.square() + residual.square()).sum(dim=(1, 2, 3))
+        cost = (departure.square() + residual.square()).sum(dim=(1, 2, 3))
+        return cost + self.alike(x, *second).square().sum(dim=(1, 2, 3)) if second else cost
 
-    def gradient(self, x: Tensor, observations: Tensor, flags: Tensor, *, differentiable: bool) -> Tensor:
+    def gradient(self, x: Tensor, *seen: Tensor, differentiable: bool) -> Tensor:
         """Return the gradient of the cost with respect to x, in its shape; autograd must be on.
 
-        differentiable: whether autograd can differentiate the gradient itself.
+        seen: the other arguments of the cost. differentiable: whether autograd can differentiate the gradient itself.
         """
         x = x if x.requires_grad else x.detach().requires_grad_()
-        (gradient,) = torch.autograd.grad(self.cost(x, observations, flags).sum(), x, create_graph=differentiable)
+        (gradient,) = torch.autograd.grad(self.cost(x, *seen).sum(), x, create_graph=differentiable)
         return gradient
 
     @uncompiled
@@ -173,7 +182,7 @@ class FourDVarNet(Network):
         step = partial(checkpoint, self.step, use_reentrant=False) if self.recompute and learning else self.step
         # The gradient of the cost is needed even where that of the answer is not; then no graph is kept.
         with torch.inference_mode(False), torch.enable_grad():
-            x, observations, flags = (input[:, channels].clone() for channels in self.groups)
+            x, *seen = (input[:, channels].clone() for channels in self.groups)
             memory: Memory = None
             size: Tensor | None = None
             found = []
@@ -181,7 +190,7 @@ class FourDVarNet(Network):
                 if size is not None and memory is not None:  # from the second repeat on
                     x, size, memory = x.detach(), size.detach(), (memory[0].detach(), memory[1].detach())
                 for number in range(1, self.steps + 1):
-                    x, size, memory = step(number, x, size, memory, observations, flags, learning)
+                    x, size, memory = step(number, x, size, memory, seen, learning)
                 found.append(convolutions.crop(x, self.halo))
         return found
 
@@ -191,12 +200,14 @@ class FourDVarNet(Network):
         x: Tensor,
         size: Tensor | None,
         memory: Memory,
-        observations: Tensor,
-        flags: Tensor,
+        seen: Sequence[Tensor],
         learning: bool,
     ) -> tuple[Tensor, Tensor, Memory]:
-        """Return the state after step `number`, the first gradient's size, and the solver's memory."""
-        gradient = self.gradient(x, observations, flags, differentiable=learning)
+        """Return the state after step `number`, the first gradient's size, and the solver's memory.
+
+        seen: the arguments of the cost besides the state.
+        """
+        gradient = self.gradient(x, *seen, differentiable=learning)
         with torch.set_grad_enabled(learning):
             size = root_mean_square(gradient) if size is None else size
             change, memory = self.solver(gradient / size, memory)

@@ -149,3 +149,30 @@ def objective(
         total, terms = total + value + cost, terms | {"prior": cost.detach()}
     assert isinstance(total, Tensor), "there is at least one estimate"
     return total, terms
+
+
+class Alike(nn.Module):
+    """What the state of maps and a second quantity have in common, such as heights and temperatures (multimodal
+    4DVarNet: Fablet et al. 2023, arXiv:2207.01372): features g(x) of all days and h(z) of the second quantity, which
+    the cost makes alike where z is known.
+
+    g and h have two convolutions of 3 x 3 with `features` channels, and tanh between them, which bounds what each says.
+
+    days: of the state and of the second quantity. features: 1 or more.
+    """
+
+    def __init__(self, *, days: int, features: int) -> None:
+        super().__init__()
+        self.of_state, self.of_second = (
+            nn.Sequential(
+                nn.Conv2d(inputs, features, MAP_KERNEL, padding=1),
+                nn.Tanh(),
+                nn.Conv2d(features, features, MAP_KERNEL, padding=1),
+            )
+            for inputs in (days, 2 * days)
+        )
+
+    def forward(self, x: Tensor, second: Tensor, known: Tensor) -> Tensor:
+        """(B, days, Y, X) each -> the departures (B, features, Y, X), 0 in cells where no day of `second` is known."""
+        there = known.amax(dim=1, keepdim=True)
+        return there * (self.of_state(x) - self.of_second(torch.cat([second, known], dim=1)))

@@ -47,4 +47,4 @@ def test_the_days_of_maps_that_are_asked_for(outputs, first, end):
         days=5,
     )
     assert spec.predicted_days == slice(first, end)
-    assert spec.place_groups == [SEA, COORDINATES]
+    assert spec.further_groups == [SEA, COORDINATES]

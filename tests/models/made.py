@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 
 import hydra
 import torch
@@ -11,7 +12,7 @@ from torch.nn import functional
 
 from dlgd.core.contract import Batch, Network, Scaling, Spec
 from dlgd.core.paths import CONF
-from dlgd.core.specs import INVERSE, SEA, ImageSpec, MapSpec, SequenceSpec
+from dlgd.core.specs import INVERSE, SEA, SST, SST_KNOWN, ImageSpec, MapSpec, SequenceSpec
 from dlgd.physics.lorenz import Lorenz63, Lorenz96
 
 ALL = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
@@ -55,6 +56,13 @@ def maps(*outputs: str) -> MapSpec:
         grid=(11, 14),
         days=len(DAYS),
     )
+
+
+def with_sst(spec: MapSpec) -> MapSpec:
+    """The same maps with a temperature of each day, and where it is known."""
+    channels = tuple(f"{group}_{day}" for group in (SST, SST_KNOWN) for day in DAYS)
+    groups = (*spec.groups, (SST, len(DAYS)), (SST_KNOWN, len(DAYS)))
+    return replace(spec, input_channels=(*spec.input_channels, *channels), groups=groups)
 
 
 MAPS = {"all": maps(*DAYS), "centre": maps("today")}
@@ -145,7 +153,11 @@ def _maps(spec: MapSpec, count: int, halo: int, generator: torch.Generator) -> B
     truth, guess = (torch.randn(shape, generator=generator) for _ in range(2))
     sea = (torch.rand(count, 1, *shape[2:], generator=generator) > 0.1).float()
     flags = sea * (torch.rand(shape, generator=generator) < 1 / 3)
-    input = torch.cat([sea * guess, flags * truth, flags, sea], dim=1)
+    channels = [sea * guess, flags * truth, flags, sea]
+    if SST in spec.input_groups:  # half of it is hidden
+        known = sea * (torch.rand(shape, generator=generator) < 0.5)
+        channels += [known * torch.randn(shape, generator=generator), known]
+    input = torch.cat(channels, dim=1)
     inner = slice(halo, halo + spec.grid[0]), slice(halo, halo + spec.grid[1])
     target = truth[(slice(None), spec.predicted_days, *inner)]
     mask = (sea[(..., *inner)] > 0).expand(target.shape)

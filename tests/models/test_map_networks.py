@@ -11,10 +11,10 @@ from torch import nn
 from torch.distributions import Normal
 
 from dlgd.core.contract import Batch, Spec
-from dlgd.core.specs import COORDINATES
+from dlgd.core.specs import COORDINATES, FIRST_GUESS, OBSERVATIONS, SST, SST_KNOWN
 from dlgd.losses.pointwise import mse
 from dlgd.models import estimators
-from tests.models.made import ALL, MAPS, batch_of, fitting, make, narrow, seeded
+from tests.models.made import ALL, MAPS, batch_of, fitting, make, narrow, seeded, with_sst
 
 DAYS, CENTRE = MAPS["all"], MAPS["centre"]
 NAMES = fitting(CENTRE)
@@ -187,6 +187,40 @@ def test_no_standard_deviation_unless_asked_for(name):
     network = narrow(name, DAYS).eval()
     assert network.scores_given == ()
     assert network.scores(batch_of(DAYS, halo=network.halo), mse(spec=DAYS)) == {}
+
+
+# --- a second input ------------------------------------------------------------------------------------------
+
+
+@WHICH
+def test_every_network_sees_a_temperature_where_it_is_known(which):
+    spec = with_sst(MAPS[which])
+    for name in fitting(spec):
+        network = narrow(name, spec).eval()
+        batch = batch_of(spec, count=2, halo=network.halo)
+        ((_, total, _),) = network.objectives(batch, mse(spec=spec))
+        total.backward()
+        for given, parameter in network.named_parameters():
+            assert parameter.grad is not None, f"{name}: {given}"
+        warmer = batch.input.clone()
+        warmer[:, spec.input_groups[SST]] += 0.5 * warmer[:, spec.input_groups[SST_KNOWN]]
+        with torch.no_grad():
+            answers = network(batch.input).prediction, network(warmer).prediction
+        assert not torch.allclose(*answers), name
+
+
+def test_a_mirrored_corrector_with_a_temperature_is_mirrored_south_north_alone():
+    spec = with_sst(sized(DAYS, 16, 32))
+    network = narrow("corrector", spec, mirrored=True, halo=0).eval().double()
+    input, groups = batch_of(spec, count=2).input.double(), spec.input_groups
+    signs = torch.ones(input.shape[1], 1, 1).double()
+    for name in (FIRST_GUESS, OBSERVATIONS, SST):
+        signs[groups[name]] = -1
+    west = torch.cat([input[:, channels].flip(1, -1) for channels in groups.values()], dim=1)
+    with torch.no_grad():
+        answer = network(input).prediction
+        torch.testing.assert_close(network((signs * input).flip(-2)).prediction, -answer.flip(-2))
+        assert not torch.allclose(network(west).prediction, answer.flip(1, -1))
 
 
 # --- mirrored seas -----------------------------------------------------------------------------------------

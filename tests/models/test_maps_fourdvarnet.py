@@ -11,7 +11,7 @@ from torch import nn
 from dlgd.core.specs import INVERSE, SEA
 from dlgd.losses.pointwise import mse
 from dlgd.models import priors
-from tests.models.made import MAPS, batch_of, make, seeded
+from tests.models.made import MAPS, batch_of, make, seeded, with_sst
 
 SPEC = MAPS["all"]
 
@@ -29,6 +29,13 @@ class Linear(nn.Module):
 
     def forward(self, x):
         return (x.flatten(1) @ self.matrix.T).reshape(x.shape)
+
+
+class First(nn.Module):
+    """The three days of a temperature, without where it is known."""
+
+    def forward(self, both):
+        return both[:, :3]
 
 
 class Silent(nn.Module):
@@ -82,6 +89,25 @@ def test_the_gradient_against_differences_of_the_cost(prior):
     ahead, behind = (network.cost(guess + sign * step * direction, y, flags) for sign in (1, -1))
     found = (gradient * direction).sum(dim=(1, 2, 3))
     torch.testing.assert_close(found, (ahead - behind) / (2 * step), rtol=1e-5, atol=0)
+
+
+def test_what_is_alike_costs_nothing_and_only_where_the_second_quantity_is_known():
+    """With g and h that give the same of a state and of the same temperature."""
+    network = fourdvarnet(with_sst(SPEC)).double()
+    x, y, flags = batch_of(SPEC, count=2).input[:, :9].double().chunk(3, dim=1)
+    known = torch.zeros_like(x)
+    known[..., 3:6, :] = 1
+    network.alike.of_state, network.alike.of_second = nn.Identity(), First()
+    nothing = torch.zeros_like(x)
+    usual = network.cost(x, y, flags, nothing, nothing)
+    torch.testing.assert_close(network.cost(x, y, flags), usual)
+    torch.testing.assert_close(network.cost(x, y, flags, x, known), usual)
+    more = (x - 2)[..., 3:6, :].square().sum(dim=(1, 2, 3))
+    torch.testing.assert_close(network.cost(x, y, flags, nothing + 2, known) - usual, more)
+
+
+def test_data_without_a_second_quantity_make_the_same_network():
+    assert not any("alike" in name for name, _ in fourdvarnet().named_parameters())
 
 
 def test_the_gradient_of_what_is_minimized_against_differences():

@@ -11,11 +11,12 @@ from dlgd.core import checks
 from dlgd.core.contract import Augmentation, Batch, Spec
 from dlgd.core.errors import Refusal
 from dlgd.core.specs import SURFACE, MapSpec
-from dlgd.physics.mirrors import SIGNED, mirror, mirror_maps
+from dlgd.physics.mirrors import SIGNED, mirror, mirror_maps, reversible
 
 
 class MirroredSeas(Augmentation):
-    """Mirror half of the samples south-north and half of them west-east, independently.
+    """Mirror half of the samples south-north and half of them west-east, independently; those with a temperature
+    south-north alone.
 
     west_east: whether to mirror west-east, too, with time running backward. The equations without drag allow it; but
         eddies that grow lean the other way than eddies that decay, and there are not as many of either. South-north,
@@ -41,7 +42,9 @@ class MirroredSeas(Augmentation):
         """The batch with mirrored samples; they are drawn on the CPU, the same for every device."""
         south_north, west_east = rng.random((2, len(batch))) < 0.5
         batch = _where(south_north, self._mirrored(batch, north=True, west=False), batch)
-        return _where(west_east, self._mirrored(batch, north=False, west=True), batch) if self.west_east else batch
+        if not (self.west_east and reversible(self.groups)):
+            return batch
+        return _where(west_east, self._mirrored(batch, north=False, west=True), batch)
 
     def _mirrored(self, batch: Batch, *, north: bool, west: bool) -> Batch:
         observed = batch.observed  # None where the surface is given as maps

@@ -25,7 +25,7 @@ from dlgd.problems.ssh.scores.spectra import Spectra
 
 LAND = "0.6"
 UNSEEN = "0.86"
-HEIGHTS, ERRORS, TURNING = "RdYlBu_r", "PuOr_r", "RdBu_r"
+HEIGHTS, ERRORS, TURNING, WARMTH = "RdYlBu_r", "PuOr_r", "RdBu_r", "inferno"
 PANELS = 5  # at most, methods in a figure with a panel for each
 ANIMATED = 2  # at most, methods in an animation
 FRAMES = 90  # at most, days of an animation
@@ -40,6 +40,24 @@ BINS = 12  # of predicted standard deviations
 def height_maps(days: Mapping[str, Maps], observed: np.ndarray) -> Figure:
     """One day: truth and observations, then the map of each method and its error; (1, lat, lon) each."""
     return _draw_heights(dict(list(days.items())[:PANELS]), observed)[0]
+
+
+@matplotlib.rc_context(STYLE)
+def second_input(day: Maps, observed: np.ndarray, sst: np.ndarray) -> Figure:
+    """One day: the true height, its observations, and the temperature as it is seen between clouds (1, lat, lon)."""
+    middle, high = float(np.nanmean(day.truth)), _largest(day.truth - np.nanmean(day.truth))
+    low, top = np.nanquantile(sst, (1 - EXTREME, EXTREME)) if np.isfinite(sst).any() else (0, 1)
+    figure, grid = _panels(day, 1, 3)
+    heights = (middle - high, middle + high)
+    image = _map(grid[0, 0], day, day.truth[0], heights, HEIGHTS, "height, truth")
+    _map(grid[0, 1], day, observed[0], heights, HEIGHTS, "height, observations")
+    figure.colorbar(image, ax=list(grid[0, :2]), label="sea surface height (m)", extend="both", shrink=0.9, pad=0.01)
+    image = _map(grid[0, 2], day, sst[0], (float(low), float(top)), WARMTH, "temperature")
+    figure.colorbar(image, ax=grid[0, 2], label="sea surface temperature (°C)", extend="both", shrink=0.9, pad=0.01)
+    for axes in grid[0, 1:]:
+        _draw_unseen(axes, day)
+    figure.suptitle(_date(day.time[0]))
+    return figure
 
 
 @matplotlib.rc_context(STYLE)

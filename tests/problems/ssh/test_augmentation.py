@@ -13,6 +13,7 @@ from dlgd.core.contract import Batch, Spec
 from dlgd.core.errors import Refusal
 from dlgd.core.specs import INVERSE, MapSpec
 from dlgd.physics.qg import TwoLayerFlow
+from dlgd.physics.tracer import PassiveTracer
 from dlgd.problems.ssh.augmentation import MirroredSeas
 
 T = 3
@@ -51,6 +52,57 @@ def test_the_model_cannot_tell_a_mirrored_sea(dissipation):
     back = film(flow, mirrored(forward[-1], -1))
     gap = (back - mirrored(forward, -1).flip(0)).abs().max() / change
     assert gap < 1e-4 if dissipation == 0 else gap > 1e-3, "what is dissipated does not come back"
+
+
+def heat(flow: TwoLayerFlow, first: torch.Tensor, theta: torch.Tensor, **options: float) -> torch.Tensor:
+    """The temperature's departure (n, n) after a day in a gradient."""
+    settings = {"gradient": -8e-6, "restoring": 0.0, "dissipation": 0.0} | options
+    tracer, state, theta = PassiveTracer(flow, **settings), flow.spectrum(first), flow.spectrum(theta)
+    for _ in range(24):
+        before = flow.velocity(state)[[0, 2]]
+        state = flow.advance(state, 3600.0, 1)
+        theta = tracer.advance(theta, before, flow.velocity(state)[[0, 2]], 3600.0)
+    return flow.maps(theta)
+
+
+def test_a_temperature_goes_with_one_mirror_image_and_not_with_the_other():
+    """South-north it changes its sign, and the gradient stays. West-east, with time running backward, it would have to
+    leave its mean state again, and to become smooth by what mixes it."""
+    options = {"size": 1e6, "cells": 32, "deformation_radius": 4e4, "depth_ratio": 0.25, "beta": 1.8e-11}
+    flow = TwoLayerFlow(**options, dtype=torch.float64)
+    first = flow.maps(flow.random_state(speed=0.5, seed=1, wavelength=2.5e5))
+    start = flow.maps(flow.random_state(speed=0.5, seed=2, wavelength=2.5e5))[0]
+    start = start / start.std()
+    last = flow.maps(flow.advance(flow.spectrum(first), 86400.0, 24))
+    for lost in ({}, {"restoring": 1 / 864000, "dissipation": 1e-5}):
+        end = heat(flow, first, start, **lost)
+        change = (end - start).std()
+        other = heat(flow, -mirrored(first, -2), -mirrored(start, -2), **lost)
+        assert (other + mirrored(end, -2)).abs().max() < 1e-9 * change
+        # the gradient would have to be the opposite one, if the temperature changed its sign: it keeps it
+        back = heat(flow, mirrored(last, -1), mirrored(end, -1), **lost)
+        gap = (back - mirrored(start, -1)).std() / change
+        assert gap < 1e-3 if not lost else gap > 0.05
+
+
+def test_seas_with_a_temperature_are_mirrored_south_north_alone():
+    channels = tuple(f"{group}{day}" for group in (specs.SST, specs.SST_KNOWN) for day in range(T))
+    groups = (*SEA.groups, (specs.SST, T), (specs.SST_KNOWN, T))
+    spec = replace(SEA, input_channels=(*SEA.input_channels, *channels), groups=groups)
+    given = batch(8)
+    more = torch.randn(8, 2 * T, 6, 8, generator=torch.Generator().manual_seed(1))
+    given = replace(given, input=torch.cat([given.input, more], dim=1))
+    signs = torch.cat([-torch.ones(2 * T), torch.ones(T + 1), -torch.ones(T), torch.ones(T)])[:, None, None]
+    got = MirroredSeas(spec=spec)(given, np.random.default_rng(0))
+    kinds = []
+    for number in range(8):
+        (kind,) = [
+            kind
+            for kind, image in enumerate((given.input[number], (signs * given.input[number]).flip(1)))
+            if torch.equal(got.input[number], image)
+        ]
+        kinds.append(kind)
+    assert 1 < sum(kinds) < 7
 
 
 def batch(count: int = 4) -> Batch:

@@ -37,6 +37,14 @@ def test_every_figure_is_written_and_shows_something(tmp_path, land, count):
     assert all(shows_something(path) for path in tmp_path.iterdir())
 
 
+def test_a_second_input_is_drawn_beside_the_heights(tmp_path):
+    samples = made()
+    sst = np.where(samples.observations.notnull(), np.nan, 15 + 10 * samples.observations.fillna(0.1))
+    samples = samples.assign(sst=(samples.observations.dims, sst))
+    evaluation().figures(tmp_path, samples, predictions(samples, 1))
+    assert shows_something(tmp_path / "sst.png")
+
+
 def test_few_of_many_methods_have_a_panel():
     samples = made()
     shown = {f"method {number}": one for number in range(7) for one in [days_of(samples, 0)["method 0"]]}

@@ -73,8 +73,8 @@ def observed_by_others(train: xr.Dataset, shift: int) -> xr.Dataset:
     observations = train.observations.transpose("day", "lat", "lon").values[own]
     errors = np.roll(observations - truth.values, -shift, axis=0)
     field = xr.DataArray(truth.values + errors, {"day": train.day.values[own]}, ("day", "lat", "lon"))
-    dropped = [name for name, field in train.items() if "point" in field.dims or "day" in field.dims]
-    return train.drop_vars([*dropped, "day"]).assign(observations=field)
+    others = train.drop_vars([name for name, one in train.items() if "point" in one.dims])
+    return others.isel(day=np.flatnonzero(own)).assign(observations=field)
 
 
 def shifts(days: int, count: int) -> list[int]:

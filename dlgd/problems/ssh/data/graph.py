@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from dlgd.core.constants import DAYS_PER_YEAR
 from dlgd.core.contract import GraphField, PhysicalGraph
-from dlgd.problems.ssh.data import first_guesses
+from dlgd.problems.ssh.data import first_guesses, sst
 from dlgd.problems.ssh.data.options import MapOptions
 from dlgd.problems.ssh.data.stream import Lengths, Maps, Windows
 from dlgd.problems.ssh.days import axis, of_year, places
@@ -49,6 +49,7 @@ class MapGraph(PhysicalGraph):
         self.train_split = train
         self.options, self.lengths, self.halo, self.ring = options, lengths, halo, ring
         self.mean, self.std = statistics["mean"], statistics["std"]
+        self.statistics = statistics
         self.method = options.first_guess.get("method")
         seen = "observed sea surface height of the days around the one in the middle, NaN where there is none"
         inputs = [
@@ -58,6 +59,9 @@ class MapGraph(PhysicalGraph):
         if self.method is not None:
             about = "maps of these days by the method from which the network starts, NaN where there are none"
             inputs.append(GraphField(name="first_guess", dims=WINDOW, units="m", about=about))
+        if options.sees_sst:
+            about = "temperature of the sea's surface on these days, NaN where it is not known"
+            inputs.append(GraphField(name=sst.NAME, dims=WINDOW, units="degC", about=about))
         if options.coordinates:
             about = "days from 1 January to the day in the middle"
             inputs.append(GraphField(name="day_of_year", dims=("sample",), units="days", about=about))
@@ -84,6 +88,8 @@ class MapGraph(PhysicalGraph):
             "sea": samples.sea.values,
             "day_of_year": of_year(samples.time.values.astype("datetime64[D]")),
         }
+        if self.options.sees_sst:
+            found[sst.NAME] = windows(samples.day.values, samples[sst.NAME].transpose("day", *MAP).values)
         if self.method is not None:
             maps = first_guesses.maps(self.method, samples, half=half, train=self.train_split)
             found["first_guess"] = windows(*maps)
@@ -92,7 +98,7 @@ class MapGraph(PhysicalGraph):
     def encode(self, *fields: Tensor) -> Tensor:
         """The input channels: the windows of all samples are put one behind the other, as the days of one record."""
         found = {one.name: field for one, field in zip(self.inputs, fields, strict=True)}
-        observations = self._record(found["observations"])
+        observations = self._record(found["observations"], self.mean, self.std)
         count, days, ny, nx = found["observations"].shape
         first = torch.arange(count) * (days + 1)  # a day of NaN follows each window
         year = 2 * math.pi * found["day_of_year"] / DAYS_PER_YEAR if "day_of_year" in found else torch.zeros(count)
@@ -101,7 +107,8 @@ class MapGraph(PhysicalGraph):
             observations=observations,
             sea=functional.pad(found["sea"], (0, 1, 0, 1)),
             year=year.repeat_interleave(days + 1),
-            guess=None if self.method is None else self._record(found["first_guess"]),
+            guess=None if self.method is None else self._record(found["first_guess"], self.mean, self.std),
+            sst=self._temperature(found[sst.NAME], found["sea"]) if self.options.sees_sst else None,
         )
         windows = Windows(
             maps,
@@ -116,9 +123,14 @@ class MapGraph(PhysicalGraph):
         corner = torch.zeros(count, dtype=torch.int64)
         return windows.batch(first + days // 2, corner, corner).input
 
-    def _record(self, windows: Tensor) -> Tensor:
-        """Return windows (sample, day, y, x) in m as scaled maps, with NaN at the end of each axis."""
-        return functional.pad((windows - self.mean) / self.std, (0, 1, 0, 1, 0, 1), value=torch.nan).flatten(0, 1)
+    def _temperature(self, windows: Tensor, sea: Tensor) -> Tensor:
+        """See `_record`; NaN on land."""
+        known = torch.where(sea > 0.5, windows, torch.nan)
+        return self._record(known, self.statistics[sst.MEAN], self.statistics[sst.STD])
+
+    def _record(self, windows: Tensor, mean: float, std: float) -> Tensor:
+        """Return windows (sample, day, y, x) as scaled maps, with NaN at the end of each axis."""
+        return functional.pad((windows - mean) / std, (0, 1, 0, 1, 0, 1), value=torch.nan).flatten(0, 1)
 
     def decode(self, prediction: Tensor, *fields: Tensor) -> Tensor:
         """The day in the middle, m."""

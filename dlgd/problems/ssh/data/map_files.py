@@ -104,10 +104,15 @@ class Opened:
         """(maps, rows, columns) float32 m, as they are in the file."""
         index = dict(zip(self.dims, (self.maps[chosen], self.rows, self.columns), strict=True))
         with map_names.opened(self.path) as dataset:
-            field = map_names.in_metres(dataset, self.variable, index, self.path)
-            heights.refuse_impossible(field.values, self.variable, self.path)
+            field = self._values(dataset, index)
             missing = [dim for dim in self.dims if dim not in field.dims]  # of a file with a single map
             return field.expand_dims(missing).transpose(*self.dims).values
+
+    def _values(self, dataset: xr.Dataset, index: Mapping[str, object]) -> xr.DataArray:
+        """In m. Refusal of what are no heights."""
+        field = map_names.in_metres(dataset, self.variable, index, self.path)
+        heights.refuse_impossible(field.values, self.variable, self.path)
+        return field
 
 
 def look(path: Path, role: str, variable: str | None, reading: Reading) -> Opened:
@@ -159,8 +164,8 @@ def maps(opened: Sequence[Opened], days: np.ndarray) -> np.ndarray:
     """(days, lat, lon) float32 m: the mean of each day's maps, NaN where they have nothing; read in blocks."""
     shape = (len(days), len(opened[0].lat), len(opened[0].lon))
     total, count = np.zeros(shape, np.float32), np.zeros(shape, np.uint8)
-    together = max(1, BLOCK // (shape[1] * shape[2]))
     for file in opened:
+        together = max(1, BLOCK // (len(file.rows) * len(file.columns)))
         wanted = np.flatnonzero((file.days >= days[0]) & (file.days <= days[-1]))
         for start in range(0, len(wanted), together):
             chosen = wanted[start : start + together]

@@ -1,9 +1,10 @@
-"""Recognize the variables of a NetCDF file: which one is the sea surface height, which are the axes, in what units."""
+"""Recognize the variables of a NetCDF file: which one is the height or the temperature of the sea's surface, which are
+the axes, in what units."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -33,6 +34,8 @@ COMMON = {
         *("sla_unfiltered+mdt-lwe", "sla_unfiltered+mdt", "ssh", "adt"),
         *("sla_unfiltered", "sla_filtered", "sla", "ssha"),
     ),
+    # of analyses of satellites (OSTIA and MUR, OISST) and of models (CMEMS, CMIP, NEMO)
+    "sst": ("analysed_sst", "sst", "sea_surface_temperature", "tos", "sosstsst", "thetao", "votemper"),
 }
 HEIGHTS = ("sea_surface_height_above_geoid", "sea_surface_height_above_sea_level", "sea_surface_height")
 STANDARD = {
@@ -42,6 +45,10 @@ STANDARD = {
     "target": HEIGHTS,
     "observations": HEIGHTS,
     "track": HEIGHTS,
+    "sst": (
+        *("sea_surface_foundation_temperature", "sea_surface_temperature", "sea_surface_subskin_temperature"),
+        *("sea_surface_skin_temperature", "sea_water_potential_temperature", "sea_water_temperature"),
+    ),
 }
 UNITS = {
     "lat": re.compile(r"degrees?_?n(orth)?$"),
@@ -100,7 +107,8 @@ def find(dataset: xr.Dataset, role: str, given: str | None, where: Path) -> str:
 
     role: a key of COMMON. given: the name that was typed; None: it is recognized, or refused where it is not.
     """
-    option = "data.target" if role == "target" else f"data.names.{'observations' if role == 'track' else role}"
+    options = {"target": "data.target", "sst": "data.sst.name", "track": "data.names.observations"}
+    option = options.get(role, f"data.names.{role}")
     if given is not None:
         missing = [name for _, name in summands(dataset, given) if name not in dataset.variables]
         if missing:
@@ -176,10 +184,21 @@ def factor(field: xr.Variable, where: Path) -> float:
 
 
 def in_metres(dataset: xr.Dataset, name: str, index: Mapping[str, object], where: Path) -> xr.DataArray:
-    """Read a variable, or a sum of variables, in m, float32; NaN where a value is missing or infinite.
+    """Read heights in m, see `numbers`."""
+    return numbers(dataset, name, index, where, factor)
 
-    index: which values to read along a dimension. A variable with fewer dimensions than others of a sum (a mean dynamic
-    topography) is repeated along theirs.
+
+def numbers(
+    dataset: xr.Dataset,
+    name: str,
+    index: Mapping[str, object],
+    where: Path,
+    times: Callable[[xr.Variable, Path], float] = lambda field, where: 1.0,
+) -> xr.DataArray:
+    """Read a variable, or a sum of variables, float32; NaN where a value is missing or infinite.
+
+    times: by which factor each is multiplied. index: which values to read along a dimension. A variable with fewer
+    dimensions than others of a sum (a mean dynamic topography) is repeated along theirs.
     """
     terms: list[xr.DataArray] = []
     for sign, term in summands(dataset, name):
@@ -190,7 +209,7 @@ def in_metres(dataset: xr.Dataset, name: str, index: Mapping[str, object], where
             [dim for dim in field.dims if field.sizes[dim] == 1 and dim not in index]
         )
         with np.errstate(over="ignore"):  # undeclared fill values become infinite
-            values = chosen.astype(np.float32) * np.float32(sign * factor(field.variable, where))
+            values = chosen.astype(np.float32) * np.float32(sign * times(field.variable, where))
         terms.append(values.drop_vars(list(values.coords)))  # so that the sum does not align labels
     total = sum(terms[1:], start=terms[0])
     return total.where(np.isfinite(total))

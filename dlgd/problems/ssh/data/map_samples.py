@@ -4,6 +4,7 @@ The record has dimensions time (daily, without gaps), lat and lon (degrees, both
 
     ssh (time, lat, lon)            m; NaN on land, in the holes of a day, and everywhere on a day that is missing
     observations (time, lat, lon)   m; daily means of what was observed in a cell, NaN where nothing was
+    sst (time, lat, lon)            optional: degC; the temperature of the surface as it is seen, NaN below clouds
     background (lat, lon)           optional: m; the mean, from which methods and networks count heights
     track_ssh, track_time, track_lat, track_lon, track_satellite, held_out (point)
                                     optional: observations one by one, with noise. The attribute `names` of
@@ -16,6 +17,7 @@ Samples have
 
     ssh (sample, lat, lon)          m; its coordinate time (sample)
     observations (day, lat, lon)    m; of the samples' days and of some before and after; coordinate day
+    sst (day, lat, lon)             optional: degC, of the same days as the observations
     sea (lat, lon)                  whether a cell is sea
     background (lat, lon)           optional, as in the record
     track_... (point)               optional: of the same days as the observations
@@ -42,6 +44,7 @@ from dlgd.problems.ssh.days import day_numbers
 
 TRUTH_ATTRS = {"units": "m", "standard_name": "sea_surface_height", "long_name": "sea surface height"}
 OBSERVATION_ATTRS = {"units": "m", "long_name": "daily means of observed sea surface height"}
+SST_ATTRS = {"units": "degC", "standard_name": "sea_surface_temperature", "long_name": "sea surface temperature"}
 SEA_ATTRS = {"long_name": "sea"}
 TIME_ATTRS = {"standard_name": "time"}
 LAT_ATTRS = {"units": "degrees_north", "standard_name": "latitude"}
@@ -57,6 +60,7 @@ def cut(record: xr.Dataset, days: slice, margin: int, sea: np.ndarray) -> xr.Dat
         {
             "observations": (("day", "lat", "lon"), record.observations.values[near], OBSERVATION_ATTRS),
             "sea": (("lat", "lon"), sea, SEA_ATTRS),
+            **({"sst": (("day", "lat", "lon"), record.sst.values[near], SST_ATTRS)} if "sst" in record else {}),
             **({"background": record.background.variable} if "background" in record else {}),
             **({"ssh": (("sample", "lat", "lon"), record.ssh.values[days], TRUTH_ATTRS)} if "ssh" in record else {}),
         },

@@ -15,7 +15,7 @@ from dlgd.core import checks
 from dlgd.core.constants import SPLITS
 from dlgd.core.errors import Refusal
 from dlgd.core.options import from_keywords
-from dlgd.problems.ssh.data import map_axes, map_files, map_names, own_files, track_files, usable_files
+from dlgd.problems.ssh.data import map_axes, map_files, map_names, own_files, sst, track_files, usable_files
 from dlgd.problems.ssh.data.map_axes import Box
 from dlgd.problems.ssh.data.map_files import Reading
 from dlgd.problems.ssh.data.map_samples import OBSERVATION_ATTRS
@@ -141,7 +141,7 @@ class SSHNetCDF(SSHSource):
 
     # --- the record ----------------------------------------------------------------------------------------------
 
-    def _record(self) -> xr.Dataset:
+    def _observed(self) -> xr.Dataset:
         """The reference with observations of it."""
         if self.options.path is None:
             raise Refusal(f"data={self.options.name} needs files: type path=<file, folder or pattern of the reference>")
@@ -167,6 +167,10 @@ class SSHNetCDF(SSHSource):
             record = reference.assign(observations=(("time", "lat", "lon"), maps, OBSERVATION_ATTRS))
         self._compare(record)
         return record
+
+    def _record(self) -> xr.Dataset:
+        """The reference with observations of it, and with temperatures where there are files of them."""
+        return sst.added(self._observed(), self.options)
 
     def _observations(self, paths: Sequence[Path]) -> tuple[str | None, list[Path]]:
         """The name of gridded observations, where it is known, and their files; no files where they are simulated."""
@@ -216,7 +220,7 @@ class SSHNetCDF(SSHSource):
         )
         if not self._statistics and options.path is not None:  # a classical method, for which mean and std are those
             self.prepare()  # of the training split
-        return self._with_attributes(own_files.with_scaling(found))
+        return self._with_attributes(own_files.with_scaling(sst.added(found, self.options, own=path)))
 
     def _compare(self, record: xr.Dataset) -> None:
         """Warn where observations and reference differ so much that they may be different quantities, and of splits

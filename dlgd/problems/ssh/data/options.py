@@ -9,7 +9,7 @@ from typing import Any
 from dlgd.core import checks
 from dlgd.core.errors import Refusal
 from dlgd.core.options import make_from
-from dlgd.problems.ssh.data import first_guesses
+from dlgd.problems.ssh.data import first_guesses, sst
 from dlgd.problems.ssh.data.editing import Editing
 from dlgd.problems.ssh.data.observing import Observing
 
@@ -24,6 +24,8 @@ class MapOptions:
     days: days of a window, an odd number; the observations of all of them are a network's input.
     predict: "all" days of a window are the target of training, or the day at its "centre". Scores are always those of
         the day at the centre.
+    sst: whether and from where networks also see the temperature of the sea's surface, and where it is known: see
+        `SSTOptions` of the simulated sea, and `SSTFiles` of files.
     coordinates: whether networks also see the place of a cell in the map and the day of the year.
     patch: cells on each side of a training patch; None trains on whole maps.
     tile: cells on each side of the overlapping tiles in which maps are predicted, at least 8; None predicts whole maps
@@ -68,6 +70,12 @@ class MapOptions:
     seed: int
     editing: Mapping[str, Any] = field(default_factory=dict)  # which older run folders do not give
     regrid: bool = False  # which they do not, either
+    sst: Mapping[str, Any] = field(default_factory=dict)  # nor this
+
+    @property
+    def sees_sst(self) -> bool:
+        """Whether networks see temperatures."""
+        return bool(self.sst.get("seen", self.sst.get("path") is not None))
 
     @property
     def observing(self) -> Observing:
@@ -100,5 +108,7 @@ class MapOptions:
         checks.number("data.noise_std", self.noise_std, least=0)
         checks.of_kind("data.regrid", self.regrid, bool)
         _ = self.edited
+        if "path" in self.sst:
+            sst.SSTFiles.of(self.sst)
         checks.whole_number("data.tile", self.tile, least=8, null=True, hint="null is for whole maps")
         checks.whole_number("data.patch", self.patch, least=1, null=True, hint="null is for whole maps")

@@ -70,9 +70,12 @@ def as_trained(samples: xr.Dataset, width: float) -> xr.Dataset:
     axes = {name: _axis(samples[name].values, factor, ring=ring and name == "lon") for name in ("lat", "lon")}
     sea = samples.sea.values.astype(bool)
     fields: dict[str, tuple[tuple[Hashable, ...], np.ndarray]] = {
-        "observations": (("day", "lat", "lon"), _means(samples.observations.values, samples, axes))
+        "observations": (
+            ("day", "lat", "lon"),
+            _means(samples.observations.values, samples.lat.values, samples.lon.values, axes),
+        )
     }
-    for name in ("ssh", "background"):
+    for name in ("ssh", "sst", "background"):
         if name in samples:
             own = samples[name].transpose(..., "lat", "lon")
             fields[name] = own.dims, _moved(own.values, samples, axes)
@@ -92,6 +95,28 @@ def returned(maps: np.ndarray, samples: xr.Dataset, own: xr.Dataset) -> np.ndarr
     return _linear(filled, lat, lon, axes).reshape(*maps.shape[:-2], *own.sea.shape)
 
 
+def brought(maps: np.ndarray, lat: np.ndarray, lon: np.ndarray, axes: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Maps (n, lat, lon) of a wider or as large a region on the cells of `axes`, float32, NaN where they have nothing:
+    means over cells where their own are narrower, else linearly, where known cells have half of the weights or more."""
+    if lat[1] - lat[0] > (axes["lat"][1] - axes["lat"][0]) / ALIKE:
+        known = np.isfinite(maps)
+        values, weights = (_linear(one, lat, lon, axes) for one in (np.where(known, maps, 0), known))
+        return np.where(weights >= 0.5, values / np.maximum(weights, 0.5), np.nan).astype(np.float32)
+    rows, columns = (_within(own, axes[name]) for name, own in (("lat", lat), ("lon", lon)))
+    return _means(maps[:, rows][..., columns], lat[rows], lon[columns], axes)
+
+
+def _within(values: np.ndarray, cells: np.ndarray) -> np.ndarray:
+    """Indices of the coordinates that lie in one of the cells."""
+    nearest = _nearest(values, cells)
+    return np.flatnonzero((nearest >= 0) & (nearest < len(cells)))
+
+
+def _nearest(values: np.ndarray, cells: np.ndarray) -> np.ndarray:
+    """The nearest of evenly spaced cells, which go on beyond the first and the last one."""
+    return np.rint((values - cells[0]) / (cells[1] - cells[0])).astype(int)
+
+
 def _axis(values: np.ndarray, factor: float, *, ring: bool) -> np.ndarray:
     """Coordinates of cells narrower by a factor, which cover what the cells of `values` cover as evenly; on a ring
     exactly as much."""
@@ -103,7 +128,7 @@ def _axis(values: np.ndarray, factor: float, *, ring: bool) -> np.ndarray:
 def _moved(maps: np.ndarray, samples: xr.Dataset, axes: Mapping[str, np.ndarray]) -> np.ndarray:
     """Maps (..., lat, lon) on other axes, float32: means over wider cells, linearly interpolated on narrower ones."""
     if len(axes["lat"]) * len(axes["lon"]) < samples.sea.size:
-        return _means(maps, samples, axes)
+        return _means(maps, samples.lat.values, samples.lon.values, axes)
     flat = maps.reshape(-1, *maps.shape[-2:])
     moved = _linear(flat, samples.lat.values, samples.lon.values, axes)
     return moved.reshape(*maps.shape[:-2], *moved.shape[-2:]).astype(np.float32)
@@ -121,12 +146,9 @@ def _linear(maps: np.ndarray, lat: np.ndarray, lon: np.ndarray, axes: Mapping[st
     return np.moveaxis(moved, -1, 0)
 
 
-def _means(maps: np.ndarray, samples: xr.Dataset, axes: Mapping[str, np.ndarray]) -> np.ndarray:
+def _means(maps: np.ndarray, lat: np.ndarray, lon: np.ndarray, axes: Mapping[str, np.ndarray]) -> np.ndarray:
     """Means of the known values (..., lat, lon) in each cell of other axes, float32; NaN where there are none."""
-    rows, columns = (
-        np.rint((samples[name].values - axes[name][0]) / (axes[name][1] - axes[name][0])).astype(int)
-        for name in ("lat", "lon")
-    )
+    rows, columns = (_nearest(own, axes[name]) for name, own in (("lat", lat), ("lon", lon)))
     rows = np.clip(rows, 0, len(axes["lat"]) - 1)
     count = len(axes["lon"])
     columns = columns % count if seam.is_ring(axes["lon"]) else np.clip(columns, 0, count - 1)

@@ -14,6 +14,7 @@ from dlgd.core.constants import SPLITS
 from dlgd.core.errors import Refusal
 from dlgd.core.paths import cache_folder
 from dlgd.problems.ssh.data.simulated_sea import SeaOptions, simulate
+from dlgd.problems.ssh.data.simulated_sst import SSTOptions
 from dlgd.problems.ssh.days import consecutive
 
 log = logging.getLogger(__name__)
@@ -48,19 +49,20 @@ class SeaSplits:
     def _splits(self) -> dict[str, int]:
         return {"skipped": 0} | dict(self.splits)  # which older run folders do not give
 
-    def kept_sea(self, name: str, *, lower: bool = False) -> xr.Dataset:
+    def kept_sea(self, name: str, *, lower: bool = False, sst: SSTOptions | None = None) -> xr.Dataset:
         """The sea of `simulate`, which is simulated once and kept in the cache.
 
-        name: of the data set. lower: whether there is the lower layer, too.
+        name: of the data set. lower: whether there is the lower layer, too. sst: of its temperature, if there is one.
         """
         options = self.simulation
 
         def make() -> xr.Dataset:
             log.info("data=%s: simulating %g years of a sea, which takes minutes, once", name, options.years)
-            return simulate(options, lower=lower)
+            return simulate(options, lower=lower, sst=sst)
 
         # keyed by the options as they were typed: defaults that a new version adds make no new sea
-        folder = cache.folder_for(cache_folder(), name, {"sea": dict(self.sea), "format": 1})
+        key = {"sea": dict(self.sea), "format": 1} | ({} if sst is None else {"sst": sst.simulated})
+        folder = cache.folder_for(cache_folder(), name, key)
         with cache.lock(folder):
             sea = cache.get(folder / "sea.nc", make)
         del sea.attrs["digest"]  # of the file, not of what is observed

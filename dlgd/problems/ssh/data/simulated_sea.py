@@ -36,6 +36,8 @@ from dlgd.core.errors import Refusal
 from dlgd.core.progress import progress
 from dlgd.core.threads import one_torch_thread
 from dlgd.physics.qg import TwoLayerFlow
+from dlgd.problems.ssh.data.map_samples import SST_ATTRS
+from dlgd.problems.ssh.data.simulated_sst import SSTOptions, StirredTemperature
 
 FIRST_DAY = "2001-01-01T12"  # of the maps that are kept: heights are those of noon, in the middle of a calendar day
 FIRST_SPEED = 0.3  # m/s, rms, of the noise from which the turbulence grows
@@ -106,16 +108,17 @@ class SeaOptions:
 
 
 @torch.inference_mode()
-def simulate(options: SeaOptions, *, lower: bool = False) -> xr.Dataset:
+def simulate(options: SeaOptions, *, lower: bool = False, sst: SSTOptions | None = None) -> xr.Dataset:
     """ssh (time, lat, lon) in m, float32, at noon of consecutive days; nothing is kept on disk here.
 
     lower: whether there is psi_lower (time, lat, lon) in m2/s too, the streamfunction of the lower layer.
+    sst: of the temperature, which is then part of the sea: sst (time, lat, lon) in degC. Heights are the same without.
 
     On the CPU with one thread: Fourier transforms on several ones are rounded otherwise.
     """
     options.check()
     with one_torch_thread():
-        return _simulate(options, lower)
+        return _simulate(options, lower, sst)
 
 
 def flow_of(options: SeaOptions) -> TwoLayerFlow:
@@ -129,26 +132,38 @@ def flow_of(options: SeaOptions) -> TwoLayerFlow:
         beta=beta,
         mean_flow=(options.shear, 0.0),
         drag=1 / (options.drag_days * SECONDS_PER_DAY),
-        dissipation=1 / (options.dissipation_hours * 3600),
+        dissipation=_dissipation(options),
         device=options.device,
     )
 
 
-def _simulate(options: SeaOptions, lower: bool) -> xr.Dataset:
+def _dissipation(options: SeaOptions) -> float:
+    return 1 / (options.dissipation_hours * 3600)  # 1/s
+
+
+def _simulate(options: SeaOptions, lower: bool, sst: SSTOptions | None) -> xr.Dataset:
     flow, f = flow_of(options), beta_plane(options.latitude)[0]
     wavelength = FIRST_WAVELENGTH * 1e3 * options.deformation_radius_km
     state = flow.random_state(speed=FIRST_SPEED, seed=options.seed, wavelength=wavelength)
+    stirred = None if sst is None else StirredTemperature(flow, sst, dissipation=_dissipation(options))
     ssh = np.empty((options.days, options.cells, options.cells), np.float32)
     deep = np.empty_like(ssh) if lower else None
+    temperature = None if stirred is None else np.empty_like(ssh)
     for day in progress(range(options.days_of_spinup + options.days), "simulating the sea, days"):
         if day >= options.days_of_spinup:
             psi, kept = flow.streamfunction(state), day - options.days_of_spinup
             ssh[kept] = (f / GRAVITY * flow.maps(psi[0])).cpu().numpy()
             if deep is not None:
                 deep[kept] = flow.maps(psi[1]).cpu().numpy()
-        state = flow.advance(state, SECONDS_PER_DAY, flow.steps(state, SECONDS_PER_DAY))
+            if stirred is not None and temperature is not None:
+                temperature[kept] = stirred.map(1e3 * options.size_km)
+        state = (stirred or flow).advance(state, SECONDS_PER_DAY, flow.steps(state, SECONDS_PER_DAY))
     sea = _dataset(ssh, options)
-    return sea if deep is None else sea.assign(psi_lower=(sea.ssh.dims, deep, LOWER))
+    if deep is not None:
+        sea["psi_lower"] = (sea.ssh.dims, deep, LOWER)
+    if temperature is not None:
+        sea["sst"] = (sea.ssh.dims, temperature, SST_ATTRS)
+    return sea
 
 
 def beta_plane(latitude: float) -> tuple[float, float]:

@@ -23,7 +23,7 @@ from dlgd.core.constants import DAYS_PER_YEAR, KM_PER_DEGREE, SPLITS
 from dlgd.core.contract import Batch, DataSource, Method, Scaling, Stream
 from dlgd.core.errors import Refusal
 from dlgd.core.specs import MapSpec
-from dlgd.problems.ssh.data import first_guesses, graph, map_samples, other_grids, own_files
+from dlgd.problems.ssh.data import first_guesses, graph, map_samples, other_grids, own_files, sst
 from dlgd.problems.ssh.data.options import MapOptions
 from dlgd.problems.ssh.data.region import GRID_KM
 from dlgd.problems.ssh.data.stream import Lengths, Maps, MapStream, Windows, channel_groups, joined
@@ -31,7 +31,7 @@ from dlgd.problems.ssh.data.tiles import Tiles
 from dlgd.problems.ssh.days import axis, check_splits, of_year, places
 from dlgd.problems.ssh.seam import is_ring
 
-KEPT = ("mean", "std", GRID_KM, other_grids.SOUTH, other_grids.NORTH)  # statistics of a training
+KEPT = ("mean", "std", sst.MEAN, sst.STD, GRID_KM, other_grids.SOUTH, other_grids.NORTH)  # statistics of a training
 MAX_BATCH_ELEMENTS = 4_000_000  # numbers, about, in the input of a batch of whole maps
 
 
@@ -63,7 +63,7 @@ class SSHSource(DataSource):
     def spec(self) -> MapSpec:
         """Maps that are to be interpolated."""
         options, known = self.options, self._statistics
-        groups = channel_groups(options.days, coordinates=options.coordinates)
+        groups = channel_groups(options.days, sst=options.sees_sst, coordinates=options.coordinates)
         days = tuple(f"ssh_{day:+d}" for day in range(-options.half, options.half + 1))
         return MapSpec(
             name=options.name,
@@ -84,7 +84,7 @@ class SSHSource(DataSource):
     @property
     def inputs(self) -> Sequence[str]:
         """Observations of all days near those of the samples, with the dates of both."""
-        return ("observations", "day", "time")
+        return ("observations", *([sst.NAME] if self.options.sees_sst else []), "day", "time")
 
     def check(self) -> None:
         """Refuse options that cannot work, in one sentence each."""
@@ -113,7 +113,7 @@ class SSHSource(DataSource):
             truth = record.ssh.values[splits["train"]]
             mean, std = (float(of(truth, dtype=float)) for of in (np.nanmean, np.nanstd))
             of_grid = other_grids.statistics(record.lat.values, record.lon.values)
-            self._statistics = {"mean": mean, "std": std} | of_grid
+            self._statistics = {"mean": mean, "std": std} | of_grid | sst.statistics(record, splits["train"])
         if not self._statistics["std"] > 0:
             raise Refusal(f"data={self.options.name}: the sea surface of the training split is flat or unknown")
         sea = np.isfinite(record.ssh.values).any(axis=0)
@@ -147,7 +147,8 @@ class SSHSource(DataSource):
 
     def read(self, path: Path) -> xr.Dataset:
         """A user's own samples, or a record; see `map_samples.py`."""
-        return self._with_attributes(own_files.with_scaling(own_files.read(path, self.options.edited)))
+        found = sst.added(own_files.read(path, self.options.edited), self.options, own=path)
+        return self._with_attributes(own_files.with_scaling(found))
 
     # --- tensors -------------------------------------------------------------------------------------------------
 
@@ -235,10 +236,10 @@ class SSHSource(DataSource):
 
     def _maps(self, samples: xr.Dataset, days: np.ndarray, device: torch.device | str) -> Maps:
         """Scaled maps of the consecutive days `days`; NaN where the samples have nothing."""
-        std = self._statistics["std"]
+        known = self._statistics
         level = torch.as_tensor(self._level(samples), dtype=torch.float32, device=device)
 
-        def scaled(name: str, time: xr.DataArray) -> Tensor:
+        def scaled(name: str, time: xr.DataArray, level: Tensor | float = level, std: float = known["std"]) -> Tensor:
             maps = torch.full((len(days), *samples.sea.shape), torch.nan, device=device)
             if name in samples:
                 values = torch.from_numpy(samples[name].values.astype(np.float32)).to(device)
@@ -252,6 +253,7 @@ class SSHSource(DataSource):
             sea=torch.from_numpy(samples.sea.values).to(device),
             year=torch.from_numpy(year.astype(np.float32)).to(device),
             guess=None if self._method is None else self._guess(self._method, samples, days).to(device),
+            sst=scaled(sst.NAME, samples.day, known[sst.MEAN], known[sst.STD]) if self.options.sees_sst else None,
         )
 
     @property

@@ -16,22 +16,24 @@ from torch import Tensor
 from torch.nn import functional
 
 from dlgd.core.contract import Batch, Stream
-from dlgd.core.specs import COORDINATES, FIRST_GUESS, OBSERVATIONS, OBSERVED, SEA
+from dlgd.core.specs import COORDINATES, FIRST_GUESS, OBSERVATIONS, OBSERVED, SEA, SST, SST_KNOWN
 
 REACH = 3.0  # lengths within which first guesses use observations: those farther away would weigh less than 0.011
 PRIOR = 0.1  # weight of the mean, which is 0; an observation at the very place weighs 1
 LEAST_SEA = 0.2  # share of the cells of a patch
 
 
-def channel_groups(days: int, *, coordinates: bool) -> dict[str, tuple[str, ...]]:
+def channel_groups(days: int, *, sst: bool, coordinates: bool) -> dict[str, tuple[str, ...]]:
     """Return the groups of input channels with the names of their channels, in the order of a batch's channels.
 
-    days: days of a window. coordinates: whether there is the group COORDINATES.
+    days: days of a window. sst, coordinates: whether there are the groups SST and SST_KNOWN, and COORDINATES.
     """
     offsets = range(-(days // 2), days // 2 + 1)
     of_days = {FIRST_GUESS: "first_guess", OBSERVATIONS: "observation", OBSERVED: "observed"}
     groups = {group: tuple(f"{name}_{day:+d}" for day in offsets) for group, name in of_days.items()}
     groups[SEA] = ("sea",)
+    if sst:
+        groups |= {group: tuple(f"{group}_{day:+d}" for day in offsets) for group in (SST, SST_KNOWN)}
     return groups | ({COORDINATES: ("x", "y", "cos_year", "sin_year")} if coordinates else {})
 
 
@@ -60,6 +62,7 @@ class Maps:
     observations of windows are resampled.
     sea: (y, x), 1 at sea and 0 on land. year: (day,), angle of the day of the year in rad.
     guess: a method's maps, NaN where it has none; None where first guesses are made of the observations shown.
+    sst: the temperature, NaN on land and where it is not known; None where networks see none.
     """
 
     truth: Tensor
@@ -67,9 +70,18 @@ class Maps:
     sea: Tensor
     year: Tensor
     guess: Tensor | None = None
+    sst: Tensor | None = None
 
     @staticmethod
-    def of(*, truth: Tensor, observations: Tensor, sea: Tensor, year: Tensor, guess: Tensor | None = None) -> Maps:
+    def of(
+        *,
+        truth: Tensor,
+        observations: Tensor,
+        sea: Tensor,
+        year: Tensor,
+        guess: Tensor | None = None,
+        sst: Tensor | None = None,
+    ) -> Maps:
         """From tensors without the NaN at the end: (day, y, x), NaN where unknown, sea (y, x) and year (day,)."""
 
         def ended(field: Tensor) -> Tensor:
@@ -81,6 +93,7 @@ class Maps:
             sea=functional.pad(sea.to(truth.dtype), (0, 1, 0, 1)),
             year=functional.pad(year, (0, 1)),
             guess=None if guess is None else ended(guess),
+            sst=None if sst is None else ended(sst.where(sea > 0, torch.nan)),
         )
 
     @property
@@ -93,9 +106,10 @@ class Maps:
 def joined(several: Sequence[Maps]) -> Maps:
     """Put records of the same sea one behind the other, each with its day of NaN at the end.
 
-    Either all of them have guesses, or none has.
+    Either all of them have guesses, or none has; and temperatures likewise.
     """
-    fields = ("truth", "observations", "year", *(() if several[0].guess is None else ("guess",)))
+    optional = [name for name in ("guess", "sst") if getattr(several[0], name) is not None]
+    fields = ("truth", "observations", "year", *optional)
     return replace(several[0], **{name: torch.cat([getattr(maps, name) for maps in several]) for name in fields})
 
 
@@ -123,7 +137,8 @@ class Windows:
     ) -> None:
         self.ring = ring
         self.maps, self.days, self.size, self.halo = maps, days, size, halo
-        self.groups, self.centre = tuple(channel_groups(days, coordinates=coordinates)), centre
+        self.groups = tuple(channel_groups(days, sst=maps.sst is not None, coordinates=coordinates))
+        self.centre = centre
         self.reach = lengths.reach if maps.guess is None else (0, 0)
         device, (height, width) = maps.truth.device, size
         self._offsets = torch.arange(days, device=device) - days // 2
@@ -168,6 +183,9 @@ class Windows:
         if self.centre:
             target = target[:, self.days // 2, None]
         channels = {FIRST_GUESS: guess, OBSERVATIONS: observations, OBSERVED: seen.to(observations.dtype), SEA: sea}
+        if self.maps.sst is not None:  # that of the day and place of the truth, whoever observed it
+            sst = self.maps.sst[days, rows, columns]
+            channels |= {SST: sst.nan_to_num(0.0), SST_KNOWN: (~sst.isnan()).to(sst.dtype)}
         if COORDINATES in self.groups:
             channels[COORDINATES] = self._coordinates(sea, rows, columns, day)
         return Batch(

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import xarray as xr
 
-from dlgd.problems.ssh.data.map_samples import TRUTH_ATTRS
+from dlgd.problems.ssh.data.map_samples import SST_ATTRS, TRUTH_ATTRS
 from dlgd.problems.ssh.data.options import MapOptions
 from dlgd.problems.ssh.data.source import SSHSource
 from dlgd.problems.ssh.days import consecutive
@@ -33,6 +33,17 @@ def random_sea(*, days: int, shape: tuple[int, int], land: bool, seed: int) -> x
     return xr.Dataset({"ssh": (("time", "lat", "lon"), ssh, TRUTH_ATTRS)}, coordinates)
 
 
+def temperatures(record: xr.Dataset, seed: int) -> xr.DataArray:
+    """sst (time, lat, lon), degC: warmer where the sea is higher, with other waves; half of the cells are hidden."""
+    days, *shape = record.ssh.shape
+    other, cloud = (
+        random_sea(days=days, shape=(shape[0], shape[1]), land=False, seed=seed + more).ssh.values - MEAN
+        for more in (1, 2)
+    )
+    warm = 18 + 10 * (record.ssh.values - MEAN) + 2 * other
+    return xr.DataArray(np.where(cloud > 0, warm, np.nan).astype(np.float32), dims=record.ssh.dims, attrs=SST_ATTRS)
+
+
 class TinySSH(SSHSource):
     """A random sea of 40 x 48 cells, observed by simulated satellites.
 
@@ -56,7 +67,8 @@ class TinySSH(SSHSource):
     def _record(self) -> xr.Dataset:
         days = self._splits(np.empty(0))["test"].stop
         record = random_sea(days=days, shape=self.shape, land=self.land, seed=self.options.seed)
-        return self.options.observing.observe(record)
+        observed = self.options.observing.observe(record)
+        return observed.assign(sst=temperatures(record, self.options.seed)) if self.options.sees_sst else observed
 
     def _splits(self, time: np.ndarray) -> dict[str, slice]:
         return consecutive(self.counts, gap=self.options.reach)

@@ -17,7 +17,7 @@ from dlgd.core.constants import SPLITS
 from dlgd.core.contract import Batch, Stream
 from dlgd.core.errors import Refusal
 from dlgd.core.options import from_keywords, make_from
-from dlgd.problems.ssh.data import fixed_maps, map_axes, map_files, map_names, map_samples, track_files
+from dlgd.problems.ssh.data import fixed_maps, map_axes, map_files, map_names, map_samples, sst, track_files
 from dlgd.problems.ssh.data.observing import cell_means
 from dlgd.problems.ssh.data.options import MapOptions
 from dlgd.problems.ssh.data.other_grids import ALIKE
@@ -149,7 +149,7 @@ class SSHTracks(SSHSource):
         return dict.fromkeys(SPLITS, slice(self.options.margin, len(time) - self.options.margin))
 
     def _cut(self, record: xr.Dataset) -> dict[str, xr.Dataset]:
-        splits = self._splits(record.time.values)
+        splits, record = self._splits(record.time.values), sst.added(record, self.options)
         return dict.fromkeys(SPLITS, map_samples.cut(record, splits["test"], self.options.margin, record.sea.values))
 
     def use_statistics(self, statistics: Mapping[str, float]) -> None:

@@ -165,8 +165,8 @@ class SshEvaluation(Evaluation):
 
     def figures(self, folder: Path, samples: xr.Dataset, predictions: Mapping[str, np.ndarray]) -> None:
         """maps.png and vorticity.png of one day, that of the median error of the first method; rmse.png in time;
-        spectra.png where there are spectra; swath.png where swaths were simulated with errors; animation.gif with the
-        option `animation`. Without truth maps.png alone.
+        sst.png with a second input; spectra.png where there are spectra; swath.png where swaths were simulated with
+        errors; animation.gif with the option `animation`. Without truth maps.png alone.
         """
         from dlgd.plotting.style import save
         from dlgd.problems.ssh import figures as draw
@@ -192,6 +192,9 @@ class SshEvaluation(Evaluation):
         seen = observed_on(samples)[known]
         save(folder / "maps.png", draw.height_maps(days, seen[middle]))
         save(folder / "vorticity.png", draw.vorticity_maps(days))
+        if "sst" in samples:
+            temperature = observed_on(samples, "sst")[known][middle]
+            save(folder / "sst.png", draw.second_input(next(iter(days.values())), seen[middle], temperature))
         save(folder / "rmse.png", draw.rmse_in_time(time, daily))
         if found:
             save(folder / "spectra.png", draw.spectral_scores(found))

@@ -102,12 +102,12 @@ def shaped(samples: xr.Dataset, prediction: np.ndarray) -> np.ndarray:
     return np.array(prediction, np.float64)
 
 
-def observed_on(samples: xr.Dataset) -> np.ndarray:
-    """The observations of each sample's day, (sample, lat, lon), NaN where there are none.
+def observed_on(samples: xr.Dataset, name: str = "observations") -> np.ndarray:
+    """The observations, or another field of days, of each sample's day, (sample, lat, lon), NaN where there are none.
 
     Days of the calendar are compared, because the time of maps may be noon, and that of observations midnight.
     """
-    observations = samples.observations.transpose("day", "lat", "lon")
+    observations = samples[name].transpose("day", "lat", "lon")
     number = {day: index for index, day in enumerate(observations.day.values.astype("datetime64[D]"))}
     found = np.full(tuple(samples.sizes[name] for name in DIMS), np.nan, np.float32)
     for index, day in enumerate(samples.time.values.astype("datetime64[D]")):
