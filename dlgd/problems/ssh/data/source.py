@@ -38,6 +38,8 @@ MAX_BATCH_ELEMENTS = 4_000_000  # numbers, about, in the input of a batch of who
 class SSHSource(DataSource):
     """A data set of maps. A subclass makes or finds the record in `_record`, and says in `_splits` where it is cut."""
 
+    of_the_input = ("days", "predict", "coordinates")
+
     def __init__(self, options: MapOptions) -> None:
         self.options = options
         self._samples: dict[str, xr.Dataset] = {}
