@@ -198,8 +198,7 @@ class Windows:
     def _indices(self, day: Tensor, top: Tensor, left: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Indices of the windows and their surroundings: days (B, T, 1, 1), rows (B, 1, H, 1), columns (B, 1, 1, W)."""
         columns = left[:, None] + self._columns
-        if self.ring:
-            columns = columns % self.maps.shape[2]
+        columns = columns % self.maps.shape[2] if self.ring else columns
         wanted = (day[:, None] + self._offsets, top[:, None] + self._rows, columns)
         days, rows, columns = (
             index.where((index >= 0) & (index < count), count)
@@ -297,6 +296,5 @@ def _corners(sea: Tensor, size: tuple[int, int], *, ring: bool) -> Tensor:
     left = torch.arange(-(width // 2), nx - width + width // 2 + 1, device=sea.device).clamp(0, nx - width)
     left = torch.arange(nx, device=sea.device) if ring else left
     corners = torch.cartesian_prod(top, left)
-    # a little less, because means are rounded
-    enough = min(LEAST_SEA, float(share.max())) * (1 - 1e-6)
+    enough = min(LEAST_SEA, float(share.max())) * (1 - 1e-6)  # a little less, because means are rounded
     return corners[share[corners[:, 0], corners[:, 1]] >= enough]
