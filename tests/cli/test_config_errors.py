@@ -89,7 +89,7 @@ def test_other_errors_are_on_one_line(typed):
 
 def test_options_of_a_group_without_a_choice():
     sentence = sentence_of("evaluate", "run=x", "data.tile=64")
-    assert sentence.startswith("options of data need a choice of it: type data=<one of fashion_mnist, ")
+    assert sentence.startswith("options of data need a choice of it: type data=<one of deep_currents, fashion_mnist, ")
 
 
 def test_what_hydra_itself_cannot_do():

@@ -9,6 +9,7 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 
 from dlgd.cli import runs
+from dlgd.cli.typed_choices import before_experiment
 from dlgd.core.paths import CONF
 from dlgd.results.command_line import question
 from dlgd.results.experiment_table import swept
@@ -57,7 +58,8 @@ def test_a_table(experiment):
 
 @pytest.mark.parametrize("experiment", TABLES)
 def test_what_is_typed_wins(experiment):
-    typed = compose(f"experiment={experiment}", "training=standard", "data.seed=7", "loss=huber", "model=unet")
+    words = [f"experiment={experiment}", "training=standard", "data.seed=7", "loss=huber", "model=unet"]
+    typed = compose(*before_experiment(words))
     assert (typed.training.steps, typed.data.seed) == (200000, 7)
     assert typed.loss._target_.endswith("huber")
     assert typed.model._target_.endswith("UNet")

@@ -305,7 +305,7 @@ def test_every_value_of_a_loss_changes_it(loss, key):
 
 
 # any text will do, or is looked at when the run starts
-FREE = {"data.name", "data.path", "data.target", "data.observations", "baseline.variable"}
+FREE = {"data.name", "data.path", "data.sst.path", "data.target", "data.observations", "baseline.variable"}
 FREE |= {"tracking.uri", "tracking.note"}
 FREE |= {f"data.names.{name}" for name in ("lat", "lon", "time", "observations", "background", "land")}
 FREE_OF = {("ssh_tracks", "data.held_out")}  # of one choice alone: files say which satellites there are
