@@ -45,8 +45,10 @@ def streamfunctions(sample: xr.Dataset, truth: np.ndarray, answers: Mapping[str,
     surface = draw._map(grid[1, 0], frame, ssh, (-height, height), draw.HEIGHTS, "surface, as seen")
     for axes, (name, field) in zip(grid[1, 1:], errors.items(), strict=True):
         draw._map(axes, frame, field / UNIT, (-high, high), draw.TURNING, name)
-    for row, (drawn, label) in enumerate([(currents, "streamfunction (1000 m²/s)"), (surface, "surface height (m)")]):
-        figure.colorbar(drawn, ax=list(grid[row]), label=label, extend="both", shrink=0.9, pad=0.01)
+    label = "streamfunction and its errors (1000 m²/s)"
+    figure.colorbar(currents, ax=list(grid.flat), label=label, extend="both", shrink=0.9, pad=0.01)
+    below = grid[1, 0].inset_axes((0, -0.24, 1, 0.06))  # the one panel that is no streamfunction
+    figure.colorbar(surface, cax=below, orientation="horizontal", label="surface height (m)", extend="both")
     figure.suptitle(draw._date(sample.time.values[0]))
     return figure
 
