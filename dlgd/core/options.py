@@ -8,9 +8,12 @@ from __future__ import annotations
 import functools
 import inspect
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any, TypeVar
+
+from dlgd.core import checks
+from dlgd.core.errors import Refusal
 
 Made = TypeVar("Made")
 Other = TypeVar("Other")
@@ -47,3 +50,15 @@ def make_from(kind: Callable[..., Other], options: object, **changes: Any) -> Ot
     """Make a dataclass from those options that are fields of it, and from `changes`."""
     names = [field.name for field in fields(typing.cast(Any, kind)) if field.name not in changes]
     return kind(**{name: getattr(options, name) for name in names}, **changes)
+
+
+def of_group(kind: Callable[..., Other], where: str, given: Mapping[str, Any]) -> Other:
+    """Make a dataclass from a group of options, such as those below `data.sea`, which `where` names.
+
+    Refusal of an option that does not exist.
+    """
+    known = [field.name for field in fields(typing.cast(Any, kind))]
+    for name in given:
+        if name not in known:
+            raise Refusal(f"{where}.{name} is unknown: {checks.among(name, known)}")
+    return kind(**given)

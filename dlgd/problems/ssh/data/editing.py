@@ -18,12 +18,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
 from dlgd.core import checks
 from dlgd.core.errors import Refusal
+from dlgd.core.options import of_group
 from dlgd.problems.ssh.data import heights, quality_flags
 from dlgd.problems.ssh.data.heights import Kind
 
@@ -65,11 +66,7 @@ class Editing:
     @classmethod
     def of(cls, given: Mapping[str, object]) -> Editing:
         """From the options data.editing. Refusal of those that cannot work."""
-        known = [field.name for field in fields(cls)]
-        for name in given:
-            if name not in known:
-                raise Refusal(f"data.editing.{name} is unknown: {checks.among(name, known)}")
-        editing = cls(**given)  # pyright: ignore[reportArgumentType]  # checked below
+        editing = of_group(cls, "data.editing", given)
         quality_flags.option(editing.flags)
         checks.number("data.editing.sigma", editing.sigma, above=0, null=True, hint="null is for no such rule")
         checks.number("data.editing.jumps", editing.jumps, above=0, null=True, hint="null is for no such rule")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import xarray as xr
@@ -12,6 +12,7 @@ import xarray as xr
 from dlgd.core import cache, checks
 from dlgd.core.constants import SPLITS
 from dlgd.core.errors import Refusal
+from dlgd.core.options import of_group
 from dlgd.core.paths import cache_folder
 from dlgd.problems.ssh.data.simulated_sea import SeaOptions, simulate
 from dlgd.problems.ssh.data.simulated_sst import SSTOptions
@@ -33,11 +34,7 @@ class SeaSplits:
     @property
     def simulation(self) -> SeaOptions:
         """The options of the simulation. Refusal of one that does not exist."""
-        known = [field.name for field in fields(SeaOptions)]
-        for name in self.sea:
-            if name not in known:
-                raise Refusal(f"data.sea.{name} is unknown: {checks.among(name, known)}")
-        return SeaOptions(**self.sea)
+        return of_group(SeaOptions, "data.sea", self.sea)
 
     @property
     def split_days(self) -> dict[str, slice]:

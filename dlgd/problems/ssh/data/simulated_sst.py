@@ -8,7 +8,7 @@ of a front: meanders, warm and cold eddies, filaments. It is observed at noon, a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
 
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from dlgd.core import checks
 from dlgd.core.constants import SECONDS_PER_DAY
-from dlgd.core.errors import Refusal
+from dlgd.core.options import of_group
 from dlgd.physics.qg import TwoLayerFlow
 from dlgd.physics.tracer import PassiveTracer
 from dlgd.problems.ssh.data.map_samples import SST_ATTRS
@@ -53,11 +53,7 @@ class SSTOptions:
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> SSTOptions:
         """From data.sst. Refusal of an option that does not exist."""
-        known = [field.name for field in fields(cls)]
-        for name in given:
-            if name not in known:
-                raise Refusal(f"data.sst.{name} is unknown: {checks.among(name, known)}")
-        return cls(**given)
+        return of_group(cls, "data.sst", given)
 
     def check(self) -> None:
         """Refuse what cannot be simulated, in one sentence each."""

@@ -17,6 +17,7 @@ import xarray as xr
 
 from dlgd.core import checks
 from dlgd.core.errors import Refusal
+from dlgd.core.options import of_group
 from dlgd.problems.ssh.data import map_files, map_names, other_grids
 from dlgd.problems.ssh.data.map_axes import Box
 from dlgd.problems.ssh.data.map_files import Opened, Reading
@@ -49,11 +50,7 @@ class SSTFiles:
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> SSTFiles:
         """From data.sst. Refusal of an option that does not exist."""
-        known = [field.name for field in fields(cls)]
-        for name in given:
-            if name not in known:
-                raise Refusal(f"data.sst.{name} is unknown: {checks.among(name, known)}")
-        found = cls(**given)
+        found = of_group(cls, "data.sst", given)
         if found.name is not None:
             checks.of_kind("data.sst.name", found.name, str)
             if found.path is None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from torch import Tensor
 from dlgd.core import checks
 from dlgd.core.constants import SECONDS_PER_DAY
 from dlgd.core.errors import Refusal
+from dlgd.core.options import of_group
 from dlgd.physics.orbits import SATELLITES
 from dlgd.problems.ssh import seam
 
@@ -55,15 +56,13 @@ class SwathErrors:
     @classmethod
     def of(cls, given: Mapping[str, object]) -> SwathErrors:
         """From baseline.swath_errors. Refusal of what cannot be such errors."""
-        known = [field.name for field in fields(cls)]
+        errors = of_group(cls, "baseline.swath_errors", given)
         for name, value in given.items():
-            if name not in known:
-                raise Refusal(f"baseline.swath_errors.{name} is unknown: {checks.among(name, known)}")
             if name == "length_km":
                 checks.number(f"baseline.swath_errors.{name}", value, above=0, null=True, hint="in km along the track")
             else:
                 checks.number(f"baseline.swath_errors.{name}", value, least=0)
-        return cls(**given)  # pyright: ignore[reportArgumentType]  # checked above
+        return errors
 
     @property
     def std(self) -> np.ndarray:
