@@ -157,13 +157,6 @@ class WeakFourDVar(FourDVar):
             first += len(x)
         return torch.cat(found).cpu().numpy()
 
-    def scores(self, samples: xr.Dataset) -> dict[str, float]:
-        """Return spread_a, at the times with an observation, defined as that of filters."""
-        seen = samples.observations.notnull().any("variable").values.astype(float)
-        seen *= np.arange(seen.shape[1]) * float(samples.attrs["dt"]) >= float(samples.attrs.get("burn_in", 0.0)) - 1e-9
-        spread = np.sqrt((self.error_std(samples) ** 2).mean(-1))
-        return {"spread_a": float(((spread * seen).sum(1) / seen.sum(1)).mean())}
-
     def attempt(self, windows: Windows, prior: Background, number: int) -> Solution:
         """Minimize with each variance of the model's errors in turn."""
         x, cost = self.guess(windows, prior, number), WeakConstraint(windows, prior if self.background else None)

@@ -64,6 +64,13 @@ class FourDVarEnsemble(WeakFourDVar):
         """Return the standard deviations (sample, time, variable) of the members."""
         return self.mean_and_std(samples)[1].cpu().numpy()
 
+    def scores(self, samples: xr.Dataset) -> dict[str, float]:
+        """Return spread_a, at the times with an observation, defined as that of filters."""
+        seen = samples.observations.notnull().any("variable").values.astype(float)
+        seen *= np.arange(seen.shape[1]) * float(samples.attrs["dt"]) >= float(samples.attrs.get("burn_in", 0.0)) - 1e-9
+        spread = np.sqrt((self.error_std(samples) ** 2).mean(-1))
+        return {"spread_a": float(((spread * seen).sum(1) / seen.sum(1)).mean())}
+
     def mean_and_std(self, samples: xr.Dataset) -> tuple[Tensor, Tensor]:
         """Return both, (B, T, n), of all windows; minimizes once for the same samples."""
         if self._latest is None or self._latest[0] is not samples:
